@@ -1,0 +1,215 @@
+"""What every network of iterative stages can do, whether a backbone or a RoI head."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .budget import Budget
+from .execution import EXECUTIONS, BlockResult
+from .normalization import last_trained
+from .settings import RunSettings
+from .stage import IterativeStage
+from .trace import HaltingTrace
+from .validation import check_bool, check_choice, check_real
+
+
+class AdaptiveModule(nn.Module):
+    """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
+
+    Args:
+        execution: ``'active'`` or ``'masked'`` (see :mod:`iterbackbone.core.execution`), or
+            a dict with one for ``train`` and one for ``eval``.
+        epsilon: A row halts once its scores add up to 1 - epsilon.
+        norm_eval: Whether norms stay in evaluation mode during training.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+    """
+
+    def __init__(
+        self, execution: str | Mapping[str, str], epsilon: float, norm_eval: bool
+    ) -> None:
+        super().__init__()
+        self.execution = _checked_execution(execution)
+        self.epsilon = check_real('halting.epsilon', epsilon)
+        if not 0.0 < self.epsilon < 1.0:
+            raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {epsilon}')
+        self.norm_eval = check_bool('norm_eval', norm_eval)
+        self._budget = Budget()
+        self._record_scores = False
+        self._trace: HaltingTrace | None = None
+        self._trained: list[int] | None = None
+
+    def iterative_stages(self) -> list[IterativeStage]:
+        """The stages, first to last."""
+        raise NotImplementedError
+
+    def entry_layers(self) -> list[nn.Module]:
+        """Convolutions and poolings before the first stage, in order."""
+        return []
+
+    def set_budget(
+        self,
+        max_iterations: int | Sequence[int] | None = None,
+        halting_threshold: float | None = None,
+    ) -> None:
+        """Limit compute in evaluation: the accuracy/compute knob at deployment.
+
+        Not part of the state dict; training ignores it; without arguments it is lifted.
+
+        Args:
+            max_iterations: Cap K, one for all stages or one each: L' = min(L, K), and the
+                last allowed iteration takes the whole remainder, as at L.
+            halting_threshold: t in (0, 1 - epsilon]: a row halts once its scores add up to t.
+
+        Raises:
+            TypeError, ValueError: naming the argument, the value and what is allowed.
+        """
+        stages = len(self.iterative_stages())
+        self._budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold)
+
+    def hold_halting(self, held: bool = True) -> None:
+        """Hold the halting scores at their initial constants (full depth), or release them.
+
+        While held, the halting units receive zero gradient.
+        """
+        check_bool('held', held)
+        for stage in self.iterative_stages():
+            for block in stage.blocks:
+                if block.halting is not None:
+                    block.halting.held = held
+
+    def record_scores(self, record: bool = True) -> None:
+        """Keep the halting scores of later calls in :attr:`trace`."""
+        self._record_scores = check_bool('record', record)
+
+    @property
+    def max_iterations(self) -> tuple[int, ...]:
+        """L of each block, (stages * blocks,)."""
+        return tuple(b.max_iterations for s in self.iterative_stages() for b in s.blocks)
+
+    @property
+    def trace(self) -> HaltingTrace:
+        """The last call's trace.
+
+        Raises:
+            RuntimeError: there was no call, or its trace was dropped.
+        """
+        if self._trace is None:
+            raise RuntimeError(
+                f'{type(self).__name__} has no trace: call it first; PonderCostHook, copying '
+                'and pickling drop the trace'
+            )
+        return self._trace
+
+    def drop_trace(self) -> None:
+        """Forget the last call, and with it its graph."""
+        self._trace = None
+
+    def iterations(self) -> Tensor:
+        """Iterations of the last call, (B, stages * blocks) int64."""
+        return self.trace.iterations
+
+    def ponder_cost(self) -> Tensor:
+        """Ponder cost N + R of the last call, summed over the blocks, (B,) float32.
+
+        In training add ``weight * backbone.ponder_cost().mean()`` to the task loss.
+        """
+        return self.trace.ponder_cost.sum(dim=1)
+
+    def train(self, mode: bool = True) -> AdaptiveModule:
+        super().train(mode)
+        self._trained = None
+        if mode and self.norm_eval:
+            set_norms_eval(self)
+        return self
+
+    def run_stages(self, x: Tensor, input_size: tuple[int, int]) -> list[Tensor]:
+        """Run the stages one after the other, keep the trace, return each stage's output.
+
+        Args:
+            x: Input of the first stage, (B, C, H, W).
+            input_size: (H, W) of the module's own input, kept in the trace.
+        """
+        limits = self._limits()
+        settings = self._settings()
+        features: list[Tensor] = []
+        results: list[BlockResult] = []
+        for stage, stage_limits in zip(self.iterative_stages(), limits, strict=True):
+            x, stage_results = stage(x, stage_limits, settings)
+            features.append(x)
+            results.extend(stage_results)
+        self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
+        return features
+
+    def _settings(self) -> RunSettings:
+        threshold = None if self.training else self._budget.threshold
+        return RunSettings(
+            compact=self.execution['train' if self.training else 'eval'] == 'active',
+            threshold=1.0 - self.epsilon if threshold is None else threshold,
+            record_scores=self._record_scores,
+        )
+
+    def _limits(self) -> list[list[int]]:
+        """L' of each block: L and, in evaluation, the budget and the trained iterations."""
+        stages = self.iterative_stages()
+        if self.training:
+            return [[block.max_iterations for block in stage.blocks] for stage in stages]
+        if self._trained is None:  # read once: on a GPU the read waits for the device
+            self._trained = [_trained_iterations(s, b) for s, b in self._named_blocks()]
+        trained = iter(self._trained)
+        caps = self._budget.caps or tuple(max(self.max_iterations) for _ in stages)
+        return [
+            [min(cap, next(trained)) for _ in stage.blocks]
+            for cap, stage in zip(caps, stages, strict=True)
+        ]
+
+    def _named_blocks(self) -> Iterable[tuple[str, Any]]:
+        for k, stage in enumerate(self.iterative_stages()):
+            for b, block in enumerate(stage.blocks):
+                yield f'block {b} of stage {k}', block
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._trained = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A trace may hold non-leaf tensors, which can be neither copied nor pickled.
+        return {**self.__dict__, '_trace': None}
+
+
+def set_norms_eval(module: nn.Module) -> None:
+    """Put every BatchNorm below ``module`` into evaluation mode."""
+    for child in module.modules():
+        if isinstance(child, _BatchNorm):
+            child.eval()
+
+
+def _checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
+    if isinstance(execution, Mapping):
+        if set(execution) != {'train', 'eval'}:
+            raise ValueError(f"execution must have the keys 'train' and 'eval', got {sorted(execution)}")
+        modes = dict(execution)
+    else:
+        modes = {'train': execution, 'eval': execution}
+    for mode, value in modes.items():
+        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
+    return modes
+
+
+def _trained_iterations(name: str, block: Any) -> int:
+    """L, or fewer where training has never reached the last iterations."""
+    trained = last_trained(block.norm1)
+    if trained is None or trained == block.max_iterations:
+        return block.max_iterations
+    warnings.warn(
+        f'iterations {trained + 1} to {block.max_iterations} of {name} were never reached in '
+        f'training, so their BatchNorm statistics mean nothing: evaluation stops at {trained}',
+        stacklevel=2,
+    )
+    return trained

@@ -1,0 +1,147 @@
+"""The iterative block: one bottleneck whose weights serve every iteration (paper, Figure 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .execution import BlockResult, any_row, run_iterations
+from .halting import HaltingUnit
+from .normalization import any_on_ranks, frozen_statistics, normalise, synchronises
+from .settings import RunSettings
+
+NormLayer = Callable[[int], nn.Module]
+
+
+def per_iteration(norm_layer: NormLayer, channels: int, max_iterations: int) -> nn.ModuleList:
+    """One norm for each iteration: shared statistics do not work (paper, Section 3)."""
+    return nn.ModuleList(norm_layer(channels) for _ in range(max_iterations))
+
+
+class DepthwiseSeparableConv(nn.Module):
+    """3x3 depthwise convolution -> norm -> ReLU -> 1x1 convolution, (B, n, H, W) -> same."""
+
+    def __init__(self, width: int, max_iterations: int, norm_layer: NormLayer, dilation: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(
+            width, width, 3, padding=dilation, dilation=dilation, groups=width, bias=False
+        )
+        self.norm = per_iteration(norm_layer, width, max_iterations)
+        self.pointwise = nn.Conv2d(width, width, 1, bias=False)
+
+    def forward(self, x: Tensor, i: int) -> Tensor:
+        return self.pointwise(F.relu(normalise(self.norm[i], self.depthwise(x)), inplace=True))
+
+
+class IterativeBlock(nn.Module):
+    """``s_i = s_{i-1} + F_i(s_{i-1})`` until the halting scores add up to one.
+
+    F_i is 1x1 (e*n -> n), 3x3 (n -> n), 1x1 (n -> e*n), a norm of iteration i and a ReLU
+    behind each. The convolutions are shared by all iterations, the norms are not.
+
+    Args:
+        width: n.
+        expansion: e.
+        max_iterations: L.
+        norm_layer: ``channels -> nn.Module``.
+        dilation: Of the 3x3 convolution.
+        depthwise: Whether the 3x3 convolution is depthwise-separable.
+        with_cp: Recompute each iteration in the backward pass instead of storing it.
+        hidden, bias: See :class:`~iterbackbone.core.halting.HaltingUnit`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        expansion: int,
+        max_iterations: int,
+        norm_layer: NormLayer,
+        dilation: int = 1,
+        depthwise: bool = False,
+        with_cp: bool = False,
+        hidden: int = 64,
+        bias: float | None = None,
+    ) -> None:
+        super().__init__()
+        channels = width * expansion
+        self.max_iterations = max_iterations
+        self.with_cp = with_cp
+        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
+        self.norm1 = per_iteration(norm_layer, width, max_iterations)
+        if depthwise:
+            self.conv2: nn.Module = DepthwiseSeparableConv(width, max_iterations, norm_layer, dilation)
+        else:
+            self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm2 = per_iteration(norm_layer, width, max_iterations)
+        self.conv3 = nn.Conv2d(width, channels, 1, bias=False)
+        self.norm3 = per_iteration(norm_layer, channels, max_iterations)
+        self.halting = HaltingUnit(channels, max_iterations, hidden, bias) if max_iterations > 1 else None
+
+    def norms(self, i: int) -> Iterator[nn.Module]:
+        """The norms of iteration ``i``."""
+        yield self.norm1[i]
+        if isinstance(self.conv2, DepthwiseSeparableConv):
+            yield self.conv2.norm[i]
+        yield self.norm2[i]
+        yield self.norm3[i]
+
+    def residual(self, state: Tensor, i: int) -> Tensor:
+        """y_i = F_i(s_{i-1}): (B, e*n, H, W) -> same (Eq. 1.2), i from 0."""
+        x = F.relu(normalise(self.norm1[i], self.conv1(state)), inplace=True)
+        x = self.conv2(x, i) if isinstance(self.conv2, DepthwiseSeparableConv) else self.conv2(x)
+        x = F.relu(normalise(self.norm2[i], x), inplace=True)
+        return F.relu(normalise(self.norm3[i], self.conv3(x)), inplace=True)
+
+    def forward(self, state: Tensor, limit: int, settings: RunSettings) -> BlockResult:
+        """Iterate.
+
+        Args:
+            state: s_0, (B, e*n, H, W).
+            limit: L' <= L, the highest number of iterations of this call.
+            settings: Execution, threshold and what to record.
+        """
+        synchronised = synchronises(self.norm1[0])
+        result = run_iterations(
+            self._checkpointed if self.with_cp and torch.is_grad_enabled() else self.residual,
+            self._score,
+            state,
+            limit=limit,
+            threshold=settings.threshold,
+            compact=settings.compact and not synchronised,
+            any_running=partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row,
+            record_scores=settings.record_scores,
+        )
+        if self.training and torch.is_grad_enabled():
+            result = result._replace(output=self._connect_unused(result.output, result.steps))
+        return result
+
+    def _score(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
+        assert self.halting is not None  # the loop asks for no score where L is 1
+        return self.halting(pooled_state, pooled_output)
+
+    def _checkpointed(self, state: Tensor, i: int) -> Tensor:
+        def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+            return nullcontext(), frozen_statistics(self.norms(i))
+
+        return checkpoint(self.residual, state, i, use_reentrant=False, context_fn=contexts)
+
+    def _connect_unused(self, output: Tensor, steps: int) -> Tensor:
+        """Add a zero that depends on every parameter this pass may not have used.
+
+        So that all ranks of a DistributedDataParallel reduce the same parameters without
+        find_unused_parameters. The halting unit is always among them: held, or where all
+        rows stop at the first iteration, nothing depends on it.
+        """
+        modules = [norm for i in range(steps, self.max_iterations) for norm in self.norms(i)]
+        if self.halting is not None:
+            modules.append(self.halting)
+        parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
+        if not parameters:
+            return output
+        return output + torch.stack([p.sum() * 0.0 for p in parameters]).sum().to(output.dtype)

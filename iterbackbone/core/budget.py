@@ -1,0 +1,48 @@
+"""The runtime budget: trade accuracy for compute at deployment, without retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .validation import check_int, check_int_tuple, check_real
+
+
+class Budget(NamedTuple):
+    """Limits that hold in evaluation only.
+
+    Attributes:
+        caps: Highest iterations per stage; None for no cap.
+        threshold: Replaces 1 - epsilon as the sum at which a row halts; None for no change.
+    """
+
+    caps: tuple[int, ...] | None = None
+    threshold: float | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        num_stages: int,
+        epsilon: float,
+        max_iterations: int | Sequence[int] | None = None,
+        halting_threshold: float | None = None,
+    ) -> Budget:
+        """Validate what a user asked for.
+
+        Raises:
+            TypeError, ValueError: ``max_iterations`` is neither a positive int nor one for
+                each stage, or ``halting_threshold`` lies outside (0, 1 - epsilon].
+        """
+        caps = None
+        if isinstance(max_iterations, Sequence):
+            caps = check_int_tuple('budget.max_iterations', max_iterations, num_stages, minimum=1)
+        elif max_iterations is not None:
+            caps = (check_int('budget.max_iterations', max_iterations, minimum=1),) * num_stages
+        if halting_threshold is not None:
+            halting_threshold = check_real('budget.halting_threshold', halting_threshold)
+            if not 0.0 < halting_threshold <= 1.0 - epsilon:
+                raise ValueError(
+                    f'budget.halting_threshold must be above 0 and at most 1 - epsilon '
+                    f'({1.0 - epsilon:g}), got {halting_threshold:g}'
+                )
+        return cls(caps, halting_threshold)

@@ -1,0 +1,173 @@
+"""The adaptive loop: apply one residual function to a state until every row has halted.
+
+One loop, two executions:
+
+- ``masked``: all rows go through each iteration that any row still needs; halted rows get
+  weight 0. BatchNorm in training sees all rows.
+- ``active``: halted rows leave the batch, so the cost follows the rows. BatchNorm in
+  training sees the rows still running, as in evaluation.
+
+In evaluation both give the same features, iterations and costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import act
+from .halting import pool
+
+EXECUTIONS = ('active', 'masked')
+
+Residual = Callable[[Tensor, int], Tensor]
+HaltingScore = Callable[[Tensor, Tensor], Tensor]
+AnyRunning = Callable[[Tensor], bool]
+
+
+def any_row(running: Tensor) -> bool:
+    """Whether any row of this process goes on."""
+    return bool(running.any())
+
+
+class BlockResult(NamedTuple):
+    """What one iterative block did to B rows.
+
+    Attributes:
+        output: (B, C, H, W), the weighted sum of the states.
+        iterations: N, (B,) int64.
+        executed: (B,) int64, iterations computed for the row; more than N only if masked.
+        ponder_cost: N + R, (B,) float32.
+        steps: Iterations the loop ran.
+        scores: (B, limit) float32 halting scores, NaN where none was used; None unless asked.
+    """
+
+    output: Tensor
+    iterations: Tensor
+    executed: Tensor
+    ponder_cost: Tensor
+    steps: int
+    scores: Tensor | None
+
+
+class _Part(NamedTuple):
+    """Rows that are done: their indices in the batch and what is returned of them."""
+
+    index: Tensor
+    output: Tensor
+    halting: act.HaltingState
+
+
+class _Rows(NamedTuple):
+    """The rows in the batch: their indices and everything the loop carries for them."""
+
+    index: Tensor
+    state: Tensor
+    output: Tensor
+    pooled_state: Tensor
+    halting: act.HaltingState
+
+    def select(self, rows: Tensor) -> _Rows:
+        index, state, output, pooled = (field.index_select(0, rows) for field in self[:4])
+        return _Rows(index, state, output, pooled, self.halting.select(rows))
+
+    def part(self, rows: Tensor) -> _Part:
+        index, output = self.index.index_select(0, rows), self.output.index_select(0, rows)
+        return _Part(index, output, self.halting.select(rows))
+
+
+def run_iterations(
+    residual: Residual,
+    halting_score: HaltingScore,
+    state: Tensor,
+    *,
+    limit: int,
+    threshold: float,
+    compact: bool,
+    any_running: AnyRunning,
+    record_scores: bool,
+) -> BlockResult:
+    """Algorithm 1 for a batch.
+
+    Args:
+        residual: F: ``(state, i) -> y`` with i from 0; both (B, C, H, W).
+        halting_score: ``(mean of s_i, mean of y_i) -> h``, (B, C) float32 -> (B,) float32.
+            Not called at the last allowed iteration, where h is 1.
+        state: s_0, (B, C, H, W).
+        limit: Highest number of iterations, at least 1.
+        threshold: 1 - epsilon.
+        compact: Whether halted rows leave the batch (``active``) or stay (``masked``).
+        any_running: Decides from the running flags of the rows in the batch whether to go on.
+        record_scores: Whether to keep the halting scores.
+    """
+    size = len(state)
+    index = torch.arange(size, device=state.device)
+    pooled = pool(state) if limit > 1 else state.new_empty(size, 0)  # read by the halting unit only
+    rows = _Rows(index, state, state, pooled, act.initial_state(size, state.device))
+    scores = state.new_full((size, limit), torch.nan, dtype=torch.float32) if record_scores else None
+    halted: list[_Part] = []
+    for i in range(limit):
+        rows, score = _iterate(residual, halting_score, rows, i, i == limit - 1, threshold)
+        if scores is not None:
+            _record(scores, i, rows, score)
+        if i == limit - 1 or not any_running(rows.halting.running):
+            break
+        if compact:
+            rows = _set_aside_halted(rows, halted)
+    parts = [*halted, _Part(rows.index, rows.output, rows.halting)]
+    return _assemble(parts, steps=i + 1, compact=compact, scores=scores)
+
+
+def _iterate(
+    residual: Residual,
+    halting_score: HaltingScore,
+    rows: _Rows,
+    i: int,
+    last: bool,
+    threshold: float,
+) -> tuple[_Rows, Tensor]:
+    """One iteration of the rows in the batch: y, s, output and the halting state."""
+    y = residual(rows.state, i)
+    state = rows.state + y
+    if i == 0:  # the remainder is 1: s_0 + y_1
+        output = state
+    else:
+        weight = act.output_weight(rows.halting).to(y.dtype).view(-1, 1, 1, 1)
+        output = torch.addcmul(rows.output, y, weight)
+    pooled = rows.pooled_state
+    if last:
+        score = torch.ones_like(rows.halting.cumulative)
+    else:
+        pooled_output = pool(y)
+        pooled = pooled + pooled_output  # mean(s_i) = mean(s_{i-1}) + mean(y_i)
+        score = halting_score(pooled, pooled_output)
+    return _Rows(rows.index, state, output, pooled, act.advance(rows.halting, score, threshold)), score
+
+
+def _set_aside_halted(rows: _Rows, halted: list[_Part]) -> _Rows:
+    """Move halted rows out of the batch; rows are copied only when some halt and some go on."""
+    running = rows.halting.running.nonzero().flatten()
+    if len(running) == len(rows.index):
+        return rows
+    halted.append(rows.part((~rows.halting.running).nonzero().flatten()))
+    return rows.select(running)
+
+
+def _record(scores: Tensor, i: int, rows: _Rows, score: Tensor) -> None:
+    used = rows.halting.iterations == i + 1
+    scores[rows.index[used], i] = score.detach()[used]
+
+
+def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | None) -> BlockResult:
+    """Put the rows back into the batch's order."""
+    output = parts[0].output if len(parts) == 1 else torch.cat([p.output for p in parts])
+    iterations = torch.cat([p.halting.iterations for p in parts])
+    cost = torch.cat([act.ponder_cost(p.halting) for p in parts])
+    if len(parts) > 1:
+        order = torch.cat([p.index for p in parts]).argsort()
+        output, iterations, cost = (t.index_select(0, order) for t in (output, iterations, cost))
+    executed = iterations if compact else torch.full_like(iterations, steps)
+    return BlockResult(output, iterations, executed, cost, steps, scores)

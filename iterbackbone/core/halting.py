@@ -1,0 +1,72 @@
+"""The halting unit: a small network that looks at the state and the last output (Eq. 1.4)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .validation import check_int, check_real
+
+
+def initial_bias(max_iterations: int) -> float:
+    """Output bias at which a fresh block runs all its iterations.
+
+    ``min(-3, logit(0.5 / L))``: the L - 1 scores then add up to less than one half. A
+    fixed -3 would stop a 36-iteration stage at 21.
+    """
+    share = 0.5 / max_iterations
+    return min(-3.0, math.log(share / (1.0 - share)))
+
+
+def pool(features: Tensor) -> Tensor:
+    """Global average pooling in float32: (B, C, H, W) -> (B, C)."""
+    return features.mean(dim=(2, 3), dtype=torch.float32)
+
+
+class HaltingUnit(nn.Module):
+    """Pooled state and output (2C) -> Linear -> ReLU -> Linear -> sigmoid (paper, Section 3).
+
+    Runs in float32, outside autocast, whatever the type of its weights.
+
+    Args:
+        channels: C, channels of the state, e * n.
+        max_iterations: L of the block; sets the default bias.
+        hidden: Hidden neurons; 64 in the paper.
+        bias: Initial output bias; None for :func:`initial_bias`.
+
+    Raises:
+        TypeError, ValueError: ``hidden`` is no positive int or ``bias`` no finite number.
+    """
+
+    def __init__(
+        self, channels: int, max_iterations: int, hidden: int = 64, bias: float | None = None
+    ) -> None:
+        super().__init__()
+        hidden = check_int('halting.hidden', hidden, minimum=1)
+        self.bias = initial_bias(max_iterations) if bias is None else check_real('halting.bias', bias)
+        self.held = False
+        self.fc1 = nn.Linear(2 * channels, hidden)
+        self.fc2 = nn.Linear(hidden, 1)
+        # Zero weights start every image at the same score; fc1's gradient begins one step later.
+        nn.init.zeros_(self.fc2.weight)
+        nn.init.constant_(self.fc2.bias, self.bias)
+
+    def forward(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
+        """Halting score.
+
+        Args:
+            pooled_state: mean of s_i, (B, C) float32.
+            pooled_output: mean of y_i, (B, C) float32.
+
+        Returns:
+            h, (B,) float32 in [0, 1]; the constant sigmoid of the initial bias while held.
+        """
+        if self.held:
+            return torch.full_like(pooled_state[:, 0], self.bias).sigmoid()
+        with torch.autocast(pooled_state.device.type, enabled=False):
+            x = torch.cat((pooled_state, pooled_output), dim=1)
+            x = F.relu(F.linear(x, self.fc1.weight.float(), self.fc1.bias.float()))
+            return F.linear(x, self.fc2.weight.float(), self.fc2.bias.float()).squeeze(1).sigmoid()

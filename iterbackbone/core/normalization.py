@@ -1,0 +1,88 @@
+"""What a shared block needs of its per-iteration norms: edge cases, statistics, ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def synchronises(norm: nn.Module) -> bool:
+    """Whether this norm exchanges statistics between ranks in its present mode."""
+    return (
+        norm.training
+        and 'SyncBatchNorm' in type(norm).__name__
+        and torch.distributed.is_available()
+        and torch.distributed.is_initialized()
+        and torch.distributed.get_world_size(process_group(norm)) > 1
+    )
+
+
+def process_group(norm: nn.Module) -> Any:
+    """The process group of a synchronising norm (torch names it process_group, mmcv group)."""
+    group = getattr(norm, 'process_group', None)
+    return group if group is not None else getattr(norm, 'group', None)
+
+
+def any_on_ranks(flag: Tensor, norm: nn.Module) -> bool:
+    """Whether any rank of the norm's group has a True in ``flag`` ((B,) bool)."""
+    agreed = flag.any().to(torch.int32)
+    torch.distributed.all_reduce(
+        agreed, op=torch.distributed.ReduceOp.MAX, group=process_group(norm)
+    )
+    return bool(agreed)
+
+
+def normalise(norm: nn.Module, x: Tensor) -> Tensor:
+    """``norm(x)``, except where BatchNorm has no statistics to take from the batch.
+
+    In training, BatchNorm raises on one value per channel (one running image at 1x1) and
+    an empty batch would turn its running statistics into NaN. There the running
+    statistics are used and left as they are; the parameters stay in the graph.
+
+    Args:
+        norm: Any norm over (B, C, H, W).
+        x: (B, C, H, W).
+    """
+    if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats:
+        if x.numel() <= x.shape[1] and not synchronises(norm):
+            return F.batch_norm(
+                x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+            )
+    return norm(x)
+
+
+@contextmanager
+def frozen_statistics(norms: Iterable[nn.Module]) -> Iterator[None]:
+    """Let BatchNorms normalise by the batch without updating their running statistics.
+
+    For activation checkpointing, which runs the forward pass a second time.
+    """
+    tracking = [n for n in norms if isinstance(n, _BatchNorm) and n.track_running_stats]
+    for norm in tracking:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in tracking:
+            norm.track_running_stats = True
+
+
+def last_trained(norms: Iterable[nn.Module]) -> int | None:
+    """How many of the first ``norms`` have statistics that training has written.
+
+    Returns:
+        1 + the index of the last norm with num_batches_tracked > 0; None where nothing can
+        be said: a freshly built network (all 0) or norms that do not count batches.
+    """
+    last = None
+    for i, norm in enumerate(norms):
+        tracked = getattr(norm, 'num_batches_tracked', None)
+        if tracked is not None and int(tracked) > 0:
+            last = i + 1
+    return last

@@ -1,0 +1,192 @@
+"""IterativeResNet: a ResNet whose stages are weight-shared, adaptive loops.
+
+Leroux et al., "Iterative neural networks for adaptive inference on resource-constrained
+devices", Neural Computing and Applications, 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from .adaptive import AdaptiveModule, set_norms_eval
+from .block import NormLayer
+from .stage import ConvNorm, IterativeStage
+from .validation import check_bool, check_choice, check_int, check_int_tuple
+
+DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
+HALTING_OPTIONS = ('hidden', 'bias', 'epsilon')
+
+
+class IterativeResNet(AdaptiveModule):
+    """Adaptive, weight-shared ResNet.
+
+    Args:
+        depth: 50, 101 or 152: the ResNet whose blocks per stage are the maximum iterations.
+        in_channels: Channels of the input image.
+        stem: ``'imagenet'`` (7x7/2, norm, ReLU, 3x3/2 max pooling) or ``'cifar'`` (3x3/1).
+        base_channels: n of the first stage and width of the stem; doubles each stage.
+        expansion: e; a stage's output has e * n channels. 4 in the paper, 2 for "small".
+        max_iterations: L per stage, instead of those of ``depth``; applies to each block.
+        blocks_per_stage: Iterative blocks per stage; 2 for the paper's "double".
+        depthwise: Whether 3x3 convolutions are depthwise-separable.
+        num_stages: 1 to 4.
+        strides: Stride of each stage's transition; (1, 2, 2, 2).
+        dilations: Dilation of each stage's 3x3 convolution; all 1.
+        out_indices: Stages whose output is returned, ascending; all by default.
+        frozen_stages: -1 none, 0 the stem, k the stem and the first k stages.
+        norm_layer: ``channels -> nn.Module``, called once for each iteration.
+        norm_eval: Whether BatchNorms keep their running statistics during training.
+        with_cp: Recompute each iteration in the backward pass instead of storing it.
+        halting: ``hidden`` (64), ``bias`` (None: full depth at the start), ``epsilon`` (0.01).
+        execution: ``'active'``, ``'masked'``, or ``dict(train=..., eval=...)``.
+        budget: Arguments of :meth:`set_budget`.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+
+    Example:
+        >>> backbone = IterativeResNet(depth=50).eval()
+        >>> features = backbone(torch.rand(1, 3, 224, 224))  # tuple of 4, strides 4 to 32
+        >>> backbone.iterations()  # (1, 4): iterations of each stage
+    """
+
+    def __init__(
+        self,
+        depth: int = 152,
+        in_channels: int = 3,
+        stem: str = 'imagenet',
+        base_channels: int = 64,
+        expansion: int = 4,
+        max_iterations: Sequence[int] | None = None,
+        blocks_per_stage: int = 1,
+        depthwise: bool = False,
+        num_stages: int = 4,
+        strides: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        out_indices: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        norm_layer: NormLayer = nn.BatchNorm2d,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        halting: Mapping[str, Any] | None = None,
+        execution: str | Mapping[str, str] = 'active',
+        budget: Mapping[str, Any] | None = None,
+    ) -> None:
+        halting = checked_halting(halting)
+        super().__init__(execution, halting.pop('epsilon'), norm_eval)
+        num_stages = check_int('num_stages', num_stages, 1, 4)
+        self.stem = make_stem(stem, in_channels, base_channels, norm_layer)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == 'imagenet' else nn.Identity()
+        iterations = checked_iterations(depth, max_iterations, num_stages)
+        strides = check_int_tuple('strides', strides or (1, 2, 2, 2)[:num_stages], num_stages, 1)
+        dilations = check_int_tuple('dilations', dilations or (1,) * num_stages, num_stages, 1)
+        expansion = check_int('expansion', expansion, 1)
+        self.out_indices = checked_out_indices(out_indices, num_stages)
+        self.frozen_stages = check_int('frozen_stages', frozen_stages, -1, num_stages)
+        self.stages = nn.ModuleList()
+        channels = base_channels
+        for k in range(num_stages):
+            stage = IterativeStage(
+                channels,
+                base_channels * 2**k,
+                expansion,
+                strides[k],
+                iterations[k],
+                check_int('blocks_per_stage', blocks_per_stage, 1),
+                norm_layer,
+                dilation=dilations[k],
+                depthwise=check_bool('depthwise', depthwise),
+                with_cp=check_bool('with_cp', with_cp),
+                **halting,
+            )
+            channels = stage.out_channels
+            self.stages.append(stage)
+        initialise_convolutions(self)
+        self._freeze()
+        self.set_budget(**checked_budget(budget))
+
+    def iterative_stages(self) -> list[IterativeStage]:
+        return list(self.stages)
+
+    def entry_layers(self) -> list[nn.Module]:
+        return [self.stem.conv, self.pool]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps.
+
+        Args:
+            x: Images, (B, in_channels, H, W); B may be 0.
+
+        Returns:
+            One (B, e*n, H/stride, W/stride) tensor, rounded up, for each of ``out_indices``.
+        """
+        input_size = (x.shape[-2], x.shape[-1])
+        features = self.run_stages(self.pool(self.stem(x)), input_size)
+        return tuple(features[k] for k in self.out_indices)
+
+    def train(self, mode: bool = True) -> IterativeResNet:
+        super().train(mode)
+        self._freeze()
+        return self
+
+    def _freeze(self) -> None:
+        frozen = [self.stem, *self.stages][: self.frozen_stages + 1]
+        for module in frozen:
+            module.requires_grad_(False)
+            set_norms_eval(module)
+
+
+def make_stem(stem: str, in_channels: int, base_channels: int, norm_layer: NormLayer) -> ConvNorm:
+    """The first convolution, norm and ReLU."""
+    check_choice('stem', stem, STEMS)
+    kernel, stride = STEMS[stem]
+    in_channels = check_int('in_channels', in_channels, 1)
+    return ConvNorm(in_channels, check_int('base_channels', base_channels, 1), kernel, stride, norm_layer)
+
+
+def initialise_convolutions(module: nn.Module) -> None:
+    """He initialisation of every convolution, as in torchvision's and mmdet's ResNets."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d):
+            nn.init.kaiming_normal_(child.weight, mode='fan_out', nonlinearity='relu')
+
+
+def checked_iterations(
+    depth: int, max_iterations: Sequence[int] | None, num_stages: int
+) -> tuple[int, ...]:
+    """L of each stage, from ``max_iterations`` or else from ``depth``."""
+    if max_iterations is not None:
+        return check_int_tuple('max_iterations', max_iterations, num_stages, 1)
+    check_choice('depth', depth, DEPTHS)
+    return DEPTHS[depth][:num_stages]
+
+
+def checked_out_indices(out_indices: Sequence[int] | None, num_stages: int) -> tuple[int, ...]:
+    """Stages to return: ascending, without repetition, within ``num_stages``."""
+    if out_indices is None:
+        return tuple(range(num_stages))
+    indices = check_int_tuple('out_indices', out_indices, len(out_indices), 0)
+    if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
+        raise ValueError(
+            f'out_indices must be ascending stages between 0 and {num_stages - 1}, got {indices}'
+        )
+    return indices
+
+
+def checked_halting(halting: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options of ``halting`` with their defaults."""
+    options = {'hidden': 64, 'bias': None, 'epsilon': 0.01, **(halting or {})}
+    for name in options:
+        check_choice('halting', name, HALTING_OPTIONS)
+    return options
+
+
+def checked_budget(budget: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options of ``budget``, refused unless :meth:`set_budget` takes them."""
+    for name in budget or {}:
+        check_choice('budget', name, ('max_iterations', 'halting_threshold'))
+    return dict(budget or {})

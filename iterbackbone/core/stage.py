@@ -1,0 +1,76 @@
+"""A stage: a transition to the stage's width and stride, then its iterative blocks."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .block import IterativeBlock, NormLayer
+from .execution import BlockResult
+from .normalization import normalise
+from .settings import RunSettings
+
+
+class ConvNorm(nn.Module):
+    """Convolution -> norm -> ReLU."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int, norm_layer: NormLayer
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
+        )
+        self.norm = norm_layer(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(normalise(self.norm, self.conv(x)), inplace=True)
+
+
+class IterativeStage(nn.Module):
+    """Strided 1x1 transition and ``num_blocks`` iterative blocks, each with its own L.
+
+    The paper leaves the layer between stages open; the 1x1 transition is the one at which
+    its parameter counts come out.
+
+    Args:
+        in_channels: Channels of the stage's input.
+        width: n.
+        expansion: e; the stage's output has e * n channels.
+        stride: Of the transition.
+        max_iterations: L of each block.
+        num_blocks: Iterative blocks in the stage.
+        norm_layer: ``channels -> nn.Module``.
+        block_options: Further arguments of :class:`~iterbackbone.core.block.IterativeBlock`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        expansion: int,
+        stride: int,
+        max_iterations: int,
+        num_blocks: int,
+        norm_layer: NormLayer,
+        **block_options: object,
+    ) -> None:
+        super().__init__()
+        self.out_channels = width * expansion
+        self.transition = ConvNorm(in_channels, self.out_channels, 1, stride, norm_layer)
+        self.blocks = nn.ModuleList(
+            IterativeBlock(width, expansion, max_iterations, norm_layer, **block_options)  # type: ignore[arg-type]
+            for _ in range(num_blocks)
+        )
+
+    def forward(
+        self, x: Tensor, limits: list[int], settings: RunSettings
+    ) -> tuple[Tensor, list[BlockResult]]:
+        """(B, C, H, W) -> (B, e*n, H/stride, W/stride), rounded up, and each block's result."""
+        x = self.transition(x)
+        results = []
+        for block, limit in zip(self.blocks, limits, strict=True):
+            result = block(x, limit, settings)
+            x = result.output
+            results.append(result)
+        return x, results

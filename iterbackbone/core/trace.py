@@ -1,0 +1,48 @@
+"""What one forward pass did: iterations and costs of every row in every block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .execution import BlockResult
+
+
+@dataclass(frozen=True)
+class HaltingTrace:
+    """Iterations and ponder costs of one call; K = stages * blocks, in the network's order.
+
+    Attributes:
+        iterations: N, (B, K) int64.
+        executed: (B, K) int64, iterations computed for the row: N, or the batch's longest
+            run where the execution is ``masked``.
+        ponder_cost: N + R, (B, K) float32, with gradient in training.
+        limits: L' of each block in this call.
+        input_size: (H, W) of the call's input in pixels.
+        scores: One (B, L') float32 tensor a block, NaN where no score was used; None
+            unless asked for.
+    """
+
+    iterations: Tensor
+    executed: Tensor
+    ponder_cost: Tensor
+    limits: tuple[int, ...]
+    input_size: tuple[int, int]
+    scores: tuple[Tensor, ...] | None
+
+    @classmethod
+    def of(
+        cls, results: list[BlockResult], limits: list[int], input_size: tuple[int, int]
+    ) -> HaltingTrace:
+        """Gather the blocks' results; their features are not kept."""
+        scores = tuple(r.scores for r in results if r.scores is not None)
+        return cls(
+            iterations=torch.stack([r.iterations for r in results], dim=1),
+            executed=torch.stack([r.executed for r in results], dim=1),
+            ponder_cost=torch.stack([r.ponder_cost for r in results], dim=1),
+            limits=tuple(limits),
+            input_size=input_size,
+            scores=scores or None,
+        )

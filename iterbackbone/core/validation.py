@@ -1,0 +1,76 @@
+"""Argument checks whose messages name the argument, the value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from numbers import Integral, Real
+
+
+def check_int(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
+    """Return ``value`` as int.
+
+    Raises:
+        TypeError: ``value`` is not an integer (``bool`` is not one).
+        ValueError: ``value`` lies outside ``[minimum, maximum]``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f'{name} must be an int, got {value!r}')
+    number = int(value)
+    if number < minimum or (maximum is not None and number > maximum):
+        allowed = f'>= {minimum}' if maximum is None else f'between {minimum} and {maximum}'
+        raise ValueError(f'{name} must be {allowed}, got {number}')
+    return number
+
+
+def check_real(name: str, value: object) -> float:
+    """Return ``value`` as a finite float.
+
+    Raises:
+        TypeError: ``value`` is not a number.
+        ValueError: ``value`` is NaN or infinite.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f'{name} must be a number, got {value!r}')
+    number = float(value)
+    if number != number or number in (float('inf'), float('-inf')):
+        raise ValueError(f'{name} must be finite, got {number}')
+    return number
+
+
+def check_share(name: str, value: object) -> float:
+    """Return ``value`` as a float in [0, 1].
+
+    Raises:
+        TypeError, ValueError: as for :func:`check_real`, or outside [0, 1].
+    """
+    number = check_real(name, value)
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(f'{name} must be between 0 and 1, got {number}')
+    return number
+
+
+def check_choice(name: str, value: object, allowed: Collection) -> None:
+    """Raise ValueError unless ``value`` is one of ``allowed``."""
+    if value not in allowed:
+        raise ValueError(f'{name} must be one of {sorted(allowed)}, got {value!r}')
+
+
+def check_bool(name: str, value: object) -> bool:
+    """Return ``value``; raise TypeError unless it is a bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f'{name} must be a bool, got {value!r}')
+    return value
+
+
+def check_int_tuple(name: str, value: object, length: int, minimum: int) -> tuple[int, ...]:
+    """Return ``value`` as a tuple of ``length`` ints.
+
+    Raises:
+        TypeError: ``value`` is no sequence, or one of its items is no int.
+        ValueError: the length differs, or an item is below ``minimum``.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f'{name} must be a sequence of {length} ints, got {value!r}')
+    if len(value) != length:
+        raise ValueError(f'{name} must have {length} items, got {len(value)}: {tuple(value)}')
+    return tuple(check_int(f'{name}[{i}]', item, minimum) for i, item in enumerate(value))

@@ -1,0 +1,68 @@
+"""Packaging. Metadata stands here and nowhere else; pins stand in requirements/constraints.txt."""
+
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r"__version__ = '(.+)'", (ROOT / 'iterbackbone/__init__.py').read_text())[1]
+SHIPPED = ('configs', 'tools')  # top-level folders that travel inside the package, as in mmdet
+
+
+class BuildWithConfigs(build_py):
+    """Copies configs/ and tools/ to iterbackbone/.mim/, where OpenMMLab's tools look for them."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:  # the checkout's own folders are used
+            return
+        for folder in SHIPPED:
+            target = Path(self.build_lib, 'iterbackbone', '.mim', folder)
+            ignore = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(ROOT / folder, target, dirs_exist_ok=True, ignore=ignore)
+
+
+# Maintained builds of the OpenMMLab packages. Whoever has the originals installs without extras.
+OPENMMLAB = [
+    'torchvision',
+    'onedl-mmengine>=0.10.12',
+    'onedl-mmcv>=2.3.6',
+    'onedl-mmdetection>=3.5.1',
+    'onedl-mmsegmentation>=1.4.2',
+    'onedl-mmpretrain>=1.3.6',
+    'ftfy',
+    'regex',
+    'scipy>=1.10',
+    'matplotlib>=3.7',
+]
+
+setup(
+    name='iterbackbone',
+    version=VERSION,
+    description='Adaptive, weight-shared ResNet backbone for MMDetection and MMSegmentation',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author='The iterbackbone authors',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    python_requires='>=3.10',
+    packages=find_packages(include=['iterbackbone*']),
+    package_data={'iterbackbone': ['py.typed']},
+    include_package_data=False,
+    install_requires=['torch>=2.1', 'numpy>=1.24'],
+    extras_require={
+        'openmmlab': OPENMMLAB,
+        'dev': ['pytest>=8', 'hypothesis>=6.100', 'ruff>=0.15', 'mypy>=1.15', 'pre-commit', 'build'],
+    },
+    cmdclass={'build_py': BuildWithConfigs},
+    classifiers=[
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Typing :: Typed',
+    ],
+    zip_safe=False,
+)
