@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .block import IterativeBlock
 from .budget import Budget
 from .execution import EXECUTIONS, BlockResult
 from .normalization import last_trained
@@ -31,9 +32,7 @@ class AdaptiveModule(nn.Module):
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
-    def __init__(
-        self, execution: str | Mapping[str, str], epsilon: float, norm_eval: bool
-    ) -> None:
+    def __init__(self, execution: str | Mapping[str, str], epsilon: float, norm_eval: bool) -> None:
         super().__init__()
         self.execution = _checked_execution(execution)
         self.epsilon = check_real('halting.epsilon', epsilon)
@@ -43,6 +42,8 @@ class AdaptiveModule(nn.Module):
         self._budget = Budget()
         self._record_scores = False
         self._trace: HaltingTrace | None = None
+        self._trace_was_read = False
+        self._warned_of_unused_cost = False
         self._trained: list[int] | None = None
 
     def iterative_stages(self) -> list[IterativeStage]:
@@ -80,7 +81,7 @@ class AdaptiveModule(nn.Module):
         """
         check_bool('held', held)
         for stage in self.iterative_stages():
-            for block in stage.blocks:
+            for block in stage.iterative_blocks():
                 if block.halting is not None:
                     block.halting.held = held
 
@@ -91,7 +92,7 @@ class AdaptiveModule(nn.Module):
     @property
     def max_iterations(self) -> tuple[int, ...]:
         """L of each block, (stages * blocks,)."""
-        return tuple(b.max_iterations for s in self.iterative_stages() for b in s.blocks)
+        return tuple(b.max_iterations for s in self.iterative_stages() for b in s.iterative_blocks())
 
     @property
     def trace(self) -> HaltingTrace:
@@ -105,6 +106,7 @@ class AdaptiveModule(nn.Module):
                 f'{type(self).__name__} has no trace: call it first; PonderCostHook, copying '
                 'and pickling drop the trace'
             )
+        self._trace_was_read = True
         return self._trace
 
     def drop_trace(self) -> None:
@@ -136,6 +138,7 @@ class AdaptiveModule(nn.Module):
             x: Input of the first stage, (B, C, H, W).
             input_size: (H, W) of the module's own input, kept in the trace.
         """
+        self._warn_if_cost_unused()
         limits = self._limits()
         settings = self._settings()
         features: list[Tensor] = []
@@ -145,7 +148,22 @@ class AdaptiveModule(nn.Module):
             features.append(x)
             results.extend(stage_results)
         self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
+        self._trace_was_read = False
         return features
+
+    def _warn_if_cost_unused(self) -> None:
+        """Say once that nobody has read or dropped the last training call's ponder cost."""
+        last = self._trace
+        if last is None or self._trace_was_read or self._warned_of_unused_cost:
+            return
+        if last.ponder_cost.requires_grad:
+            self._warned_of_unused_cost = True
+            warnings.warn(
+                f'{type(self).__name__} is trained without its ponder cost, so nothing rewards it for '
+                'stopping early: add backbone.ponder_cost() to the loss or, in an OpenMMLab config, '
+                "custom_hooks=[dict(type='iterbackbone.PonderCostHook')]",
+                stacklevel=4,
+            )
 
     def _settings(self) -> RunSettings:
         threshold = None if self.training else self._budget.threshold
@@ -159,7 +177,7 @@ class AdaptiveModule(nn.Module):
         """L' of each block: L and, in evaluation, the budget and the trained iterations."""
         stages = self.iterative_stages()
         if self.training:
-            return [[block.max_iterations for block in stage.blocks] for stage in stages]
+            return [[block.max_iterations for block in s.iterative_blocks()] for s in stages]
         if self._trained is None:  # read once: on a GPU the read waits for the device
             self._trained = [_trained_iterations(s, b) for s, b in self._named_blocks()]
         trained = iter(self._trained)
@@ -169,9 +187,9 @@ class AdaptiveModule(nn.Module):
             for cap, stage in zip(caps, stages, strict=True)
         ]
 
-    def _named_blocks(self) -> Iterable[tuple[str, Any]]:
+    def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:
         for k, stage in enumerate(self.iterative_stages()):
-            for b, block in enumerate(stage.blocks):
+            for b, block in enumerate(stage.iterative_blocks()):
                 yield f'block {b} of stage {k}', block
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -193,7 +211,7 @@ def set_norms_eval(module: nn.Module) -> None:
 def _checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
     if isinstance(execution, Mapping):
         if set(execution) != {'train', 'eval'}:
-            raise ValueError(f"execution must have the keys 'train' and 'eval', got {sorted(execution)}")
+            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
         modes = dict(execution)
     else:
         modes = {'train': execution, 'eval': execution}
@@ -202,7 +220,7 @@ def _checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
     return modes
 
 
-def _trained_iterations(name: str, block: Any) -> int:
+def _trained_iterations(name: str, block: IterativeBlock) -> int:
     """L, or fewer where training has never reached the last iterations."""
     trained = last_trained(block.norm1)
     if trained is None or trained == block.max_iterations:

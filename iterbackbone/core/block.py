@@ -81,7 +81,9 @@ class IterativeBlock(nn.Module):
         self.norm2 = per_iteration(norm_layer, width, max_iterations)
         self.conv3 = nn.Conv2d(width, channels, 1, bias=False)
         self.norm3 = per_iteration(norm_layer, channels, max_iterations)
-        self.halting = HaltingUnit(channels, max_iterations, hidden, bias) if max_iterations > 1 else None
+        self.halting: HaltingUnit | None = None
+        if max_iterations > 1:
+            self.halting = HaltingUnit(channels, max_iterations, hidden, bias)
 
     def norms(self, i: int) -> Iterator[nn.Module]:
         """The norms of iteration ``i``."""

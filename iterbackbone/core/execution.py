@@ -54,29 +54,29 @@ class BlockResult(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Rows that are done: their indices in the batch and what is returned of them."""
+    """Rows that are done: their positions in the batch and what is returned of them."""
 
-    index: Tensor
+    position: Tensor
     output: Tensor
     halting: act.HaltingState
 
 
 class _Rows(NamedTuple):
-    """The rows in the batch: their indices and everything the loop carries for them."""
+    """The rows in the batch: their positions and everything the loop carries for them."""
 
-    index: Tensor
+    position: Tensor
     state: Tensor
     output: Tensor
     pooled_state: Tensor
     halting: act.HaltingState
 
     def select(self, rows: Tensor) -> _Rows:
-        index, state, output, pooled = (field.index_select(0, rows) for field in self[:4])
-        return _Rows(index, state, output, pooled, self.halting.select(rows))
+        position, state, output, pooled = (field.index_select(0, rows) for field in self[:4])
+        return _Rows(position, state, output, pooled, self.halting.select(rows))
 
     def part(self, rows: Tensor) -> _Part:
-        index, output = self.index.index_select(0, rows), self.output.index_select(0, rows)
-        return _Part(index, output, self.halting.select(rows))
+        position, output = (field.index_select(0, rows) for field in (self.position, self.output))
+        return _Part(position, output, self.halting.select(rows))
 
 
 def run_iterations(
@@ -104,9 +104,9 @@ def run_iterations(
         record_scores: Whether to keep the halting scores.
     """
     size = len(state)
-    index = torch.arange(size, device=state.device)
+    position = torch.arange(size, device=state.device)
     pooled = pool(state) if limit > 1 else state.new_empty(size, 0)  # read by the halting unit only
-    rows = _Rows(index, state, state, pooled, act.initial_state(size, state.device))
+    rows = _Rows(position, state, state, pooled, act.initial_state(size, state.device))
     scores = state.new_full((size, limit), torch.nan, dtype=torch.float32) if record_scores else None
     halted: list[_Part] = []
     for i in range(limit):
@@ -117,7 +117,7 @@ def run_iterations(
             break
         if compact:
             rows = _set_aside_halted(rows, halted)
-    parts = [*halted, _Part(rows.index, rows.output, rows.halting)]
+    parts = [*halted, _Part(rows.position, rows.output, rows.halting)]
     return _assemble(parts, steps=i + 1, compact=compact, scores=scores)
 
 
@@ -144,13 +144,15 @@ def _iterate(
         pooled_output = pool(y)
         pooled = pooled + pooled_output  # mean(s_i) = mean(s_{i-1}) + mean(y_i)
         score = halting_score(pooled, pooled_output)
-    return _Rows(rows.index, state, output, pooled, act.advance(rows.halting, score, threshold)), score
+    return _Rows(
+        rows.position, state, output, pooled, act.advance(rows.halting, score, threshold)
+    ), score
 
 
 def _set_aside_halted(rows: _Rows, halted: list[_Part]) -> _Rows:
     """Move halted rows out of the batch; rows are copied only when some halt and some go on."""
     running = rows.halting.running.nonzero().flatten()
-    if len(running) == len(rows.index):
+    if len(running) == len(rows.position):
         return rows
     halted.append(rows.part((~rows.halting.running).nonzero().flatten()))
     return rows.select(running)
@@ -158,7 +160,7 @@ def _set_aside_halted(rows: _Rows, halted: list[_Part]) -> _Rows:
 
 def _record(scores: Tensor, i: int, rows: _Rows, score: Tensor) -> None:
     used = rows.halting.iterations == i + 1
-    scores[rows.index[used], i] = score.detach()[used]
+    scores[rows.position[used], i] = score.detach()[used]
 
 
 def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | None) -> BlockResult:
@@ -167,7 +169,7 @@ def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | No
     iterations = torch.cat([p.halting.iterations for p in parts])
     cost = torch.cat([act.ponder_cost(p.halting) for p in parts])
     if len(parts) > 1:
-        order = torch.cat([p.index for p in parts]).argsort()
+        order = torch.cat([p.position for p in parts]).argsort()
         output, iterations, cost = (t.index_select(0, order) for t in (output, iterations, cost))
     executed = iterations if compact else torch.full_like(iterations, steps)
     return BlockResult(output, iterations, executed, cost, steps, scores)

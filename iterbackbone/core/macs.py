@@ -45,7 +45,7 @@ class MacTable:
         """
         limits = self.max_iterations if limits is None else limits
         blocks = zip(iterations, limits, self.per_iteration, self.per_score, strict=True)
-        return self.fixed + sum(n * each + min(n, limit - 1) * score for n, limit, each, score in blocks)
+        return self.fixed + sum(n * each + min(n, cap - 1) * score for n, cap, each, score in blocks)
 
     @property
     def lowest(self) -> int:

@@ -32,9 +32,7 @@ def process_group(norm: nn.Module) -> Any:
 def any_on_ranks(flag: Tensor, norm: nn.Module) -> bool:
     """Whether any rank of the norm's group has a True in ``flag`` ((B,) bool)."""
     agreed = flag.any().to(torch.int32)
-    torch.distributed.all_reduce(
-        agreed, op=torch.distributed.ReduceOp.MAX, group=process_group(norm)
-    )
+    torch.distributed.all_reduce(agreed, op=torch.distributed.ReduceOp.MAX, group=process_group(norm))
     return bool(agreed)
 
 
@@ -49,11 +47,11 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
         norm: Any norm over (B, C, H, W).
         x: (B, C, H, W).
     """
-    if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats:
-        if x.numel() <= x.shape[1] and not synchronises(norm):
-            return F.batch_norm(
-                x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
-            )
+    no_statistics = x.numel() <= x.shape[1] and norm.training and not synchronises(norm)
+    if no_statistics and isinstance(norm, _BatchNorm) and norm.track_running_stats:
+        return F.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+        )
     return norm(x)
 
 

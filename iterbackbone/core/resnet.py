@@ -110,7 +110,7 @@ class IterativeResNet(AdaptiveModule):
         self.set_budget(**checked_budget(budget))
 
     def iterative_stages(self) -> list[IterativeStage]:
-        return list(self.stages)
+        return list(self.stages)  # type: ignore[arg-type]
 
     def entry_layers(self) -> list[nn.Module]:
         return [self.stem.conv, self.pool]
@@ -145,7 +145,8 @@ def make_stem(stem: str, in_channels: int, base_channels: int, norm_layer: NormL
     check_choice('stem', stem, STEMS)
     kernel, stride = STEMS[stem]
     in_channels = check_int('in_channels', in_channels, 1)
-    return ConvNorm(in_channels, check_int('base_channels', base_channels, 1), kernel, stride, norm_layer)
+    width = check_int('base_channels', base_channels, 1)
+    return ConvNorm(in_channels, width, kernel, stride, norm_layer)
 
 
 def initialise_convolutions(module: nn.Module) -> None:

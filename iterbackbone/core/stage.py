@@ -63,6 +63,10 @@ class IterativeStage(nn.Module):
             for _ in range(num_blocks)
         )
 
+    def iterative_blocks(self) -> list[IterativeBlock]:
+        """The blocks, first to last."""
+        return list(self.blocks)  # type: ignore[arg-type]
+
     def forward(
         self, x: Tensor, limits: list[int], settings: RunSettings
     ) -> tuple[Tensor, list[BlockResult]]:

@@ -1,0 +1,15 @@
+"""The only place that imports OpenMMLab: adapters and hooks."""
+
+from .backbone import IterativeResNet
+from .iteration_log_hook import IterationLogHook
+from .metainfo import report_iterations
+from .ponder_hook import PonderCostHook
+from .roi_head import IterativeResLayer
+
+__all__ = [
+    'IterationLogHook',
+    'IterativeResLayer',
+    'IterativeResNet',
+    'PonderCostHook',
+    'report_iterations',
+]

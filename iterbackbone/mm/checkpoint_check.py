@@ -1,0 +1,58 @@
+"""Checks a pretrained checkpoint before mmengine loads it leniently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mmengine.model import PretrainedInit
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+SHOWN = 4  # keys listed in a message
+
+
+def is_pretrained(config: dict) -> bool:
+    """Whether an ``init_cfg`` loads a checkpoint."""
+    return config.get('type') in ('Pretrained', PretrainedInit)
+
+
+def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]) -> None:
+    """Account for every key of the checkpoint of a pretrained ``init_cfg``.
+
+    Args:
+        module: What will be initialised.
+        config: ``dict(type='Pretrained', checkpoint=..., prefix=..., map_location=...)``.
+        leftovers: Matches keys that the checkpoint may have and the module may not.
+
+    Raises:
+        ValueError: naming keys that are missing, unexpected or of another shape.
+    """
+    name, prefix = config['checkpoint'], config.get('prefix')
+    checkpoint = CheckpointLoader.load_checkpoint(name, map_location='cpu')
+    found = _below(checkpoint.get('state_dict', checkpoint), prefix)
+    expected = module.state_dict()
+    unexpected = [key for key in found if key not in expected and not leftovers.match(key)]
+    missing = [key for key in expected if key not in found]
+    shapes = [
+        f'{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}'
+        for key, tensor in expected.items()
+        if key in found and found[key].shape != tensor.shape
+    ]
+    problems = {'missing': missing, 'unexpected': unexpected, 'of another shape': shapes}
+    if any(problems.values()):
+        listed = '; '.join(f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k)
+        raise ValueError(
+            f'checkpoint {name!r} with prefix {prefix!r} does not fit {type(module).__name__}: {listed}'
+        )
+
+
+def _below(state_dict: dict[str, Tensor], prefix: str | None) -> dict[str, Tensor]:
+    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+    plain = {re.sub(r'^module\.', '', key): tensor for key, tensor in state_dict.items()}
+    return {key[len(prefix) :]: tensor for key, tensor in plain.items() if key.startswith(prefix)}
+
+
+def _first(keys: Iterable[str]) -> str:
+    keys = list(keys)
+    return ', '.join(keys[:SHOWN]) + (', ...' if len(keys) > SHOWN else '')

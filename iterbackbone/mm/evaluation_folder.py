@@ -1,0 +1,86 @@
+"""The folder of one evaluation: ranks write parts, rank 0 merges and renames.
+
+A killed evaluation leaves only ``.part`` files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import barrier, get_rank, get_world_size
+
+from ..stats.records import to_line
+
+RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
+
+
+class EvaluationFolder:
+    """Writes ``records.jsonl``, ``predictions.jsonl`` and ``meta.json``.
+
+    Args:
+        path: The folder, on a file system that all ranks share.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._files = {
+            name: open(_part(path, name, get_rank()), 'w', encoding='utf-8')  # noqa: SIM115
+            for name in (RECORDS, PREDICTIONS)
+        }
+
+    def write(self, record: Mapping[str, Any], prediction: Mapping[str, Any]) -> None:
+        """Append one image; a whole line or nothing of it is valid JSON."""
+        self._files[RECORDS].write(to_line(record))
+        self._files[PREDICTIONS].write(to_line(prediction))
+
+    def close(self) -> None:
+        """Close this rank's parts, which stay ``.part`` files."""
+        for file in self._files.values():
+            file.close()
+
+    def publish(self, num_images: int, meta: Mapping[str, Any]) -> None:
+        """Merge the ranks' parts into the final files; called on all ranks.
+
+        Args:
+            num_images: Of the dataset. Samplers repeat images to give all ranks the same
+                number; what goes beyond is dropped.
+            meta: Content of ``meta.json``, which is written last.
+        """
+        self.close()
+        barrier()
+        if get_rank() == 0:
+            for name in (PREDICTIONS, RECORDS):
+                parts = [_part(self.path, name, rank) for rank in range(get_world_size())]
+                _replace(self.path / name, islice(_interleaved(parts), num_images))
+                for part in parts:
+                    part.unlink()
+            _replace(self.path / META, [json.dumps(json.loads(to_line(meta)), indent=2) + '\n'])
+        barrier()
+
+
+def _part(path: Path, name: str, rank: int) -> Path:
+    return path / f'{name}.{rank}.part'
+
+
+def _interleaved(parts: list[Path]) -> Iterator[str]:
+    """Lines in the dataset's order: image i is line i // ranks of rank i % ranks."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(part, encoding='utf-8')) for part in parts]
+        yield from (line for line in chain.from_iterable(zip_longest(*files)) if line is not None)
+
+
+def _replace(target: Path, lines: Any) -> None:
+    """Write beside ``target`` and rename: there is never a half-written ``target``."""
+    part = target.with_name(target.name + '.part')
+    with open(part, 'w', encoding='utf-8') as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, target)

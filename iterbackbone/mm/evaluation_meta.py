@@ -1,0 +1,82 @@
+"""What one evaluation's ``meta.json`` says of the model and the data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from ..core.adaptive import AdaptiveModule
+from ..core.roi_layer import IterativeResLayer
+from ..stats.records import SCHEMA_VERSION
+from .image_compute import table_of
+from .trace_collector import TraceCollector
+
+
+def evaluation_meta(
+    runner: Runner,
+    dataset: Any,
+    collector: TraceCollector,
+    task: str | None,
+    metrics: dict[str, float] | None,
+) -> dict[str, Any]:
+    """Content of ``meta.json``.
+
+    Args:
+        runner: Of the evaluation.
+        dataset: The evaluated dataset.
+        collector: Still holding the last batch's calls, whose input sizes the MAC tables use.
+        task: ``'detection'``, or None where the data samples are of no known kind.
+        metrics: The evaluator's score.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return {
+        'schema_version': SCHEMA_VERSION,
+        'task': task,
+        'model': type(model).__name__,
+        'config': runner.cfg.filename,
+        'checkpoint': runner.cfg.get('load_from'),
+        'epoch': runner.epoch,
+        'iter': runner.iter,
+        'classes': list(runner.visualizer.dataset_meta.get('classes') or ()),
+        'parameters': _parameters(model),
+        **_iterative(collector),
+        'dataset': {
+            'type': type(dataset).__name__,
+            'ann_file': getattr(dataset, 'ann_file', None),
+            'num_images': len(dataset),
+        },
+        'score': {key: float(value) for key, value in (metrics or {}).items()},
+    }
+
+
+def _parameters(model: nn.Module) -> dict[str, int]:
+    backbone = getattr(model, 'backbone', None)
+    counts = {'total': _count(model)}
+    return counts if backbone is None else {**counts, 'backbone': _count(backbone)}
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _iterative(collector: TraceCollector) -> dict[str, Any]:
+    """Maximum iterations and a MAC table (at the last batch's input size) of each module."""
+    sizes = {call.module: call.trace.input_size for call in collector.calls}
+    fields: dict[str, Any] = {}
+    for module in collector.modules:
+        prefix = 'roi_' if isinstance(module, IterativeResLayer) else ''
+        fields[f'{prefix}max_iterations'] = list(module.max_iterations)
+        fields[f'{prefix}blocks_per_stage'] = [len(s.blocks) for s in module.iterative_stages()]
+        fields[f'{prefix}mac_table'] = _table(module, sizes.get(module))
+    return fields
+
+
+def _table(module: AdaptiveModule, input_size: tuple[int, int] | None) -> dict[str, Any] | None:
+    if input_size is None:
+        return None
+    table = table_of(module, input_size)
+    return {**asdict(table), 'lowest': table.lowest, 'highest': table.highest}

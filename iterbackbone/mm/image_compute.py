@@ -1,0 +1,110 @@
+"""From the calls of one batch to what each of its images cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from ..core.adaptive import AdaptiveModule
+from ..core.macs import MacTable, mac_table
+from ..core.roi_layer import IterativeResLayer
+from .trace_collector import Call, TraceCollector
+
+_TABLES: WeakKeyDictionary[AdaptiveModule, dict[tuple[int, int], MacTable]] = WeakKeyDictionary()
+
+
+def table_of(module: AdaptiveModule, input_size: tuple[int, int]) -> MacTable:
+    """The module's MAC table at an input size, counted once."""
+    tables = _TABLES.setdefault(module, {})
+    if input_size not in tables:
+        tables[input_size] = mac_table(module, input_size)
+    return tables[input_size]
+
+
+def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, Any]]:
+    """Iterations, ponder cost and MACs of each image of a batch.
+
+    Args:
+        collector: With all calls of iterative modules for this batch. Sliding windows and
+            test-time augmentation make several of the backbone.
+        num_images: B of the batch.
+
+    Returns:
+        One dict an image with the compute fields of
+        :class:`~iterbackbone.stats.records.IterationRecord`.
+
+    Raises:
+        ValueError: a backbone call whose rows are not the batch's images.
+    """
+    rows = [_Rows.of(call) for call in collector.calls]
+    backbone = [r for r in rows if not isinstance(r.module, IterativeResLayer)]
+    rois = [r for r in rows if isinstance(r.module, IterativeResLayer)]
+    for call in backbone:
+        if len(call.iterations) != num_images:
+            raise ValueError(
+                f'{type(call.module).__name__} was called with {len(call.iterations)} rows for a '
+                f'batch of {num_images} images: their iterations cannot be told apart'
+            )
+    images = [_backbone_compute(backbone, image) for image in range(num_images)]
+    if any(isinstance(module, IterativeResLayer) for module in collector.modules):
+        for i, image in enumerate(images):
+            _add_rois(image, rois, i)
+    return images
+
+
+class _Rows(NamedTuple):
+    """One call's rows on the host."""
+
+    module: AdaptiveModule
+    iterations: list[list[int]]
+    ponder_cost: list[float]
+    macs: list[int]
+    macs_full: int
+    owners: list[int]
+
+    @classmethod
+    def of(cls, call: Call) -> _Rows:
+        trace = call.trace
+        table = table_of(call.module, trace.input_size)
+        return cls(
+            call.module,
+            trace.iterations.tolist(),
+            trace.ponder_cost.sum(dim=1).tolist(),
+            [table.total(executed, limits=trace.limits) for executed in trace.executed.tolist()],
+            table.highest,
+            list(range(len(trace.iterations))) if call.owners is None else call.owners.tolist(),
+        )
+
+
+def _backbone_compute(calls: list[_Rows], image: int) -> dict[str, Any]:
+    per_block = [_mean(n) for n in zip(*(call.iterations[image] for call in calls), strict=True)]
+    values = iter(per_block)
+    stages = calls[0].module.iterative_stages() if calls else []
+    per_stage = [sum(next(values) for _ in stage.blocks) for stage in stages]
+    return {
+        'iterations_per_block': per_block,
+        'iterations': per_stage,
+        'total_iterations': sum(per_stage),
+        'ponder_cost': _mean(call.ponder_cost[image] for call in calls),
+        'num_calls': len(calls),
+        'macs': sum(call.macs[image] for call in calls),
+        'macs_full': sum(call.macs_full for call in calls),
+    }
+
+
+def _add_rois(image: dict[str, Any], calls: list[_Rows], index: int) -> None:
+    """Add the RoIs' MACs to their image's, and their mean iterations."""
+    owned = [(c, row) for c in calls for row, owner in enumerate(c.owners) if owner == index]
+    image['macs'] += sum(call.macs[row] for call, row in owned)
+    image['macs_full'] += sum(call.macs_full for call, _ in owned)
+    image['num_rois'] = len(owned)
+    image['mean_roi_iterations'] = _mean(sum(call.iterations[row]) for call, row in owned)
+
+
+def _mean(values: Iterable[float]) -> Any:
+    """Mean; the value itself where there is one, None where there is none."""
+    values = list(values)
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else sum(values) / len(values)

@@ -1,0 +1,128 @@
+"""Logs, for every evaluated image, the iterations it took and the objects it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ..registry import HOOKS
+from .detection_record import annotations_are_resized, is_detection, object_fields, prediction_fields
+from .evaluation_folder import EvaluationFolder
+from .evaluation_meta import evaluation_meta
+from .image_compute import image_compute
+from .log_summary import LogSummary
+from .trace_collector import TraceCollector
+
+
+@HOOKS.register_module()
+class IterationLogHook(Hook):
+    """Writes ``<work_dir>/<timestamp>/iterations/{val,test}_{epoch|iter}_<n>/``.
+
+    ``records.jsonl`` holds one line an image (its fields:
+    :class:`~iterbackbone.stats.records.IterationRecord`), ``predictions.jsonl`` true and
+    predicted boxes, ``meta.json`` the model, its parameters and MACs, the data and the
+    score. All three appear when the evaluation is complete; until then, and after a kill,
+    there are only ``.part`` files. Ranks must share ``work_dir``.
+
+    ``n`` is the epoch or training step of the weights, 0 where a tested checkpoint does not
+    say. Evaluate with batch size 1 for iterations that do not depend on padding.
+    """
+
+    def __init__(self) -> None:
+        self._collector: TraceCollector | None = None
+        self._folder: EvaluationFolder | None = None
+        self._summary = LogSummary()
+        self._task: str | None = None
+        self._trained: dict[str, int] = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Remember how long the weights were trained."""
+        self._trained = {k: checkpoint.get('meta', {}).get(k, 0) for k in ('epoch', 'iter')}
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Open the folder."""
+        self._begin(runner, 'val')
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Open the folder."""
+        self._begin(runner, 'test')
+
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Start collecting."""
+        assert self._collector is not None
+        self._collector.reset()
+
+    before_test_iter = before_val_iter
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write the batch's lines."""
+        self._write(runner, runner.val_dataloader, outputs)
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write the batch's lines."""
+        self._write(runner, runner.test_dataloader, outputs)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Merge the ranks' parts."""
+        self._finish(runner, runner.val_dataloader, metrics)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Merge the ranks' parts."""
+        self._finish(runner, runner.test_dataloader, metrics)
+
+    def _begin(self, runner: Runner, mode: str) -> None:
+        if self._collector is not None:  # an earlier evaluation of this process broke off
+            self._collector.detach()
+        self._collector = TraceCollector(_unwrapped(runner))
+        unit = 'epoch' if runner.log_processor.by_epoch else 'iter'
+        now = runner.epoch if unit == 'epoch' else runner.iter
+        number = now or self._trained.get(unit, 0)
+        self._folder = EvaluationFolder(Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{number}'))
+        self._summary = LogSummary()
+
+    def _write(self, runner: Runner, dataloader: Any, outputs: Any) -> None:
+        assert self._collector is not None
+        assert self._folder is not None
+        classes = tuple(runner.visualizer.dataset_meta.get('classes') or ())
+        resized = annotations_are_resized(dataloader.dataset)
+        images = image_compute(self._collector, len(outputs))
+        for sample, compute in zip(outputs, images, strict=True):
+            record = {**_identity(sample), **compute}
+            prediction = {key: record[key] for key in ('img_id', 'img_path')}
+            if is_detection(sample):
+                self._task = 'detection'
+                record |= object_fields(sample, classes, resized)
+                prediction |= prediction_fields(sample, resized)
+            self._summary.add(record)
+            self._folder.write(record, prediction)
+
+    def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
+        assert self._collector is not None
+        assert self._folder is not None
+        meta = evaluation_meta(runner, dataloader.dataset, self._collector, self._task, metrics)
+        self._collector.detach()
+        self._collector = None
+        self._folder.publish(len(dataloader.dataset), meta)
+        runner.logger.info(self._summary.line(meta, self._folder.path))
+
+
+def _unwrapped(runner: Runner) -> Any:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _identity(sample: Any) -> dict[str, Any]:
+    height, width = sample.metainfo.get('ori_shape', (None, None))
+    return {
+        'img_id': sample.metainfo.get('img_id'),
+        'img_path': sample.metainfo.get('img_path'),
+        'height': height,
+        'width': width,
+    }

@@ -1,0 +1,54 @@
+"""What OpenMMLab expects of a module and the pure model does not know."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mmcv.cnn import build_norm_layer
+from mmengine.model import BaseModule
+from torch import nn
+
+from .checkpoint_check import check_pretrained, is_pretrained
+
+
+def norm_layer_from_cfg(norm_cfg: dict) -> Any:
+    """``norm_cfg`` of an OpenMMLab config as ``channels -> nn.Module``."""
+
+    def norm_layer(channels: int) -> nn.Module:
+        return build_norm_layer(norm_cfg, channels)[1]
+
+    return norm_layer
+
+
+class OpenMMLabModule(BaseModule):
+    """Mixin behind an :class:`~iterbackbone.core.adaptive.AdaptiveModule`.
+
+    Loading a checkpoint that matches none of the module's keys is an error, and so is a
+    pretrained ``init_cfg`` that misses keys or brings others than ``expected_leftovers``.
+    """
+
+    expected_leftovers: re.Pattern[str]
+
+    def init_weights(self) -> None:
+        """As in mmengine, with every key of a pretrained checkpoint accounted for.
+
+        Raises:
+            ValueError: keys are missing, unexpected or of another shape.
+        """
+        configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or []
+        if not self.is_init:
+            for config in filter(is_pretrained, configs):
+                check_pretrained(self, config, self.expected_leftovers)
+        super().init_weights()
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        # mmengine only logs what does not match, and the run would go on with random weights.
+        own = self.state_dict().keys()
+        if not any(prefix + key in state_dict for key in own):
+            raise ValueError(
+                f'the checkpoint has none of the {len(own)} keys of {type(self).__name__}, such as '
+                f'{prefix + next(iter(own))!r}; to initialise it from a checkpoint with another '
+                "prefix use init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)

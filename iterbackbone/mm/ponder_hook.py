@@ -1,0 +1,134 @@
+"""Adds the ponder cost to the task loss and schedules it over training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ..core.adaptive import AdaptiveModule
+from ..core.validation import check_real, check_share
+from ..registry import HOOKS
+from .trace_collector import Call, TraceCollector
+from .train_scalars import TrainScalars
+
+
+@HOOKS.register_module()
+class PonderCostHook(Hook):
+    """``loss_ponder`` = weight x sum over iterative modules of the mean ponder cost of a row.
+
+    A PyTorch forward hook on the model adds it to the loss dict inside forward, so that
+    DDP, AMP and gradient accumulation see it and any detector, segmentor or classifier
+    works unchanged. Modules without trainable parameters are left out.
+
+    Halting starts in the untrained network at full depth. During the halting warm-up the
+    scores are held there and the cost counts nothing; then the units are released and the
+    weight ramps up linearly. Both are shares of the whole training, derived from the
+    progress, so a resumed run goes on right.
+
+    Also logs, as running means over the logging interval: iterations, their spread and the
+    share of one-iteration images per stage, and the ponder cost.
+
+    Args:
+        weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet.
+        halting_warmup: Share of training with held scores; 0 to fine-tune a trained network.
+        ramp: Share of training over which the weight then grows from 0.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+    """
+
+    def __init__(self, weight: float = 0.005, halting_warmup: float = 0.0, ramp: float = 0.0) -> None:
+        self.weight = check_real('weight', weight)
+        self.halting_warmup = check_share('halting_warmup', halting_warmup)
+        self.ramp = check_share('ramp', ramp)
+        if self.halting_warmup + self.ramp > 1.0:
+            raise ValueError(f'halting_warmup + ramp must be at most 1, got {halting_warmup} + {ramp}')
+        self._current_weight = 0.0
+        self._collector: TraceCollector | None = None
+        self._handles: list[Any] = []
+        self._scalars: TrainScalars | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Attach to the model."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._collector = TraceCollector(model)
+        self._scalars = TrainScalars.for_runner(runner, model)
+        self._handles = [
+            model.register_forward_pre_hook(self._before_forward),
+            model.register_forward_hook(self._add_loss, with_kwargs=True),
+        ]
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Hold or release the halting units and set the weight from the progress."""
+        progress = runner.iter / runner.max_iters
+        held = progress < self.halting_warmup
+        assert self._collector is not None
+        assert self._scalars is not None
+        for module in self._collector.modules:
+            module.hold_halting(held)
+        self._current_weight = self.weight * ramp_factor(progress, self.halting_warmup, self.ramp)
+        self._scalars.held = held
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Log the running means."""
+        assert self._scalars is not None
+        self._scalars.publish(runner, ponder_weight=self._current_weight)
+
+    def after_train(self, runner: Runner) -> None:
+        """Detach from the model and say which stages do not adapt."""
+        assert self._collector is not None
+        assert self._scalars is not None
+        self._scalars.warn_at_end(runner)
+        self._collector.detach()
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _before_forward(self, _: nn.Module, __: tuple) -> None:
+        assert self._collector is not None
+        self._collector.reset()
+
+    def _add_loss(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
+        if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
+            return None
+        assert self._collector is not None
+        assert self._scalars is not None
+        calls = self._collector.calls
+        self._scalars.observe(calls)
+        output = {**output, 'loss_ponder': self._current_weight * ponder_cost(calls)}
+        for call in calls:
+            call.module.drop_trace()
+        self._collector.reset()
+        return output
+
+
+def ramp_factor(progress: float, warmup: float, ramp: float) -> float:
+    """Share of the full weight at ``progress`` (0 to 1) of the training."""
+    if progress < warmup:
+        return 0.0
+    return 1.0 if ramp == 0.0 else min(1.0, (progress - warmup) / ramp)
+
+
+def ponder_cost(calls: list[Call]) -> Tensor:
+    """Sum over trainable modules of the mean over their rows of the sum over blocks of N + R.
+
+    Args:
+        calls: Of one forward pass of the model. The rows of a module's calls are one batch.
+
+    Returns:
+        Float32 scalar; zero and connected to the graph where a module had no rows.
+    """
+    rows: dict[AdaptiveModule, list[Tensor]] = {}
+    for call in calls:
+        if any(p.requires_grad for p in call.module.parameters()):
+            rows.setdefault(call.module, []).append(call.trace.ponder_cost.sum(dim=1))
+    costs = [torch.cat(parts) for parts in rows.values()]
+    means = [cost.sum() / max(len(cost), 1) for cost in costs]
+    return torch.stack(means).sum() if means else torch.zeros(())

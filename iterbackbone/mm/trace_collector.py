@@ -1,0 +1,79 @@
+"""Collects the halting traces of every call of a model's iterative modules."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from ..core.adaptive import AdaptiveModule
+from ..core.roi_layer import IterativeResLayer
+from ..core.trace import HaltingTrace
+
+
+class Call(NamedTuple):
+    """One call of one iterative module.
+
+    Attributes:
+        module: What was called.
+        trace: Its iterations and costs.
+        owners: (rows,) index of each row's image in the batch; None where row i is image i.
+    """
+
+    module: AdaptiveModule
+    trace: HaltingTrace
+    owners: Tensor | None
+
+
+class TraceCollector:
+    """Listens to a model's iterative modules while attached.
+
+    Attributes:
+        modules: The model's iterative modules.
+        calls: Their calls since the last reset, in order.
+
+    The images of RoIs are read off the RoI extractor's input, whose rows are
+    (image index, x1, y1, x2, y2).
+
+    Raises:
+        ValueError: the model has no iterative module.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.calls: list[Call] = []
+        self._rois: Tensor | None = None
+        self._handles: list[Any] = []
+        self.modules = [m for m in model.modules() if isinstance(m, AdaptiveModule)]
+        if not self.modules:
+            raise ValueError(
+                f'{type(model).__name__} has no iterative module: set backbone=dict('
+                "type='iterbackbone.IterativeResNet', ...) or remove the iterbackbone hooks"
+            )
+        self._handles += [m.register_forward_hook(self._collect) for m in self.modules]
+        if any(isinstance(m, IterativeResLayer) for m in self.modules):
+            from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
+
+            extractors = [m for m in model.modules() if isinstance(m, BaseRoIExtractor)]
+            self._handles += [
+                m.register_forward_pre_hook(self._remember_rois, with_kwargs=True) for m in extractors
+            ]
+
+    def reset(self) -> None:
+        """Forget the calls so far."""
+        self.calls.clear()
+
+    def detach(self) -> None:
+        """Stop listening."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.reset()
+
+    def _remember_rois(self, _: nn.Module, args: tuple, kwargs: dict) -> None:
+        self._rois = kwargs['rois'] if 'rois' in kwargs else args[1]
+
+    def _collect(self, module: AdaptiveModule, _: tuple, __: Any) -> None:
+        owners = None
+        if isinstance(module, IterativeResLayer) and self._rois is not None:
+            owners = self._rois[:, 0].long()
+        self.calls.append(Call(module, module.trace, owners))

@@ -1,0 +1,1 @@
+"""Statistics of iteration logs: numpy and scipy only."""

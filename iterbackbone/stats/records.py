@@ -1,0 +1,59 @@
+"""The iteration log: one JSON object a line, one line an image."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+SCHEMA_VERSION = 1
+
+
+class IterationRecord(TypedDict, total=False):
+    """One image of one evaluation. Absent knowledge is null; NaN is never written.
+
+    ``iterations_per_block`` is (stages * blocks,), ``iterations`` its sum per stage and
+    ``total_iterations`` its sum. Over several calls (sliding windows, test-time
+    augmentation) iterations and ponder cost are means and MACs are sums. MACs are those the
+    backbone and the iterative heads executed; areas are in pixels of the original image.
+    Objects marked difficult count in ``num_difficult`` only.
+    """
+
+    img_id: int | str | None
+    img_path: str | None
+    height: int | None
+    width: int | None
+    iterations_per_block: list[float]
+    iterations: list[float]
+    total_iterations: float
+    ponder_cost: float
+    num_calls: int
+    macs: int
+    macs_full: int
+    num_objects: int | None
+    num_difficult: int | None
+    mean_object_area: float | None
+    mean_relative_area: float | None
+    class_names: list[str]
+    num_rois: int
+    mean_roi_iterations: float | None
+
+
+def to_line(record: Mapping[str, Any]) -> str:
+    """One line of JSON, newline included; numbers that are not finite become null.
+
+    Raises:
+        TypeError: a value is of a type JSON has no word for.
+    """
+    return json.dumps(_finite(record), allow_nan=False, ensure_ascii=False) + '\n'
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
