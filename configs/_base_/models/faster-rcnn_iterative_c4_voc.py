@@ -1,0 +1,28 @@
+# IterativeResNet as the paper's detector: stages 1-3 on the image, stage 4 on each RoI, which
+# halts on its own. Random weights; a classification checkpoint serves both parts by
+# init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.').
+_base_ = ['./faster-rcnn_c4_voc.py', '../iteration_hooks.py']
+norm_cfg = dict(type='BN', requires_grad=True)
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='iterbackbone.IterativeResNet',
+        depth=50,
+        num_stages=3,
+        out_indices=(2,),
+        frozen_stages=-1,
+        norm_cfg=norm_cfg,
+        norm_eval=False,
+    ),
+    roi_head=dict(
+        shared_head=dict(
+            _delete_=True,
+            type='iterbackbone.IterativeResLayer',
+            depth=50,
+            stage=3,
+            stride=2,
+            norm_cfg=norm_cfg,
+            norm_eval=False,
+        )
+    ),
+)

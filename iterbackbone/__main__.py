@@ -1,0 +1,84 @@
+"""Prints paths for use with OpenMMLab's own tools.
+
+python -m iterbackbone config                     lists the configs
+python -m iterbackbone config detection/NAME.py   prints that config's path
+python -m iterbackbone tool mmdet train           prints the path of mmdet's tools/train.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def config_root() -> Path:
+    """The configs inside the installed package, or beside it in a checkout."""
+    shipped = PACKAGE / '.mim' / 'configs'
+    return shipped if shipped.is_dir() else PACKAGE.parent / 'configs'
+
+
+def config_names() -> list[str]:
+    """All configs but those below ``_base_``, relative to the root."""
+    root = config_root()
+    names = (path.relative_to(root) for path in root.rglob('*.py'))
+    return sorted(str(name) for name in names if name.parts[0] != '_base_')
+
+
+def config_path(name: str) -> Path:
+    """Path of a config.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    names = config_names()
+    matches = [n for n in names if n in (name, f'{name}.py') or Path(n).stem == name]
+    if len(matches) != 1:
+        raise ValueError(f'config must be one of {names}, got {name!r}')
+    return config_root() / matches[0]
+
+
+def tool_path(package: str, name: str) -> Path:
+    """Path of an OpenMMLab package's tool, such as ('mmdet', 'train').
+
+    Raises:
+        ValueError: the package is not installed or ships no such tool.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ValueError(f'package must be installed, got {package!r}')
+    path = Path(spec.origin).parent / '.mim' / 'tools' / f'{name}.py'
+    if not path.is_file():
+        raise ValueError(f'tool must be one that {package} ships, got {name!r}: no {path}')
+    return path
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog='python -m iterbackbone',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    config = commands.add_parser('config', help="print a config's path, or list the configs")
+    config.add_argument('name', nargs='?')
+    tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
+    tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')
+    tool.add_argument('name', help='such as train, test')
+    args = parser.parse_args()
+    try:
+        if args.command == 'tool':
+            print(tool_path(args.package, args.name))
+        elif args.name:
+            print(config_path(args.name))
+        else:
+            print('\n'.join(config_names()))
+    except ValueError as error:
+        parser.error(str(error))
+
+
+if __name__ == '__main__':
+    main()
