@@ -85,7 +85,7 @@ class PonderCostHook(Hook):
         """Detach from the model and say which stages do not adapt."""
         assert self._collector is not None
         assert self._scalars is not None
-        self._scalars.warn_at_end(runner)
+        self._scalars.warn_at_end()
         self._collector.detach()
         for handle in self._handles:
             handle.remove()

@@ -22,8 +22,10 @@ class TrainScalars:
     Attributes:
         held: Whether the halting units are held; then stages are not expected to differ.
 
+    Iterations are those of a block: where a stage has several, their mean.
+
     Args:
-        stages: (scalar prefix, stage name, blocks in the stage) of each module.
+        model: With the iterative modules.
         interval: Training steps a mean covers.
     """
 
@@ -69,7 +71,7 @@ class TrainScalars:
             if len(window) == self._interval:
                 self._watch(name, spread, rows.mean().item())
 
-    def warn_at_end(self, runner: Runner) -> None:
+    def warn_at_end(self) -> None:
         """Name the stages whose images did not differ when training ended."""
         same = {n: torch.cat(list(w)) for n, w in self._iterations.items() if w}
         flat = [f'{n} ({r.mean():g})' for n, r in same.items() if len(r) > 1 and r.std() == 0]

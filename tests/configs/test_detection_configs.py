@@ -1,0 +1,121 @@
+"""Every detection config builds, takes a training step and evaluates on the CPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from support import detector_config
+
+from iterbackbone.__main__ import config_names, config_root
+
+CONFIGS = [name for name in config_names() if name.startswith('detection/')]
+VOC = [name for name in CONFIGS if 'voc2007' in name]
+
+
+def build(name):
+    init_default_scope('mmdet')
+    with torch.device('meta'):
+        return MODELS.build(Config.fromfile(config_root() / name).model)
+
+
+def without_downloads(cfg):
+    """Random weights for whatever would be fetched."""
+    if isinstance(cfg, dict):
+        if 'Pretrained' in str(cfg.get('init_cfg') or {}):
+            cfg['init_cfg'] = None
+        for value in cfg.values():
+            without_downloads(value)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
+    cfg = detector_config(shapes_root, tmp_path, name)
+    without_downloads(cfg.model)
+    cfg.model.test_cfg.rpn.max_per_img = 20
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint = None
+    cfg.log_processor = dict(by_epoch=False)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader['dataset']['indices'] = 2
+        resize = [step for step in loader['dataset']['pipeline'] if step['type'] == 'Resize']
+        resize[0]['scale'] = (96, 64)
+    runner = Runner.from_cfg(cfg)
+    before = {k: v.clone() for k, v in runner.model.state_dict().items() if v.is_floating_point()}
+    runner.train()
+    scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
+    after = runner.model.state_dict()
+    assert scalars['train/loss'] > 0
+    assert any(not torch.equal(after[k], v) for k, v in before.items())
+    assert ('train/loss_ponder' in scalars) == ('iterative' in name)
+    logs = list(tmp_path.rglob('iterations/val_iter_1/records.jsonl'))
+    assert len(logs) == (1 if 'iterative' in name else 0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'millions'),
+    [
+        ('faster-rcnn_iterative-r152-c4_1x_voc2007', 14.3),
+        ('faster-rcnn_r152-c4_1x_voc2007', 63.1),
+        ('faster-rcnn_vgg16_1x_voc2007', 137.1),
+    ],
+)
+def test_parameters_of_the_papers_detectors(name, millions):
+    count = sum(p.numel() for p in build(f'detection/{name}.py').parameters())
+    assert round(count / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize('name', VOC)
+def test_the_papers_data(name):
+    cfg = Config.fromfile(config_root() / name)
+    train, test = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
+    assert train.type == 'VOCDataset'  # one dataset: 2007 alone
+    assert train.ann_file == 'VOC2007/ImageSets/Main/trainval.txt'
+    assert test.ann_file == 'VOC2007/ImageSets/Main/test.txt'
+    assert cfg.test_evaluator.eval_mode == '11points'
+    for dataset in (train, test):
+        scales = [step.scale for step in dataset.pipeline if step.type == 'Resize']
+        assert [min(scale) for scale in scales] == [600]
+    assert cfg.model.roi_head.bbox_head.num_classes == 20
+
+
+@pytest.mark.parametrize('name', [n for n in CONFIGS if 'iterative' in n])
+def test_random_features_are_not_frozen(name):
+    cfg = Config.fromfile(config_root() / name)
+    model = build(name)
+    assert cfg.model.backbone.frozen_stages == -1
+    assert cfg.model.backbone.norm_eval is False
+    parts = [model.backbone] + ([model.roi_head.shared_head] if 'c4' in name else [])
+    for part in parts:
+        assert all(p.requires_grad for p in part.parameters())
+
+
+@pytest.mark.parametrize('name', [n for n in VOC if 'iterative' not in n])
+def test_baselines_state_their_pretraining(name):
+    cfg = Config.fromfile(config_root() / name)
+    checkpoint = cfg.model.backbone.init_cfg.checkpoint
+    depth = str(cfg.model.backbone.depth)
+    assert checkpoint == f'torchvision://resnet{depth}' or 'vgg16_batch256_imagenet' in checkpoint
+
+
+def test_c4_runs_512_rpn_channels_and_300_proposals():
+    for name in ('faster-rcnn_iterative-r152-c4_1x_voc2007', 'faster-rcnn_r152-c4_1x_voc2007'):
+        cfg = Config.fromfile(config_root() / f'detection/{name}.py')
+        assert cfg.model.rpn_head.feat_channels == 512
+        assert cfg.model.test_cfg.rpn.max_per_img == 300
+
+
+def test_the_halting_bias_is_not_decayed(shapes_root, tmp_path):
+    cfg = detector_config(shapes_root, tmp_path)
+    runner = Runner.from_cfg(cfg)
+    optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
+    names = {id(p): n for n, p in runner.model.named_parameters()}
+    decay = {names[id(p)]: g['weight_decay'] for g in optimizer.param_groups for p in g['params']}
+    biases = {n: d for n, d in decay.items() if n.endswith('halting.fc2.bias')}
+    assert len(biases) == 4
+    assert set(biases.values()) == {0.0}
+    assert decay['backbone.stem.conv.weight'] > 0

@@ -1,0 +1,41 @@
+"""What all tests share: repeatable random numbers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The same examples on every run and no deadline: a slow machine is not an error.
+settings.register_profile('repeatable', derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile('repeatable')
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch = sys.modules.get('torch')  # tests that do without torch stay without it
+    if torch is not None:
+        torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def shapes_root(tmp_path_factory):
+    """Generated scenes: 8 training and 5 validation images of 96x64 with up to 4 objects."""
+    root = tmp_path_factory.mktemp('data') / 'shapes'
+    tool = Path(__file__).parents[1] / 'tools' / 'make_shapes_voc.py'
+    options = '--num-train 8 --num-val 5 --size 96 64 --objects 1 4 --object-size 0.2 0.5'
+    subprocess.run([sys.executable, tool, root, *options.split()], check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture(scope='session')
+def voc2007():
+    """The real VOC2007 images below ITERBACKBONE_DATA_ROOT."""
+    root = Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data'))
+    if not (root / 'VOCdevkit' / 'VOC2007').is_dir():
+        pytest.skip(f'no real images: {root}/VOCdevkit/VOC2007 does not exist')
+    return root

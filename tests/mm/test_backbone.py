@@ -1,0 +1,132 @@
+"""The registered modules: same keys as the pure ones, norm_cfg, checkpoints."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import iterbackbone
+from iterbackbone.mm import IterativeResLayer, IterativeResNet
+
+TINY = {'base_channels': 4, 'expansion': 2, 'max_iterations': (2, 3, 2, 2)}
+
+
+def save(model, path, prefix='backbone.'):
+    torch.save({'state_dict': {prefix + k: v for k, v in model.state_dict().items()}}, path)
+    return str(path)
+
+
+def pretrained(path, prefix='backbone.'):
+    return dict(type='Pretrained', checkpoint=str(path), prefix=prefix)
+
+
+@pytest.mark.parametrize('options', [{}, {'depthwise': True, 'blocks_per_stage': 2}])
+def test_same_keys_as_the_pure_class(options):
+    ours, pure = IterativeResNet(**TINY, **options), iterbackbone.IterativeResNet(**TINY, **options)
+    assert isinstance(ours, iterbackbone.IterativeResNet)
+    assert list(ours.state_dict()) == list(pure.state_dict())
+    pure.load_state_dict(ours.state_dict())
+
+
+def test_norm_cfg_is_built_for_each_iteration():
+    net = IterativeResNet(**TINY, norm_cfg=dict(type='GN', num_groups=2))
+    norms = net.stages[1].blocks[0].norm3
+    assert [type(norm) for norm in norms] == [nn.GroupNorm] * 3
+    assert [norm.num_groups for norm in norms] == [2] * 3
+
+
+def test_norms_without_gradient():
+    net = IterativeResNet(**TINY, norm_cfg=dict(type='BN', requires_grad=False))
+    assert not any(p.requires_grad for n, p in net.named_parameters() if 'norm' in n)
+    assert all(p.requires_grad for n, p in net.named_parameters() if 'conv' in n)
+
+
+def test_init_weights_without_init_cfg_changes_nothing():
+    net = IterativeResNet(**TINY)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    net.init_weights()
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_pretrained_weights_are_bit_equal(tmp_path):
+    trained = iterbackbone.IterativeResNet(**TINY)
+    net = IterativeResNet(**TINY, init_cfg=pretrained(save(trained, tmp_path / 'a.pth')))
+    net.init_weights()
+    expected = trained.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in net.state_dict().items())
+
+
+def test_c4_parts_take_one_classification_checkpoint(tmp_path):
+    trained = iterbackbone.IterativeResNet(**TINY)
+    path = save(trained, tmp_path / 'a.pth')
+    first = {**TINY, 'max_iterations': (2, 3, 2)}
+    backbone = IterativeResNet(**first, num_stages=3, init_cfg=pretrained(path))
+    layer = IterativeResLayer(**{**TINY, 'max_iterations': 2}, init_cfg=pretrained(path))
+    backbone.init_weights()
+    layer.init_weights()
+    loaded = {**backbone.state_dict(), **layer.state_dict()}
+    expected = trained.state_dict()
+    assert loaded.keys() == expected.keys()
+    assert all(torch.equal(v, expected[k]) for k, v in loaded.items())
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            {'stem': 'cifar'},
+            r'of another shape: stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
+        ),
+        ({'expansion': 4}, 'of another shape: stages.0.transition.conv.weight'),
+        ({'max_iterations': (2, 3, 3, 2)}, 'unexpected: stages.2.blocks.0.norm1.2.weight'),
+        ({'max_iterations': (2, 3, 1, 2)}, 'missing: stages.2.blocks.0.norm1.1.weight'),
+    ],
+)
+def test_pretrained_of_another_network_is_refused(tmp_path, change, message):
+    path = save(iterbackbone.IterativeResNet(**{**TINY, **change}), tmp_path / 'a.pth')
+    net = IterativeResNet(**TINY, init_cfg=pretrained(path))
+    with pytest.raises(ValueError, match=message):
+        net.init_weights()
+
+
+def test_pretrained_with_a_wrong_prefix_is_refused(tmp_path):
+    path = save(iterbackbone.IterativeResNet(**TINY), tmp_path / 'a.pth')
+    net = IterativeResNet(**TINY, init_cfg=pretrained(path, prefix='encoder.'))
+    with pytest.raises(ValueError, match=r"prefix 'encoder.' does not fit .*missing"):
+        net.init_weights()
+
+
+def test_stage_four_is_a_leftover_only_where_there_is_no_stage_four(tmp_path):
+    trained = iterbackbone.IterativeResNet(**TINY)
+    path = save(trained, tmp_path / 'a.pth')
+    state = torch.load(path)
+    state['state_dict']['backbone.surprise'] = torch.zeros(1)
+    torch.save(state, path)
+    first = {**TINY, 'max_iterations': (2, 3, 2)}
+    with pytest.raises(ValueError, match='1 unexpected: surprise'):
+        IterativeResNet(**first, num_stages=3, init_cfg=pretrained(path)).init_weights()
+
+
+def test_a_checkpoint_that_matches_no_key_is_an_error(tmp_path):
+    from mmengine.runner import load_checkpoint
+
+    model = nn.Module()
+    model.backbone = IterativeResNet(**TINY)
+    path = save(iterbackbone.IterativeResNet(**TINY), tmp_path / 'a.pth', prefix='encoder.')
+    with pytest.raises(ValueError, match=r"none of the \d+ keys of IterativeResNet, such as 'backbone"):
+        load_checkpoint(model, path)
+
+
+def test_a_detector_checkpoint_loads(tmp_path):
+    from mmengine.runner import load_checkpoint
+
+    trained, model = iterbackbone.IterativeResNet(**TINY), nn.Module()
+    model.backbone = IterativeResNet(**TINY)
+    load_checkpoint(model, save(trained, tmp_path / 'a.pth'), strict=True)
+    assert torch.equal(model.backbone.stem.conv.weight, trained.stem.conv.weight)
+
+
+def test_misspelt_argument_is_named():
+    with pytest.raises(TypeError, match='expantion'):
+        IterativeResNet(expantion=2)

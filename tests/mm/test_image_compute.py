@@ -1,0 +1,107 @@
+"""From calls to each image's iterations and MACs, by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from iterbackbone import HaltingTrace, IterativeResLayer, IterativeResNet
+from iterbackbone.core.macs import mac_table
+from iterbackbone.mm.image_compute import image_compute
+from iterbackbone.mm.trace_collector import Call, TraceCollector
+
+
+def network():
+    return IterativeResNet(base_channels=4, max_iterations=(2, 3), num_stages=2, blocks_per_stage=2)
+
+
+def trace(iterations, size, limits, executed=None):
+    iterations = torch.tensor(iterations)
+    executed = iterations if executed is None else torch.tensor(executed)
+    return HaltingTrace(iterations, executed, iterations + 0.5, limits, size, None)
+
+
+def collector(calls, *modules):
+    listener = TraceCollector(nn.ModuleList(modules))
+    listener.calls += calls
+    return listener
+
+
+def test_one_call():
+    net, size, limits = network(), (32, 48), (2, 2, 3, 3)
+    calls = [Call(net, trace([[1, 2, 3, 1], [2, 2, 1, 1]], size, limits), None)]
+    first, second = image_compute(collector(calls, net), 2)
+    table = mac_table(net, size)
+    assert first['iterations_per_block'] == [1, 2, 3, 1]
+    assert first['iterations'] == [3, 4]
+    assert first['total_iterations'] == 7
+    assert first['ponder_cost'] == 1 + 2 + 3 + 1 + 4 * 0.5
+    assert first['num_calls'] == 1
+    assert first['macs'] == table.total([1, 2, 3, 1])
+    assert first['macs_full'] == table.highest
+    assert second['iterations'] == [4, 2]
+    assert second['macs'] < first['macs'] < table.highest
+
+
+def test_several_calls_mean_iterations_and_sum_macs():
+    net, limits = network(), (2, 2, 3, 3)
+    sizes = [(32, 32), (64, 32)]
+    calls = [
+        Call(net, trace([[1, 1, 1, 1]], sizes[0], limits), None),
+        Call(net, trace([[2, 2, 2, 3]], sizes[1], limits), None),
+    ]
+    (image,) = image_compute(collector(calls, net), 1)
+    assert image['iterations_per_block'] == [1.5, 1.5, 1.5, 2.0]
+    assert image['iterations'] == [3.0, 3.5]
+    assert image['num_calls'] == 2
+    first, second = (mac_table(net, size) for size in sizes)
+    assert image['macs'] == first.total([1, 1, 1, 1]) + second.total([2, 2, 2, 3])
+    assert image['macs_full'] == first.highest + second.highest
+
+
+def test_masked_execution_costs_what_was_executed():
+    net, limits = network(), (2, 2, 3, 3)
+    masked = trace([[1, 1, 1, 1]], (32, 32), limits, executed=[[2, 2, 3, 3]])
+    (image,) = image_compute(collector([Call(net, masked, None)], net), 1)
+    assert image['iterations_per_block'] == [1, 1, 1, 1]
+    assert image['macs'] == image['macs_full'] == mac_table(net, (32, 32)).highest
+
+
+def test_rois_belong_to_their_images():
+    net = network()
+    layer = IterativeResLayer(base_channels=4, stage=2, max_iterations=4)
+    owners = torch.tensor([0, 0, 2])
+    calls = [
+        Call(net, trace([[1, 1, 1, 1]] * 3, (32, 32), (2, 2, 3, 3)), None),
+        Call(layer, trace([[1], [4], [2]], (14, 14), (4,)), owners),
+    ]
+    images = image_compute(collector(calls, net, layer), 3)
+    body, head = mac_table(net, (32, 32)), mac_table(layer, (14, 14))
+    assert [image['num_rois'] for image in images] == [2, 0, 1]
+    assert [image['mean_roi_iterations'] for image in images] == [2.5, None, 2]
+    ones = body.total([1, 1, 1, 1])
+    assert images[0]['macs'] == ones + head.total([1]) + head.total([4])
+    assert images[1]['macs'] == ones
+    assert images[0]['macs_full'] == body.highest + 2 * head.highest
+    assert images[0]['total_iterations'] == 4  # RoIs do not count here
+
+
+def test_no_proposals_at_all():
+    net = network()
+    layer = IterativeResLayer(base_channels=4, stage=2, max_iterations=4)
+    calls = [Call(net, trace([[1, 1, 1, 1]], (32, 32), (2, 2, 3, 3)), None)]
+    (image,) = image_compute(collector(calls, net, layer), 1)
+    assert (image['num_rois'], image['mean_roi_iterations']) == (0, None)
+
+
+def test_rows_that_are_not_the_images_are_refused():
+    net = network()
+    calls = [Call(net, trace([[1, 1, 1, 1]] * 2, (32, 32), (2, 2, 3, 3)), None)]
+    with pytest.raises(ValueError, match='called with 2 rows for a batch of 3 images'):
+        image_compute(collector(calls, net), 3)
+
+
+def test_a_model_without_iterative_modules_is_refused():
+    with pytest.raises(ValueError, match='Linear has no iterative module: set backbone='):
+        TraceCollector(nn.Linear(2, 2))

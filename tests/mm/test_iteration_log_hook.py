@@ -1,0 +1,133 @@
+"""IterationLogHook inside a real small Runner with train, val and test loops."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from support import detector_config, read_log
+
+from iterbackbone.core.macs import mac_table
+from iterbackbone.mm import report_iterations
+
+FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
+
+
+def true_objects(shapes_root, img_id):
+    """Boxes and difficult flags straight from the XML, 0-based as mmdet reads them."""
+    root = ET.parse(shapes_root / f'VOCdevkit/VOC2007/Annotations/{img_id}.xml').getroot()
+    corners = ('xmin', 'ymin', 'xmax', 'ymax')
+    boxes = {False: [], True: []}
+    for thing in root.findall('object'):
+        box = [int(thing.find(f'bndbox/{corner}').text) - 1 for corner in corners]
+        boxes[thing.find('difficult').text == '1'].append(box)
+    return boxes[False], boxes[True]
+
+
+@pytest.fixture(scope='module')
+def trained(shapes_root, tmp_path_factory):
+    """One epoch of 4 steps with validation, then a test; stage 2 made to differ between images."""
+    cfg = detector_config(shapes_root, tmp_path_factory.mktemp('run'))
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
+    cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    runner.test()
+    return runner
+
+
+@pytest.fixture(scope='module')
+def folder(trained):
+    return Path(trained.log_dir, 'iterations', 'val_epoch_1')
+
+
+def test_val_and_test_write_the_same_complete_log(trained, folder):
+    assert sorted(p.name for p in folder.iterdir()) == FILES
+    test = folder.with_name('test_epoch_1')
+    assert sorted(p.name for p in test.iterdir()) == FILES
+    for name in ('records.jsonl', 'predictions.jsonl'):
+        assert (test / name).read_text() == (folder / name).read_text()
+
+
+def test_objects_match_the_xml(folder, shapes_root):
+    records, predictions, _ = read_log(folder)
+    ids = (shapes_root / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').read_text().split()
+    assert [r['img_id'] for r in records] == [p['img_id'] for p in predictions] == ids
+    for record, prediction in zip(records, predictions, strict=True):
+        boxes, difficult = true_objects(shapes_root, record['img_id'])
+        areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in boxes]
+        assert record['num_objects'] == len(boxes)
+        assert record['num_difficult'] == len(difficult)
+        mean = sum(areas) / len(areas) if areas else None
+        assert record['mean_object_area'] == pytest.approx(mean)
+        relative = mean / (96 * 64) if areas else None
+        assert record['mean_relative_area'] == pytest.approx(relative)
+        assert prediction['true']['boxes'] == boxes
+        assert prediction['difficult']['boxes'] == difficult
+        assert (record['height'], record['width']) == (64, 96)
+
+
+def test_compute_matches_a_forward_pass(trained, folder):
+    records, _, meta = read_log(folder)
+    model, dataset = trained.model.eval(), trained.val_dataloader.dataset
+    for record, item in zip(records, dataset, strict=True):
+        with torch.no_grad():
+            data = trained.val_dataloader.collate_fn([item])
+            model.test_step(data)
+        trace = model.backbone.trace
+        assert record['iterations_per_block'] == trace.iterations[0].tolist()
+        assert record['ponder_cost'] == pytest.approx(trace.ponder_cost[0].sum().item())
+        table = mac_table(model.backbone, trace.input_size)
+        assert record['macs'] == table.total(trace.iterations[0].tolist(), trace.limits)
+        assert record['macs_full'] == table.highest
+        assert record['num_calls'] == 1
+        assert record['total_iterations'] == sum(record['iterations'])
+    assert meta['mac_table']['input_size'] == [192, 256]
+
+
+def test_meta(trained, folder):
+    _, _, meta = read_log(folder)
+    assert meta['schema_version'] == 1
+    assert meta['task'] == 'detection'
+    assert meta['model'] == 'FasterRCNN'
+    assert meta['epoch'] == 1
+    assert meta['classes'] == ['circle', 'square', 'triangle', 'star', 'ring', 'cross']
+    assert meta['max_iterations'] == [3, 4, 6, 3]
+    assert meta['parameters']['total'] == sum(p.numel() for p in trained.model.parameters())
+    assert 'pascal_voc/mAP' in meta['score']
+    assert meta['dataset'] == {
+        'type': 'XMLDataset',
+        'ann_file': trained.val_dataloader.dataset.ann_file,
+        'num_images': 5,
+    }
+
+
+def test_an_interrupted_evaluation_leaves_only_parts(trained, monkeypatch):
+    runner = trained
+    done = []
+
+    def fail_at_the_third(*args, **kwargs):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(1)
+
+    monkeypatch.setattr(runner.val_evaluator, 'process', fail_at_the_third)
+    monkeypatch.setattr(runner, '_log_dir', str(Path(runner.work_dir, 'interrupted')))
+    with pytest.raises(KeyboardInterrupt):
+        runner.val()
+    left = list(Path(runner.log_dir, 'iterations').rglob('*.*'))
+    assert left
+    assert all(path.suffix == '.part' for path in left)
+
+
+def test_iterations_in_metainfo_without_a_runner(trained, folder):
+    records, _, _ = read_log(folder)
+    model = report_iterations(trained.model.eval())
+    item = trained.val_dataloader.dataset[2]
+    with torch.no_grad():
+        (sample,) = model.test_step(trained.val_dataloader.collate_fn([item]))
+    assert sample.iterations == records[2]['iterations']
+    assert sample.macs == records[2]['macs']

@@ -1,0 +1,67 @@
+"""Small models, configs and data for tests that run OpenMMLab."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from torch import nn
+
+from iterbackbone.__main__ import config_root
+from iterbackbone.mm import IterativeResNet
+
+QUICKSTART = 'detection/faster-rcnn_iterative-r50-tiny_fpn_shapes.py'
+ONE_WORKERLESS = dict(num_workers=0, persistent_workers=False)
+
+
+class TinyClassifier(BaseModel):
+    """Two iterative stages and a linear layer on 8x8 images."""
+
+    def __init__(self, **backbone):
+        super().__init__()
+        options = {'base_channels': 4, 'expansion': 1, 'num_stages': 2, 'max_iterations': (3, 4)}
+        self.backbone = IterativeResNet(stem='cifar', **{**options, **backbone})
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, inputs, labels=None, mode='tensor'):
+        logits = self.head(self.backbone(inputs)[-1].mean(dim=(2, 3)))
+        if mode == 'loss':
+            return {'loss_cls': nn.functional.cross_entropy(logits, labels)}
+        return logits if mode == 'tensor' else [logits]
+
+
+class TinyImages(torch.utils.data.Dataset):
+    """(3, 8, 8) noise whose label is whether its first pixel is positive."""
+
+    def __init__(self, length):
+        self.images = torch.randn(length, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return self.images[i], int(self.images[i, 0, 0, 0] > 0)
+
+
+def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:
+    """A detection config on the generated scenes, without worker processes."""
+    os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
+    cfg = Config.fromfile(config_root() / name)
+    shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_detection.py')
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
+    cfg.train_dataloader['batch_size'] = 2
+    cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmdet', str(work_dir), 'WARNING'
+    cfg.randomness = dict(seed=0)
+    return cfg
+
+
+def read_log(folder: Path) -> tuple[list[dict], list[dict], dict]:
+    """Records, predictions and meta of an evaluation's folder."""
+    lines = [(folder / f'{name}.jsonl').read_text().splitlines() for name in ('records', 'predictions')]
+    records, predictions = ([json.loads(line) for line in part] for part in lines)
+    return records, predictions, json.loads((folder / 'meta.json').read_text())
