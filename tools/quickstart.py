@@ -1,0 +1,115 @@
+"""The quickstart: makes scenes, trains and tests a small detector with mmdet's own tools, and
+prints where the compute went.
+
+A finished run is not repeated and an interrupted one is resumed; give another --work-dir to start
+afresh.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from iterbackbone.__main__ import config_path, tool_path
+
+CONFIG = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
+PROGRESS = re.compile(r'(Epoch\(\w+\) \[\d+\]\[ *\d+/\d+\]).*?(?:eta: ([\d:]+).*?  loss: ([\d.]+))?')
+BINS = ((1, 2), (3, 5), (6, 10), (11, 20))  # objects in an image
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/quickstart'))
+    parser.add_argument('--data', type=Path, default=Path('data/shapes'), help='scenes, made if absent')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], help="handed to mmdet's tools, such as max_epochs=1"
+    )
+    return parser.parse_args()
+
+
+def run(title, command, log, env=None):
+    """Run a command, its whole output to ``log``, its progress to the terminal."""
+    print(f'\n== {title}\n   {" ".join(map(str, command))}\n   full output: {log}', flush=True)
+    tail = deque(maxlen=30)
+    with open(log, 'w') as file:
+        process = subprocess.Popen(
+            [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+        )
+        for line in process.stdout:
+            file.write(line)
+            tail.append(line)
+            if match := PROGRESS.search(line):
+                step, eta, loss = match.groups()
+                print(f'   {step}' + (f'  loss {loss}  left {eta}' if eta else ''), flush=True)
+    if process.wait():
+        sys.exit(f'{"".join(tail)}\n{title} failed with exit code {process.returncode}, see {log}')
+
+
+def latest_log(work_dir):
+    """The newest complete folder of the iteration log of a test."""
+    folders = work_dir.glob('*/iterations/test_*/meta.json')
+    return max(folders, key=lambda path: path.stat().st_mtime).parent
+
+
+def table(folder):
+    """A few lines for the terminal, from the evaluation's folder."""
+    meta = json.loads((folder / 'meta.json').read_text())
+    records = [json.loads(line) for line in (folder / 'records.jsonl').read_text().splitlines()]
+    stages = zip(*(record['iterations'] for record in records), strict=True)
+    yield f'validation images      {len(records)}'
+    yield f'mAP (11 points)        {meta["score"]["pascal_voc/mAP"]:.3f}'
+    yield (
+        f'parameters             {meta["parameters"]["total"] / 1e6:.2f} M, '
+        f'of which the backbone {meta["parameters"]["backbone"] / 1e6:.2f} M'
+    )
+    yield (
+        'iterations per stage   '
+        + ' / '.join(f'{mean(stage):.2f}' for stage in stages)
+        + f' of {" / ".join(map(str, meta["max_iterations"]))}'
+    )
+    yield ''
+    yield 'objects in the image   images   iterations (lowest-highest)   backbone MACs, share of full'
+    for low, high in (*BINS, (0, 10**9)):
+        part = [r for r in records if low <= r['num_objects'] <= high]
+        if part:
+            total = [r['total_iterations'] for r in part]
+            share = mean(r['macs'] for r in part) / mean(r['macs_full'] for r in part)
+            name = f'{low}-{high}' if high <= 20 else 'all'
+            spread = f'{mean(total):.2f} ({min(total)}-{max(total)})'
+            yield f'{name:<22} {len(part):>6}   {spread:<27}   {share:.1%}'
+
+
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def main():
+    args = parse_args()
+    started = time.monotonic()
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, 'ITERBACKBONE_SHAPES_ROOT': str(args.data)}
+    config, work_dir = config_path(CONFIG), ['--work-dir', args.work_dir]
+    options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
+    make = [sys.executable, Path(__file__).with_name('make_shapes_voc.py'), args.data]
+    run('scenes', make, args.work_dir / 'scenes.log')
+    train = [sys.executable, tool_path('mmdet', 'train'), config, *work_dir, '--resume', *options]
+    run('training', train, args.work_dir / 'train.log', env)
+    checkpoint = Path((args.work_dir / 'last_checkpoint').read_text().strip())
+    test = [sys.executable, tool_path('mmdet', 'test'), config, checkpoint, *work_dir, *options]
+    run('evaluation', test, args.work_dir / 'test.log', env)
+    folder = latest_log(args.work_dir)
+    print('\n' + '\n'.join(table(folder)))
+    print(f'\ncheckpoint     {checkpoint}\niteration log  {folder}')
+    print(f'scenes         {args.data}\ntime           {time.monotonic() - started:.0f} s')
+
+
+if __name__ == '__main__':
+    main()
