@@ -1,0 +1,149 @@
+"""What is where: numbers, sizes and places of the objects, and their annotations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .geometry import Patch, Shape, cover
+from .spec import CLASSES, SPLITS, ShapesSpec
+
+MIN_VISIBLE_SHARE = 0.35  # objects with a smaller visible share are difficult
+MIN_VISIBLE_PIXELS = 30  # objects with fewer visible pixels are difficult
+KEPT_PIXELS = 12  # no object is ever hidden down to fewer pixels
+TRIES = 40  # random places per diameter before the object is made smaller
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is written about one object.
+
+    Args:
+        name (str): Class name.
+        box (tuple[int, int, int, int]): First column, first row, last column and last row of the
+            visible pixels, counted from 0.
+        truncated (bool): Some of it lies behind another object or outside the image.
+        difficult (bool): Faint, or too little of it is visible.
+        visible (float): Visible share of its pixels.
+    """
+
+    name: str
+    box: tuple[int, int, int, int]
+    truncated: bool
+    difficult: bool
+    visible: float
+
+
+@dataclass
+class Scene:
+    """Objects in painting order, the front one last.
+
+    Args:
+        shapes (list[Shape]): The objects.
+        patches (list[Patch]): Their coverage, in the same order.
+        ids (np.ndarray): (H, W) uint8; 0 is background, k the k-th object where it is visible.
+    """
+
+    shapes: list[Shape]
+    patches: list[Patch]
+    ids: np.ndarray
+
+    def annotations(self) -> list[Annotation]:
+        """One annotation per object, in painting order."""
+        return [self._annotation(number) for number in range(1, len(self.shapes) + 1)]
+
+    def class_map(self) -> np.ndarray:
+        """(H, W) uint8: 0 is background, k the k-th of ``CLASSES`` counted from 1."""
+        table = [0] + [CLASSES.index(shape.name) + 1 for shape in self.shapes]
+        return np.array(table, np.uint8)[self.ids]
+
+    def _annotation(self, number):
+        shape, full = self.shapes[number - 1], int(self.patches[number - 1].mask.sum())
+        rows, columns = np.nonzero(self.ids == number)
+        box = tuple(int(v) for v in (columns.min(), rows.min(), columns.max(), rows.max()))
+        too_little = rows.size < max(MIN_VISIBLE_SHARE * full, MIN_VISIBLE_PIXELS)
+        return Annotation(
+            shape.name, box, rows.size < full, shape.faint or too_little, rows.size / full
+        )
+
+
+def image_rng(seed: int, split: str, index: int) -> np.random.Generator:
+    """The random numbers of one image; they depend on nothing but the three arguments."""
+    return np.random.default_rng([seed, SPLITS.index(split), index])
+
+
+def draw_count(rng: np.random.Generator, spec: ShapesSpec) -> int:
+    """Number of objects, log-uniform: a quarter of the images of 1-20 objects have just one."""
+    few, many = spec.objects
+    return int(np.clip(np.exp(rng.uniform(np.log(few), np.log(many + 1))), few, many))
+
+
+def draw_diameters(rng: np.random.Generator, spec: ShapesSpec, count: int) -> np.ndarray:
+    """Diameters in pixels, (count,) float; many objects are mostly, but not always, smaller ones."""
+    low, high = spec.diameters
+    if rng.random() < 0.3:  # the number of objects says nothing about their size
+        typical = np.exp(rng.uniform(np.log(low), np.log(high)))
+    else:
+        typical = 0.85 * high * count**-0.4 * np.exp(rng.normal(0, 0.3))
+    diameters = np.clip(typical * np.exp(rng.normal(0, 0.35, count)), low, high)
+    crowded = 0.6 * np.square(diameters).sum() / (0.55 * spec.size[0] * spec.size[1])
+    diameters = np.maximum(low, diameters / np.sqrt(max(1.0, crowded)))
+    return diameters[np.argsort(-diameters * np.exp(rng.normal(0, 0.4, count)))]
+
+
+def _random_shape(rng, spec, name, diameter, faint):
+    radius = diameter / 2
+    margin = 0.0 if rng.random() < 0.15 else radius  # 0: may be cut by the border
+    centre = tuple(float(rng.uniform(margin, side - margin)) for side in spec.size)
+    aspect, angle, thickness = rng.uniform(0.82, 1), rng.uniform(0, 2 * np.pi), rng.random()
+    return Shape(name, centre, radius, aspect, angle, thickness, faint)
+
+
+def _try_place(scene, visible, shape, apart):
+    """Adds the shape in front unless it is cut, or hides others, too much; returns whether it did."""
+    height, width = scene.ids.shape
+    patch = cover(shape)
+    outer, inner = patch.windows((width, height))
+    inside = patch.mask[inner]
+    if inside.sum() < 0.5 * patch.mask.sum():
+        return False
+    hidden = np.bincount(scene.ids[outer][inside], minlength=len(visible) + 1)[1:]
+    for (inside_area, now), loss in zip(visible, hidden, strict=True):
+        if loss and now - loss < max(apart * inside_area, KEPT_PIXELS):
+            return False
+    for entry, loss in zip(visible, hidden, strict=True):
+        entry[1] -= loss
+    visible.append([int(inside.sum())] * 2)
+    scene.shapes.append(shape)
+    scene.patches.append(patch)
+    scene.ids[outer][inside] = len(visible)
+    return True
+
+
+def _place(rng, spec, scene, visible, name, diameter, faint, apart):
+    smallest = spec.diameters[0]
+    while True:
+        for _ in range(TRIES):
+            if _try_place(scene, visible, _random_shape(rng, spec, name, diameter, faint), apart):
+                return
+        if diameter == smallest:
+            if apart == 0:
+                raise RuntimeError(
+                    f'no room for object {len(visible) + 1}; lower --objects or --object-size'
+                )
+            apart = 0.0
+        diameter = max(smallest, 0.8 * diameter)
+
+
+def make_scene(rng: np.random.Generator, spec: ShapesSpec) -> Scene:
+    """Draws one scene: its objects, their coverage and the (H, W) map of who is visible where."""
+    count = draw_count(rng, spec)
+    diameters = draw_diameters(rng, spec, count)
+    faint = rng.random(count) < spec.difficult
+    faint[-1] = False  # every image keeps an object that counts
+    diameters = np.where(faint, np.maximum(spec.diameters[0], 0.6 * diameters), diameters)
+    apart = rng.choice([0.97, 0.6, 0.2], p=[0.5, 0.35, 0.15])  # share of an object that stays visible
+    scene, visible = Scene([], [], np.zeros(spec.size[::-1], np.uint8)), []
+    for diameter, is_faint in zip(diameters, faint, strict=True):
+        name = CLASSES[rng.integers(len(CLASSES))]
+        _place(rng, spec, scene, visible, name, float(diameter), bool(is_faint), apart)
+    return scene
