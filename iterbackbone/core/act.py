@@ -73,7 +73,7 @@ def advance(state: HaltingState, score: Tensor, threshold: float) -> HaltingStat
         The state after the iteration.
     """
     cumulative = torch.where(state.running, state.cumulative + score, state.cumulative)
-    running = state.running & (cumulative < threshold)
+    running = cumulative < threshold  # the sum of a halted row no longer changes
     return HaltingState(
         cumulative=cumulative,
         remainder=torch.where(running, state.remainder - score, state.remainder),

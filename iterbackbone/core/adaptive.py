@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from .block import IterativeBlock
-from .budget import Budget
-from .execution import EXECUTIONS, BlockResult
-from .normalization import last_trained
+from .budget import Budget, trained_iterations
+from .execution import BlockResult, checked_execution
+from .halting import HALTING_OPTIONS
+from .normalization import set_norms_eval
 from .settings import RunSettings
 from .stage import IterativeStage
 from .trace import HaltingTrace
-from .validation import check_bool, check_choice, check_real
+from .validation import check_bool, check_options, check_real
 
 
 class AdaptiveModule(nn.Module):
@@ -25,24 +25,31 @@ class AdaptiveModule(nn.Module):
     Args:
         execution: ``'active'`` or ``'masked'`` (see :mod:`iterbackbone.core.execution`), or
             a dict with one for ``train`` and one for ``eval``.
-        epsilon: A row halts once its scores add up to 1 - epsilon.
+        halting: ``epsilon`` (a row halts once its scores add up to 1 - epsilon; 0.01),
+            ``hidden`` and ``bias`` of the :class:`~iterbackbone.core.halting.HaltingUnit`.
         norm_eval: Whether norms stay in evaluation mode during training.
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
-    def __init__(self, execution: str | Mapping[str, str], epsilon: float, norm_eval: bool) -> None:
+    def __init__(
+        self,
+        execution: str | Mapping[str, str],
+        halting: Mapping[str, Any] | None,
+        norm_eval: bool,
+    ) -> None:
         super().__init__()
-        self.execution = _checked_execution(execution)
-        self.epsilon = check_real('halting.epsilon', epsilon)
+        self.execution = checked_execution(execution)
+        self.halting_options = check_options('halting', halting, HALTING_OPTIONS)
+        self.epsilon = check_real('halting.epsilon', self.halting_options.pop('epsilon', 0.01))
         if not 0.0 < self.epsilon < 1.0:
-            raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {epsilon}')
+            raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {self.epsilon}')
         self.norm_eval = check_bool('norm_eval', norm_eval)
         self._budget = Budget()
         self._record_scores = False
         self._trace: HaltingTrace | None = None
-        self._trace_was_read = False
+        self._cost_is_unused = False
         self._warned_of_unused_cost = False
         self._trained: list[int] | None = None
 
@@ -75,7 +82,7 @@ class AdaptiveModule(nn.Module):
         self._budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold)
 
     def hold_halting(self, held: bool = True) -> None:
-        """Hold the halting scores at their initial constants (full depth), or release them.
+        """Hold the halting scores at their initial constants (full depth by default), or release them.
 
         While held, the halting units receive zero gradient.
         """
@@ -106,12 +113,13 @@ class AdaptiveModule(nn.Module):
                 f'{type(self).__name__} has no trace: call it first; PonderCostHook, copying '
                 'and pickling drop the trace'
             )
-        self._trace_was_read = True
+        self._cost_is_unused = False
         return self._trace
 
     def drop_trace(self) -> None:
         """Forget the last call, and with it its graph."""
         self._trace = None
+        self._cost_is_unused = False
 
     def iterations(self) -> Tensor:
         """Iterations of the last call, (B, stages * blocks) int64."""
@@ -148,22 +156,20 @@ class AdaptiveModule(nn.Module):
             features.append(x)
             results.extend(stage_results)
         self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
-        self._trace_was_read = False
+        self._cost_is_unused = self.training and self._trace.ponder_cost.requires_grad
         return features
 
     def _warn_if_cost_unused(self) -> None:
         """Say once that nobody has read or dropped the last training call's ponder cost."""
-        last = self._trace
-        if last is None or self._trace_was_read or self._warned_of_unused_cost:
+        if not self._cost_is_unused or self._warned_of_unused_cost:
             return
-        if last.ponder_cost.requires_grad:
-            self._warned_of_unused_cost = True
-            warnings.warn(
-                f'{type(self).__name__} is trained without its ponder cost, so nothing rewards it for '
-                'stopping early: add backbone.ponder_cost() to the loss or, in an OpenMMLab config, '
-                "custom_hooks=[dict(type='iterbackbone.PonderCostHook')]",
-                stacklevel=4,
-            )
+        self._warned_of_unused_cost = True
+        warnings.warn(
+            f'{type(self).__name__} is trained without its ponder cost, so nothing rewards it for '
+            'stopping early: add backbone.ponder_cost() to the loss or, in an OpenMMLab config, '
+            "custom_hooks=[dict(type='iterbackbone.PonderCostHook')]",
+            stacklevel=4,
+        )
 
     def _settings(self) -> RunSettings:
         threshold = None if self.training else self._budget.threshold
@@ -179,7 +185,7 @@ class AdaptiveModule(nn.Module):
         if self.training:
             return [[block.max_iterations for block in s.iterative_blocks()] for s in stages]
         if self._trained is None:  # read once: on a GPU the read waits for the device
-            self._trained = [_trained_iterations(s, b) for s, b in self._named_blocks()]
+            self._trained = [trained_iterations(s, b) for s, b in self._named_blocks()]
         trained = iter(self._trained)
         caps = self._budget.caps or tuple(max(self.max_iterations) for _ in stages)
         return [
@@ -199,35 +205,3 @@ class AdaptiveModule(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         # A trace may hold non-leaf tensors, which can be neither copied nor pickled.
         return {**self.__dict__, '_trace': None}
-
-
-def set_norms_eval(module: nn.Module) -> None:
-    """Put every BatchNorm below ``module`` into evaluation mode."""
-    for child in module.modules():
-        if isinstance(child, _BatchNorm):
-            child.eval()
-
-
-def _checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
-    if isinstance(execution, Mapping):
-        if set(execution) != {'train', 'eval'}:
-            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
-        modes = dict(execution)
-    else:
-        modes = {'train': execution, 'eval': execution}
-    for mode, value in modes.items():
-        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
-    return modes
-
-
-def _trained_iterations(name: str, block: IterativeBlock) -> int:
-    """L, or fewer where training has never reached the last iterations."""
-    trained = last_trained(block.norm1)
-    if trained is None or trained == block.max_iterations:
-        return block.max_iterations
-    warnings.warn(
-        f'iterations {trained + 1} to {block.max_iterations} of {name} were never reached in '
-        f'training, so their BatchNorm statistics mean nothing: evaluation stops at {trained}',
-        stacklevel=2,
-    )
-    return trained

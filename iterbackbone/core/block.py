@@ -13,10 +13,16 @@ from torch.utils.checkpoint import checkpoint
 
 from .execution import BlockResult, any_row, run_iterations
 from .halting import HaltingUnit
-from .normalization import any_on_ranks, frozen_statistics, normalise, synchronises
+from .normalization import FrozenStatistics, any_on_ranks, normalise, synchronises
 from .settings import RunSettings
 
 NormLayer = Callable[[int], nn.Module]
+
+
+def check_norm_layer(norm_layer: object) -> None:
+    """Raise TypeError unless ``norm_layer`` can be called."""
+    if not callable(norm_layer):
+        raise TypeError(f'norm_layer must be a function of the channels, got {norm_layer!r}')
 
 
 def per_iteration(norm_layer: NormLayer, channels: int, max_iterations: int) -> nn.ModuleList:
@@ -129,7 +135,7 @@ class IterativeBlock(nn.Module):
 
     def _checkpointed(self, state: Tensor, i: int) -> Tensor:
         def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-            return nullcontext(), frozen_statistics(self.norms(i))
+            return nullcontext(), FrozenStatistics(self.norms(i))
 
         return checkpoint(self.residual, state, i, use_reentrant=False, context_fn=contexts)
 

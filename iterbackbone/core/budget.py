@@ -1,15 +1,20 @@
-"""The runtime budget: trade accuracy for compute at deployment, without retraining."""
+"""How far a block may iterate in evaluation: the runtime budget and what training has reached."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .block import IterativeBlock
+from .normalization import last_trained
 from .validation import check_int, check_int_tuple, check_real
+
+BUDGET_OPTIONS = ('max_iterations', 'halting_threshold')
 
 
 class Budget(NamedTuple):
-    """Limits that hold in evaluation only.
+    """Limits that hold in evaluation only: accuracy traded for compute without retraining.
 
     Attributes:
         caps: Highest iterations per stage; None for no cap.
@@ -46,3 +51,21 @@ class Budget(NamedTuple):
                     f'({1.0 - epsilon:g}), got {halting_threshold:g}'
                 )
         return cls(caps, halting_threshold)
+
+
+def trained_iterations(name: str, block: IterativeBlock) -> int:
+    """L of a block, or fewer where training has never reached its last iterations.
+
+    Args:
+        name: Of the block, for the warning.
+        block: Whose norms count the batches they have seen.
+    """
+    trained = last_trained(block.norm1)
+    if trained is None or trained == block.max_iterations:
+        return block.max_iterations
+    warnings.warn(
+        f'{name} ran at most {trained} of its {block.max_iterations} iterations in training, so the '
+        f'BatchNorm statistics of the others mean nothing: evaluation stops at {trained}',
+        stacklevel=2,
+    )
+    return trained

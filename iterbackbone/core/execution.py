@@ -12,7 +12,7 @@ In evaluation both give the same features, iterations and costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from . import act
 from .halting import pool
+from .validation import check_choice
 
 EXECUTIONS = ('active', 'masked')
 
@@ -173,3 +174,16 @@ def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | No
         output, iterations, cost = (t.index_select(0, order) for t in (output, iterations, cost))
     executed = iterations if compact else torch.full_like(iterations, steps)
     return BlockResult(output, iterations, executed, cost, steps, scores)
+
+
+def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
+    """The execution of training (``train``) and of evaluation (``eval``)."""
+    if isinstance(execution, Mapping):
+        if set(execution) != {'train', 'eval'}:
+            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
+        modes = dict(execution)
+    else:
+        modes = {'train': execution, 'eval': execution}
+    for mode, value in modes.items():
+        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
+    return modes

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from .validation import check_int, check_real
 
+HALTING_OPTIONS = ('hidden', 'bias', 'epsilon')
+
 
 def initial_bias(max_iterations: int) -> float:
     """Output bias at which a fresh block runs all its iterations.

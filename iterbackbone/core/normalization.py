@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -55,20 +55,31 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
     return norm(x)
 
 
-@contextmanager
-def frozen_statistics(norms: Iterable[nn.Module]) -> Iterator[None]:
-    """Let BatchNorms normalise by the batch without updating their running statistics.
+class FrozenStatistics(AbstractContextManager):
+    """Lets BatchNorms normalise by the batch without updating their running statistics.
 
-    For activation checkpointing, which runs the forward pass a second time.
+    For activation checkpointing, which runs the forward pass again, once or more often. The
+    norms go on doing the same operations (with momentum 0), as checkpointing requires.
     """
-    tracking = [n for n in norms if isinstance(n, _BatchNorm) and n.track_running_stats]
-    for norm in tracking:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in tracking:
-            norm.track_running_stats = True
+
+    def __init__(self, norms: Iterable[nn.Module]) -> None:
+        self._norms = [n for n in norms if isinstance(n, _BatchNorm)]
+        self._saved = [(n.momentum, n.num_batches_tracked) for n in self._norms]
+
+    def __enter__(self) -> None:
+        for norm in self._norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, (momentum, batches) in zip(self._norms, self._saved, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, batches
+
+
+def set_norms_eval(module: nn.Module) -> None:
+    """Put every BatchNorm below ``module`` into evaluation mode."""
+    for child in module.modules():
+        if isinstance(child, _BatchNorm):
+            child.eval()
 
 
 def last_trained(norms: Iterable[nn.Module]) -> int | None:

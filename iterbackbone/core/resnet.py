@@ -11,14 +11,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .adaptive import AdaptiveModule, set_norms_eval
-from .block import NormLayer
+from .adaptive import AdaptiveModule
+from .block import NormLayer, check_norm_layer
+from .budget import BUDGET_OPTIONS
+from .normalization import set_norms_eval
 from .stage import ConvNorm, IterativeStage
-from .validation import check_bool, check_choice, check_int, check_int_tuple
+from .validation import check_bool, check_choice, check_int, check_int_tuple, check_options
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
-HALTING_OPTIONS = ('hidden', 'bias', 'epsilon')
 
 
 class IterativeResNet(AdaptiveModule):
@@ -76,14 +77,16 @@ class IterativeResNet(AdaptiveModule):
         execution: str | Mapping[str, str] = 'active',
         budget: Mapping[str, Any] | None = None,
     ) -> None:
-        halting = checked_halting(halting)
-        super().__init__(execution, halting.pop('epsilon'), norm_eval)
+        super().__init__(execution, halting, norm_eval)
+        check_norm_layer(norm_layer)
         num_stages = check_int('num_stages', num_stages, 1, 4)
         self.stem = make_stem(stem, in_channels, base_channels, norm_layer)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == 'imagenet' else nn.Identity()
         iterations = checked_iterations(depth, max_iterations, num_stages)
-        strides = check_int_tuple('strides', strides or (1, 2, 2, 2)[:num_stages], num_stages, 1)
-        dilations = check_int_tuple('dilations', dilations or (1,) * num_stages, num_stages, 1)
+        strides = (1, 2, 2, 2)[:num_stages] if strides is None else strides
+        strides = check_int_tuple('strides', strides, num_stages, 1)
+        dilations = (1,) * num_stages if dilations is None else dilations
+        dilations = check_int_tuple('dilations', dilations, num_stages, 1)
         expansion = check_int('expansion', expansion, 1)
         self.out_indices = checked_out_indices(out_indices, num_stages)
         self.frozen_stages = check_int('frozen_stages', frozen_stages, -1, num_stages)
@@ -101,13 +104,13 @@ class IterativeResNet(AdaptiveModule):
                 dilation=dilations[k],
                 depthwise=check_bool('depthwise', depthwise),
                 with_cp=check_bool('with_cp', with_cp),
-                **halting,
+                **self.halting_options,
             )
             channels = stage.out_channels
             self.stages.append(stage)
         initialise_convolutions(self)
-        self._freeze()
-        self.set_budget(**checked_budget(budget))
+        self.train()  # applies norm_eval and frozen_stages
+        self.set_budget(**check_options('budget', budget, BUDGET_OPTIONS))
 
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages)  # type: ignore[arg-type]
@@ -170,24 +173,11 @@ def checked_out_indices(out_indices: Sequence[int] | None, num_stages: int) -> t
     """Stages to return: ascending, without repetition, within ``num_stages``."""
     if out_indices is None:
         return tuple(range(num_stages))
+    if not isinstance(out_indices, Sequence):
+        raise TypeError(f'out_indices must be a sequence of ints, got {out_indices!r}')
     indices = check_int_tuple('out_indices', out_indices, len(out_indices), 0)
     if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
         raise ValueError(
             f'out_indices must be ascending stages between 0 and {num_stages - 1}, got {indices}'
         )
     return indices
-
-
-def checked_halting(halting: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options of ``halting`` with their defaults."""
-    options = {'hidden': 64, 'bias': None, 'epsilon': 0.01, **(halting or {})}
-    for name in options:
-        check_choice('halting', name, HALTING_OPTIONS)
-    return options
-
-
-def checked_budget(budget: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options of ``budget``, refused unless :meth:`set_budget` takes them."""
-    for name in budget or {}:
-        check_choice('budget', name, ('max_iterations', 'halting_threshold'))
-    return dict(budget or {})

@@ -8,10 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
-from .block import NormLayer
-from .resnet import checked_budget, checked_halting, checked_iterations, initialise_convolutions
+from .block import NormLayer, check_norm_layer
+from .budget import BUDGET_OPTIONS
+from .resnet import checked_iterations, initialise_convolutions
 from .stage import IterativeStage
-from .validation import check_bool, check_int
+from .validation import check_bool, check_int, check_options
 
 
 class IterativeResLayer(AdaptiveModule):
@@ -50,8 +51,8 @@ class IterativeResLayer(AdaptiveModule):
         execution: str | Mapping[str, str] = 'active',
         budget: Mapping[str, Any] | None = None,
     ) -> None:
-        halting = checked_halting(halting)
-        super().__init__(execution, halting.pop('epsilon'), norm_eval)
+        super().__init__(execution, halting, norm_eval)
+        check_norm_layer(norm_layer)
         self.stage = check_int('stage', stage, 1, 3)
         width = check_int('base_channels', base_channels, 1) * 2**self.stage
         expansion = check_int('expansion', expansion, 1)
@@ -68,11 +69,12 @@ class IterativeResLayer(AdaptiveModule):
             dilation=check_int('dilation', dilation, 1),
             depthwise=check_bool('depthwise', depthwise),
             with_cp=check_bool('with_cp', with_cp),
-            **halting,
+            **self.halting_options,
         )
         self.stages = nn.ModuleDict({str(self.stage): layer})
         initialise_convolutions(self)
-        self.set_budget(**checked_budget(budget))
+        self.train()  # applies norm_eval
+        self.set_budget(**check_options('budget', budget, BUDGET_OPTIONS))
 
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages.values())  # type: ignore[arg-type]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 
 def check_int(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
@@ -51,7 +52,7 @@ def check_share(name: str, value: object) -> float:
 
 def check_choice(name: str, value: object, allowed: Collection) -> None:
     """Raise ValueError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
+    if value not in list(allowed):  # a list: the value may be unhashable
         raise ValueError(f'{name} must be one of {sorted(allowed)}, got {value!r}')
 
 
@@ -60,6 +61,22 @@ def check_bool(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f'{name} must be a bool, got {value!r}')
     return value
+
+
+def check_options(name: str, options: object, allowed: Collection[str]) -> dict[str, Any]:
+    """Return ``options`` as a dict, {} for None.
+
+    Raises:
+        TypeError: ``options`` is no mapping.
+        ValueError: it has a key that is not ``allowed``.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f'{name} must be a dict with some of {sorted(allowed)}, got {options!r}')
+    for key in options:
+        check_choice(name, key, allowed)
+    return dict(options)
 
 
 def check_int_tuple(name: str, value: object, length: int, minimum: int) -> tuple[int, ...]:

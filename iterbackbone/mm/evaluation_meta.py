@@ -41,7 +41,7 @@ def evaluation_meta(
         'checkpoint': runner.cfg.get('load_from'),
         'epoch': runner.epoch,
         'iter': runner.iter,
-        'classes': list(runner.visualizer.dataset_meta.get('classes') or ()),
+        'classes': list(class_names(dataset)),
         'parameters': _parameters(model),
         **_iterative(collector),
         'dataset': {
@@ -51,6 +51,11 @@ def evaluation_meta(
         },
         'score': {key: float(value) for key, value in (metrics or {}).items()},
     }
+
+
+def class_names(dataset: Any) -> tuple[str, ...]:
+    """The dataset's classes by label; empty where it does not say."""
+    return tuple((getattr(dataset, 'metainfo', None) or {}).get('classes') or ())
 
 
 def _parameters(model: nn.Module) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -12,9 +13,9 @@ from mmengine.runner import Runner
 from ..registry import HOOKS
 from .detection_record import annotations_are_resized, is_detection, object_fields, prediction_fields
 from .evaluation_folder import EvaluationFolder
-from .evaluation_meta import evaluation_meta
+from .evaluation_meta import class_names, evaluation_meta
 from .image_compute import image_compute
-from .log_summary import LogSummary
+from .log_summary import summary_line
 from .trace_collector import TraceCollector
 
 
@@ -35,7 +36,6 @@ class IterationLogHook(Hook):
     def __init__(self) -> None:
         self._collector: TraceCollector | None = None
         self._folder: EvaluationFolder | None = None
-        self._summary = LogSummary()
         self._task: str | None = None
         self._trained: dict[str, int] = {}
 
@@ -86,22 +86,19 @@ class IterationLogHook(Hook):
         now = runner.epoch if unit == 'epoch' else runner.iter
         number = now or self._trained.get(unit, 0)
         self._folder = EvaluationFolder(Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{number}'))
-        self._summary = LogSummary()
 
     def _write(self, runner: Runner, dataloader: Any, outputs: Any) -> None:
         assert self._collector is not None
         assert self._folder is not None
-        classes = tuple(runner.visualizer.dataset_meta.get('classes') or ())
+        classes = class_names(dataloader.dataset)
         resized = annotations_are_resized(dataloader.dataset)
         images = image_compute(self._collector, len(outputs))
         for sample, compute in zip(outputs, images, strict=True):
-            record = {**_identity(sample), **compute}
+            record = {**_identity(sample), **compute, **object_fields(sample, classes, resized)}
             prediction = {key: record[key] for key in ('img_id', 'img_path')}
             if is_detection(sample):
                 self._task = 'detection'
-                record |= object_fields(sample, classes, resized)
                 prediction |= prediction_fields(sample, resized)
-            self._summary.add(record)
             self._folder.write(record, prediction)
 
     def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
@@ -111,7 +108,8 @@ class IterationLogHook(Hook):
         self._collector.detach()
         self._collector = None
         self._folder.publish(len(dataloader.dataset), meta)
-        runner.logger.info(self._summary.line(meta, self._folder.path))
+        if is_main_process():
+            runner.logger.info(summary_line(self._folder.path))
 
 
 def _unwrapped(runner: Runner) -> Any:

@@ -1,0 +1,119 @@
+"""Which part of the package needs which other packages."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import iterbackbone
+
+PACKAGE = Path(iterbackbone.__file__).parent
+OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'}
+BLOCK = """
+import sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {blocked!r}:
+            raise ImportError(f'{{name}} is blocked')
+
+sys.meta_path.insert(0, Block())
+sys.path.insert(0, {root!r})
+"""
+
+
+def run(statement: str, blocked: set[str]) -> subprocess.CompletedProcess:
+    """Run ``statement`` in a fresh interpreter in which ``blocked`` cannot be imported."""
+    code = BLOCK.format(blocked=sorted(blocked), root=str(PACKAGE.parent)) + statement
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize('name', sorted(OPENMMLAB | {'torch'}))
+def test_the_block_blocks(name):
+    result = run(f'import {name}', blocked={name})
+    assert result.returncode == 1
+    assert f'ImportError: {name} is blocked' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('statement', 'more'),
+    [
+        ('import iterbackbone; assert iterbackbone.__version__', {'torch', 'numpy', 'scipy'}),
+        ('import iterbackbone.stats', {'torch'}),
+        ('import iterbackbone.core', {'scipy', 'torchvision'}),
+        ('from iterbackbone import IterativeResNet, IterativeResLayer, HaltingTrace', {'scipy'}),
+        (
+            'import torch; from iterbackbone import IterativeResNet\n'
+            'net = IterativeResNet(base_channels=4, max_iterations=(1, 2, 2, 1)).eval()\n'
+            'assert len(net(torch.rand(1, 3, 32, 32))) == 4',
+            {'scipy', 'torchvision'},
+        ),
+    ],
+)
+def test_works_without(statement, more):
+    result = run(statement, blocked=OPENMMLAB | more)
+    assert result.returncode == 0, result.stderr
+
+
+def test_unknown_names_are_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'ResNet'"):
+        _ = iterbackbone.ResNet
+    assert sorted(iterbackbone.__all__) == ['HaltingTrace', 'IterativeResLayer', 'IterativeResNet']
+
+
+def imported(source: str) -> set[str]:
+    """Top-level names of all packages that ``source`` imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split('.')[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.split('.')[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ('import_module', '__import__')
+        ):
+            found |= {str(a.value).split('.')[0] for a in node.args[:1] if isinstance(a, ast.Constant)}
+    return found
+
+
+def test_imported_finds_all_kinds():
+    source = """
+import os, mmcv.ops as ops
+from mmdet.apis import inference
+from .mm import backbone
+def f():
+    import mmseg
+    importlib.import_module('mmpretrain.models')
+"""
+    assert imported(source) == {'os', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'}
+
+
+def sources() -> dict[str, set[str]]:
+    """What each file of the package imports, by its path in the package."""
+    return {
+        p.relative_to(PACKAGE).as_posix(): imported(p.read_text())
+        for p in sorted(PACKAGE.rglob('*.py'))
+    }
+
+
+def test_only_mm_and_registry_import_openmmlab():
+    files = sources()
+    assert {'__init__.py', 'core/act.py', 'core/resnet.py'} <= set(files)
+    inside = {name for name in files if name.startswith('mm/') or name == 'registry.py'}
+    assert {
+        name: found & OPENMMLAB
+        for name, found in files.items()
+        if found & OPENMMLAB and name not in inside
+    } == {}
+
+
+@pytest.mark.parametrize(('folder', 'allowed'), [('core/', {'torch'}), ('stats/', {'numpy', 'scipy'})])
+def test_core_and_stats_import_no_more_than_they_may(folder, allowed):
+    files = {name: found for name, found in sources().items() if name.startswith(folder)}
+    assert len(files) > 2
+    extra = {name: found - allowed - sys.stdlib_module_names for name, found in files.items()}
+    assert {name: found for name, found in extra.items() if found} == {}
