@@ -1,0 +1,112 @@
+"""Two processes whose images need different numbers of iterations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from .networks import MAX_ITERATIONS, blocks, images, tiny_net
+
+RANKS = 2
+
+
+class CountingSyncBatchNorm(nn.BatchNorm2d):
+    """Stands in for SyncBatchNorm, which refuses CPU tensors: one collective call a forward."""
+
+    calls = 0
+    process_group = None
+
+    def forward(self, x):
+        if self.training:
+            type(self).calls += 1
+            dist.all_reduce(torch.zeros(1))
+        return super().forward(x)
+
+
+class Loss(nn.Module):
+    """A scalar, so that DistributedDataParallel wraps features and ponder cost together."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return sum(f.mean() for f in self.net(x)) + 0.1 * self.net.ponder_cost().mean()
+
+
+def spawn(function, tmp_path, *args):
+    """Run ``function(rank, *args)`` in both ranks of a gloo group."""
+    mp.spawn(_start, args=(function, f'file://{tmp_path}/group', *args), nprocs=RANKS)
+
+
+def _start(rank, function, init_method, *args):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    dist.init_process_group('gloo', init_method=init_method, rank=rank, world_size=RANKS)
+    function(rank, *args)
+    dist.destroy_process_group()
+
+
+def set_halting(net, rank):
+    """Rank 0 runs everything, rank 1 stops everywhere at the first iteration."""
+    with torch.no_grad():
+        for block in blocks(net):
+            block.halting.fc2.weight.zero_()
+            block.halting.fc2.bias.fill_(-8.0 if rank == 0 else 8.0)
+
+
+def gathered(tensor):
+    parts = [torch.zeros_like(tensor) for _ in range(RANKS)]
+    dist.all_gather(parts, tensor)
+    return parts
+
+
+def train(rank, execution, with_cp):
+    net = tiny_net(execution=execution, with_cp=with_cp).train()
+    wrapped = DistributedDataParallel(Loss(net), broadcast_buffers=False)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    x = images(4)[2 * rank : 2 * rank + 2]
+    for _ in range(3):
+        set_halting(net, rank)
+        optimizer.zero_grad()
+        wrapped(x).backward()
+        expected = list(MAX_ITERATIONS) if rank == 0 else [1] * 4
+        assert net.iterations().tolist() == [expected] * 2
+        for name, parameter in net.named_parameters():
+            first, second = gathered(parameter.grad)
+            assert torch.equal(first, second), name
+            assert first.isfinite().all(), name
+        # rank 1 never gets to the last iteration of stage 2, rank 0 alone decides its gradient
+        assert net.stages[2].blocks[0].norm1[4].weight.grad.abs().sum() > 0
+        optimizer.step()
+
+
+def synchronise(rank, training):
+    net = tiny_net(norm_layer=CountingSyncBatchNorm, execution='active')
+    set_halting(net, rank)
+    CountingSyncBatchNorm.calls = 0
+    with torch.no_grad():
+        net.train(training)(images(2))
+    calls = [int(count) for count in gathered(torch.tensor(CountingSyncBatchNorm.calls))]
+    if training:  # stem, four transitions, three norms an iteration
+        assert calls == [1 + 4 + 3 * sum(MAX_ITERATIONS)] * RANKS
+        executed = net.trace.executed.tolist()
+        assert executed == [list(MAX_ITERATIONS)] * 2  # rows stay in the batch
+    else:
+        assert calls == [0, 0]
+    assert net.iterations().tolist() == [list(MAX_ITERATIONS) if rank == 0 else [1] * 4] * 2
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+@pytest.mark.parametrize('execution', ['active', 'masked'])
+def test_ranks_reduce_the_same_parameters(tmp_path, execution, with_cp):
+    spawn(train, tmp_path, execution, with_cp)
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_synchronised_norms_make_the_same_calls_on_all_ranks(tmp_path, training):
+    spawn(synchronise, tmp_path, training)
