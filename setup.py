@@ -55,7 +55,7 @@ setup(
     install_requires=['torch>=2.1', 'numpy>=1.24'],
     extras_require={
         'openmmlab': OPENMMLAB,
-        'dev': ['pytest>=8', 'hypothesis>=6.100', 'ruff>=0.15', 'mypy>=1.15', 'pre-commit', 'build'],
+        'dev': ['pytest>=8', 'hypothesis>=6.100', 'ruff>=0.15', 'mypy>=1.15', 'pre-commit'],
     },
     cmdclass={'build_py': BuildWithConfigs},
     classifiers=[

@@ -34,7 +34,8 @@ def config_path(name: str) -> Path:
         ValueError: there is none of that name.
     """
     names = config_names()
-    matches = [n for n in names if n in (name, f'{name}.py') or Path(n).stem == name]
+    wanted = name.removesuffix('.py')
+    matches = [n for n in names if wanted in (n.removesuffix('.py'), Path(n).stem)]
     if len(matches) != 1:
         raise ValueError(f'config must be one of {names}, got {name!r}')
     return config_root() / matches[0]

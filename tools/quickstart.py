@@ -18,7 +18,8 @@ from pathlib import Path
 from iterbackbone.__main__ import config_path, tool_path
 
 CONFIG = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
-PROGRESS = re.compile(r'(Epoch\(\w+\) \[\d+\]\[ *\d+/\d+\]).*?(?:eta: ([\d:]+).*?  loss: ([\d.]+))?')
+STEP, LEFT = re.compile(r'Epoch\(\w+\) \[\d+\]\[ *\d+/\d+\]'), re.compile(r' (eta: [\d:]+)')
+LOSS = re.compile(r' (loss: [\d.]+)')
 BINS = ((1, 2), (3, 5), (6, 10), (11, 20))  # objects in an image
 
 
@@ -29,7 +30,10 @@ def parse_args():
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/quickstart'))
     parser.add_argument('--data', type=Path, default=Path('data/shapes'), help='scenes, made if absent')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], help="handed to mmdet's tools, such as max_epochs=1"
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        help="handed to mmdet's tools, such as train_cfg.max_epochs=1",
     )
     return parser.parse_args()
 
@@ -45,9 +49,9 @@ def run(title, command, log, env=None):
         for line in process.stdout:
             file.write(line)
             tail.append(line)
-            if match := PROGRESS.search(line):
-                step, eta, loss = match.groups()
-                print(f'   {step}' + (f'  loss {loss}  left {eta}' if eta else ''), flush=True)
+            if step := STEP.search(line):
+                found = (LOSS.search(line), LEFT.search(line))
+                print('  ', step[0], *(match[1] for match in found if match), flush=True)
     if process.wait():
         sys.exit(f'{"".join(tail)}\n{title} failed with exit code {process.returncode}, see {log}')
 

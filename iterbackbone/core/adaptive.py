@@ -180,14 +180,19 @@ class AdaptiveModule(nn.Module):
         )
 
     def _limits(self) -> list[list[int]]:
-        """L' of each block: L and, in evaluation, the budget and the trained iterations."""
+        """L' of each block: L, the trained iterations and, in evaluation, the budget.
+
+        In training a block's iterations are trained as it goes, unless its norms are frozen.
+        """
         stages = self.iterative_stages()
-        if self.training:
-            return [[block.max_iterations for block in s.iterative_blocks()] for s in stages]
         if self._trained is None:  # read once: on a GPU the read waits for the device
-            self._trained = [trained_iterations(s, b) for s, b in self._named_blocks()]
+            self._trained = [
+                block.max_iterations if block.norm1[0].training else trained_iterations(name, block)
+                for name, block in self._named_blocks()
+            ]
         trained = iter(self._trained)
-        caps = self._budget.caps or tuple(max(self.max_iterations) for _ in stages)
+        budget = None if self.training else self._budget.caps
+        caps = budget or (max(self.max_iterations),) * len(stages)
         return [
             [min(cap, next(trained)) for _ in stage.blocks]
             for cap, stage in zip(caps, stages, strict=True)
@@ -204,4 +209,4 @@ class AdaptiveModule(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # A trace may hold non-leaf tensors, which can be neither copied nor pickled.
-        return {**self.__dict__, '_trace': None}
+        return {**self.__dict__, '_trace': None, '_cost_is_unused': False}

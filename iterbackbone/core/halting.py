@@ -13,7 +13,7 @@ from .validation import check_int, check_real
 HALTING_OPTIONS = ('hidden', 'bias', 'epsilon')
 
 
-def initial_bias(max_iterations: int) -> float:
+def full_depth_bias(max_iterations: int) -> float:
     """Output bias at which a fresh block runs all its iterations.
 
     ``min(-3, logit(0.5 / L))``: the L - 1 scores then add up to less than one half. A
@@ -37,7 +37,7 @@ class HaltingUnit(nn.Module):
         channels: C, channels of the state, e * n.
         max_iterations: L of the block; sets the default bias.
         hidden: Hidden neurons; 64 in the paper.
-        bias: Initial output bias; None for :func:`initial_bias`.
+        bias: Initial output bias; None for :func:`full_depth_bias`.
 
     Raises:
         TypeError, ValueError: ``hidden`` is no positive int or ``bias`` no finite number.
@@ -48,13 +48,15 @@ class HaltingUnit(nn.Module):
     ) -> None:
         super().__init__()
         hidden = check_int('halting.hidden', hidden, minimum=1)
-        self.bias = initial_bias(max_iterations) if bias is None else check_real('halting.bias', bias)
+        self.initial_bias = (
+            full_depth_bias(max_iterations) if bias is None else check_real('halting.bias', bias)
+        )
         self.held = False
         self.fc1 = nn.Linear(2 * channels, hidden)
         self.fc2 = nn.Linear(hidden, 1)
         # Zero weights start every image at the same score; fc1's gradient begins one step later.
         nn.init.zeros_(self.fc2.weight)
-        nn.init.constant_(self.fc2.bias, self.bias)
+        nn.init.constant_(self.fc2.bias, self.initial_bias)
 
     def forward(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
         """Halting score.
@@ -67,7 +69,7 @@ class HaltingUnit(nn.Module):
             h, (B,) float32 in [0, 1]; the constant sigmoid of the initial bias while held.
         """
         if self.held:
-            return torch.full_like(pooled_state[:, 0], self.bias).sigmoid()
+            return torch.full_like(pooled_state[:, 0], self.initial_bias).sigmoid()
         with torch.autocast(pooled_state.device.type, enabled=False):
             x = torch.cat((pooled_state, pooled_output), dim=1)
             x = F.relu(F.linear(x, self.fc1.weight.float(), self.fc1.bias.float()))

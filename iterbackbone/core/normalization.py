@@ -63,12 +63,13 @@ class FrozenStatistics(AbstractContextManager):
     """
 
     def __init__(self, norms: Iterable[nn.Module]) -> None:
-        self._norms = [n for n in norms if isinstance(n, _BatchNorm)]
+        counting = (n for n in norms if getattr(n, 'num_batches_tracked', None) is not None)
+        self._norms: list[Any] = list(counting)
         self._saved = [(n.momentum, n.num_batches_tracked) for n in self._norms]
 
     def __enter__(self) -> None:
         for norm in self._norms:
-            norm.momentum, norm.num_batches_tracked = 0.0, None
+            norm.momentum, norm.num_batches_tracked = 0.0, norm.num_batches_tracked.clone()
 
     def __exit__(self, *_: object) -> None:
         for norm, (momentum, batches) in zip(self._norms, self._saved, strict=True):
@@ -89,9 +90,9 @@ def last_trained(norms: Iterable[nn.Module]) -> int | None:
         1 + the index of the last norm with num_batches_tracked > 0; None where nothing can
         be said: a freshly built network (all 0) or norms that do not count batches.
     """
-    last = None
-    for i, norm in enumerate(norms):
+    counted = list(enumerate(norms, start=1))
+    for number, norm in reversed(counted):  # the last one settles it in a trained network
         tracked = getattr(norm, 'num_batches_tracked', None)
         if tracked is not None and int(tracked) > 0:
-            last = i + 1
-    return last
+            return number
+    return None

@@ -37,7 +37,8 @@ class IterativeResNet(AdaptiveModule):
         num_stages: 1 to 4.
         strides: Stride of each stage's transition; (1, 2, 2, 2).
         dilations: Dilation of each stage's 3x3 convolution; all 1.
-        out_indices: Stages whose output is returned, ascending; all by default.
+        out_indices: Stages whose output is returned, ascending, the last one among them; all
+            by default.
         frozen_stages: -1 none, 0 the stem, k the stem and the first k stages.
         norm_layer: ``channels -> nn.Module``, called once for each iteration.
         norm_eval: Whether BatchNorms keep their running statistics during training.
@@ -170,7 +171,7 @@ def checked_iterations(
 
 
 def checked_out_indices(out_indices: Sequence[int] | None, num_stages: int) -> tuple[int, ...]:
-    """Stages to return: ascending, without repetition, within ``num_stages``."""
+    """Stages to return: ascending, without repetition, the last of ``num_stages`` among them."""
     if out_indices is None:
         return tuple(range(num_stages))
     if not isinstance(out_indices, Sequence):
@@ -179,5 +180,10 @@ def checked_out_indices(out_indices: Sequence[int] | None, num_stages: int) -> t
     if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
         raise ValueError(
             f'out_indices must be ascending stages between 0 and {num_stages - 1}, got {indices}'
+        )
+    if indices[-1] != num_stages - 1:
+        raise ValueError(
+            f'out_indices must contain the last stage, got {indices} of {num_stages} stages: what no '
+            f'output needs would run untrained; set num_stages={indices[-1] + 1}'
         )
     return indices

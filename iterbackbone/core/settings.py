@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 
 class RunSettings(NamedTuple):
-    """Attributes:
-    compact: Whether halted rows leave the batch (``active``) or stay (``masked``).
-    threshold: 1 - epsilon, or the runtime budget's halting threshold.
-    record_scores: Whether to keep the halting scores in the trace.
+    """How a forward pass runs.
+
+    Attributes:
+        compact: Whether halted rows leave the batch (``active``) or stay (``masked``).
+        threshold: 1 - epsilon, or the runtime budget's halting threshold.
+        record_scores: Whether to keep the halting scores in the trace.
     """
 
     compact: bool

@@ -25,7 +25,7 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
     """
 
     def __init__(
-        self, norm_cfg: dict | None = None, init_cfg: dict | list | None = None, **options: Any
+        self, *, norm_cfg: dict | None = None, init_cfg: dict | list | None = None, **options: Any
     ) -> None:
         super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')), **options)
         self.init_cfg = init_cfg

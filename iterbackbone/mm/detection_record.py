@@ -39,7 +39,7 @@ def object_fields(sample: Any, classes: tuple[str, ...], resized: bool) -> dict[
         classes: Names by label.
         resized: See :func:`annotations_are_resized`.
     """
-    if 'gt_instances' not in sample:
+    if not _annotated(sample, 'gt_instances'):
         names = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area')
         return {**dict.fromkeys(names), 'class_names': None}
     height, width = sample.ori_shape
@@ -48,10 +48,10 @@ def object_fields(sample: Any, classes: tuple[str, ...], resized: bool) -> dict[
     labels = sorted(set(sample.gt_instances.labels.tolist()))
     return {
         'num_objects': summary.num_objects,
-        'num_difficult': len(sample.ignored_instances) if 'ignored_instances' in sample else 0,
+        'num_difficult': _count(sample, 'ignored_instances'),
         'mean_object_area': summary.mean_object_area,
         'mean_relative_area': summary.mean_relative_area,
-        'class_names': [classes[label] for label in labels],
+        'class_names': [classes[n] if n < len(classes) else str(n) for n in labels],
     }
 
 
@@ -66,14 +66,23 @@ def prediction_fields(sample: Any, resized: bool) -> dict[str, Any]:
         }
     }
     for name, key in (('true', 'gt_instances'), ('difficult', 'ignored_instances')):
-        if key in sample:
+        if _annotated(sample, key):
             boxes = _true_boxes(sample.get(key), sample, resized)
             labels = sample.get(key).labels.tolist()
             fields[name] = {'boxes': boxes.round(2).tolist(), 'labels': labels}
     return fields
 
 
+def _annotated(sample: Any, key: str) -> bool:
+    """Whether boxes were loaded: mmdet packs empty instances where there were none to load."""
+    return key in sample and 'bboxes' in sample.get(key)
+
+
+def _count(sample: Any, key: str) -> int:
+    return len(sample.get(key).bboxes) if _annotated(sample, key) else 0
+
+
 def _true_boxes(instances: Any, sample: Any, resized: bool) -> np.ndarray:
     boxes = getattr(instances.bboxes, 'tensor', instances.bboxes)
-    array = np.asarray(boxes.cpu(), dtype=np.float64).reshape(-1, 4)
+    array = np.asarray(boxes.cpu(), dtype=np.float64)
     return array / np.tile(sample.scale_factor, 2) if resized and len(array) else array

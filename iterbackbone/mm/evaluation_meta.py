@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -14,6 +13,7 @@ from ..core.roi_layer import IterativeResLayer
 from ..stats.records import SCHEMA_VERSION
 from .image_compute import table_of
 from .trace_collector import TraceCollector
+from .unwrapping import unwrapped
 
 
 def evaluation_meta(
@@ -21,7 +21,8 @@ def evaluation_meta(
     dataset: Any,
     collector: TraceCollector,
     task: str | None,
-    metrics: dict[str, float] | None,
+    metrics: dict[str, Any] | None,
+    weights: dict[str, Any],
 ) -> dict[str, Any]:
     """Content of ``meta.json``.
 
@@ -31,16 +32,15 @@ def evaluation_meta(
         collector: Still holding the last batch's calls, whose input sizes the MAC tables use.
         task: ``'detection'``, or None where the data samples are of no known kind.
         metrics: The evaluator's score.
+        weights: Which ones were evaluated: checkpoint (None in training), epoch, iter.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     return {
         'schema_version': SCHEMA_VERSION,
         'task': task,
         'model': type(model).__name__,
         'config': runner.cfg.filename,
-        'checkpoint': runner.cfg.get('load_from'),
-        'epoch': runner.epoch,
-        'iter': runner.iter,
+        **weights,
         'classes': list(class_names(dataset)),
         'parameters': _parameters(model),
         **_iterative(collector),
@@ -49,8 +49,14 @@ def evaluation_meta(
             'ann_file': getattr(dataset, 'ann_file', None),
             'num_images': len(dataset),
         },
-        'score': {key: float(value) for key, value in (metrics or {}).items()},
+        'score': {key: _plain(value) for key, value in (metrics or {}).items()},
     }
+
+
+def _plain(value: Any) -> Any:
+    """A metric as JSON knows it: some are arrays, lists or tables."""
+    value = value.tolist() if hasattr(value, 'tolist') else value
+    return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
 
 
 def class_names(dataset: Any) -> tuple[str, ...]:

@@ -73,8 +73,21 @@ class _Rows(NamedTuple):
             trace.ponder_cost.sum(dim=1).tolist(),
             [table.total(executed, limits=trace.limits) for executed in trace.executed.tolist()],
             table.highest,
-            list(range(len(trace.iterations))) if call.owners is None else call.owners.tolist(),
+            _owners(call),
         )
+
+
+def _owners(call: Call) -> list[int]:
+    """Index of each row's image."""
+    rows = len(call.trace.iterations)
+    if not isinstance(call.module, IterativeResLayer):
+        return list(range(rows))
+    if call.owners is None or len(call.owners) != rows:
+        raise ValueError(
+            f'the images of the {rows} RoIs of {type(call.module).__name__} are unknown: it must be '
+            "called with the output of mmdet's RoI extractor, as roi_head.shared_head"
+        )
+    return call.owners.tolist()
 
 
 def _backbone_compute(calls: list[_Rows], image: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
@@ -17,6 +16,7 @@ from .evaluation_meta import class_names, evaluation_meta
 from .image_compute import image_compute
 from .log_summary import summary_line
 from .trace_collector import TraceCollector
+from .unwrapping import unwrapped
 
 
 @HOOKS.register_module()
@@ -37,7 +37,8 @@ class IterationLogHook(Hook):
         self._collector: TraceCollector | None = None
         self._folder: EvaluationFolder | None = None
         self._task: str | None = None
-        self._trained: dict[str, int] = {}
+        self._trained: dict[str, int] = {'epoch': 0, 'iter': 0}
+        self._weights: dict[str, Any] = {}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember how long the weights were trained."""
@@ -81,11 +82,16 @@ class IterationLogHook(Hook):
     def _begin(self, runner: Runner, mode: str) -> None:
         if self._collector is not None:  # an earlier evaluation of this process broke off
             self._collector.detach()
-        self._collector = TraceCollector(_unwrapped(runner))
-        unit = 'epoch' if runner.log_processor.by_epoch else 'iter'
-        now = runner.epoch if unit == 'epoch' else runner.iter
-        number = now or self._trained.get(unit, 0)
-        self._folder = EvaluationFolder(Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{number}'))
+        self._collector = TraceCollector(unwrapped(runner.model))
+        trained = {'epoch': runner.epoch, 'iter': runner.iter} if runner.iter else self._trained
+        self._weights = {
+            'checkpoint': runner.cfg.get('load_from') if mode == 'test' else None,
+            **trained,
+        }
+        # Loops that count train_iters only leave the epoch at 0.
+        unit = 'iter' if trained['iter'] and not trained['epoch'] else 'epoch'
+        name = f'{mode}_{unit}_{trained[unit]}'
+        self._folder = EvaluationFolder(Path(runner.log_dir, 'iterations', name))
 
     def _write(self, runner: Runner, dataloader: Any, outputs: Any) -> None:
         assert self._collector is not None
@@ -104,16 +110,13 @@ class IterationLogHook(Hook):
     def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
         assert self._collector is not None
         assert self._folder is not None
-        meta = evaluation_meta(runner, dataloader.dataset, self._collector, self._task, metrics)
+        dataset = dataloader.dataset
+        meta = evaluation_meta(runner, dataset, self._collector, self._task, metrics, self._weights)
         self._collector.detach()
         self._collector = None
-        self._folder.publish(len(dataloader.dataset), meta)
+        self._folder.publish(len(dataset), meta)
         if is_main_process():
             runner.logger.info(summary_line(self._folder.path))
-
-
-def _unwrapped(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _identity(sample: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from ..core.validation import check_real, check_share
 from ..registry import HOOKS
 from .trace_collector import Call, TraceCollector
 from .train_scalars import TrainScalars
+from .unwrapping import unwrapped
 
 
 @HOOKS.register_module()
@@ -55,7 +55,7 @@ class PonderCostHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         self._collector = TraceCollector(model)
         self._scalars = TrainScalars.for_runner(runner, model)
         self._handles = [
@@ -77,9 +77,11 @@ class PonderCostHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Log the running means."""
+        """Log the running means where the logger speaks: on a GPU reading them waits for it."""
         assert self._scalars is not None
-        self._scalars.publish(runner, ponder_weight=self._current_weight)
+        runner.message_hub.update_scalar('train/ponder_weight', self._current_weight)
+        if self._scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            self._scalars.publish(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Detach from the model and say which stages do not adapt."""

@@ -31,7 +31,13 @@ class TrainScalars:
 
     def __init__(self, model: nn.Module, interval: int) -> None:
         self.held = False
-        self._stages = {m: _stage_names(m) for m in model.modules() if isinstance(m, AdaptiveModule)}
+        self._stages: dict[AdaptiveModule, dict[str, int]] = {}  # blocks by stage
+        self._adaptive: set[str] = set()  # stages whose images can differ
+        for module in model.modules():
+            if isinstance(module, AdaptiveModule):
+                names = zip(_stage_names(module), module.iterative_stages(), strict=True)
+                self._stages[module] = {name: len(stage.blocks) for name, stage in names}
+                self._adaptive |= _adaptive_stages(module)
         self._iterations: dict[str, deque[Tensor]] = {}
         self._costs: deque[Tensor] = deque(maxlen=interval)
         self._interval = interval
@@ -49,15 +55,18 @@ class TrainScalars:
             iterations, cost = call.trace.iterations.detach(), call.trace.ponder_cost.detach()
             self._costs.append(cost.sum(dim=1))
             start = 0
-            for name, blocks in self._stages[call.module]:
+            for name, blocks in self._stages[call.module].items():
                 window = self._iterations.setdefault(name, deque(maxlen=self._interval))
                 window.append(iterations[:, start : start + blocks].sum(dim=1) / blocks)
                 start += blocks
 
-    def publish(self, runner: Runner, ponder_weight: float) -> None:
+    def due(self, batch_idx: int) -> bool:
+        """Whether the logger speaks after this training step."""
+        return (batch_idx + 1) % self._interval == 0
+
+    def publish(self, runner: Runner) -> None:
         """Send the running means to the message hub, whence every logger takes them."""
         hub: MessageHub = runner.message_hub
-        hub.update_scalar('train/ponder_weight', ponder_weight)
         if self._costs and (costs := torch.cat(list(self._costs))).numel():
             hub.update_scalar('train/ponder_cost', costs.mean())
         for name, window in self._iterations.items():
@@ -74,7 +83,11 @@ class TrainScalars:
     def warn_at_end(self) -> None:
         """Name the stages whose images did not differ when training ended."""
         same = {n: torch.cat(list(w)) for n, w in self._iterations.items() if w}
-        flat = [f'{n} ({r.mean():g})' for n, r in same.items() if len(r) > 1 and r.std() == 0]
+        flat = [
+            f'{n} ({r.mean():g})'
+            for n, r in same.items()
+            if n in self._adaptive and len(r) > 1 and r.std() == 0
+        ]
         if flat and not self.held:
             _warn(f'at the end of training all images take the same iterations in: {", ".join(flat)}')
 
@@ -86,11 +99,15 @@ class TrainScalars:
             _warn(f'{name} no longer differs between images: all take {mean:g} iterations a block')
 
 
-def _stage_names(module: AdaptiveModule) -> list[tuple[str, int]]:
-    stages = module.iterative_stages()
+def _stage_names(module: AdaptiveModule) -> list[str]:
     if isinstance(module, IterativeResLayer):
-        return [(f'roi_stage{module.stage}', len(stages[0].blocks))]
-    return [(f'stage{k}', len(stage.blocks)) for k, stage in enumerate(stages)]
+        return [f'roi_stage{module.stage}']
+    return [f'stage{k}' for k, _ in enumerate(module.iterative_stages())]
+
+
+def _adaptive_stages(module: AdaptiveModule) -> set[str]:
+    names = zip(_stage_names(module), module.iterative_stages(), strict=True)
+    return {n for n, s in names if any(b.max_iterations > 1 for b in s.iterative_blocks())}
 
 
 def _warn(message: str) -> None:

@@ -8,10 +8,12 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from support import detector_config
+from support import detector_config, read_log
 
 from iterbackbone.__main__ import config_names, config_root
+from iterbackbone.core.macs import mac_table
 
+pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('detection/')]
 VOC = [name for name in CONFIGS if 'voc2007' in name]
 
@@ -45,15 +47,30 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
         resize = [step for step in loader['dataset']['pipeline'] if step['type'] == 'Resize']
         resize[0]['scale'] = (96, 64)
     runner = Runner.from_cfg(cfg)
-    before = {k: v.clone() for k, v in runner.model.state_dict().items() if v.is_floating_point()}
+    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
     runner.train()
     scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
-    after = runner.model.state_dict()
     assert scalars['train/loss'] > 0
-    assert any(not torch.equal(after[k], v) for k, v in before.items())
+    moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
+    assert {n.split('.')[0] for n in moved} >= {'backbone', 'rpn_head', 'roi_head'}
     assert ('train/loss_ponder' in scalars) == ('iterative' in name)
     logs = list(tmp_path.rglob('iterations/val_iter_1/records.jsonl'))
     assert len(logs) == (1 if 'iterative' in name else 0)
+    if 'iterative' in name and 'c4' in name:
+        check_rois(read_log(logs[0].parent), runner.model.roi_head.shared_head)
+
+
+def check_rois(log, layer):
+    """The RoI head's share of the MACs is that of 14x14 RoI features, all at full depth."""
+    records, _, meta = log
+    each = mac_table(layer, (14, 14)).highest
+    for record in records:
+        assert 0 < record['num_rois'] <= 20
+        assert record['mean_roi_iterations'] == 3
+        assert record['iterations'] == [3, 8, 36]
+        height, width = meta['mac_table']['input_size']
+        assert (height, width) == (64, 96)
+        assert record['macs'] == meta['mac_table']['highest'] + record['num_rois'] * each
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import pytest
@@ -195,3 +196,20 @@ def test_a_loaded_checkpoint_decides_anew():
     net.load_state_dict(fresh)
     net(x)
     assert net.iterations().tolist() == [list(MAX_ITERATIONS)] * 2
+
+
+@pytest.mark.parametrize('options', [{'norm_eval': True}, {'frozen_stages': 4}])
+def test_frozen_norms_are_not_trained_by_running(options):
+    net = tiny_net(**options)
+    net.load_state_dict(trained_net(0.5).state_dict())
+    with pytest.warns(UserWarning, match='in training, so the BatchNorm'):
+        net.train()(images(2))
+    assert net.trace.limits == (2, 2, 2, 2)
+
+
+def test_a_copy_made_before_the_loss_does_not_complain():
+    net = tiny_net().train()
+    net(images(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        copy.deepcopy(net)(images(2))

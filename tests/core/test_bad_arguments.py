@@ -115,6 +115,12 @@ BACKBONE = [
     ),
     ({'out_indices': (-1,)}, ValueError, 'out_indices[0] must be >= 0, got -1'),
     ({'out_indices': (0, 'c5')}, TypeError, "out_indices[1] must be an int, got 'c5'"),
+    (
+        {'out_indices': (0, 1)},
+        ValueError,
+        'out_indices must contain the last stage, got (0, 1) of 4 stages: what no output needs '
+        'would run untrained; set num_stages=2',
+    ),
     ({'out_indices': 3}, TypeError, 'out_indices must be'),
     ({'frozen_stages': -2}, ValueError, 'frozen_stages must be between -1 and 4, got -2'),
     ({'frozen_stages': 5}, ValueError, 'frozen_stages must be between -1 and 4, got 5'),
@@ -193,7 +199,7 @@ def test_switches(make, value):
 
 
 def test_boundaries_are_allowed():
-    net = tiny_net(frozen_stages=4, out_indices=[0], budget={'halting_threshold': 0.99})
+    net = tiny_net(frozen_stages=4, out_indices=[0, 3], budget={'halting_threshold': 0.99})
     net.set_budget(max_iterations=1000, halting_threshold=1e-6)
-    assert net.out_indices == (0,)
+    assert net.out_indices == (0, 3)
     assert tiny_net(num_stages=1, max_iterations=[1], frozen_stages=1).max_iterations == (1,)

@@ -181,3 +181,16 @@ def test_checkpointing_allows_a_second_backward_pass():
     for parameter, gradient in zip(net.parameters(), once, strict=True):
         torch.testing.assert_close(parameter.grad, 2 * gradient)
     assert all(torch.equal(buffer, before[name]) for name, buffer in statistics(net).items())
+
+
+def test_checkpointing_keeps_the_statistics_of_synchronised_norms():
+    """torch's SyncBatchNorm insists on counting batches; alone it normalises as BatchNorm does."""
+    nets = [tiny_net(norm_layer=nn.SyncBatchNorm, with_cp=with_cp).train() for with_cp in (False, True)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    x = images(3)
+    for net in nets:
+        loss_of(net, net(x)).backward()
+    first, second = (net.state_dict() for net in nets)
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, msg=name)
+    assert nets[1].stages[2].blocks[0].norm2[0].num_batches_tracked.item() == 1

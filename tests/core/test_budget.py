@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from iterbackbone.core.budget import Budget
-from iterbackbone.core.halting import initial_bias
+from iterbackbone.core.halting import full_depth_bias
 
 from .networks import MAX_ITERATIONS, blocks, images, tiny_layer, tiny_net
 
@@ -33,7 +33,7 @@ def test_one_cap_for_all_stages():
     net = tiny_net().eval()
     net.set_budget(max_iterations=3)
     iterations, cost = evaluate(net)
-    scores = [1 / (1 + torch.tensor(-initial_bias(n)).exp().item()) for n in MAX_ITERATIONS]
+    scores = [1 / (1 + torch.tensor(-full_depth_bias(n)).exp().item()) for n in MAX_ITERATIONS]
     expected = [min(n, 3) for n in MAX_ITERATIONS]
     assert iterations == expected == [2, 3, 3, 2]
     assert cost == [n + 1 - (n - 1) * h for n, h in zip(expected, scores, strict=True)]

@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .networks import MAX_ITERATIONS, blocks, images, tiny_net
 
+pytestmark = pytest.mark.slow
 RANKS = 2
 
 

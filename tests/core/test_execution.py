@@ -176,3 +176,21 @@ def test_output_is_the_weighted_sum_of_the_states(scores, epsilon, compact, rand
         assert float(weighted) == pytest.approx(float(incremental), rel=1e-9)
         assert result.output[row, 1, 0, 0].item() == pytest.approx(float(weighted), rel=2e-6)
         assert result.ponder_cost[row].item() == pytest.approx(n + float(weights[-1]), abs=1e-6)
+
+
+@pytest.mark.parametrize('compact', [True, False])
+def test_a_halted_row_is_safe_from_what_it_would_have_become(compact):
+    """Row 0 halts at the first iteration; its second y would be infinite."""
+
+    def residual(state, i):
+        first = state[:, :1, :1, :1] == 1.0
+        return torch.where(first, 1.0 if i == 0 else torch.inf, 1.0).expand_as(state).clone()
+
+    def score(pooled_state, _):
+        return torch.where(pooled_state[:, 0] == 2.0, 1.0, 0.1)
+
+    state = torch.tensor([1.0, 5.0]).view(2, 1, 1, 1).repeat(1, 1, 2, 2)
+    options = dict(limit=3, threshold=0.99, any_running=any_row, record_scores=False)
+    result = run_iterations(residual, score, state, compact=compact, **options)
+    assert result.iterations.tolist() == [1, 3]
+    assert result.output[:, 0, 0, 0].tolist() == pytest.approx([2.0, 5.0 + 1 + 0.9 + 0.8])

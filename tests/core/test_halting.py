@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iterbackbone.core.halting import HaltingUnit, initial_bias, pool
+from iterbackbone.core.halting import HaltingUnit, full_depth_bias, pool
 
 from .networks import blocks, images, tiny_net
 
@@ -19,7 +19,7 @@ def pooled(rows: int = 5, channels: int = 6) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize('length', [2, 3, 5, 8, 23, 36, 100])
 def test_initial_bias(length):
-    bias = initial_bias(length)
+    bias = full_depth_bias(length)
     assert bias == pytest.approx(min(-3, math.log(0.5 / length / (1 - 0.5 / length))))
     assert bias <= -3
     assert (length - 1) / (1 + math.exp(-bias)) < 0.5
@@ -28,15 +28,15 @@ def test_initial_bias(length):
 def test_a_fixed_bias_of_minus_three_would_stop_36_iterations_at_21():
     score = 1 / (1 + math.exp(3))
     assert math.ceil(0.99 / score) == 21
-    assert initial_bias(36) < -3
-    assert initial_bias(3) == -3
+    assert full_depth_bias(36) < -3
+    assert full_depth_bias(3) == -3
 
 
 def test_fresh_unit_gives_every_row_the_same_score():
     unit = HaltingUnit(6, 36)
     scores = unit(*pooled())
     assert unit.fc2.weight.count_nonzero() == 0
-    assert unit.fc2.bias.item() == pytest.approx(initial_bias(36))
+    assert unit.fc2.bias.item() == pytest.approx(full_depth_bias(36))
     torch.testing.assert_close(scores, torch.full((5,), 0.5 / 36))
     assert [tuple(p.shape) for p in unit.parameters()] == [(64, 12), (64,), (1, 64), (1,)]
 
@@ -96,7 +96,7 @@ def test_training_begins_at_full_depth(iterations):
     net = tiny_net(max_iterations=iterations, stem='imagenet').train()
     net(images(3, 64, 64))
     assert net.iterations().tolist() == [list(iterations)] * 3
-    score = 1 / (1 + torch.tensor([-initial_bias(n) for n in iterations]).exp())
+    score = 1 / (1 + torch.tensor([-full_depth_bias(n) for n in iterations]).exp())
     expected = torch.tensor(iterations) + 1 - score * (torch.tensor(iterations) - 1)
     torch.testing.assert_close(net.trace.ponder_cost, expected.expand(3, 4), rtol=0, atol=1e-5)
 

@@ -18,6 +18,7 @@ from support import read_log
 
 from iterbackbone.__main__ import config_path, tool_path
 
+pytestmark = pytest.mark.slow
 SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 REAL = 'faster-rcnn_iterative-r50_fpn_1x_voc2007'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')

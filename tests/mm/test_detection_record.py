@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
@@ -57,13 +59,26 @@ def test_no_objects():
 
 
 def test_no_annotations():
-    data = DetDataSample(metainfo=dict(ori_shape=(50, 100)))
+    image = dict(img=np.zeros((50, 100, 3), np.uint8), ori_shape=(50, 100))
+    data = PackDetInputs(meta_keys=('ori_shape',)).transform(image)['data_samples']
     data.pred_instances = instances([], [], scores=torch.zeros(0))
     fields = object_fields(data, CLASSES, resized=False)
     assert set(fields.values()) == {None}
     assert prediction_fields(data, resized=False) == {
         'predicted': {'boxes': [], 'labels': [], 'scores': []}
     }
+
+
+def test_labels_without_class_names():
+    fields = object_fields(sample(([[0, 0, 9, 9]], [2])), ('cat',), resized=False)
+    assert fields['class_names'] == ['2']
+
+
+def test_rotated_boxes_are_refused():
+    data = sample()
+    data.gt_instances = InstanceData(bboxes=torch.zeros(4, 5), labels=torch.zeros(4).long())
+    with pytest.raises(ValueError, match=r'boxes must have the shape \(n, 4\), got \(4, 5\)'):
+        object_fields(data, CLASSES, resized=False)
 
 
 def test_predictions():

@@ -87,6 +87,14 @@ def test_rois_belong_to_their_images():
     assert images[0]['total_iterations'] == 4  # RoIs do not count here
 
 
+@pytest.mark.parametrize('owners', [None, torch.tensor([0])])
+def test_rois_of_unknown_images_are_refused(owners):
+    layer = IterativeResLayer(base_channels=4, stage=2, max_iterations=4)
+    calls = [Call(layer, trace([[1], [4]], (14, 14), (4,)), owners)]
+    with pytest.raises(ValueError, match='the images of the 2 RoIs of IterativeResLayer are unknown'):
+        image_compute(collector(calls, layer), 1)
+
+
 def test_no_proposals_at_all():
     net = network()
     layer = IterativeResLayer(base_channels=4, stage=2, max_iterations=4)

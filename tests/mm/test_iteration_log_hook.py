@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from core.networks import varied
 from mmengine.runner import Runner
 from support import detector_config, read_log
 
@@ -29,11 +30,20 @@ def true_objects(shapes_root, img_id):
 
 @pytest.fixture(scope='module')
 def trained(shapes_root, tmp_path_factory):
-    """One epoch of 4 steps with validation, then a test; stage 2 made to differ between images."""
+    """One epoch of 4 steps with validation, then a test, two images at a time.
+
+    The halting units are set so that images differ, and training keeps them so.
+    """
     cfg = detector_config(shapes_root, tmp_path_factory.mktemp('run'))
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
     cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
+    cfg.optim_wrapper.optimizer.lr = 0.0
+    cfg.model.backbone.norm_eval = True
+    cfg.val_dataloader['batch_size'] = cfg.test_dataloader['batch_size'] = 2
     runner = Runner.from_cfg(cfg)
+    batches = runner.build_dataloader(cfg.val_dataloader)
+    inputs = [runner.model.data_preprocessor(batch)['inputs'] for batch in batches]
+    varied(runner.model.backbone, torch.cat(inputs))
     runner.train()
     runner.test()
     return runner
@@ -72,6 +82,7 @@ def test_objects_match_the_xml(folder, shapes_root):
 
 def test_compute_matches_a_forward_pass(trained, folder):
     records, _, meta = read_log(folder)
+    assert len({tuple(record['iterations']) for record in records}) > 2
     model, dataset = trained.model.eval(), trained.val_dataloader.dataset
     for record, item in zip(records, dataset, strict=True):
         with torch.no_grad():

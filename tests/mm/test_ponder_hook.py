@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from core.networks import varied
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from support import TinyClassifier, TinyImages
@@ -42,7 +43,7 @@ class Spy(Hook):
         )
 
 
-def run(tmp_path, hook, max_iters=4, model=None, **options):
+def run(tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, **options):
     spy = Spy()
     model = model or TinyClassifier()
     runner = Runner(
@@ -50,9 +51,9 @@ def run(tmp_path, hook, max_iters=4, model=None, **options):
         work_dir=str(tmp_path),
         train_dataloader=DataLoader(TinyImages(8), batch_size=4),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr)),
         default_hooks=dict(
-            logger=dict(type='LoggerHook', interval=2),
+            logger=dict(type='LoggerHook', interval=interval),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4),
         ),
         custom_hooks=[hook, spy] if hook else [spy],
@@ -112,7 +113,7 @@ def test_a_resumed_run_takes_the_schedule_up_where_it_was(tmp_path):
 def test_scalars(tmp_path):
     model = TinyClassifier()
     torch.nn.init.constant_(model.backbone.stages[0].blocks[0].halting.fc2.bias, 20.0)
-    steps, _ = run(tmp_path, PonderCostHook(weight=0.0), max_iters=1, model=model)
+    steps, _ = run(tmp_path, PonderCostHook(weight=0.0), max_iters=1, model=model, interval=1)
     scalars = steps[0]['scalars']
     assert scalars['train/iterations_stage0'] == 1
     assert scalars['train/one_iteration_stage0'] == 1
@@ -124,11 +125,33 @@ def test_scalars(tmp_path):
     assert [k for k in ours if 'loss' in k] == ['train/loss_ponder']
 
 
+def test_scalars_are_means_over_the_logging_interval(tmp_path):
+    model = TinyClassifier(norm_eval=True)
+    seen = []
+    model.backbone.register_forward_hook(lambda net, *_: seen.append(net.trace.iterations.clone()))
+    varied(model.backbone.train(), TinyImages(8).images)
+    seen.clear()
+    steps, _ = run(tmp_path, PonderCostHook(), max_iters=4, model=model, lr=0.0)
+    name = 'train/iterations_stage1'
+    assert name not in steps[0]['scalars']
+    assert steps[2]['scalars'][name] == steps[1]['scalars'][name]
+    for first, step in ((0, 1), (2, 3)):
+        rows = torch.cat(seen[first : first + 2])[:, 1].float()
+        assert rows.unique().numel() > 1
+        assert steps[step]['scalars'][name] == pytest.approx(rows.mean().item())
+        spread = steps[step]['scalars']['train/iterations_std_stage1']
+        assert spread == pytest.approx(rows.std(correction=0).item())
+        share = steps[step]['scalars']['train/one_iteration_stage1']
+        assert share == pytest.approx((rows == 1).float().mean().item())
+
+
 def test_the_trace_is_gone_once_the_loss_is_made(tmp_path):
     _, runner = run(tmp_path, PonderCostHook())
     with pytest.raises(RuntimeError, match='has no trace'):
         runner.model.backbone.iterations()
-    assert not runner.model._forward_hooks  # nothing stays behind after training
+    for module in runner.model.modules():  # nothing stays behind after training
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
 
 
 def test_training_without_the_hook_says_so_once(tmp_path):
@@ -219,7 +242,7 @@ def test_warning_when_a_stage_stops_differing(monkeypatch):
         rows = torch.tensor(rows)
         trace = HaltingTrace(rows, rows, rows.float(), (3, 3), (8, 8), None)
         scalars.observe([Call(model, trace, None)])
-        scalars.publish(Runner(), 0.1)
+        scalars.publish(Runner())
 
     monkeypatch.setattr(train_scalars, '_warn', messages.append)
     for _ in range(3):  # never differed: nothing is "no longer"

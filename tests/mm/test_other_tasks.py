@@ -1,0 +1,115 @@
+"""The hooks under mmpretrain and mmseg."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from support import TinyImages, read_log
+
+BACKBONE = dict(
+    type='iterbackbone.IterativeResNet',
+    stem='cifar',
+    base_channels=4,
+    expansion=1,
+    num_stages=2,
+    max_iterations=(2, 3),
+)
+
+
+class Labelled(TinyImages):
+    """As mmpretrain wants them."""
+
+    metainfo = dict(classes=('negative', 'positive'))
+
+    def __getitem__(self, i):
+        from mmpretrain.structures import DataSample
+
+        image, label = super().__getitem__(i)
+        return dict(inputs=image, data_samples=DataSample(metainfo=dict(img_id=i)).set_gt_label(label))
+
+
+def loader(dataset, batch_size):
+    return dict(
+        batch_size=batch_size,
+        num_workers=0,
+        dataset=dataset,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='pseudo_collate'),
+    )
+
+
+def test_classifier_over_train_iters(tmp_path):
+    """Two validations of an iteration-based run: two folders, and metrics that are lists."""
+    init_default_scope('mmpretrain')
+    runner = Runner(
+        model=dict(
+            type='ImageClassifier',
+            backbone=dict(**BACKBONE, out_indices=(1,)),
+            neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', num_classes=2, in_channels=8),
+            data_preprocessor=dict(num_classes=2),
+        ),
+        work_dir=str(tmp_path),
+        train_dataloader=loader(Labelled(8), 4),
+        val_dataloader=loader(Labelled(5), 2),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=4, val_interval=2),
+        val_cfg=dict(),
+        val_evaluator=dict(type='SingleLabelMetric', num_classes=2, average=None),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        custom_hooks=[
+            dict(type='iterbackbone.PonderCostHook'),
+            dict(type='iterbackbone.IterationLogHook'),
+        ],
+        default_scope='mmpretrain',
+        experiment_name=tmp_path.name,
+        log_level='WARNING',
+    )
+    runner.train()
+    folders = sorted(tmp_path.glob('*/iterations/*'))
+    assert [folder.name for folder in folders] == ['val_iter_2', 'val_iter_4']
+    for folder, steps in zip(folders, (2, 4), strict=True):
+        records, _, meta = read_log(folder)
+        assert [record['img_id'] for record in records] == [0, 1, 2, 3, 4]
+        assert {record['num_objects'] for record in records} == {None}
+        assert meta['iter'] == steps
+        assert len(meta['score']['single-label/precision_classwise']) == 2
+        assert all(record['macs'] <= record['macs_full'] for record in records)
+
+
+@pytest.fixture
+def segmentor():
+    from mmseg.registry import MODELS
+
+    init_default_scope('mmseg')
+    config = dict(
+        type='EncoderDecoder',
+        backbone=BACKBONE,
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=8,
+            in_index=1,
+            channels=4,
+            num_convs=1,
+            num_classes=3,
+            norm_cfg=dict(type='BN'),
+        ),
+        test_cfg=dict(mode='slide', crop_size=(16, 16), stride=(16, 16)),
+    )
+    return MODELS.build(ConfigDict(config)).eval()
+
+
+def test_sliding_windows_sum_macs_and_mean_iterations(segmentor):
+    from mmseg.structures import SegDataSample
+
+    from iterbackbone.core.macs import mac_table
+    from iterbackbone.mm import report_iterations
+
+    sample = SegDataSample(metainfo=dict(ori_shape=(16, 32), img_shape=(16, 32)))
+    with torch.no_grad():
+        model = report_iterations(segmentor)
+        (result,) = model(torch.randn(1, 3, 16, 32), [sample], mode='predict')
+    assert result.iterations == [2.0, 3.0]
+    assert result.macs == 2 * mac_table(segmentor.backbone, (16, 16)).highest
