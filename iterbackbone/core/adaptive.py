@@ -108,12 +108,16 @@ class AdaptiveModule(nn.Module):
         Raises:
             RuntimeError: there was no call, or its trace was dropped.
         """
+        trace = self._last_trace()
+        self._cost_is_unused = False
+        return trace
+
+    def _last_trace(self) -> HaltingTrace:
         if self._trace is None:
             raise RuntimeError(
                 f'{type(self).__name__} has no trace: call it first; PonderCostHook, copying '
                 'and pickling drop the trace'
             )
-        self._cost_is_unused = False
         return self._trace
 
     def drop_trace(self) -> None:
@@ -123,7 +127,7 @@ class AdaptiveModule(nn.Module):
 
     def iterations(self) -> Tensor:
         """Iterations of the last call, (B, stages * blocks) int64."""
-        return self.trace.iterations
+        return self._last_trace().iterations
 
     def ponder_cost(self) -> Tensor:
         """Ponder cost N + R of the last call, summed over the blocks, (B,) float32.

@@ -111,11 +111,11 @@ def run_iterations(
     scores = state.new_full((size, limit), torch.nan, dtype=torch.float32) if record_scores else None
     halted: list[_Part] = []
     for i in range(limit):
-        before = rows
+        running, output = rows.halting.running, None if compact else rows.output
         rows, score = _iterate(residual, halting_score, rows, i, i == limit - 1, threshold)
-        if not compact:  # a weight of 0 would not keep an infinite y out of a finished output
-            running = before.halting.running.view(-1, 1, 1, 1)
-            rows = rows._replace(output=torch.where(running, rows.output, before.output))
+        if output is not None:  # a weight of 0 would not keep an infinite y out of it
+            output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
+            rows = rows._replace(output=output)
         if scores is not None:
             _record(scores, i, rows, score)
         if i == limit - 1 or not any_running(rows.halting.running):
