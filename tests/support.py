@@ -8,8 +8,11 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm import IterativeResNet
@@ -45,6 +48,54 @@ class TinyImages(torch.utils.data.Dataset):
 
     def __getitem__(self, i):
         return self.images[i], int(self.images[i, 0, 0, 0] > 0)
+
+
+class Spy(Hook):
+    """Keeps what each step showed."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.steps = []
+        self.grads = {}
+
+    def before_train(self, runner):
+        for name, parameter in runner.model.named_parameters():  # the optimizer clears .grad
+            parameter.register_hook(lambda grad, name=name: self.grads.update({name: grad.clone()}))
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        hub = runner.message_hub
+        self.steps.append(
+            {
+                'outputs': {k: v.item() for k, v in outputs.items()},
+                'scalars': {k: v.current() for k, v in hub.log_scalars.items()},
+                'grads': dict(self.grads),
+                'held': [s.blocks[0].halting.held for s in runner.model.backbone.stages],
+            }
+        )
+
+
+def train_tiny(tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, **options):
+    spy = Spy()
+    model = model or TinyClassifier()
+    runner = Runner(
+        model=model,
+        work_dir=str(tmp_path),
+        train_dataloader=DataLoader(TinyImages(8), batch_size=4),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr)),
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=interval),
+            checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4),
+        ),
+        custom_hooks=[hook, spy] if hook else [spy],
+        default_scope='mmengine',
+        experiment_name=str(tmp_path.name),
+        log_level='WARNING',
+        **options,
+    )
+    runner.train()
+    return spy.steps, runner
 
 
 def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:

@@ -1,0 +1,78 @@
+"""The training scalars: running means, spread, and the warnings about stages that do not adapt."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from core.networks import varied
+from support import TinyClassifier, TinyImages, train_tiny
+
+from iterbackbone import HaltingTrace
+from iterbackbone.mm import PonderCostHook, train_scalars
+from iterbackbone.mm.trace_collector import Call
+
+
+def test_scalars(tmp_path):
+    model = TinyClassifier()
+    torch.nn.init.constant_(model.backbone.stages[0].blocks[0].halting.fc2.bias, 20.0)
+    steps, _ = train_tiny(tmp_path, PonderCostHook(weight=0.0), max_iters=1, model=model, interval=1)
+    scalars = steps[0]['scalars']
+    assert scalars['train/iterations_stage0'] == 1
+    assert scalars['train/one_iteration_stage0'] == 1
+    assert scalars['train/iterations_stage1'] == 4
+    assert scalars['train/one_iteration_stage1'] == 0
+    assert scalars['train/iterations_std_stage1'] == 0
+    assert scalars['train/ponder_cost'] == pytest.approx(2 + 4 + 1 - 3 / (1 + torch.e**3), abs=1e-5)
+    ours = [k for k in scalars if 'iteration' in k or 'ponder' in k]
+    assert [k for k in ours if 'loss' in k] == ['train/loss_ponder']
+
+
+def test_scalars_are_means_over_the_logging_interval(tmp_path):
+    model = TinyClassifier(norm_eval=True)
+    seen = []
+    model.backbone.register_forward_hook(lambda net, *_: seen.append(net.trace.iterations.clone()))
+    varied(model.backbone.train(), TinyImages(8).images)
+    seen.clear()
+    steps, _ = train_tiny(tmp_path, PonderCostHook(), max_iters=4, model=model, lr=0.0)
+    name = 'train/iterations_stage1'
+    assert name not in steps[0]['scalars']
+    assert steps[2]['scalars'][name] == steps[1]['scalars'][name]
+    for first, step in ((0, 1), (2, 3)):
+        rows = torch.cat(seen[first : first + 2])[:, 1].float()
+        assert rows.unique().numel() > 1
+        assert steps[step]['scalars'][name] == pytest.approx(rows.mean().item())
+        spread = steps[step]['scalars']['train/iterations_std_stage1']
+        assert spread == pytest.approx(rows.std(correction=0).item())
+        share = steps[step]['scalars']['train/one_iteration_stage1']
+        assert share == pytest.approx((rows == 1).float().mean().item())
+
+
+def test_warning_when_a_stage_stops_differing(monkeypatch):
+    class Hub:
+        def update_scalar(self, *_):
+            pass
+
+    class Runner:
+        message_hub = Hub()
+
+    model = TinyClassifier()
+    backbone = model.backbone
+    scalars = train_scalars.TrainScalars(model, interval=2)
+    messages = []
+
+    def observe(rows):
+        rows = torch.tensor(rows)
+        trace = HaltingTrace(rows, rows, rows.float(), (3, 3), (8, 8), None)
+        scalars.observe([Call(backbone, trace, None)])
+        scalars.publish(Runner())
+
+    monkeypatch.setattr(train_scalars, '_warn', messages.append)
+    for _ in range(3):  # never differed: nothing is "no longer"
+        observe([[3, 1], [3, 1]])
+    assert messages == []
+    observe([[3, 1], [3, 2]])
+    observe([[3, 2], [3, 2]])
+    observe([[3, 2], [3, 2]])
+    assert messages == ['stage1 no longer differs between images: all take 2 iterations a block']
+    scalars.warn_at_end()
+    assert messages[1].endswith('the same iterations in: stage0 (3), stage1 (2)')
