@@ -35,9 +35,10 @@ class TrainScalars:
         self._adaptive: set[str] = set()  # stages whose images can differ
         for module in model.modules():
             if isinstance(module, AdaptiveModule):
-                names = zip(_stage_names(module), module.iterative_stages(), strict=True)
-                self._stages[module] = {name: len(stage.blocks) for name, stage in names}
-                self._adaptive |= _adaptive_stages(module)
+                for name, stage in zip(_stage_names(module), module.iterative_stages(), strict=True):
+                    self._stages.setdefault(module, {})[name] = len(stage.blocks)
+                    if any(block.max_iterations > 1 for block in stage.iterative_blocks()):
+                        self._adaptive.add(name)
         self._iterations: dict[str, deque[Tensor]] = {}
         self._costs: deque[Tensor] = deque(maxlen=interval)
         self._interval = interval
@@ -103,11 +104,6 @@ def _stage_names(module: AdaptiveModule) -> list[str]:
     if isinstance(module, IterativeResLayer):
         return [f'roi_stage{module.stage}']
     return [f'stage{k}' for k, _ in enumerate(module.iterative_stages())]
-
-
-def _adaptive_stages(module: AdaptiveModule) -> set[str]:
-    names = zip(_stage_names(module), module.iterative_stages(), strict=True)
-    return {n for n, s in names if any(b.max_iterations > 1 for b in s.iterative_blocks())}
 
 
 def _warn(message: str) -> None:
