@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/schedules/voc2007_1x.py',
     '../_base_/detection_runtime.py',
 ]
-max_epochs = 7
+max_epochs = 5
 channels = 64
 model = dict(
     backbone=dict(base_channels=16, stem='imagenet'),
