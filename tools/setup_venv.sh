@@ -20,7 +20,7 @@ pip=("$venv/bin/python" -m pip --disable-pip-version-check)
 # The constraints hold for build environments too: setuptools 81 has no pkg_resources.
 export PIP_CONSTRAINT=$PWD/requirements/constraints.txt
 
-say "PyTorch (downloads about 3 GB the first time)"
+say "PyTorch (downloads a few gigabytes the first time)"
 "${pip[@]}" install --quiet setuptools wheel numpy torch torchvision
 
 # A compiled mmcv serves one version of torch only, so that version names the wheel's folder.
