@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 SCHEMA_VERSION = 1
+RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
 
 
 class IterationRecord(TypedDict, total=False):
@@ -16,8 +17,13 @@ class IterationRecord(TypedDict, total=False):
     ``iterations_per_block`` is (stages * blocks,), ``iterations`` its sum per stage and
     ``total_iterations`` its sum. Over several calls (sliding windows, test-time
     augmentation) iterations and ponder cost are means and MACs are sums. MACs are those the
-    backbone and the iterative heads executed; areas are in pixels of the original image.
-    Objects marked difficult count in ``num_difficult`` only.
+    backbone and the iterative heads executed; ``macs_lowest`` are the same calls' (and RoIs')
+    at one iteration of each block, ``macs_full`` at all, ``macs_resnet`` those of the plain
+    ResNet of the same shape. ``input_size`` is (H, W) of the first backbone call's input,
+    padding included. Areas are in pixels of the original image.
+    Objects marked difficult count in ``num_difficult`` only. The fields of label maps are
+    those of :class:`~iterbackbone.stats.objects.LabelMapSummary` and
+    :class:`~iterbackbone.stats.segmentation_score.SegmentationScore`.
     """
 
     img_id: int | str | None
@@ -29,13 +35,20 @@ class IterationRecord(TypedDict, total=False):
     total_iterations: float
     ponder_cost: float
     num_calls: int
+    input_size: list[int] | None
     macs: int
+    macs_lowest: int
     macs_full: int
+    macs_resnet: int
     num_objects: int | None
     num_difficult: int | None
     mean_object_area: float | None
     mean_relative_area: float | None
-    class_names: list[str]
+    class_names: list[str] | None
+    num_classes: int | None
+    boundary_fraction: float | None
+    miou: float | None
+    pixel_accuracy: float | None
     num_rois: int
     mean_roi_iterations: float | None
 

@@ -1,0 +1,24 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes its name once it is complete.
+
+    It is written beside ``path`` as ``.part`` and renamed at the end, so that neither an error
+    nor a kill ever replaces a good file by half of one.
+    """
+    part = path.with_name(path.name + '.part')
+    with open(part, 'wb') as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,0 +1,101 @@
+"""Columns of one value an image: those that are finite, and the means of one in bins of another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Images whose x lies in [low, high].
+
+    Attributes:
+        low, high: The least and the greatest x of these images.
+        x_mean: Their mean x.
+        num_images: At least 1.
+        mean: Their mean y.
+        mean_low, mean_high: 95% t interval of ``mean``; None with one image.
+    """
+
+    low: float
+    high: float
+    x_mean: float
+    num_images: int
+    mean: float
+    mean_low: float | None
+    mean_high: float | None
+
+
+def finite_columns(**columns: ArrayLike) -> NDArray[np.float64]:
+    """Stack columns without the images of which a value is None, NaN or infinite.
+
+    Args:
+        columns: (n,) each, by the name that an error gives them.
+
+    Returns:
+        (number of columns, finite images) float64.
+
+    Raises:
+        ValueError: a column is not 1-D, not numeric, or not as long as the first.
+    """
+    arrays: dict[str, NDArray[np.float64]] = {}
+    for name, column in columns.items():
+        try:
+            array = np.asarray(column, dtype=np.float64)  # None becomes NaN
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'{name} must be a sequence of numbers and None: {error}') from error
+        if array.ndim != 1:
+            raise ValueError(f'{name} must have the shape (n,), got {array.shape}')
+        arrays[name] = array
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f'{", ".join(lengths)} must be equally long, got the lengths {lengths}')
+    stacked = np.stack(list(arrays.values()))
+    return stacked[:, np.isfinite(stacked).all(axis=0)]
+
+
+def binned_means(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
+    """Mean y in bins of x, in increasing x; every image is in one bin.
+
+    With at most ``max_bins`` distinct x there is a bin a value. Otherwise the images sorted by x
+    are cut at ``max_bins`` equal counts, and equal x go together to the bin of their middle, which
+    may leave fewer bins.
+
+    Args:
+        x, y: (n,) each; images with None, NaN or an infinity are left out.
+        max_bins: At least 1.
+
+    Raises:
+        ValueError: a wrong ``max_bins``, or columns that are not 1-D, numeric and equally long.
+    """
+    if not isinstance(max_bins, Integral) or max_bins < 1:
+        raise ValueError(f'max_bins must be an int of at least 1, got {max_bins!r}')
+    columns = finite_columns(x=x, y=y)
+    values, group, counts = np.unique(columns[0], return_inverse=True, return_counts=True)
+    if len(values) <= max_bins:
+        bin_of_value = np.arange(len(values))
+    else:
+        middle = np.cumsum(counts) - counts / 2  # images below the middle of each distinct x
+        bin_of_value = np.floor(middle * max_bins / counts.sum())
+    bins = bin_of_value[group]
+    return [_bin(*columns[:, bins == index]) for index in np.unique(bins)]
+
+
+def _bin(x: NDArray[np.float64], y: NDArray[np.float64]) -> Bin:
+    mean, low, high = _mean(y), None, None
+    if len(y) > 1:
+        spread = float((y - y[0]).std(ddof=1))
+        half = float(stats.t.ppf(0.975, len(y) - 1)) * spread / math.sqrt(len(y))
+        low, high = mean - half, mean + half
+    return Bin(float(x.min()), float(x.max()), _mean(x), len(y), mean, low, high)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    # Less one of them first: the mean of equal values is then exactly their value.
+    return float(values[0] + (values - values[0]).mean())

@@ -1,0 +1,118 @@
+"""How well a detector did on one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+IOU_THRESHOLD = 0.5
+Array = NDArray[np.float64]
+
+
+class Boxes(NamedTuple):
+    """Boxes of one image.
+
+    Attributes:
+        boxes: (n, 4) as (xmin, ymin, xmax, ymax) in pixels.
+        labels: (n,) class indices.
+        scores: (n,); ones where there are none.
+    """
+
+    boxes: Array
+    labels: NDArray[np.int64]
+    scores: Array
+
+    @classmethod
+    def parse(cls, name: str, value: Any) -> Boxes:
+        """From a line of ``predictions.jsonl``.
+
+        Raises:
+            ValueError: ``value`` is no such boxes; the message says which part of ``name``.
+        """
+        if not isinstance(value, Mapping):
+            raise ValueError(f'{name} must be an object with boxes and labels')
+        boxes = _numbers(f'{name}.boxes', value.get('boxes'))
+        boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
+        labels = _numbers(f'{name}.labels', value.get('labels'))
+        scores = _numbers(f'{name}.scores', value.get('scores', np.ones(len(boxes))))
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f'{name}.boxes must have the shape (n, 4), got {boxes.shape}')
+        if labels.shape != (len(boxes),) or scores.shape != (len(boxes),):
+            raise ValueError(
+                f'{name} must have a label and a score for each of its {len(boxes)} boxes, '
+                f'got {labels.shape} and {scores.shape}'
+            )
+        return cls(boxes, labels.astype(np.int64), scores)
+
+
+def image_ap50(predicted: Boxes, true: Boxes, difficult: Boxes | None = None) -> float | None:
+    """Average precision of one image at IoU 0.5, the detections of all classes in one ranking.
+
+    A detection is right where it has the label of an object that overlaps it by an
+    intersection over union of at least 0.5 and that no higher score has taken (its best
+    overlap counts); those on "difficult" objects are left out, as in PASCAL VOC. The area
+    under the precision-recall curve is taken at all points, with precision made
+    non-increasing (Everingham et al. 2015, section 4.2). Unlike a data set's mAP it also
+    counts detections of classes the image does not show.
+
+    Returns:
+        In [0, 1]; None for an image without objects to find.
+    """
+    if not len(true.boxes):
+        return None
+    targets = [true] if difficult is None else [true, difficult]
+    labels = np.concatenate([t.labels for t in targets])
+    order = np.argsort(-predicted.scores, kind='stable')
+    overlaps = iou(predicted.boxes, np.concatenate([t.boxes for t in targets]))[order]
+    overlaps[predicted.labels[order, None] != labels[None]] = 0.0
+    verdicts = _verdicts(overlaps, num_true=len(true.boxes))
+    return _area(verdicts, len(true.boxes))
+
+
+def iou(first: Array, second: Array) -> Array:
+    """Intersection over union of boxes (n, 4) and (m, 4), shape (n, m)."""
+    top_left = np.maximum(first[:, None, :2], second[None, :, :2])
+    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.clip(bottom_right - top_left, 0.0, None).prod(axis=2)
+    union = _areas(first)[:, None] + _areas(second)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def _areas(boxes: Array) -> Array:
+    return np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=1)
+
+
+def _verdicts(overlaps: Array, num_true: int) -> list[bool]:
+    """For each detection by falling score whether it is right; those to ignore left out."""
+    taken: set[int] = set()
+    verdicts = []
+    best = overlaps.argmax(axis=1) if overlaps.size else ()
+    for row, target in enumerate(best):
+        hit = overlaps[row, target] >= IOU_THRESHOLD
+        if hit and target >= num_true:
+            continue
+        verdicts.append(bool(hit and target not in taken))
+        taken.add(int(target) if hit else -1)
+    return verdicts
+
+
+def _area(verdicts: list[bool], num_true: int) -> float:
+    right = np.cumsum(verdicts)
+    precision = right / np.arange(1, len(verdicts) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(envelope[np.asarray(verdicts, dtype=bool)].sum() / num_true)
+
+
+def _numbers(name: str, value: ArrayLike | None) -> Array:
+    if value is None:
+        raise ValueError(f'{name} is missing')
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f'{name} must be an array of numbers') from None
+    if not np.isfinite(array).all():
+        raise ValueError(f'{name} must be finite')
+    return array

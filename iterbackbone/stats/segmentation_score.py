@@ -1,0 +1,52 @@
+"""How well a segmentor did on one image."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class SegmentationScore(NamedTuple):
+    """Agreement of a predicted with a true label map, ignored pixels left out.
+
+    Attributes:
+        miou: Mean over the classes of the true map of the intersection over union of the
+            class's true and predicted pixels, in [0, 1]; None without labelled pixels.
+            Classes that are predicted only have no term of their own.
+        pixel_accuracy: Share of the labelled pixels with the right label; None without any.
+    """
+
+    miou: float | None
+    pixel_accuracy: float | None
+
+
+def score_label_map(
+    predicted: ArrayLike, true: ArrayLike, ignore_index: int = 255
+) -> SegmentationScore:
+    """Compare two label maps.
+
+    Args:
+        predicted: (H, W) class indices.
+        true: (H, W) class indices, or ``ignore_index`` where there is no label.
+
+    Raises:
+        ValueError: the maps differ in shape.
+    """
+    labels, guesses = np.asarray(true), np.asarray(predicted)
+    if labels.shape != guesses.shape:
+        raise ValueError(f'predicted must have the shape of true {labels.shape}, got {guesses.shape}')
+    labelled = labels != ignore_index
+    if not labelled.any():
+        return SegmentationScore(None, None)
+    labels, guesses = labels[labelled], guesses[labelled]
+    classes, areas = np.unique(labels, return_counts=True)
+    right = labels == guesses
+    shared, guessed = (
+        np.bincount(of, minlength=classes[-1] + 1)[classes] for of in (labels[right], guesses)
+    )
+    return SegmentationScore(
+        miou=float((shared / (areas + guessed - shared)).mean()),
+        pixel_accuracy=float(right.mean()),
+    )
