@@ -18,6 +18,7 @@ from iterbackbone.__main__ import config_root
 from iterbackbone.mm import IterativeResNet
 
 QUICKSTART = 'detection/faster-rcnn_iterative-r50-tiny_fpn_shapes.py'
+SEGMENTATION_QUICKSTART = 'segmentation/upernet_iterative-r50-tiny_shapes.py'
 ONE_WORKERLESS = dict(num_workers=0, persistent_workers=False)
 
 
@@ -109,6 +110,34 @@ def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:
     cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmdet', str(work_dir), 'WARNING'
     cfg.randomness = dict(seed=0)
     return cfg
+
+
+def segmentor_config(shapes_root, work_dir, name=SEGMENTATION_QUICKSTART) -> Config:
+    """A segmentation config at an eighth of its width on the generated scenes, without workers."""
+    os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
+    cfg = Config.fromfile(config_root() / name)
+    shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_segmentation.py')
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
+    cfg.train_dataloader['batch_size'] = 2
+    _narrow(cfg.model)
+    cfg.model.data_preprocessor.size = (64, 96)
+    cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmseg', str(work_dir), 'WARNING'
+    cfg.randomness = dict(seed=0)
+    return cfg
+
+
+def _narrow(model) -> None:
+    width = model.backbone.get('base_channels', 64)
+    model.backbone.update(base_channels=8, init_cfg=None)
+    if 'Iterative' not in model.backbone.type:
+        model.backbone.stem_channels = 8
+    for head in (model.decode_head, model.auxiliary_head):
+        head.channels = 16
+        for key in ('in_channels', 'c1_in_channels'):
+            if key in head:
+                old = head[key]
+                head[key] = [c * 8 // width for c in old] if isinstance(old, list) else old * 8 // width
 
 
 def read_log(folder: Path) -> tuple[list[dict], list[dict], dict]:

@@ -46,7 +46,7 @@ class AdaptiveModule(nn.Module):
         if not 0.0 < self.epsilon < 1.0:
             raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {self.epsilon}')
         self.norm_eval = check_bool('norm_eval', norm_eval)
-        self._budget = Budget()
+        self.budget = Budget()  # to change it call set_budget
         self._record_scores = False
         self._trace: HaltingTrace | None = None
         self._cost_is_unused = False
@@ -79,7 +79,7 @@ class AdaptiveModule(nn.Module):
             TypeError, ValueError: naming the argument, the value and what is allowed.
         """
         stages = len(self.iterative_stages())
-        self._budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold)
+        self.budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold)
 
     def hold_halting(self, held: bool = True) -> None:
         """Hold the halting scores at their initial constants (full depth by default), or release them.
@@ -176,7 +176,7 @@ class AdaptiveModule(nn.Module):
         )
 
     def _settings(self) -> RunSettings:
-        threshold = None if self.training else self._budget.threshold
+        threshold = None if self.training else self.budget.threshold
         return RunSettings(
             compact=self.execution['train' if self.training else 'eval'] == 'active',
             threshold=1.0 - self.epsilon if threshold is None else threshold,
@@ -195,7 +195,7 @@ class AdaptiveModule(nn.Module):
                 for name, block in self._named_blocks()
             ]
         trained = iter(self._trained)
-        budget = None if self.training else self._budget.caps
+        budget = None if self.training else self.budget.caps
         caps = budget or (max(self.max_iterations),) * len(stages)
         return [
             [min(cap, next(trained)) for _ in stage.blocks]

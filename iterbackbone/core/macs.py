@@ -68,14 +68,14 @@ def mac_table(module: AdaptiveModule, input_size: Size) -> MacTable:
     """
     size, fixed = input_size, 0
     for layer in module.entry_layers():
-        macs, size = _layer_macs(layer, size)
+        macs, size = layer_macs(layer, size)
         fixed += macs
     per_iteration, per_score = [], []
     for stage in module.iterative_stages():
-        macs, size = _layer_macs(stage.transition.conv, size)
+        macs, size = layer_macs(stage.transition.conv, size)
         fixed += macs
         for block in stage.blocks:
-            per_iteration.append(sum(_layer_macs(c, size)[0] for c in _of_type(block, nn.Conv2d)))
+            per_iteration.append(sum(layer_macs(c, size)[0] for c in _of_type(block, nn.Conv2d)))
             linears = _of_type(block, nn.Linear)
             per_score.append(sum(fc.in_features * fc.out_features for fc in linears))
     return MacTable(input_size, fixed, tuple(per_iteration), tuple(per_score), module.max_iterations)
@@ -85,7 +85,7 @@ def _of_type(module: nn.Module, kind: type) -> list[Any]:
     return [child for child in module.modules() if isinstance(child, kind)]
 
 
-def _layer_macs(layer: Any, size: Size) -> tuple[int, Size]:
+def layer_macs(layer: Any, size: Size) -> tuple[int, Size]:
     """MACs and output size of a convolution, pooling or identity on an input of ``size``."""
     if isinstance(layer, nn.Identity):
         return 0, size

@@ -6,22 +6,22 @@ A killed evaluation leaves only ``.part`` files.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.dist import barrier, get_rank, get_world_size
 
-from ..stats.records import to_line
-
-RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
+from ..files import whole_file
+from ..stats.records import META, PREDICTIONS, RECORDS, to_line
+from .label_map_files import LabelMapFiles
 
 
 class EvaluationFolder:
-    """Writes ``records.jsonl``, ``predictions.jsonl`` and ``meta.json``.
+    """Writes ``records.jsonl``, ``predictions.jsonl``, label maps and ``meta.json``.
 
     Args:
         path: The folder, on a file system that all ranks share.
@@ -31,14 +31,25 @@ class EvaluationFolder:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self._files = {
-            name: open(_part(path, name, get_rank()), 'w', encoding='utf-8')  # noqa: SIM115
+            # Unbuffered, so that a line is one write: a killed process leaves whole lines.
+            name: open(_part(path, name, get_rank()), 'wb', buffering=0)  # noqa: SIM115
             for name in (RECORDS, PREDICTIONS)
         }
+        self._maps = LabelMapFiles(path)
+        self._images = 0
 
-    def write(self, record: Mapping[str, Any], prediction: Mapping[str, Any]) -> None:
-        """Append one image; a whole line or nothing of it is valid JSON."""
-        self._files[RECORDS].write(to_line(record))
-        self._files[PREDICTIONS].write(to_line(prediction))
+    def write(
+        self,
+        record: Mapping[str, Any],
+        prediction: Mapping[str, Any],
+        label_maps: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Append one image's lines; its label maps become files, named in its prediction."""
+        index = get_rank() + get_world_size() * self._images
+        paths = self._maps.write(index, record.get('img_id'), label_maps or {})
+        self._files[RECORDS].write(to_line(record).encode())
+        self._files[PREDICTIONS].write(to_line({**prediction, **paths}).encode())
+        self._images += 1
 
     def close(self) -> None:
         """Close this rank's parts, which stay ``.part`` files."""
@@ -54,6 +65,8 @@ class EvaluationFolder:
             meta: Content of ``meta.json``, which is written last.
         """
         self.close()
+        barrier()
+        self._maps.publish(num_images)
         barrier()
         if get_rank() == 0:
             for name in (PREDICTIONS, RECORDS):
@@ -76,11 +89,6 @@ def _interleaved(parts: list[Path]) -> Iterator[str]:
         yield from (line for line in chain.from_iterable(zip_longest(*files)) if line is not None)
 
 
-def _replace(target: Path, lines: Any) -> None:
-    """Write beside ``target`` and rename: there is never a half-written ``target``."""
-    part = target.with_name(target.name + '.part')
-    with open(part, 'w', encoding='utf-8') as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, target)
+def _replace(target: Path, lines: Iterable[str]) -> None:
+    with whole_file(target) as file:
+        file.writelines(line.encode() for line in lines)

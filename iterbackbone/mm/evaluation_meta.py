@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..core.adaptive import AdaptiveModule
+from ..core.resnet_counterpart import ResNetCounterpart
 from ..core.roi_layer import IterativeResLayer
 from ..stats.records import SCHEMA_VERSION
 from .image_compute import table_of
@@ -30,7 +31,7 @@ def evaluation_meta(
         runner: Of the evaluation.
         dataset: The evaluated dataset.
         collector: Still holding the last batch's calls, whose input sizes the MAC tables use.
-        task: ``'detection'``, or None where the data samples are of no known kind.
+        task: ``'detection'``, ``'segmentation'``, or None where the data samples are of no known kind.
         metrics: The evaluator's score.
         weights: Which ones were evaluated: checkpoint (None in training), epoch, iter.
     """
@@ -42,8 +43,10 @@ def evaluation_meta(
         'config': runner.cfg.filename,
         **weights,
         'classes': list(class_names(dataset)),
-        'parameters': _parameters(model),
-        **_iterative(collector),
+        **_palette(dataset),
+        'parameters': parameter_counts(model),
+        'resnet': asdict(counterpart(collector.modules)),
+        **iterative_fields(collector),
         'dataset': {
             'type': type(dataset).__name__,
             'ann_file': getattr(dataset, 'ann_file', None),
@@ -64,7 +67,14 @@ def class_names(dataset: Any) -> tuple[str, ...]:
     return tuple((getattr(dataset, 'metainfo', None) or {}).get('classes') or ())
 
 
-def _parameters(model: nn.Module) -> dict[str, int]:
+def _palette(dataset: Any) -> dict[str, Any]:
+    """A colour (red, green, blue) of each class, where the dataset has them."""
+    palette = (getattr(dataset, 'metainfo', None) or {}).get('palette')
+    return {'palette': [[int(c) for c in colour] for colour in palette]} if palette else {}
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Of the whole model and of its backbone."""
     backbone = getattr(model, 'backbone', None)
     counts = {'total': _count(model)}
     return counts if backbone is None else {**counts, 'backbone': _count(backbone)}
@@ -74,7 +84,14 @@ def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _iterative(collector: TraceCollector) -> dict[str, Any]:
+def counterpart(modules: list[AdaptiveModule]) -> ResNetCounterpart:
+    """The plain ResNet of the backbone, in a C4 detector with the RoI head's stage."""
+    rois = [module for module in modules if isinstance(module, IterativeResLayer)]
+    backbones = [module for module in modules if module not in rois]
+    return ResNetCounterpart.of(*backbones[-1:], *rois)
+
+
+def iterative_fields(collector: TraceCollector) -> dict[str, Any]:
     """Maximum iterations and a MAC table (at the last batch's input size) of each module."""
     sizes = {call.module: call.trace.input_size for call in collector.calls}
     fields: dict[str, Any] = {}
@@ -82,6 +99,7 @@ def _iterative(collector: TraceCollector) -> dict[str, Any]:
         prefix = 'roi_' if isinstance(module, IterativeResLayer) else ''
         fields[f'{prefix}max_iterations'] = list(module.max_iterations)
         fields[f'{prefix}blocks_per_stage'] = [len(s.blocks) for s in module.iterative_stages()]
+        fields[f'{prefix}budget'] = module.budget._asdict()
         fields[f'{prefix}mac_table'] = _table(module, sizes.get(module))
     return fields
 

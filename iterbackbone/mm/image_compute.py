@@ -7,19 +7,26 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ..core.adaptive import AdaptiveModule
-from ..core.macs import MacTable, mac_table
+from ..core.macs import MacTable, Size, mac_table
+from ..core.resnet_counterpart import resnet_macs
 from ..core.roi_layer import IterativeResLayer
 from .trace_collector import Call, TraceCollector
 
-_TABLES: WeakKeyDictionary[AdaptiveModule, dict[tuple[int, int], MacTable]] = WeakKeyDictionary()
+REFERENCES = ('macs_lowest', 'macs_full', 'macs_resnet')
+_COUNTS: WeakKeyDictionary[AdaptiveModule, dict[Size, tuple[MacTable, int]]] = WeakKeyDictionary()
 
 
-def table_of(module: AdaptiveModule, input_size: tuple[int, int]) -> MacTable:
+def table_of(module: AdaptiveModule, input_size: Size) -> MacTable:
     """The module's MAC table at an input size, counted once."""
-    tables = _TABLES.setdefault(module, {})
-    if input_size not in tables:
-        tables[input_size] = mac_table(module, input_size)
-    return tables[input_size]
+    return _counts_of(module, input_size)[0]
+
+
+def _counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
+    """The module's MAC table at an input size and its plain ResNet's MACs, counted once."""
+    counts = _COUNTS.setdefault(module, {})
+    if input_size not in counts:
+        counts[input_size] = (mac_table(module, input_size), resnet_macs(module, input_size))
+    return counts[input_size]
 
 
 def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, Any]]:
@@ -54,25 +61,27 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
 
 
 class _Rows(NamedTuple):
-    """One call's rows on the host."""
+    """One call's rows on the host; ``references`` are the MAC fields that all rows share."""
 
     module: AdaptiveModule
+    input_size: Size
     iterations: list[list[int]]
     ponder_cost: list[float]
     macs: list[int]
-    macs_full: int
+    references: dict[str, int]
     owners: list[int]
 
     @classmethod
     def of(cls, call: Call) -> _Rows:
         trace = call.trace
-        table = table_of(call.module, trace.input_size)
+        table, plain = _counts_of(call.module, trace.input_size)
         return cls(
             call.module,
+            trace.input_size,
             trace.iterations.tolist(),
             trace.ponder_cost.sum(dim=1).tolist(),
             [table.total(executed, limits=trace.limits) for executed in trace.executed.tolist()],
-            table.highest,
+            dict(zip(REFERENCES, (table.lowest, table.highest, plain), strict=True)),
             _owners(call),
         )
 
@@ -101,8 +110,9 @@ def _backbone_compute(calls: list[_Rows], image: int) -> dict[str, Any]:
         'total_iterations': sum(per_stage),
         'ponder_cost': _mean(call.ponder_cost[image] for call in calls),
         'num_calls': len(calls),
+        'input_size': list(calls[0].input_size) if calls else None,
         'macs': sum(call.macs[image] for call in calls),
-        'macs_full': sum(call.macs_full for call in calls),
+        **{name: sum(call.references[name] for call in calls) for name in REFERENCES},
     }
 
 
@@ -110,7 +120,8 @@ def _add_rois(image: dict[str, Any], calls: list[_Rows], index: int) -> None:
     """Add the RoIs' MACs to their image's, and their mean iterations."""
     owned = [(c, row) for c in calls for row, owner in enumerate(c.owners) if owner == index]
     image['macs'] += sum(call.macs[row] for call, row in owned)
-    image['macs_full'] += sum(call.macs_full for call, _ in owned)
+    for name in REFERENCES:
+        image[name] += sum(call.references[name] for call, _ in owned)
     image['num_rois'] = len(owned)
     image['mean_roi_iterations'] = _mean(sum(call.iterations[row]) for call, row in owned)
 

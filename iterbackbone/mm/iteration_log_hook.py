@@ -14,7 +14,8 @@ from .detection_record import annotations_are_resized, is_detection, object_fiel
 from .evaluation_folder import EvaluationFolder
 from .evaluation_meta import class_names, evaluation_meta
 from .image_compute import image_compute
-from .log_summary import summary_line
+from .log_summary import summarise_log
+from .segmentation_record import is_segmentation, label_map_fields, label_maps
 from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
 
@@ -25,9 +26,9 @@ class IterationLogHook(Hook):
 
     ``records.jsonl`` holds one line an image (its fields:
     :class:`~iterbackbone.stats.records.IterationRecord`), ``predictions.jsonl`` true and
-    predicted boxes, ``meta.json`` the model, its parameters and MACs, the data and the
-    score. All three appear when the evaluation is complete; until then, and after a kill,
-    there are only ``.part`` files. Ranks must share ``work_dir``.
+    predicted boxes or the files of the label maps, ``meta.json`` the model, its parameters
+    and MACs, the data and the score. All appear when the evaluation is complete; until then,
+    and after a kill, there are only ``.part`` files. Ranks must share ``work_dir``.
 
     ``n`` is the epoch or training step of the weights, 0 where a tested checkpoint does not
     say. Evaluate with batch size 1 for iterations that do not depend on padding.
@@ -100,12 +101,19 @@ class IterationLogHook(Hook):
         resized = annotations_are_resized(dataloader.dataset)
         images = image_compute(self._collector, len(outputs))
         for sample, compute in zip(outputs, images, strict=True):
-            record = {**_identity(sample), **compute, **object_fields(sample, classes, resized)}
+            record = {**_identity(sample), **compute}
             prediction = {key: record[key] for key in ('img_id', 'img_path')}
+            maps = {}
+            if is_segmentation(sample):
+                self._task = 'segmentation'
+                maps = label_maps(sample)
+                record |= label_map_fields(maps, classes)
+            else:
+                record |= object_fields(sample, classes, resized)
             if is_detection(sample):
                 self._task = 'detection'
                 prediction |= prediction_fields(sample, resized)
-            self._folder.write(record, prediction)
+            self._folder.write(record, prediction, maps)
 
     def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
         assert self._collector is not None
@@ -116,14 +124,28 @@ class IterationLogHook(Hook):
         self._collector = None
         self._folder.publish(len(dataset), meta)
         if is_main_process():
-            runner.logger.info(summary_line(self._folder.path))
+            self._show(runner)
+
+    def _show(self, runner: Runner) -> None:
+        """The console's line, the visualizer's scalars and picture."""
+        assert self._folder is not None
+        summary = summarise_log(self._folder.path)
+        runner.logger.info(summary.line)
+        mode, _, step = self._folder.path.name.split('_')
+        scalars = {f'{mode}/{name}': value for name, value in summary.scalars.items()}
+        runner.visualizer.add_scalars(scalars, step=int(step))
+        if summary.picture is not None:
+            runner.visualizer.add_image(f'{mode}_iterations_and_objects', summary.picture, int(step))
 
 
 def _identity(sample: Any) -> dict[str, Any]:
     height, width = sample.metainfo.get('ori_shape', (None, None))
+    path = sample.metainfo.get('img_path')
+    # mmseg and mmpretrain number no images: the file's name then, without its suffix.
+    img_id = sample.metainfo.get('img_id', Path(path).stem if path else None)
     return {
-        'img_id': sample.metainfo.get('img_id'),
-        'img_path': sample.metainfo.get('img_path'),
+        'img_id': img_id,
+        'img_path': path,
         'height': height,
         'width': width,
     }

@@ -1,32 +1,81 @@
-"""The one line a person reads after an evaluation."""
+"""What a person and a visualizer get to see after an evaluation."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from .evaluation_folder import META, RECORDS
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from ..report.evaluation import Evaluation, load_evaluation
+from ..report.figures import figure6
+from ..report.measures import COUNT, SIZE
+from ..report.summary import relations
+from ..report.wording import short
+from ..stats.association import Association
 
 
-def summary_line(folder: Path) -> str:
-    """Such as ``iterations 2.1/5.3/14.0/2.0 of 3/8/36/3, 4.9 GMAC (43% of full), FOLDER``.
+class LogSummary(NamedTuple):
+    """One evaluation in short.
 
-    Args:
-        folder: Of a complete evaluation.
+    Attributes:
+        line: For the console.
+        scalars: By name, for a visualizer; those that are undefined are left out.
+        picture: Iterations against number and size of objects (the paper's Figure 6) as
+            (H, W, 3) uint8; None without annotations.
     """
-    meta = json.loads((folder / META).read_text(encoding='utf-8'))
-    images, macs, macs_full = 0, 0, 0
-    totals = [0.0] * len(meta['blocks_per_stage'])
-    with open(folder / RECORDS, encoding='utf-8') as lines:
-        for record in map(json.loads, lines):
-            images += 1
-            macs += record['macs']
-            macs_full += record['macs_full']
-            totals = [a + b for a, b in zip(totals, record['iterations'], strict=True)]
-    if not images:
-        return f'iterations: no images, {folder}'
-    means = '/'.join(f'{total / images:.1f}' for total in totals)
-    limits = iter(meta['max_iterations'])
-    full = '/'.join(str(sum(next(limits) for _ in range(n))) for n in meta['blocks_per_stage'])
-    gmacs, share = macs / images / 1e9, macs / macs_full
-    return f'iterations {means} of {full}, {gmacs:.2f} GMAC ({share:.0%} of full), {folder}'
+
+    line: str
+    scalars: dict[str, float]
+    picture: np.ndarray | None
+
+
+def summarise_log(folder: Path) -> LogSummary:
+    """Read a complete evaluation's folder; an empty one gives a line that says so."""
+    try:
+        evaluation = load_evaluation(folder, read_predictions=False)
+    except ValueError as error:
+        return LogSummary(f'iterations: {error}', {}, None)
+    measures = [m for m in (COUNT, SIZE) if np.isfinite(evaluation.column(m.field)).any()]
+    related = relations(evaluation, measures, ('spearman',))
+    found = {e['field']: Association(**e['spearman']) for e in related['associations']}
+    scalars = _compute(evaluation)
+    for field, name in ((COUNT.field, 'rho_objects'), (SIZE.field, 'rho_size')):
+        if field in found and found[field].coefficient is not None:
+            scalars[name] = found[field].coefficient
+    picture = None
+    if measures:
+        picture = _pixels(figure6([evaluation], [{'name': evaluation.name, **related}]))
+    return LogSummary(_line(evaluation, scalars, found), scalars, picture)
+
+
+def _compute(evaluation: Evaluation) -> dict[str, float]:
+    means = evaluation.iterations.mean(axis=0).tolist()
+    macs, full = evaluation.column('macs').mean(), evaluation.column('macs_full').mean()
+    return {
+        **{f'iterations_stage{k}': mean for k, mean in enumerate(means)},
+        'gmacs': macs / 1e9,
+        'share_of_full': macs / full if full else 0.0,
+    }
+
+
+def _line(evaluation: Evaluation, scalars: dict[str, float], found: dict[str, Association]) -> str:
+    """Such as ``iterations 2.1/5.3/14.0/2.0 of 3/8/36/3, 4.90 GMAC (43% of full), rho(...)``."""
+    means = '/'.join(f'{mean:.1f}' for mean in evaluation.iterations.mean(axis=0))
+    full = '/'.join(map(str, evaluation.stage_limits))
+    counted = 'backbone and RoI head' if 'num_rois' in evaluation.records[0] else 'backbone'
+    parts = [
+        f'iterations {means} of {full}',
+        f'{counted} {scalars["gmacs"]:.2f} GMAC ({scalars["share_of_full"]:.0%} of full)',
+    ]
+    for field, name in ((COUNT.field, 'objects'), (SIZE.field, 'size')):
+        if field in found:
+            parts.append(f'rho({name}) {short(found[field])}')
+    return ', '.join([*parts, str(evaluation.folder)])
+
+
+def _pixels(figure: Any) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -26,6 +26,18 @@ def test_until_published_there_are_only_parts(tmp_path):
     assert names(folder.path) == ['predictions.jsonl.0.part', 'records.jsonl.0.part']
 
 
+def test_every_line_is_on_disk_before_the_next_is_written(tmp_path):
+    folder = EvaluationFolder(tmp_path)
+    for image in range(3):
+        folder.write({'img_id': image}, {'img_id': image})
+        # Read while the file is still open: what a kill at this moment would leave.
+        for name in ('records.jsonl', 'predictions.jsonl'):
+            text = (tmp_path / f'{name}.0.part').read_text()
+            assert [json.loads(line)['img_id'] for line in text.splitlines()] == list(range(image + 1))
+            assert text.endswith('}\n')
+    folder.close()
+
+
 def test_published(tmp_path):
     folder = EvaluationFolder(tmp_path)
     folder.write({'img_id': 1, 'macs': 5}, {'img_id': 1})

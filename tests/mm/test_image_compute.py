@@ -8,6 +8,7 @@ from torch import nn
 
 from iterbackbone import HaltingTrace, IterativeResLayer, IterativeResNet
 from iterbackbone.core.macs import mac_table
+from iterbackbone.core.resnet_counterpart import resnet_macs
 from iterbackbone.mm.image_compute import image_compute
 from iterbackbone.mm.trace_collector import Call, TraceCollector
 
@@ -40,6 +41,9 @@ def test_one_call():
     assert first['num_calls'] == 1
     assert first['macs'] == table.total([1, 2, 3, 1])
     assert first['macs_full'] == table.highest
+    assert first['macs_lowest'] == second['macs_lowest'] == table.lowest
+    assert first['macs_resnet'] == resnet_macs(net, size) != table.highest
+    assert first['input_size'] == [32, 48]
     assert second['iterations'] == [4, 2]
     assert second['macs'] < first['macs'] < table.highest
 
@@ -58,6 +62,9 @@ def test_several_calls_mean_iterations_and_sum_macs():
     first, second = (mac_table(net, size) for size in sizes)
     assert image['macs'] == first.total([1, 1, 1, 1]) + second.total([2, 2, 2, 3])
     assert image['macs_full'] == first.highest + second.highest
+    assert image['macs_lowest'] == first.lowest + second.lowest
+    assert image['macs_resnet'] == sum(resnet_macs(net, size) for size in sizes)
+    assert image['input_size'] == [32, 32]
 
 
 def test_masked_execution_costs_what_was_executed():
@@ -84,6 +91,14 @@ def test_rois_belong_to_their_images():
     assert images[0]['macs'] == ones + head.total([1]) + head.total([4])
     assert images[1]['macs'] == ones
     assert images[0]['macs_full'] == body.highest + 2 * head.highest
+    assert [image['macs_lowest'] for image in images] == [
+        body.lowest + n * head.lowest for n in (2, 0, 1)
+    ]
+    plain_body, plain_head = resnet_macs(net, (32, 32)), resnet_macs(layer, (14, 14))
+    assert [image['macs_resnet'] for image in images] == [
+        plain_body + n * plain_head for n in (2, 0, 1)
+    ]
+    assert [image['input_size'] for image in images] == [[32, 32]] * 3
     assert images[0]['total_iterations'] == 4  # RoIs do not count here
 
 
@@ -101,6 +116,15 @@ def test_no_proposals_at_all():
     calls = [Call(net, trace([[1, 1, 1, 1]], (32, 32), (2, 2, 3, 3)), None)]
     (image,) = image_compute(collector(calls, net, layer), 1)
     assert (image['num_rois'], image['mean_roi_iterations']) == (0, None)
+
+
+def test_no_call_of_a_backbone():
+    layer = IterativeResLayer(base_channels=4, stage=2, max_iterations=4)
+    calls = [Call(layer, trace([[1]], (14, 14), (4,)), torch.tensor([0]))]
+    (image,) = image_compute(collector(calls, layer), 1)
+    assert (image['num_calls'], image['input_size'], image['iterations']) == (0, None, [])
+    head = mac_table(layer, (14, 14))
+    assert (image['macs_lowest'], image['macs_full']) == (head.lowest, head.highest)
 
 
 def test_rows_that_are_not_the_images_are_refused():

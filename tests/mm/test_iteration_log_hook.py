@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from core.networks import varied
 from mmengine.runner import Runner
+from PIL import Image
 from support import detector_config, read_log
 
 from iterbackbone.core.macs import mac_table
+from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
 from iterbackbone.mm import report_iterations
 
 FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
@@ -94,6 +97,9 @@ def test_compute_matches_a_forward_pass(trained, folder):
         table = mac_table(model.backbone, trace.input_size)
         assert record['macs'] == table.total(trace.iterations[0].tolist(), trace.limits)
         assert record['macs_full'] == table.highest
+        assert record['macs_lowest'] == table.lowest
+        assert record['macs_resnet'] == resnet_macs(model.backbone, (192, 256))
+        assert record['input_size'] == [192, 256]
         assert record['num_calls'] == 1
         assert record['total_iterations'] == sum(record['iterations'])
     assert meta['mac_table']['input_size'] == [192, 256]
@@ -108,6 +114,9 @@ def test_meta(trained, folder):
     assert meta['classes'] == ['circle', 'square', 'triangle', 'star', 'ring', 'cross']
     assert meta['max_iterations'] == [3, 4, 6, 3]
     assert meta['parameters']['total'] == sum(p.numel() for p in trained.model.parameters())
+    plain = ResNetCounterpart.of(trained.model.backbone)
+    assert plain.name == 'ResNet (3, 4, 6, 3), width 16'
+    assert meta['resnet'] == {'name': plain.name, 'parameters': plain.parameters}
     assert 'pascal_voc/mAP' in meta['score']
     assert meta['dataset'] == {
         'type': 'XMLDataset',
@@ -142,3 +151,18 @@ def test_iterations_in_metainfo_without_a_runner(trained, folder):
         (sample,) = model.test_step(trained.val_dataloader.collate_fn([item]))
     assert sample.iterations == records[2]['iterations']
     assert sample.macs == records[2]['macs']
+
+
+def test_the_visualizer_gets_scalars_and_the_picture(trained, folder):
+    data = Path(trained.log_dir, 'vis_data')
+    lines = [json.loads(line) for line in (data / 'scalars.json').read_text().splitlines()]
+    (logged,) = [line for line in lines if 'val/gmacs' in line]
+    records, _, _ = read_log(folder)
+    assert logged['step'] == 1
+    assert logged['val/gmacs'] == pytest.approx(sum(r['macs'] for r in records) / len(records) / 1e9)
+    stages = zip(*(record['iterations'] for record in records), strict=True)
+    for k, stage in enumerate(stages):
+        assert logged[f'val/iterations_stage{k}'] == pytest.approx(sum(stage) / len(records))
+    assert {'val/rho_objects', 'val/rho_size', 'test/gmacs'} <= {key for line in lines for key in line}
+    picture = Image.open(data / 'vis_image' / 'val_iterations_and_objects_1.png')
+    assert len(picture.convert('RGB').getcolors(2**24)) > 10
