@@ -25,6 +25,7 @@ class BuildWithConfigs(build_py):
             shutil.copytree(ROOT / folder, target, dirs_exist_ok=True, ignore=ignore)
 
 
+REPORT = ['plotly>=6.0', 'jinja2>=3.1', 'pillow>=9.4', 'scipy>=1.10', 'matplotlib>=3.7']
 # Maintained builds of the OpenMMLab packages. Whoever has the originals installs without extras.
 OPENMMLAB = [
     'torchvision',
@@ -35,8 +36,7 @@ OPENMMLAB = [
     'onedl-mmpretrain>=1.3.6',
     'ftfy',
     'regex',
-    'scipy>=1.10',
-    'matplotlib>=3.7',
+    *REPORT,
 ]
 
 setup(
@@ -50,12 +50,20 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['iterbackbone*']),
-    package_data={'iterbackbone': ['py.typed']},
+    package_data={'iterbackbone': ['py.typed', 'report/templates/*']},
     include_package_data=False,
     install_requires=['torch>=2.1', 'numpy>=1.24'],
     extras_require={
+        'report': REPORT,
         'openmmlab': OPENMMLAB,
-        'dev': ['pytest>=8', 'hypothesis>=6.100', 'ruff>=0.15', 'mypy>=1.15', 'pre-commit'],
+        'dev': [
+            'pytest>=8',
+            'hypothesis>=6.100',
+            'selenium>=4.20',
+            'ruff>=0.15',
+            'mypy>=1.15',
+            'pre-commit',
+        ],
     },
     cmdclass={'build_py': BuildWithConfigs},
     classifiers=[

@@ -3,6 +3,7 @@
 python -m iterbackbone config                     lists the configs
 python -m iterbackbone config detection/NAME.py   prints that config's path
 python -m iterbackbone tool mmdet train           prints the path of mmdet's tools/train.py
+python -m iterbackbone tool iterbackbone analyze_iterations   and of this package's own
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ def tool_path(package: str, name: str) -> Path:
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ValueError(f'package must be installed, got {package!r}')
-    path = Path(spec.origin).parent / '.mim' / 'tools' / f'{name}.py'
-    if not path.is_file():
-        raise ValueError(f'tool must be one that {package} ships, got {name!r}: no {path}')
-    return path
+    home = Path(spec.origin).parent
+    for root in (home / '.mim', home.parent):  # installed, or a checkout
+        path = root / 'tools' / f'{name}.py'
+        if path.is_file():
+            return path
+    raise ValueError(f'tool must be one that {package} ships, got {name!r}: none in {home}/.mim/tools')
 
 
 def main() -> None:

@@ -110,8 +110,12 @@ def main():
     test = [sys.executable, tool_path('mmdet', 'test'), config, checkpoint, *work_dir, *options]
     run('evaluation', test, args.work_dir / 'test.log', env)
     folder = latest_log(args.work_dir)
+    report = args.work_dir / 'report'
+    analyze = [sys.executable, Path(__file__).with_name('analyze_iterations.py'), folder]
+    run('report', [*analyze, '--out', report], args.work_dir / 'report.log')
     print('\n' + '\n'.join(table(folder)))
-    print(f'\ncheckpoint     {checkpoint}\niteration log  {folder}')
+    print(f'\nreport         {report / "report.html"}')
+    print(f'checkpoint     {checkpoint}\niteration log  {folder}')
     print(f'scenes         {args.data}\ntime           {time.monotonic() - started:.0f} s')
 
 

@@ -1,0 +1,66 @@
+"""From evaluation folders to the files a person opens."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..files import whole_file
+from .evaluation import Evaluation
+from .figures import figures
+from .gallery import contact_sheets
+from .page import render
+from .summary import summarise
+from .tables import markdown, write_csv
+
+
+def analyze(
+    evaluations: list[Evaluation], out: Path, image_root: Path, score_threshold: float
+) -> list[dict[str, Any]]:
+    """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
+
+    Args:
+        evaluations: One, or several to show side by side.
+        out: Folder for the files, made if absent; files of the same names are replaced.
+        image_root: What relative image paths in the log are relative to.
+        score_threshold: Lowest score of predicted boxes that are drawn.
+
+    Returns:
+        The summaries, one an evaluation.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    summaries = [summarise(evaluation) for evaluation in evaluations]
+    for name, figure in figures(evaluations, summaries).items():
+        save_figure(figure, out / f'{name}.png')
+    for evaluation in evaluations:
+        prefix = f'{_file_name(evaluation.name)}_' if len(evaluations) > 1 else ''
+        for name, figure in contact_sheets(evaluation, image_root, score_threshold).items():
+            save_figure(figure, out / f'{prefix}{name}.png')
+    table = io.StringIO()
+    write_csv(evaluations, table)
+    save_text(table.getvalue(), out / 'records.csv')
+    save_text(json.dumps(summaries, indent=2, allow_nan=False) + '\n', out / 'summary.json')
+    save_text(markdown(summaries), out / 'summary.md')
+    save_text(render(evaluations, summaries, image_root, score_threshold), out / 'report.html')
+    return summaries
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG."""
+    with whole_file(path) as file:
+        figure.savefig(file, format='png')
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write UTF-8."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r'[^A-Za-z0-9.-]+', '-', text).strip('-.') or 'evaluation'

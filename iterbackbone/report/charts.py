@@ -1,0 +1,163 @@
+"""Interactive charts of one or several evaluations, as plotly figures."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .evaluation import Evaluation
+from .measures import COUNT, SIZE, Measure, image_errors
+from .points import shown
+from .style import colour, jittered, mean_label
+
+LAYOUT = dict(
+    template='plotly_white',
+    margin=dict(l=60, r=20, t=70, b=50),
+    legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0),
+    hovermode='closest',
+    font=dict(family='system-ui, sans-serif', size=13),
+)
+
+
+def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, go.Figure]:
+    """Figures by the id of their place in the page; those without data are left out."""
+    found = {
+        'figure6a': scatter(evaluations, summaries, COUNT),
+        'figure6b': scatter(evaluations, summaries, SIZE),
+        'stages': stages(summaries),
+        'figure4': errors(evaluations, summaries),
+        'tradeoff': tradeoff(summaries),
+    }
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def scatter(
+    evaluations: list[Evaluation], summaries: list[dict[str, Any]], measure: Measure
+) -> go.Figure | None:
+    """Figure 6: iterations against a measure, one point an image, binned means on top."""
+    figure = go.Figure()
+    for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
+        if measure.field in summary['bins']:
+            _add_points(figure, run, evaluation, measure, alone=len(summaries) == 1)
+            _add_means(figure, run, mean_label(summaries, run), summary['bins'][measure.field])
+    if not figure.data:
+        return None
+    figure.update_layout(**LAYOUT, xaxis_title=measure.label, yaxis_title='iterations per image')
+    figure.update_xaxes(type='log' if measure.log else 'linear')
+    return figure
+
+
+def _add_points(
+    figure: go.Figure, run: int, evaluation: Evaluation, measure: Measure, alone: bool
+) -> None:
+    chosen = shown(evaluation)
+    x = evaluation.column(measure.field)[chosen]
+    y = evaluation.column('total_iterations')[chosen]
+    figure.add_scatter(
+        x=x if measure.log else jittered(x, 0),
+        y=jittered(y, 1),
+        mode='markers',
+        name='image' if alone else _safe(evaluation.name),
+        customdata=[f'{run}/{i}' for i in chosen],
+        hoverinfo='none',  # the page shows its own, with the picture
+        marker=dict(color=colour(run), size=6, opacity=0.45),
+    )
+
+
+def _add_means(figure: go.Figure, run: int, label: str, bins: list[dict[str, Any]]) -> None:
+    means = [b['mean'] for b in bins]
+    lows, highs = ([_or(b[key], b['mean']) for b in bins] for key in ('mean_low', 'mean_high'))
+    figure.add_scatter(
+        x=[b['x_mean'] for b in bins],
+        y=means,
+        error_y=dict(
+            type='data',
+            symmetric=False,
+            array=np.subtract(highs, means).tolist(),
+            arrayminus=np.subtract(means, lows).tolist(),
+        ),
+        mode='lines+markers',
+        name=_safe(label),
+        hoverinfo='skip',
+        line=dict(color=colour(run), width=2),
+        marker=dict(size=9, symbol='diamond', line=dict(color='white', width=1)),
+    )
+
+
+def stages(summaries: list[dict[str, Any]]) -> go.Figure:
+    """Share of images by number of iterations, one panel a stage."""
+    count = max(len(summary['iterations']['max']) for summary in summaries)
+    figure = make_subplots(rows=1, cols=count, subplot_titles=[f'stage {k}' for k in range(count)])
+    for run, summary in enumerate(summaries):
+        for k, counts in enumerate(summary['iterations']['per_stage']):
+            figure.add_bar(
+                x=counts['iterations'],
+                y=[100 * n / summary['num_images'] for n in counts['images']],
+                name=_safe(summary['name']),
+                legendgroup=str(run),
+                showlegend=k == 0 and len(summaries) > 1,
+                marker_color=colour(run),
+                width=0.8 / len(summaries),
+                hovertemplate='%{x} iterations: %{y:.1f}% of the images<extra></extra>',
+                row=1,
+                col=k + 1,
+            )
+            highest = max(
+                s['iterations']['max'][k] for s in summaries if k < len(s['iterations']['max'])
+            )
+            figure.update_xaxes(range=[0.4, highest + 0.6], title='iterations', row=1, col=k + 1)
+    figure.update_layout(**LAYOUT, barmode='group')
+    figure.update_layout(legend_y=1.1)  # above the panels' titles
+    figure.update_yaxes(range=[0, 100])
+    figure.update_yaxes(title='% of the images', col=1)
+    return figure
+
+
+def errors(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> go.Figure | None:
+    """Figure 4: mean error of the images by their iterations, and the overall one as a line."""
+    figure = go.Figure()
+    for run, summary in enumerate(summaries):
+        if summary['error'] is not None:
+            _add_means(figure, run, mean_label(summaries, run), summary['error']['bins'])
+            figure.add_hline(
+                y=summary['error']['overall'], line=dict(color=colour(run), dash='dash', width=1)
+            )
+    if not figure.data:
+        return None
+    figure.update_layout(
+        **LAYOUT, xaxis_title='iterations per image', yaxis_title=image_errors(evaluations[0])[0]
+    )
+    figure.update_xaxes(tickformat='~r', nticks=12)
+    return figure
+
+
+def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
+    """Score against MACs, one point an evaluation; None where there are not several."""
+    names = [name for name in summaries[0]['score'] if all(name in s['score'] for s in summaries)]
+    if len(summaries) < 2 or not names:
+        return None
+    figure = go.Figure()
+    for run, summary in enumerate(summaries):
+        figure.add_scatter(
+            x=[summary['macs']['mean'] / 1e9],
+            y=[summary['score'][names[0]]],
+            name=_safe(summary['name']),
+            mode='markers',
+            marker=dict(color=colour(run), size=14),
+            hovertemplate='%{x:.2f} GMAC, %{y:.3f}<extra></extra>',
+        )
+    figure.update_layout(**LAYOUT, xaxis_title='GMAC per image', yaxis_title=_safe(names[0]))
+    return figure
+
+
+def _safe(text: str) -> str:
+    """Plotly reads markup in names."""
+    return html.escape(text)
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

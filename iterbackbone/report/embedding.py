@@ -1,0 +1,48 @@
+"""Which pictures go into the page, and how many fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .evaluation import Evaluation
+from .label_maps import embedded_maps
+from .pictures import data_uri, image_path, overlays, ranking, thumbnail
+
+
+def embed(
+    evaluation: Evaluation, image_root: Path, score_threshold: float, max_bytes: int
+) -> dict[int, dict[str, Any]]:
+    """Pictures of records, until ``max_bytes`` of JSON are spent.
+
+    Each has a ``thumbnail`` (a URI), ``boxes`` to draw on it and, of a segmented image, its
+    ``maps`` and their ``legend``.
+
+    The easiest and hardest images come first, then ever finer steps through the ranking.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    spent = 0
+    for i in spread_out(ranking(evaluation)):
+        path = image_path(evaluation, i, image_root)
+        picture = thumbnail(path) if path else None
+        if picture is None:
+            continue
+        entry = {
+            'thumbnail': data_uri(picture),
+            'boxes': overlays(evaluation, i, score_threshold),
+            **embedded_maps(evaluation, i),
+        }
+        spent += len(json.dumps(entry))
+        if spent > max_bytes:
+            break
+        found[i] = entry
+    return found
+
+
+def spread_out(ranked: list[int], ends: int = 12) -> list[int]:
+    """The same records, both ends first, then every 2^k-th of the others, k falling."""
+    first = [i for pair in zip(ranked[:ends], ranked[::-1][:ends], strict=True) for i in pair]
+    middle = ranked[ends:-ends]
+    steps = [2**k for k in range(len(middle).bit_length(), -1, -1)]
+    return list(dict.fromkeys([*first, *(i for step in steps for i in middle[::step])]))

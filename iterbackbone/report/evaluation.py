@@ -1,0 +1,117 @@
+"""One evaluation's log in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stats.record_reader import Problem, read_meta, read_records
+from ..stats.records import META, PREDICTIONS, RECORDS, IterationRecord
+from .predictions import Predictions
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The readable part of one evaluation's folder.
+
+    Attributes:
+        folder: Where it was read from.
+        name: How figures and tables call it.
+        meta: Content of ``meta.json``.
+        records: Readable lines of ``records.jsonl``.
+        predictions: Their lines of ``predictions.jsonl``.
+        problems: Lines that could not be used.
+    """
+
+    folder: Path
+    name: str
+    meta: dict[str, Any]
+    records: list[IterationRecord]
+    predictions: Predictions
+    problems: list[Problem]
+
+    def column(self, field: str) -> Column:
+        """A numeric field of all records, (n,); NaN where it is null or absent."""
+        values = [record.get(field) for record in self.records]
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+    @cached_property
+    def iterations(self) -> Column:
+        """Iterations of each image in each stage, (n, stages)."""
+        return np.array([record['iterations'] for record in self.records], dtype=np.float64)
+
+    @cached_property
+    def stage_limits(self) -> list[int]:
+        """Highest number of iterations of each stage, summed over its blocks."""
+        limits = iter(self.meta['max_iterations'])
+        return [sum(next(limits) for _ in range(n)) for n in self.meta['blocks_per_stage']]
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names by label."""
+        return self.meta['classes']
+
+
+def load_evaluation(folder: Path, name: str | None = None, read_predictions: bool = True) -> Evaluation:
+    """Read the folder that IterationLogHook wrote.
+
+    Args:
+        folder: With ``records.jsonl``, ``predictions.jsonl`` and ``meta.json``.
+        name: By default the config's and the folder's.
+        read_predictions: False where only the records are needed.
+
+    Raises:
+        ValueError: the folder is no complete evaluation, or no line of it can be used.
+    """
+    meta = read_meta(folder / META)
+    _check_meta(meta, folder / META)
+    if not (folder / RECORDS).is_file():
+        raise ValueError(f'{folder} is no complete evaluation: it has no {RECORDS}')
+    lines, problems = read_records(folder / RECORDS, num_stages=len(meta['blocks_per_stage']))
+    if not lines:
+        reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
+        raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
+    predictions = Predictions.read(folder / PREDICTIONS, lines if read_predictions else [])
+    name = name or f'{Path(str(meta.get("config") or folder)).stem} {folder.name}'
+    records = [line.record for line in lines]
+    return Evaluation(folder, name, meta, records, predictions, problems + predictions.problems)
+
+
+def load_evaluations(folders: list[Path], names: list[str] | None = None) -> list[Evaluation]:
+    """Read several folders and give each a name of its own.
+
+    Raises:
+        ValueError: as :func:`load_evaluation`, or ``names`` are not as many as ``folders``.
+    """
+    if names and len(names) != len(folders):
+        raise ValueError(f'names must be {len(folders)}, one a folder, got {len(names)}: {names}')
+    evaluations: list[Evaluation] = []
+    for i, folder in enumerate(folders):
+        evaluation = load_evaluation(folder, names[i] if names else None)
+        if any(evaluation.name == other.name for other in evaluations):
+            evaluation = load_evaluation(folder, f'{evaluation.name} ({i + 1})')
+        evaluations.append(evaluation)
+    return evaluations
+
+
+def _check_meta(meta: dict[str, Any], path: Path) -> None:
+    """Raise ValueError unless the fields that the report computes with are of their type."""
+    for field in ('max_iterations', 'blocks_per_stage'):
+        value = meta.get(field)
+        if not isinstance(value, list) or not all(type(v) is int and 0 < v < 10**6 for v in value):
+            raise ValueError(f'{path}: {field} must be a list of positive integers, got {value!r}')
+    if sum(meta['blocks_per_stage']) != len(meta['max_iterations']):
+        raise ValueError(
+            f'{path}: blocks_per_stage {meta["blocks_per_stage"]} must add up to the '
+            f'{len(meta["max_iterations"])} items of max_iterations'
+        )
+    classes = meta.get('classes')
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f'{path}: classes must be a list of names, got {classes!r}')

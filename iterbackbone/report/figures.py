@@ -1,0 +1,120 @@
+"""The report's figures for print, with matplotlib."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..stats.association import Association
+from .evaluation import Evaluation
+from .measures import COUNT, SIZE, Measure, image_errors
+from .points import shown
+from .style import colour, jittered, mean_label
+from .wording import short
+
+MARKERS = ('o', 's', '^', 'D', 'v', 'P')  # runs differ in print without colour, too
+
+
+def figures(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, Figure]:
+    """Figures by file name; those without data are left out."""
+    found = {'stages': stages(summaries)}
+    if any(COUNT.field in summary['bins'] for summary in summaries):
+        found['figure6'] = figure6(evaluations, summaries)
+    if any(summary['error'] for summary in summaries):
+        found['figure4'] = figure4(evaluations, summaries)
+    return found
+
+
+def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> Figure:
+    """Iterations against the number (a) and the mean size (b) of objects."""
+    figure = Figure(figsize=(10, 4.2), layout='constrained', dpi=150)
+    for axes, measure in zip(figure.subplots(1, 2, sharey=True), (COUNT, SIZE), strict=True):
+        for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
+            _points(axes, run, evaluation, measure)
+            _means(axes, run, mean_label(summaries, run), summary['bins'].get(measure.field, []))
+        axes.set_xlabel(measure.label)
+        axes.set_xscale('log' if measure.log else 'linear')
+        axes.set_title(_title(summaries, measure), fontsize=9)
+    figure.axes[0].set_ylabel('iterations per image')
+    figure.axes[0].legend(fontsize=8)
+    return figure
+
+
+def _points(axes: Axes, run: int, evaluation: Evaluation, measure: Measure) -> None:
+    chosen = shown(evaluation)
+    x = evaluation.column(measure.field)[chosen]
+    y = jittered(evaluation.column('total_iterations')[chosen], 1)
+    axes.scatter(
+        x if measure.log else jittered(x, 0), y, s=8, color=colour(run), alpha=0.3, linewidths=0
+    )
+
+
+def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None:
+    if not bins:
+        return
+    means = np.array([b['mean'] for b in bins])
+    lows, highs = (
+        np.array([m if b[key] is None else b[key] for b, m in zip(bins, means, strict=True)])
+        for key in ('mean_low', 'mean_high')
+    )
+    axes.errorbar(
+        [b['x_mean'] for b in bins],
+        means,
+        yerr=np.stack([means - lows, highs - means]),
+        color=colour(run),
+        marker=MARKERS[run % len(MARKERS)],
+        markeredgecolor='white',
+        capsize=3,
+        label=_literal(label),
+    )
+
+
+def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:
+    """The correlations, one line a run."""
+    entries = [entry for summary in summaries for entry in summary['associations']]
+    found = [entry['spearman'] for entry in entries if entry['field'] == measure.field]
+    return '\n'.join(f'rho {short(Association(**spearman))}' for spearman in found)
+
+
+def stages(summaries: list[dict[str, Any]]) -> Figure:
+    """Share of images by number of iterations, one panel a stage."""
+    count = max(len(summary['iterations']['max']) for summary in summaries)
+    figure = Figure(figsize=(2.6 * count, 2.8), layout='constrained', dpi=150)
+    panels = np.atleast_1d(figure.subplots(1, count, sharey=True))
+    width = 0.8 / len(summaries)
+    for run, summary in enumerate(summaries):
+        for k, counts in enumerate(summary['iterations']['per_stage']):
+            x = np.array(counts['iterations']) + (run - (len(summaries) - 1) / 2) * width
+            share = 100 * np.array(counts['images']) / summary['num_images']
+            panels[k].bar(x, share, width, color=colour(run), label=_literal(summary['name']))
+            panels[k].set_title(f'stage {k} (at most {summary["iterations"]["max"][k]})', fontsize=9)
+            panels[k].set_xlim(0.4, max(summary['iterations']['max'][k] + 0.6, panels[k].get_xlim()[1]))
+            panels[k].set_xlabel('iterations')
+            panels[k].xaxis.get_major_locator().set_params(integer=True)
+    panels[0].set_ylabel('% of the images')
+    panels[0].set_ylim(0, 100)
+    if len(summaries) > 1:
+        panels[0].legend(fontsize=7)
+    return figure
+
+
+def figure4(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> Figure:
+    """Mean error of the images by their iterations; dashed: all images."""
+    figure = Figure(figsize=(5.6, 4), layout='constrained', dpi=150)
+    axes = figure.subplots()
+    for run, summary in enumerate(summaries):
+        if summary['error']:
+            _means(axes, run, mean_label(summaries, run), summary['error']['bins'])
+            axes.axhline(summary['error']['overall'], color=colour(run), linestyle='--', linewidth=1)
+    axes.set_xlabel('iterations per image')
+    axes.set_ylabel(image_errors(evaluations[0])[0])
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _literal(text: str) -> str:
+    """Matplotlib reads dollars as mathematics and hides labels that begin with ``_``."""
+    return (' ' if text.startswith('_') else '') + text.replace('$', r'\$')

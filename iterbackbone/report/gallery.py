@@ -1,0 +1,83 @@
+"""Contact sheets of the easiest and hardest images (the paper's Figure 5 and Table 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..stats.records import IterationRecord
+from .evaluation import Evaluation
+from .label_maps import coloured, label_maps
+from .pictures import image_path, overlays, ranking, thumbnail
+
+COLUMNS, ROWS = 4, 2
+STYLES: dict[str, dict[str, Any]] = {
+    'true': dict(edgecolor='#009E73', linewidth=1.6),
+    'difficult': dict(edgecolor='#777777', linewidth=1.0, linestyle=':'),
+    'predicted': dict(edgecolor='#E69F00', linewidth=1.2, linestyle='--'),
+}
+
+
+def contact_sheets(
+    evaluation: Evaluation, image_root: Path, score_threshold: float
+) -> dict[str, Figure]:
+    """``easiest`` and ``hardest``; empty where none of the images can be read."""
+    ranked = ranking(evaluation)
+    orders = {'easiest': ranked, 'hardest': ranked[::-1]}
+    sheets = {}
+    for name, order in orders.items():
+        images = _readable(evaluation, order, image_root)
+        if images:
+            sheets[name] = _sheet(evaluation, images, score_threshold)
+    return sheets
+
+
+def _readable(evaluation: Evaluation, order: list[int], image_root: Path) -> dict[int, Any]:
+    """The first images of an order that can be read; not all of a data set is tried."""
+    found: dict[int, Any] = {}
+    for i in order[: 10 * COLUMNS * ROWS]:
+        path = image_path(evaluation, i, image_root)
+        picture = thumbnail(path) if path else None
+        if picture is not None:
+            found[i] = picture
+        if len(found) == COLUMNS * ROWS:
+            break
+    return found
+
+
+def _sheet(evaluation: Evaluation, images: dict[int, Any], score_threshold: float) -> Figure:
+    """Pictures with their boxes; below each its label maps where it has some."""
+    maps = {i: label_maps(evaluation, i) for i in images}
+    kinds = sorted({kind for found in maps.values() for kind in found}, reverse=True)
+    rows = ROWS * (1 + len(kinds))
+    figure = Figure(figsize=(3 * COLUMNS, 2.5 * rows), layout='constrained', dpi=120)
+    panels = figure.subplots(rows, COLUMNS)
+    for axes in panels.ravel():
+        axes.axis('off')
+    for n, (i, picture) in enumerate(images.items()):
+        column = panels[n // COLUMNS * (1 + len(kinds)) :, n % COLUMNS]
+        column[0].imshow(picture)
+        column[0].set_title(_caption(evaluation.records[i]), fontsize=9)
+        _draw(column[0], picture.size, overlays(evaluation, i, score_threshold))
+        for axes, kind in zip(column[1:], kinds, strict=False):
+            if kind in maps[i]:
+                axes.imshow(coloured(evaluation, maps[i][kind]))
+                axes.set_title(kind, fontsize=8)
+    return figure
+
+
+def _caption(record: IterationRecord) -> str:
+    objects = record.get('num_objects')
+    shown = '' if objects is None else f', {objects} object' + ('s' if objects != 1 else '')
+    return f'{record["total_iterations"]:.3g} iterations{shown}'
+
+
+def _draw(axes: Axes, size: tuple[int, int], boxes: dict[str, list[dict[str, Any]]]) -> None:
+    for kind, style in STYLES.items():
+        for entry in boxes.get(kind, []):
+            left, top, right, bottom = (s * n for s, n in zip(entry['box'], 2 * size, strict=True))
+            axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, **style))

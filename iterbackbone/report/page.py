@@ -1,0 +1,109 @@
+"""The report: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..stats.association import Association
+from .charts import charts
+from .embedding import embed
+from .evaluation import Evaluation
+from .pictures import ranking
+from .points import MAX_POINTS, details
+from .style import colour
+from .tables import percent, side_by_side
+from .wording import probability, short
+
+GALLERY = 12
+PICTURE_BYTES = 8_000_000  # with plotly's 5 MB and the points' text the page stays below 15 MB
+
+
+def render(
+    evaluations: list[Evaluation],
+    summaries: list[dict[str, Any]],
+    image_root: Path,
+    score_threshold: float,
+) -> str:
+    """The page.
+
+    Args:
+        evaluations: One or several.
+        summaries: Theirs, see :func:`~iterbackbone.report.summary.summarise`.
+        image_root: What relative image paths in the log are relative to.
+        score_threshold: Lowest score of predicted boxes that are drawn.
+    """
+    budget = PICTURE_BYTES // len(evaluations)
+    pictures = [embed(e, image_root, score_threshold, budget) for e in evaluations]
+    shown = list(zip(evaluations, pictures, strict=True))
+    figures = charts(evaluations, summaries)
+    data = {
+        'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
+        'runs': [details(*run) for run in shown],
+    }
+    scripts = {'plotly': get_plotlyjs(), 'script': _file('report.js')}
+    return (
+        _environment()
+        .from_string(_file('report.html'))
+        .render(
+            summaries=summaries,
+            header=side_by_side(summaries),
+            colours=[colour(i) for i in range(len(summaries))],
+            charts=set(figures),
+            galleries=[_galleries(*run) for run in shown],
+            notes=[note for run in shown for note in _notes(*run)],
+            task=evaluations[0].meta.get('task'),
+            score_threshold=score_threshold,
+            data=_embedded(data),
+            css=Markup(_file('report.css')),
+            script_hashes=Markup(' '.join(_hash(text) for text in scripts.values())),
+            **{name: Markup(text) for name, text in scripts.items()},
+        )
+    )
+
+
+def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[str, list[int]]]:
+    ranked = [i for i in ranking(evaluation) if i in pictures]
+    ends = min(GALLERY, (len(ranked) + 1) // 2)
+    return [
+        ('Fewest iterations', ranked[:ends]),
+        ('Most iterations', ranked[len(ranked) - ends :][::-1]),
+    ]
+
+
+def _notes(evaluation: Evaluation, pictures: dict[int, Any]) -> list[str]:
+    count = len(evaluation.records)
+    notes = [f'{evaluation.name}: pictures of {len(pictures)} of {count} images are in this file.']
+    if count > MAX_POINTS:
+        notes.append(f'{MAX_POINTS} of its images are drawn as points, evenly over the ranking.')
+    return notes
+
+
+def _embedded(data: dict[str, Any]) -> Markup:
+    """JSON that cannot end its script element."""
+    text = json.dumps(data, allow_nan=False, ensure_ascii=True, separators=(',', ':'))
+    return Markup(text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026'))
+
+
+def _environment() -> Environment:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters['percent'] = percent
+    environment.filters['correlation'] = lambda entry: short(Association(**entry))
+    environment.filters['probability'] = probability
+    return environment
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _file(name: str) -> str:
+    return (files(__package__) / 'templates' / name).read_text(encoding='utf-8')

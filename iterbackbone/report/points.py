@@ -1,0 +1,44 @@
+"""Which images a scatter plot shows, and what the page says of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .evaluation import Evaluation
+from .measures import image_errors
+from .pictures import ranking
+
+MAX_POINTS = 3000  # more slow a browser down and hide each other
+
+
+def shown(evaluation: Evaluation) -> list[int]:
+    """Records that are drawn: all, or 3000 spread evenly over the ranking by iterations."""
+    ranked = ranking(evaluation)
+    if len(ranked) <= MAX_POINTS:
+        return ranked
+    chosen = np.linspace(0, len(ranked) - 1, MAX_POINTS).round().astype(int)
+    return [ranked[k] for k in chosen]
+
+
+def details(evaluation: Evaluation, pictures: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """What hovering and clicking show of each record: those drawn and those with a picture."""
+    errors = image_errors(evaluation)[1]
+    found = {}
+    for i in dict.fromkeys([*shown(evaluation), *pictures]):
+        record = evaluation.records[i]
+        found[i] = {
+            'id': str(record.get('img_id')),
+            'path': record.get('img_path'),
+            'size': [record.get('width'), record.get('height')],
+            'iterations': record['iterations'],
+            'total': record['total_iterations'],
+            'gmacs': record['macs'] / 1e9,
+            'share': record['macs'] / record['macs_full'] if record['macs_full'] else None,
+            'objects': record.get('num_objects'),
+            'relative': record.get('mean_relative_area'),
+            'error': float(errors[i]) if np.isfinite(errors[i]) else None,
+        }
+        found[i] |= pictures.get(i, {})
+    return found

@@ -1,0 +1,89 @@
+"""``predictions.jsonl``: each image's error, and its boxes again where a picture needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..stats.detection_error import Boxes, image_ap50
+from ..stats.record_reader import Line, Problem, parse_object
+
+
+@dataclass
+class Predictions:
+    """What the log says of each record's predictions; the boxes themselves stay on disk.
+
+    Attributes:
+        path: The file.
+        offsets: Byte offset of each record's line; None where there is no usable one.
+        errors: 1 - AP50 of each record's image; None where it has none.
+        problems: Lines that could not be used.
+    """
+
+    path: Path
+    offsets: list[int | None] = field(default_factory=list)
+    errors: list[float | None] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path, records: list[Line]) -> Predictions:
+        """Read the lines that stand where the ``records`` stood in their file.
+
+        One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
+        compared, so that no image is shown with another's boxes.
+        """
+        predictions = cls(path)
+        wanted = {line.number: i for i, line in enumerate(records)}
+        predictions.offsets = [None] * len(records)
+        predictions.errors = [None] * len(records)
+        if not path.is_file():
+            predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
+            return predictions
+        offset = 0
+        with open(path, 'rb') as file:
+            for number, text in enumerate(file, start=1):
+                if number in wanted:
+                    predictions._add(wanted[number], number, text, offset, records)
+                offset += len(text)
+        return predictions
+
+    def _add(self, i: int, number: int, text: bytes, offset: int, records: list[Line]) -> None:
+        try:
+            line = parse_object(text)
+            record = records[i].record
+            if any(line.get(key) != record.get(key) for key in ('img_id', 'img_path')):
+                raise ValueError(
+                    f'the line is of image {line.get("img_id")!r}, '
+                    f'that of the records of {record.get("img_id")!r}'
+                )
+            self.errors[i] = _error(line)
+            self.offsets[i] = offset
+        except (ValueError, RecursionError) as error:
+            self.problems.append(Problem(str(self.path), number, str(error)))
+
+    def line(self, i: int) -> dict[str, Any]:
+        """The line of a record; empty where there is no usable one."""
+        offset = self.offsets[i]
+        if offset is None:
+            return {}
+        with open(self.path, 'rb') as file:
+            file.seek(offset)
+            return parse_object(file.readline())
+
+    def boxes(self, i: int) -> dict[str, Boxes]:
+        """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""
+        return _boxes(self.line(i))
+
+
+def _boxes(line: dict[str, Any]) -> dict[str, Boxes]:
+    names = ('predicted', 'true', 'difficult')
+    return {name: Boxes.parse(name, line[name]) for name in names if name in line}
+
+
+def _error(line: dict[str, Any]) -> float | None:
+    boxes = _boxes(line)
+    if 'predicted' not in boxes or 'true' not in boxes:
+        return None
+    precision = image_ap50(boxes['predicted'], boxes['true'], boxes.get('difficult'))
+    return None if precision is None else 1 - precision

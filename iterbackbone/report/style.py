@@ -1,0 +1,31 @@
+"""What interactive charts and printed figures share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .evaluation import Column
+
+# Okabe & Ito's palette: apart also for colour-blind readers.
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+
+
+def colour(i: int) -> str:
+    """Of the i-th evaluation."""
+    return COLOURS[i % len(COLOURS)]
+
+
+def jittered(values: Column, seed: int) -> Column:
+    """Whole numbers moved by up to 0.2, so that equal points do not hide each other."""
+    finite = values[np.isfinite(values)]
+    if not (finite == np.rint(finite)).all():
+        return values
+    return values + np.random.default_rng(seed).uniform(-0.2, 0.2, len(values))
+
+
+def mean_label(summaries: list[dict[str, Any]], run: int) -> str:
+    """What a legend calls the binned means; the run's name only beside others."""
+    name = f'{summaries[run]["name"]}: ' if len(summaries) > 1 else ''
+    return f'{name}mean and 95% interval'

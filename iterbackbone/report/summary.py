@@ -1,0 +1,180 @@
+"""Every number the report shows, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ..stats.association import Association, associate, partial_association
+from ..stats.binning import binned_means
+from .evaluation import Column, Evaluation
+from .measures import COUNT, SIZE, Measure, image_errors, present
+from .wording import in_words
+
+TRAINED = ('checkpoint', 'epoch', 'iter')
+META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget')
+
+
+def summarise(evaluation: Evaluation) -> dict[str, Any]:
+    """All figures of one evaluation, as JSON knows them.
+
+    MACs are means over the images: ``lowest`` with one iteration everywhere, ``mean`` as
+    executed, ``highest`` with every iteration, ``resnet`` of the plain ResNet of the same
+    shape. Errors are those of :func:`~iterbackbone.report.measures.image_errors`.
+    """
+    total = evaluation.column('total_iterations')
+    return {
+        'name': evaluation.name,
+        'folder': str(evaluation.folder),
+        **{field: evaluation.meta.get(field) for field in META_FIELDS},
+        'score': _scores(evaluation.meta.get('score')),
+        'num_images': len(evaluation.records),
+        'problems': [str(problem) for problem in evaluation.problems],
+        'macs': _macs(evaluation),
+        'iterations': {
+            'max': evaluation.stage_limits,
+            'mean': evaluation.iterations.mean(axis=0).tolist(),
+            'std': evaluation.iterations.std(axis=0).tolist(),
+            'total': _spread(total),
+            'per_stage': [_counts(stage) for stage in evaluation.iterations.T],
+        },
+        **relations(evaluation, present(evaluation), ('spearman', 'kendall')),
+        'partial': _partial(evaluation, total),
+        'error': _error(evaluation, total),
+        'classes': _classes(evaluation, total),
+    }
+
+
+def _macs(evaluation: Evaluation) -> dict[str, Any]:
+    macs, full = evaluation.column('macs'), evaluation.column('macs_full')
+    fields = {'lowest': 'macs_lowest', 'mean': 'macs', 'highest': 'macs_full', 'resnet': 'macs_resnet'}
+    means = {name: _mean(evaluation.column(field)) for name, field in fields.items()}
+    return {
+        **means,
+        'observed': _spread(macs),
+        'share_of_full': float(macs.sum() / full.sum()) if full.sum() else None,
+        'share_of_resnet': means['mean'] / means['resnet'] if means['resnet'] else None,
+    }
+
+
+def relations(
+    evaluation: Evaluation, measures: Sequence[Measure], methods: Sequence[str]
+) -> dict[str, Any]:
+    """``associations`` and ``bins``: the iterations beside each measure.
+
+    Args:
+        evaluation: Whose images are compared.
+        measures: What they are compared by.
+        methods: Of correlation: ``'spearman'``, and ``'kendall'`` or not.
+    """
+    total = evaluation.column('total_iterations')
+    return {
+        'associations': [_association(evaluation, m, total, methods) for m in measures],
+        'bins': {
+            m.field: [asdict(b) for b in binned_means(evaluation.column(m.field), total)]
+            for m in measures
+        },
+    }
+
+
+def _association(
+    evaluation: Evaluation, measure: Measure, total: Column, methods: Sequence[str]
+) -> dict[str, Any]:
+    x, names = evaluation.column(measure.field), (measure.noun, 'number of iterations')
+    found = {method: associate(x, total, method, names=names) for method in methods}
+    return {
+        'field': measure.field,
+        'label': measure.label,
+        **{method: asdict(association) for method, association in found.items()},
+        'words': in_words(found['spearman'], measure.more),
+    }
+
+
+def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
+    """The count at equal size, the size at equal count: in real images the two move together."""
+    if not {COUNT, SIZE} <= set(present(evaluation)):
+        return []
+    found = []
+    for measure, given in ((COUNT, SIZE), (SIZE, COUNT)):
+        association = partial_association(
+            evaluation.column(measure.field),
+            total,
+            evaluation.column(given.field),
+            names=(measure.noun, 'number of iterations', given.noun),
+        )
+        found.append(
+            {
+                'field': measure.field,
+                'given': given.field,
+                'kendall': None,
+                'label': f'{measure.noun}, given the {given.noun}',
+                'spearman': asdict(association),
+                'words': in_words(association, f'{measure.more}, at an equal {given.noun},'),
+            }
+        )
+    return found
+
+
+def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
+    name, errors = image_errors(evaluation)
+    if not np.isfinite(errors).any():
+        return None
+    association: Association = associate(errors, total, names=('error', 'number of iterations'))
+    return {
+        'name': name,
+        'overall': _mean(errors),
+        'num_images': int(np.isfinite(errors).sum()),
+        'bins': [asdict(b) for b in binned_means(total, errors)],
+        'spearman': asdict(association),
+        'words': in_words(association, 'a larger error'),
+    }
+
+
+def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
+    """One row a class that occurs: the images that show it."""
+    errors = image_errors(evaluation)[1]
+    share = evaluation.column('macs') / np.maximum(evaluation.column('macs_full'), 1)
+    rows: dict[str, list[int]] = {}
+    for i, record in enumerate(evaluation.records):
+        for name in record.get('class_names') or ():
+            rows.setdefault(name, []).append(i)
+    return [
+        {
+            'name': name,
+            'num_images': len(images),
+            'mean_iterations': _mean(total[images]),
+            'share_of_full': _mean(share[images]),
+            'mean_error': _mean(errors[images]),
+        }
+        for name, images in sorted(rows.items())
+    ]
+
+
+def _counts(stage: Column) -> dict[str, list[float]]:
+    """How many images took how many iterations; means over several calls are rounded."""
+    values, images = np.unique(np.rint(stage), return_counts=True)
+    return {'iterations': values.astype(int).tolist(), 'images': images.tolist()}
+
+
+def _spread(values: Column) -> dict[str, float]:
+    return {
+        'mean': float(values.mean()),
+        'std': float(values.std()),
+        'lowest': float(values.min()),
+        'highest': float(values.max()),
+    }
+
+
+def _mean(values: Column) -> float | None:
+    """Mean of the finite values; None where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None
+
+
+def _scores(score: Any) -> dict[str, float]:
+    """The numbers among the evaluator's results."""
+    entries = score.items() if isinstance(score, dict) else ()
+    return {k: float(v) for k, v in entries if isinstance(v, (int, float)) and not isinstance(v, bool)}

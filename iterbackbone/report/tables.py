@@ -1,0 +1,132 @@
+"""The report's numbers as Markdown and its records as CSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import numpy as np
+
+from ..stats.association import Association
+from .evaluation import Evaluation
+from .measures import image_errors
+from .wording import short
+
+FIELDS = (
+    'img_id',
+    'img_path',
+    'height',
+    'width',
+    'total_iterations',
+    'ponder_cost',
+    'num_calls',
+    'macs',
+    'macs_lowest',
+    'macs_full',
+    'macs_resnet',
+    'num_objects',
+    'num_difficult',
+    'mean_object_area',
+    'mean_relative_area',
+    'num_classes',
+    'boundary_fraction',
+    'num_rois',
+    'mean_roi_iterations',
+)
+
+
+def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What stands beside each other for several evaluations: (name, value)."""
+    macs, iterations = summary['macs'], summary['iterations']
+    yield 'images', str(summary['num_images'])
+    for name, value in summary['score'].items():
+        yield name, f'{value:.3f}'
+    yield 'iterations per stage', '/'.join(f'{n:.2f}' for n in iterations['mean'])
+    yield 'of at most', '/'.join(map(str, iterations['max']))
+    budget = summary['budget'] if isinstance(summary['budget'], dict) else {}
+    if budget.get('caps') is not None:
+        yield 'budget, iterations per stage', str(budget['caps'])
+    if budget.get('threshold') is not None:
+        yield 'budget, halting threshold', str(budget['threshold'])
+    total = iterations['total']
+    yield 'iterations per image', f'{total["mean"]:.2f} ({total["lowest"]:g} to {total["highest"]:g})'
+    bounds = (gmacs(macs[key]) for key in ('lowest', 'mean', 'highest'))
+    yield 'GMAC at one iteration / mean / all', ' / '.join(bounds)
+    yield 'share of all iterations', percent(macs['share_of_full'])
+    resnet = summary['resnet'] if isinstance(summary['resnet'], dict) else {}
+    if macs['resnet'] is not None:
+        yield f'GMAC of {resnet.get("name", "the ResNet")}', gmacs(macs['resnet'])
+        yield 'share of that', percent(macs['share_of_resnet'])
+    parameters = summary['parameters'] if isinstance(summary['parameters'], dict) else {}
+    yield (
+        'parameters, M (backbone)',
+        (f'{millions(parameters.get("total"))} ({millions(parameters.get("backbone"))})'),
+    )
+    for entry in [*summary['associations'], *summary['partial']]:
+        yield f'rho({entry["label"]})', short(Association(**entry['spearman']))
+    if summary['error']:
+        yield f'mean {summary["error"]["name"]}', f'{summary["error"]["overall"]:.3f}'
+
+
+def side_by_side(summaries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Rows of all evaluations, in the order they first occur; '' where one has none."""
+    columns = [dict(rows(summary)) for summary in summaries]
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [(name, [column.get(name, '') for column in columns]) for name in names]
+
+
+def markdown(summaries: list[dict[str, Any]]) -> str:
+    """A table to paste, and the correlations in words."""
+    lines = [['', *(summary['name'] for summary in summaries)]]
+    lines += [[name, *values] for name, values in side_by_side(summaries)]
+    table = ['| ' + ' | '.join(map(plain, line)) + ' |' for line in lines]
+    table.insert(1, '|---' * len(lines[0]) + '|')
+    for summary in summaries:
+        table += ['', f'{plain(summary["name"])}:']
+        table += [f'- {plain(e["words"])}' for e in [*summary['associations'], *summary['partial']]]
+        table += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
+    return '\n'.join(table) + '\n'
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r'([\\`*_{}\[\]<>#|!&])', r'\\\1', ' '.join(text.split()))
+
+
+def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
+    """One line an image of every evaluation.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    stages = max(evaluation.iterations.shape[1] for evaluation in evaluations)
+    header = ['evaluation', *FIELDS, *(f'iterations_stage{k}' for k in range(stages)), 'error']
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerow(header)
+    for evaluation in evaluations:
+        errors = image_errors(evaluation)[1]
+        for record, error in zip(evaluation.records, errors, strict=True):
+            padding = [None] * (stages - len(record['iterations']))
+            values = [evaluation.name, *(record.get(field) for field in FIELDS)]
+            last = float(error) if np.isfinite(error) else None
+            writer.writerow(map(_cell, [*values, *record['iterations'], *padding, last]))
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in '=+-@\t\r' and value else value
+
+
+def gmacs(value: Any) -> str:
+    """MACs in units of 10^9."""
+    return f'{value / 1e9:.2f}' if isinstance(value, (int, float)) else 'n/a'
+
+
+def millions(value: Any) -> str:
+    """Parameters in units of 10^6."""
+    return f'{value / 1e6:.2f}' if isinstance(value, (int, float)) else 'n/a'
+
+
+def percent(value: float | None) -> str:
+    """A share."""
+    return 'n/a' if value is None else f'{value:.1%}'

@@ -1,0 +1,125 @@
+'use strict';
+// Names and paths come from data sets: they reach the page as text only, never as markup.
+const { charts, runs } = JSON.parse(document.getElementById('data').textContent);
+const tip = document.getElementById('tip');
+const viewer = document.getElementById('viewer');
+
+function element(tag, parent, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  parent.append(node);
+  return node;
+}
+
+function imageOf(key) {
+  const [run, i] = key.split('/');
+  return runs[run][i];
+}
+
+function box(svg, share, kind) {
+  const rect = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+  const [left, top, right, bottom] = share;
+  const place = { x: left, y: top, width: right - left, height: bottom - top };
+  for (const [name, value] of Object.entries(place)) rect.setAttribute(name, value);
+  rect.setAttribute('class', kind);
+  svg.append(rect);
+}
+
+// The thumbnail with its boxes; labels only where there is room for them.
+function picture(image, parent, labels) {
+  if (!image.thumbnail) return;
+  const frame = element('div', parent, 'picture');
+  const img = element('img', frame);
+  img.src = image.thumbnail;
+  img.alt = image.id;
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', '0 0 1 1');
+  svg.setAttribute('preserveAspectRatio', 'none');
+  frame.append(svg);
+  for (const [kind, boxes] of Object.entries(image.boxes)) {
+    for (const { box: share, label, score } of boxes) {
+      box(svg, share, kind);
+      if (!labels) continue;
+      const text = kind === 'predicted' ? `${label} ${score.toFixed(2)}` : label;
+      const span = element('span', frame, kind, text);
+      span.style.left = `${100 * share[0]}%`;
+      // Predicted labels below, so that they do not cover those of the true box.
+      span.style.top = `${100 * (kind === 'predicted' ? share[3] : share[1])}%`;
+      if (kind === 'predicted') span.style.transform = 'translateY(-100%)';
+    }
+  }
+  for (const { title, uri } of image.maps || []) {
+    const shown = element('figure', parent, 'map');
+    const map = element('img', shown);
+    map.src = uri;
+    map.alt = title;
+    if (labels) element('figcaption', shown, '', title);
+  }
+  if (!labels || !image.legend) return;
+  const legend = element('p', parent, 'names');
+  for (const { name, colour } of image.legend) {
+    element('i', legend).style.background = colour;
+    element('span', legend, '', name);
+  }
+}
+
+function number(value, digits) {
+  return value === null || value === undefined ? '–' : value.toFixed(digits);
+}
+
+function lines(image) {
+  const percent = image.share === null ? '' : ` (${(100 * image.share).toFixed(0)}% of full)`;
+  const per = image.iterations.map((n) => +n.toFixed(2)).join('/');
+  const found = [`${+image.total.toFixed(2)} iterations (${per}), ${image.gmacs.toFixed(2)} GMAC${percent}`];
+  if (image.objects !== null && image.objects !== undefined) {
+    const size = image.relative === null ? '' : `, mean size ${number(100 * image.relative, 1)}% of the image`;
+    found.push(`${image.objects} object${image.objects === 1 ? '' : 's'}${size}`);
+  }
+  if (image.error !== null) found.push(`error ${number(image.error, 3)}`);
+  return found;
+}
+
+function show(key) {
+  const image = imageOf(key);
+  const place = document.getElementById('viewed');
+  place.replaceChildren();
+  picture(image, place, true);
+  if (!image.thumbnail) element('p', place, 'note', 'This report holds no picture of this image.');
+  for (const line of lines(image)) element('p', place, '', line);
+  element('p', place, 'note', image.path || image.id);
+  viewer.showModal();
+}
+
+function hover(key, event) {
+  const image = imageOf(key);
+  tip.replaceChildren();
+  if (image.thumbnail) {
+    const img = element('img', tip);
+    img.src = image.thumbnail;
+    img.alt = '';
+  }
+  for (const line of [image.id, ...lines(image)]) element('p', tip, '', line);
+  tip.hidden = false;
+  const { innerWidth, innerHeight } = window;
+  tip.style.left = `${Math.max(0, Math.min(event.clientX + 16, innerWidth - tip.offsetWidth - 8))}px`;
+  tip.style.top = `${Math.max(0, Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8))}px`;
+}
+
+for (const [id, { data, layout }] of Object.entries(charts)) {
+  const chart = document.getElementById(id);
+  Plotly.newPlot(chart, data, layout, { displaylogo: false, responsive: true });
+  const key = (event) => event.points[0].customdata;
+  chart.on('plotly_hover', (event) => key(event) && imageOf(key(event)) && hover(key(event), event.event));
+  chart.on('plotly_unhover', () => { tip.hidden = true; });
+  chart.on('plotly_click', (event) => key(event) && imageOf(key(event)) && show(key(event)));
+}
+
+for (const card of document.querySelectorAll('.card')) {
+  const key = card.dataset.image;
+  picture(imageOf(key), element('div', card, 'frame'), false);
+  for (const line of lines(imageOf(key))) element('p', card, '', line);
+  card.addEventListener('click', () => show(key));
+}
+// Tells a test that everything above ran.
+document.body.dataset.ready = 'true';

@@ -1,0 +1,197 @@
+"""The report in a real browser: Debian's chromium and chromium-driver.
+
+CHROMIUM and CHROMEDRIVER name other programs. Without them these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from iterbackbone.report.analysis import analyze
+from iterbackbone.report.evaluation import load_evaluations
+from report.logs import PALETTE, correlated, record, segmented, write_images, write_log
+
+HOSTILE = '</script><img src=x onerror="document.title=\'taken\'"><b>bold</b>'
+OPTIONS = (
+    '--headless=new',
+    '--no-sandbox',  # as root there is none
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--window-size=1280,1000',
+)
+
+
+@pytest.fixture(scope='module')
+def browser():
+    webdriver = pytest.importorskip('selenium.webdriver')
+    programs = {
+        name: shutil.which(os.environ.get(name.upper(), name)) for name in ('chromium', 'chromedriver')
+    }
+    if None in programs.values():
+        pytest.skip(f'no browser: {programs} (CHROMIUM and CHROMEDRIVER name the programs)')
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs['chromium']
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(programs['chromedriver'])
+    )
+    yield driver
+    driver.quit()
+
+
+def opened(browser, folder, evaluations):
+    """Write the report, open it, wait until its script has run."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    analyze(evaluations, folder / 'out', folder, 0.3)
+    browser.get_log('browser')
+    browser.get((folder / 'out' / 'report.html').as_uri())
+    WebDriverWait(browser, 30).until(
+        lambda b: b.execute_script('return document.body.dataset.ready') == 'true'
+    )
+    return browser
+
+
+@pytest.fixture(scope='module')
+def page(browser, tmp_path_factory):
+    """Two evaluations; the first has pictures and one hostile image."""
+    root = tmp_path_factory.mktemp('report')
+    records = correlated(40)
+    records[0] = record(0, (3, 2, 6, 3), objects=1, img_id=HOSTILE, class_names=[HOSTILE])
+    write_images(root, records)
+    folders = [
+        write_log(root / 'a', records, classes=[HOSTILE] * 3, score={HOSTILE: 0.5}),
+        write_log(root / 'b', correlated(30, seed=1), score={HOSTILE: 0.4}),
+    ]
+    return opened(browser, root, load_evaluations(folders, [HOSTILE, 'b']))
+
+
+def script(page, code, *args):
+    return page.execute_script(code, *args)
+
+
+def point_at(page, chart, number):
+    """Screen position of a point of a chart's first trace, scrolled into view."""
+    return script(
+        page,
+        """
+        const chart = document.getElementById(arguments[0]);
+        chart.scrollIntoView({ block: 'center' });
+        const { xaxis, yaxis } = chart._fullLayout;
+        const trace = chart._fullData[0];
+        const place = chart.getBoundingClientRect();
+        const along = (axis, value) =>
+          axis._offset + axis.c2p(axis.type === 'log' ? axis.d2c(value) : value);
+        return [place.x + along(xaxis, trace.x[arguments[1]]),
+                place.y + along(yaxis, trace.y[arguments[1]]),
+                trace.customdata[arguments[1]]];
+        """,
+        chart,
+        number,
+    )
+
+
+def move_to(page, x, y, click=False):
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    actions = ActionBuilder(page)
+    actions.pointer_action.move_to_location(round(x) - 3, round(y))
+    actions.pointer_action.move_to_location(round(x), round(y))
+    actions.perform()
+    if click:
+        actions = ActionBuilder(page)
+        actions.pointer_action.click()
+        actions.perform()
+
+
+def wait(page, code):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(page, 10).until(lambda b: script(b, f'return {code}'), code)
+
+
+def test_the_console_is_silent_and_the_charts_are_drawn(page):
+    assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
+    charts = script(page, "return [...document.querySelectorAll('.chart')].map((c) => c.id)")
+    assert charts == ['figure6a', 'figure6b', 'stages', 'figure4', 'tradeoff']
+    for chart in charts:
+        marks = 'document.querySelectorAll(`#${arguments[0]} .point`).length'
+        assert script(page, f'return {marks}', chart) > 0, chart
+
+
+@pytest.mark.parametrize('chart', ['figure6a', 'figure6b'])
+def test_hovering_shows_the_image_and_clicking_opens_it(page, chart):
+    x, y, key = point_at(page, chart, 5)
+    move_to(page, x, y)
+    wait(page, "!document.getElementById('tip').hidden")
+    tip = "document.getElementById('tip')"
+    shown = script(page, f'return [{tip}.innerText, {tip}.querySelector("img").naturalWidth]')
+    expected = script(page, 'return imageOf(arguments[0])', key)
+    assert f'{expected["total"]} iterations' in shown[0]
+    assert shown[1] == 160  # the picture was decoded
+
+    move_to(page, x, y, click=True)
+    wait(page, "document.getElementById('viewer').open")
+    boxes = 'document.querySelectorAll("#viewed rect.true").length'
+    opened_key = script(page, "return document.querySelector('#viewed .note').textContent")
+    assert opened_key.startswith('images/')
+    assert script(page, f'return {boxes}') > 0
+    script(page, "document.getElementById('viewer').close()")
+    move_to(page, 5, 5)
+    wait(page, "document.getElementById('tip').hidden")
+
+
+def test_a_card_opens_with_labelled_boxes_inside_the_picture(page):
+    # The hostile image took the most iterations: it is the first card of the hardest.
+    script(page, "document.querySelectorAll('.gallery')[1].querySelector('.card').click()")
+    wait(page, "document.getElementById('viewer').open")
+    labels = "[...document.querySelectorAll('#viewed span')].map((s) => s.textContent)"
+    assert script(page, f'return {labels}') == [f'{HOSTILE} 0.90', HOSTILE]
+    inside = """
+        const frame = document.querySelector('#viewed img').getBoundingClientRect();
+        const rect = document.querySelector('#viewed rect.true').getBoundingClientRect();
+        return [(rect.left - frame.left) / frame.width, (rect.right - frame.left) / frame.width,
+                (rect.top - frame.top) / frame.height, (rect.bottom - frame.top) / frame.height];
+    """
+    # Its box is (0, 10, 40, 60) of 160 x 120.
+    assert script(page, inside) == pytest.approx([0, 0.25, 10 / 120, 0.5], abs=0.01)
+    script(page, "document.getElementById('viewer').close()")
+
+
+def test_nothing_of_a_hostile_log_became_markup(page):
+    assert script(page, 'return document.title') != 'taken'
+    assert script(page, "return document.querySelectorAll('main b').length") == 3 * 2  # the legends
+    assert script(page, "return document.querySelectorAll('script').length") == 3
+    assert HOSTILE in script(page, "return document.querySelector('table').innerText")
+
+
+def test_a_log_without_pictures_opens_too(browser, tmp_path):
+    page = opened(browser, tmp_path, load_evaluations([write_log(tmp_path / 'a', correlated(10))]))
+    x, y, _ = point_at(page, 'figure6a', 0)
+    move_to(page, x, y, click=True)
+    wait(page, "document.getElementById('viewer').open")
+    assert 'holds no picture' in script(page, "return document.getElementById('viewed').innerText")
+    assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
+
+
+def test_label_maps_open_with_their_legend(browser, tmp_path):
+    folder = segmented(tmp_path, count=4, palette=PALETTE)
+    page = opened(browser, tmp_path, load_evaluations([folder]))
+    script(page, "document.querySelector('.card').click()")
+    wait(page, "document.getElementById('viewer').open")
+    maps = "[...document.querySelectorAll('#viewed .map')].map((m) => m.innerText.trim())"
+    assert script(page, f'return {maps}') == ['true', 'predicted']
+    widths = "[...document.querySelectorAll('#viewed .map img')].map((m) => m.naturalWidth)"
+    assert script(page, f'return {widths}') == [3, 3]
+    names = "[...document.querySelectorAll('.names span')].map((s) => s.textContent)"
+    assert script(page, f'return {names}') == ['sky', 'car']
+    assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []

@@ -1,0 +1,109 @@
+"""Reading evaluation folders: what is used, what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from iterbackbone.report.evaluation import load_evaluation, load_evaluations
+from report.logs import correlated, prediction_of, record, write_log
+
+
+def test_a_log_is_read_whole(tmp_path):
+    records = [record(0, (1, 2, 3, 1)), record(1, (3, 4, 6, 3), objects=0)]
+    evaluation = load_evaluation(write_log(tmp_path / 'test_epoch_1', records))
+    assert evaluation.name == 'tiny test_epoch_1'
+    assert evaluation.records == records
+    assert evaluation.problems == []
+    assert evaluation.iterations.tolist() == [[1, 2, 3, 1], [3, 4, 6, 3]]
+    assert evaluation.column('num_objects').tolist() == [1, 0]
+    assert np.isnan(evaluation.column('mean_object_area')[1])
+    assert evaluation.predictions.errors == [0.0, None]  # its one object found; none to find
+
+
+def test_blocks_of_a_stage_are_summed_in_its_limit(tmp_path):
+    folder = write_log(
+        tmp_path / 'a', [record(0, (2, 3))], max_iterations=[1, 2, 3, 4], blocks_per_stage=[2, 2]
+    )
+    assert load_evaluation(folder).stage_limits == [3, 7]
+
+
+def test_bad_lines_of_either_file_are_left_out_and_named(tmp_path):
+    records = [record(i) for i in range(5)]
+    predictions = [prediction_of(r) for r in records]
+    predictions[0]['predicted']['boxes'] = [[0, 0, 'x', 1]]
+    predictions[4]['img_id'] = 'another'
+    folder = write_log(
+        tmp_path / 'a',
+        [records[0], '{"img_id": \n', *records[2:]],
+        [*predictions[:3], '\n', predictions[4]],
+    )
+    evaluation = load_evaluation(folder)
+    assert [r['img_id'] for r in evaluation.records] == ['000000', '000002', '000003', '000004']
+    assert evaluation.predictions.errors == [None, 0.0, None, None]
+    where = [(problem.file.rsplit('/')[-1], problem.line) for problem in evaluation.problems]
+    assert where == [
+        ('records.jsonl', 2),
+        ('predictions.jsonl', 1),
+        ('predictions.jsonl', 4),
+        ('predictions.jsonl', 5),
+    ]
+    assert "the line is of image 'another'" in evaluation.problems[-1].reason
+
+
+def test_boxes_come_from_the_images_own_line(tmp_path):
+    records = [record(i, objects=i) for i in range(4)]
+    evaluation = load_evaluation(write_log(tmp_path / 'a', ['broken\n', *records[1:]]))
+    assert [len(evaluation.predictions.boxes(i)['true'].boxes) for i in range(3)] == [1, 2, 3]
+
+
+def test_without_predictions_the_records_are_still_there(tmp_path):
+    folder = write_log(tmp_path / 'a', correlated(3))
+    (folder / 'predictions.jsonl').unlink()
+    evaluation = load_evaluation(folder)
+    assert len(evaluation.records) == 3
+    assert [problem.reason for problem in evaluation.problems] == ['the file is missing']
+    assert evaluation.predictions.boxes(0) == {}
+
+
+@pytest.mark.parametrize(
+    ('meta', 'reason'),
+    [
+        (dict(schema_version=7), 'schema_version must be 1, got 7'),
+        (dict(max_iterations='3'), "max_iterations must be a list of positive integers, got '3'"),
+        (dict(max_iterations=[3, 4, 6, 0]), 'max_iterations must be a list of positive integers'),
+        (dict(blocks_per_stage=[1, 1, 1]), 'must add up to the 4 items of max_iterations'),
+        (dict(classes=[1]), r'classes must be a list of names, got \[1\]'),
+        (
+            dict(blocks_per_stage=[4]),
+            'no line that can be used; the first problem: .*records.jsonl:1: ',
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused_in_words(tmp_path, meta, reason):
+    folder = write_log(tmp_path / 'a', correlated(2), **meta)
+    with pytest.raises(ValueError, match=reason):
+        load_evaluation(folder)
+
+
+def test_an_empty_log_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='has no line that can be used: it is empty'):
+        load_evaluation(write_log(tmp_path / 'a', []))
+
+
+def test_names_are_told_apart(tmp_path):
+    folders = [write_log(tmp_path / part / 'test_epoch_1', correlated(2)) for part in 'ab']
+    found = [evaluation.name for evaluation in load_evaluations(folders)]
+    assert found == ['tiny test_epoch_1', 'tiny test_epoch_1 (2)']
+    assert [e.name for e in load_evaluations(folders, ['x', 'y'])] == ['x', 'y']
+    with pytest.raises(ValueError, match='names must be 2, one a folder, got 1'):
+        load_evaluations(folders, ['x'])
+
+
+def test_meta_that_is_no_json_is_refused(tmp_path):
+    folder = write_log(tmp_path / 'a', correlated(2))
+    (folder / 'meta.json').write_text(json.dumps(json.loads((folder / 'meta.json').read_text()))[:-5])
+    with pytest.raises(ValueError, match=r'meta\.json: not JSON'):
+        load_evaluation(folder)

@@ -1,0 +1,61 @@
+"""Markdown and CSV, also where names are hostile."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from iterbackbone.report.evaluation import load_evaluation, load_evaluations
+from iterbackbone.report.summary import summarise
+from iterbackbone.report.tables import markdown, plain, side_by_side, write_csv
+from report.logs import correlated, record, write_log
+
+
+def test_a_table_of_two_evaluations(tmp_path):
+    folders = [
+        write_log(tmp_path / 'a', correlated(20), score={'mAP': 0.5}),
+        write_log(tmp_path / 'b', correlated(10, seed=1), score={'mAP': 0.25, 'AP50': 0.75}),
+    ]
+    summaries = [summarise(e) for e in load_evaluations(folders, ['first', 'second|run'])]
+    rows = dict(side_by_side(summaries))
+    assert rows['images'] == ['20', '10']
+    assert rows['mAP'] == ['0.500', '0.250']
+    assert rows['AP50'] == ['', '0.750']
+    assert rows['of at most'] == ['3/4/6/3', '3/4/6/3']
+    assert rows['parameters, M (backbone)'] == ['2.00 (0.50)'] * 2
+    lines = markdown(summaries).splitlines()
+    assert lines[0] == '|  | first | second\\|run |'
+    assert lines[1] == '|---|---|---|'
+    assert '| images | 20 | 10 |' in lines
+    assert {line.replace('\\|', '').count('|') for line in lines if line.startswith('|')} == {4}
+    assert 'first:' in lines
+
+
+@pytest.mark.parametrize('text', ['<script>alert(1)</script>', '[x](javascript:y)', '`a` | b', '**b**'])
+def test_markup_is_shown_as_it_is(text):
+    assert plain(text).replace('\\', '') == text
+    assert not any(f'{c}' in plain(text).replace(f'\\{c}', '') for c in '<>[]`*|')
+
+
+def test_line_breaks_do_not_break_the_table():
+    assert plain('a\nb\r\n| c') == 'a b \\| c'
+
+
+def test_csv_holds_every_image_and_no_formula(tmp_path):
+    records = [
+        record(0, (1, 2, 3, 1)),
+        record(1, objects=0, img_path='=cmd|calc'),
+        record(2, img_id='+1', img_path='a,"b"\nc'),
+    ]
+    evaluation = load_evaluation(write_log(tmp_path / 'a', records))
+    text = io.StringIO()
+    write_csv([evaluation], text)
+    rows = list(csv.DictReader(io.StringIO(text.getvalue())))
+    assert [row['total_iterations'] for row in rows] == ['7', '4', '4']
+    assert [row['iterations_stage2'] for row in rows] == ['3', '1', '1']
+    assert [row['error'] for row in rows] == ['0.0', '', '0.0']
+    assert [row['mean_object_area'] for row in rows] == ['1920.0', '', '1920.0']
+    assert (rows[1]['img_path'], rows[2]['img_id']) == ("'=cmd|calc", "'+1")
+    assert rows[2]['img_path'] == 'a,"b"\nc'

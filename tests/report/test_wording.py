@@ -1,0 +1,54 @@
+"""Correlations in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from iterbackbone.report.wording import in_numbers, in_words, probability, short
+from iterbackbone.stats.association import Association
+
+
+def association(coefficient, low, high, p_value=0.01, note=None, method='spearman'):
+    return Association(method, 500, coefficient, low, high, p_value, 'bootstrap', note)
+
+
+@pytest.mark.parametrize(
+    ('values', 'start'),
+    [
+        (
+            (0.31, 0.22, 0.40),
+            'Images with more objects tend to take more iterations, moderately so (rho',
+        ),
+        ((-0.27, -0.4, -0.1), 'Images with more objects tend to take fewer iterations, weakly so (rho'),
+        ((0.8, 0.7, 0.9), 'Images with more objects tend to take more iterations, strongly so'),
+        ((0.05, 0.01, 0.09), 'Images with more objects tend to take more iterations, hardly so'),
+        (
+            (0.05, -0.03, 0.12),
+            'No relation is shown: images with more objects take neither clearly more',
+        ),
+        ((0.0, 0.0, 0.0), 'No relation is shown'),
+    ],
+)
+def test_sentences(values, start):
+    assert in_words(association(*values), 'more objects').startswith(start)
+
+
+def test_an_undefined_one_says_why():
+    undefined = association(None, None, None, None, note='every image has the same iterations')
+    assert in_words(undefined, 'x') == (
+        'No correlation can be computed: every image has the same iterations.'
+    )
+    assert short(undefined) == 'undefined (every image has the same iterations)'
+
+
+def test_numbers():
+    found = association(0.314, 0.22, 0.4, 0.0005)
+    assert in_numbers(found) == 'rho +0.31, 95% interval +0.22 to +0.40, p = 0.0005, 500 images'
+    assert short(found) == '+0.31 [+0.22, +0.40]'
+    assert short(association(0.31, None, None)) == '+0.31'
+    assert in_numbers(association(-0.5, None, None, None, method='kendall')) == 'tau -0.50, 500 images'
+
+
+@pytest.mark.parametrize(('p', 'text'), [(0.0312, '= 0.031'), (1e-4, '= 0.0001'), (1e-9, '< 0.0001')])
+def test_probabilities(p, text):
+    assert probability(p) == text

@@ -1,0 +1,48 @@
+"""From an evaluation's iteration log to figures and a report.
+
+Give one evaluation folder (WORK_DIR/TIMESTAMP/iterations/test_epoch_N), or several to see two
+networks, or one network at several budgets, side by side.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from iterbackbone.report.analysis import analyze
+from iterbackbone.report.evaluation import load_evaluations
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument('folders', nargs='+', type=Path, help='evaluation folders', metavar='FOLDER')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the report and the figures')
+    parser.add_argument('--names', nargs='+', help='what to call the evaluations, one a folder')
+    parser.add_argument(
+        '--image-root', type=Path, default=Path(), help='what relative image paths are relative to'
+    )
+    parser.add_argument(
+        '--score-thr', type=float, default=0.3, help='lowest score of predicted boxes that are drawn'
+    )
+    return parser, parser.parse_args()
+
+
+def main():
+    parser, args = parse_args()
+    try:
+        evaluations = load_evaluations(args.folders, args.names)
+    except ValueError as error:
+        parser.error(str(error))
+    for evaluation in evaluations:
+        for problem in evaluation.problems[:20]:
+            print(f'left out: {problem}', file=sys.stderr)
+    for summary in analyze(evaluations, args.out, args.image_root, args.score_thr):
+        print(f'\n{summary["name"]}: {summary["num_images"]} images')
+        for entry in [*summary['associations'], *summary['partial']]:
+            print(f'  {entry["words"]}')
+    print(f'\n{args.out / "report.html"}')
+
+
+if __name__ == '__main__':
+    main()
