@@ -34,8 +34,18 @@ def shapes_root(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def voc2007():
-    """The real VOC2007 images below ITERBACKBONE_DATA_ROOT."""
+    """The data root with the real VOC2007 images."""
+    return _real_data('VOCdevkit/VOC2007')
+
+
+@pytest.fixture(scope='session')
+def ade20k():
+    """The data root with real images of ADE20K."""
+    return _real_data('ADEChallengeData2016')
+
+
+def _real_data(folder):
     root = Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data'))
-    if not (root / 'VOCdevkit' / 'VOC2007').is_dir():
-        pytest.skip(f'no real images: {root}/VOCdevkit/VOC2007 does not exist')
+    if not (root / folder).is_dir():
+        pytest.skip(f'no real images: {root}/{folder} does not exist')
     return root

@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 import torch
 from support import read_log
-
-from iterbackbone.__main__ import config_path, tool_path
+from tool_runs import LOADERS, command, kill_after, losses, run
 
 pytestmark = pytest.mark.slow
 SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 REAL = 'faster-rcnn_iterative-r50_fpn_1x_voc2007'
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SPLITS = ('train', 'val', 'val')
-PLAIN = ['randomness.seed=0'] + [
-    f'{x}.{option}' for x in LOADERS for option in ('num_workers=0', 'persistent_workers=False')
-]
 SMALL = ['model.backbone.base_channels=8', 'model.neck.in_channels=[32,64,128,256]']
-
-
-def command(tool, config, *args, options=()):
-    start = [sys.executable, tool_path('mmdet', tool), config_path(config), *args]
-    return [*start, '--cfg-options', *PLAIN, *options]
-
-
-def run(command, **env):
-    done = subprocess.run(
-        [*map(str, command)], env={**os.environ, **env}, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
-
-
-def losses(work_dir):
-    """(step, loss) of all runs in a work folder, in order."""
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return [(line['step'], line['loss']) for line in lines if 'loss' in line]
-
-
-def kill_after(command, work_dir, marker, **env):
-    """Start a training and SIGKILL its whole process group once ``marker`` exists."""
-    process = subprocess.Popen(
-        [*map(str, command)],
-        env={**os.environ, **env},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 300
-    while not (work_dir / marker).exists():
-        assert process.poll() is None, 'training ended before it was killed'
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def test_killed_and_resumed_training_goes_on_to_the_end(shapes_root, tmp_path):
@@ -73,7 +24,7 @@ def test_killed_and_resumed_training_goes_on_to_the_end(shapes_root, tmp_path):
     options += ['default_hooks.logger.interval=1']
 
     def train(work_dir, *args):
-        return command('train', SHAPES, '--work-dir', work_dir, *args, options=options)
+        return command('mmdet', 'train', SHAPES, '--work-dir', work_dir, *args, options=options)
 
     killed = tmp_path / 'killed'
     kill_after(train(killed), killed, 'last_checkpoint', **env)
@@ -89,7 +40,7 @@ def test_killed_and_resumed_training_goes_on_to_the_end(shapes_root, tmp_path):
     assert {int(entry['step']) for entry in state['optimizer']['state'].values()} == {4}
 
     checkpoint = killed / 'epoch_2.pth'
-    test = command('test', SHAPES, checkpoint, '--work-dir', tmp_path / 'test', options=SMALL)
+    test = command('mmdet', 'test', SHAPES, checkpoint, '--work-dir', tmp_path / 'test', options=SMALL)
     assert 'pascal_voc/mAP' in run(test, **env)
     (folder,) = (tmp_path / 'test').glob('*/iterations/test_epoch_2')
     records, predictions, meta = read_log(folder)
@@ -115,7 +66,7 @@ def test_real_images_train_and_log(voc2007, tmp_path):
         options.append(f'{dataset}.indices={images}')
         options.append(f'{dataset}.pipeline.{resize}.scale=(160,96)')
     env = {'ITERBACKBONE_DATA_ROOT': str(voc2007)}
-    run(command('train', REAL, '--work-dir', tmp_path, options=options), **env)
+    run(command('mmdet', 'train', REAL, '--work-dir', tmp_path, options=options), **env)
     (folder,) = Path(tmp_path).glob('*/iterations/val_epoch_1')
     records, _, meta = read_log(folder)
     ids = (voc2007 / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').read_text().split()[:10]

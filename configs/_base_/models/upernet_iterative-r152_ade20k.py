@@ -1,0 +1,2 @@
+_base_ = './upernet_iterative-r50_ade20k.py'
+model = dict(backbone=dict(depth=152))

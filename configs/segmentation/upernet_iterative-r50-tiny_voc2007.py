@@ -1,0 +1,25 @@
+# Real images at a size two CPU cores can train: the quickstart's narrow UPerNet, twice as wide.
+_base_ = [
+    '../_base_/models/upernet_iterative-tiny.py',
+    '../_base_/datasets/voc2007_segmentation.py',
+    '../_base_/schedules/adamw_cosine.py',
+    '../_base_/segmentation_runtime.py',
+]
+max_epochs = 60
+model = dict(
+    data_preprocessor=dict(size=(224, 224)),
+    backbone=dict(base_channels=32),
+    decode_head=dict(in_channels=[128, 256, 512, 1024], channels=64, num_classes=21),
+    auxiliary_head=dict(in_channels=512, num_classes=21),
+)
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+]
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=20),
+    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=2),
+    visualization=dict(type='SegVisualizationHook'),
+)
+randomness = dict(seed=0)

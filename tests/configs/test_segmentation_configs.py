@@ -1,0 +1,185 @@
+"""Every segmentation config builds, takes a training step and evaluates on the CPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model.utils import convert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from support import read_log, segmentor_config
+from torch import nn
+
+from iterbackbone.__main__ import config_names, config_root
+
+pytestmark = pytest.mark.slow
+CONFIGS = [name for name in config_names() if name.startswith('segmentation/')]
+ADE20K = [name for name in CONFIGS if 'ade20k' in name]
+MODEL_OF = {name.split('_4xb4')[0]: name for name in CONFIGS}  # one config of each model
+STEPS = {'80k': 80000, '160k': 160000}
+
+
+def load(name):
+    init_default_scope('mmseg')
+    return Config.fromfile(config_root() / name)
+
+
+def build(name):
+    with torch.device('meta'):
+        return MODELS.build(load(MODEL_OF[f'segmentation/{name}']).model)
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize('name', MODEL_OF.values())
+def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
+    cfg = segmentor_config(shapes_root, tmp_path, name)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint = None
+    cfg.log_processor = dict(by_epoch=False)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader['dataset']['indices'] = 2
+    runner = Runner.from_cfg(cfg)
+    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
+    runner.train()
+    scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
+    assert scalars['train/loss'] > 0
+    assert scalars['train/aux.loss_ce'] > 0
+    moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
+    assert {n.split('.')[0] for n in moved} == {'backbone', 'decode_head', 'auxiliary_head'}
+    assert ('train/loss_ponder' in scalars) == ('iterative' in name)
+    logs = list(tmp_path.rglob('iterations/val_iter_1/records.jsonl'))
+    assert len(logs) == (1 if 'iterative' in name else 0)
+    if logs:
+        records, predictions, _ = read_log(logs[0].parent)
+        assert len(records) == len(predictions) == 2
+        limits = {'r50': [3, 4, 6, 3], 'r101': [3, 4, 23, 3], 'r152': [3, 8, 36, 3]}
+        depth = name.split('iterative-')[1].split('-')[0].split('_')[0]
+        assert all(record['iterations'] == limits[depth] for record in records)
+
+
+def test_gradient_reaches_the_halting_units(shapes_root, tmp_path):
+    cfg = segmentor_config(shapes_root, tmp_path)
+    cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint = None
+    cfg.log_processor = dict(by_epoch=False)
+    runner = Runner.from_cfg(cfg)
+    units = {n: p for n, p in runner.model.named_parameters() if '.halting.' in n}
+    seen = {}
+    for name, parameter in units.items():
+        parameter.register_hook(lambda grad, name=name: seen.update({name: float(grad.abs().sum())}))
+    runner.train()
+    assert len(units) == 4 * 4
+    assert seen.keys() == units.keys()
+    assert all(total > 0 for total in seen.values())
+
+
+@pytest.mark.parametrize('name', ADE20K)
+def test_ade20k(name):
+    cfg = load(name)
+    assert cfg.model.decode_head.num_classes == cfg.model.auxiliary_head.num_classes == 150
+    assert cfg.model.data_preprocessor.size == (512, 512)
+    assert cfg.train_dataloader.dataset.type == 'ADE20KDataset'
+    assert cfg.train_dataloader.dataset.data_prefix.img_path == 'images/training'
+    assert cfg.test_dataloader.dataset.data_prefix.img_path == 'images/validation'
+    crops = [s.crop_size for s in cfg.train_dataloader.dataset.pipeline if s.type == 'RandomCrop']
+    assert crops == [(512, 512)]
+    steps = STEPS[name.split('4xb4-')[1].split('_')[0]]
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[-1].end == steps
+    assert cfg.train_cfg.val_interval == cfg.default_hooks.checkpoint.interval == steps // 10
+    assert cfg.train_dataloader.batch_size == 4
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_plain_batchnorm_and_no_leftovers(name):
+    cfg = load(name)
+    assert 'pretrained' not in cfg.model
+    assert 'SyncBN' not in cfg.pretty_text
+    assert 'onedl' not in cfg.pretty_text
+    if 'iterative' in name:
+        assert cfg.model.backbone.frozen_stages == -1
+        assert cfg.model.backbone.norm_eval is False
+        assert 'init_cfg' not in cfg.model.backbone
+    else:
+        checkpoint = cfg.model.backbone.init_cfg.checkpoint
+        assert checkpoint == f'torchvision://resnet{cfg.model.backbone.depth}'
+
+
+@pytest.mark.parametrize('name', [name for name in ADE20K if '-80k' in name and 'upernet' in name])
+def test_schedules_differ_in_length_only(name):
+    short, long = load(name), load(name.replace('-80k', '-160k'))
+    assert short.model == long.model
+    assert short.optim_wrapper == long.optim_wrapper
+    assert short.optim_wrapper.paramwise_cfg.custom_keys['halting.fc2.bias'].decay_mult == 0.0
+
+
+@pytest.mark.parametrize('name', [MODEL_OF[f'segmentation/upernet_{n}r50'] for n in ('', 'iterative-')])
+def test_synchronised_batchnorm(name):
+    """Both ways: sync_bn='torch', which converts, and the type SyncBN in each part."""
+    model = convert_sync_batchnorm(MODELS.build(load(name).model), 'torch')
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    assert len(norms) > 50
+    assert all(isinstance(norm, nn.SyncBatchNorm) for norm in norms)
+    cfg = load(name)
+    for part in ('backbone', 'decode_head', 'auxiliary_head'):
+        cfg.model[part].norm_cfg.type = 'SyncBN'
+    model = MODELS.build(cfg.model)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+
+
+# Millions of parameters with the auxiliary head, as counted from the layers' shapes.
+@pytest.mark.parametrize(
+    ('name', 'total', 'backbone'),
+    [
+        ('upernet_iterative-r152', 52.33, 9.34),
+        ('upernet_iterative-r101', 52.28, 9.29),
+        ('upernet_iterative-r50', 52.23, 9.24),
+        ('upernet_iterative-r152-small', 40.11, 5.58),
+        ('upernet_iterative-r152-dw', 49.58, 6.59),
+        ('upernet_r152', 101.13, 58.14),
+        ('upernet_r101', 85.49, 42.50),
+        ('upernet_r50', 66.50, 23.51),
+        ('upernet-256ch_iterative-r152', 25.55, 9.34),
+        ('upernet-256ch_r152', 74.35, 58.14),
+    ],
+)
+def test_parameters(name, total, backbone):
+    model = build(name)
+    assert round(parameters(model) / 1e6, 2) == total
+    assert round(parameters(model.backbone) / 1e6, 2) == backbone
+
+
+@pytest.mark.parametrize(('head', 'share'), [('upernet', 0.517), ('upernet-256ch', 0.344)])
+def test_share_of_the_resnets_parameters(head, share):
+    ours, plain = parameters(build(f'{head}_iterative-r152')), parameters(build(f'{head}_r152'))
+    assert round(ours / plain, 3) == share
+
+
+@pytest.mark.parametrize('head', ['pspnet', 'deeplabv3plus'])
+def test_output_stride_8(head):
+    cfg = load(MODEL_OF[f'segmentation/{head}_iterative-r50-d8'])
+    backbone = MODELS.build({**cfg.model.backbone, 'base_channels': 8}).eval()
+    with torch.no_grad():
+        features = backbone(torch.zeros(1, 3, 64, 64))
+    assert [64 // f.shape[-1] for f in features] == [4, 8, 8, 8]
+
+
+def test_the_halting_bias_is_not_decayed(shapes_root, tmp_path):
+    cfg = segmentor_config(shapes_root, tmp_path, MODEL_OF['segmentation/upernet_iterative-r152'])
+    runner = Runner.from_cfg(cfg)
+    optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
+    names = {id(p): n for n, p in runner.model.named_parameters()}
+    decay = {names[id(p)]: g['weight_decay'] for g in optimizer.param_groups for p in g['params']}
+    biases = {n: d for n, d in decay.items() if n.endswith('halting.fc2.bias')}
+    assert len(biases) == 4
+    assert set(biases.values()) == {0.0}
+    assert decay['backbone.stem.conv.weight'] == 0.0005

@@ -1,0 +1,58 @@
+"""OpenMMLab's own, unmodified tools as processes: started, killed, read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from iterbackbone.__main__ import config_path, tool_path
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+PLAIN = ['randomness.seed=0'] + [
+    f'{x}.{option}' for x in LOADERS for option in ('num_workers=0', 'persistent_workers=False')
+]
+
+
+def command(package, tool, config, *args, options=()):
+    """Of a package's tool without worker processes, with ``--cfg-options``."""
+    start = [sys.executable, tool_path(package, tool), config_path(config), *args]
+    return [*start, '--cfg-options', *PLAIN, *options]
+
+
+def run(command, **env):
+    """What it printed; an exit code other than 0 is an error."""
+    done = subprocess.run(
+        [*map(str, command)], env={**os.environ, **env}, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def losses(work_dir):
+    """(step, loss) of all runs in a work folder, in order."""
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [(line['step'], line['loss']) for line in lines if 'loss' in line]
+
+
+def kill_after(command, work_dir, marker, **env):
+    """Start a training and SIGKILL its whole process group once ``marker`` is written."""
+    process = subprocess.Popen(
+        [*map(str, command)],
+        env={**os.environ, **env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 300
+    written = work_dir / marker
+    while not (written.exists() and written.stat().st_size):
+        assert process.poll() is None, 'training ended before it was killed'
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
