@@ -43,6 +43,8 @@ def test_equal_x_stay_together():
     # 1, 2 and 3 are at 5.5, 6.5 and 7.5, above it.
     bins = binned_means([0, 1, 0, 2, 0, 3, 0, 0], range(8), max_bins=2)
     assert [(b.low, b.high, b.num_images) for b in bins] == [(0.0, 0.0, 5), (1.0, 3.0, 3)]
+    # seven ones after two zeros have their middle at 5.5 of ten: the second half
+    assert [b.num_images for b in binned_means([0, 0, *[1] * 7, 2], range(10), max_bins=2)] == [2, 8]
 
 
 def test_a_frequent_value_leaves_fewer_bins():
@@ -51,6 +53,10 @@ def test_a_frequent_value_leaves_fewer_bins():
     assert [(b.low, b.high, b.num_images) for b in bins] == [(0.0, 0.0, 8), (1.0, 2.0, 2)]
     # middle 4 of 12, the second quarter; 8.5 is in the third, 9.5 to 11.5 in the fourth
     assert [b.num_images for b in binned_means([0] * 8 + [1, 2, 3, 4], range(12), 4)] == [8, 1, 3]
+
+
+def test_as_many_bins_as_values_are_one_each():
+    assert [b.num_images for b in binned_means([0] * 8 + [1, 2], range(10), max_bins=3)] == [8, 1, 1]
 
 
 def test_nothing_gives_no_bins():
