@@ -1,31 +1,19 @@
-"""Rank correlation between properties of the images of an evaluation, with its uncertainty.
-
-Shape legend: k columns, n images of which every column is finite, B resamples at once.
-Levels, (k, n) int, stand for the columns: places among the distinct values of a column, from 0.
-"""
+"""Rank correlation between properties of the images of an evaluation, with its uncertainty."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from .binning import finite_columns
+from .resampling import bootstrap, kendall, permutation_p_value, spearman
 
 ASYMPTOTIC_ABOVE = 5000  # images
-BOOTSTRAP_RESAMPLES = 2000
-PERMUTATIONS = 1999  # the least p-value is then 2 / 2000
-BATCH = 200  # resamples at once: 8 MB an array at 5000 images
-COLLINEAR = 1e-12  # 1 - r**2 up to here is rounding; one swap in 5000 images makes 2e-10
-
-Statistic = Callable[..., NDArray]  # of drawn images, (B, n) indices, to (B,); NaN where undefined
 
 
 @dataclass(frozen=True)
@@ -87,16 +75,16 @@ def associate(
     if (note := _undefined(columns, names, minimum=3)) is not None:
         return Association(method, n, None, None, None, None, None, note)
     levels = _levels(columns)
-    spearman = method == 'spearman'
-    result = stats.spearmanr(*levels) if spearman else stats.kendalltau(*levels, method='asymptotic')
+    by_rank = method == 'spearman'
+    result = stats.spearmanr(*levels) if by_rank else stats.kendalltau(*levels, method='asymptotic')
     coefficient, p_value = float(result[0]), float(result[1])
     if n > ASYMPTOTIC_ABOVE:
-        variance = (1 + coefficient**2 / 2) / (n - 3) if spearman else 0.437 / (n - 4)
+        variance = (1 + coefficient**2 / 2) / (n - 3) if by_rank else 0.437 / (n - 4)
         interval = _fisher_interval(coefficient, variance)
         return Association(method, n, coefficient, *interval, p_value, 'asymptotic', None)
-    statistic = partial(_spearman, levels) if spearman else _kendall(levels)
-    interval = _bootstrap(statistic, n, coefficient, seed)
-    p_value = _permutation_p_value(levels, spearman, seed)
+    statistic = partial(spearman, levels) if by_rank else kendall(levels)
+    interval = bootstrap(statistic, n, coefficient, seed)
+    p_value = permutation_p_value(levels, method, seed)
     return Association(method, n, coefficient, *interval, p_value, 'bootstrap', None)
 
 
@@ -118,7 +106,7 @@ def partial_association(
     columns = finite_columns(x=x, y=y, given=given)
     n = columns.shape[1]
     note = _undefined(columns, names, minimum=4)
-    statistic = partial(_spearman, _levels(columns))
+    statistic = partial(spearman, _levels(columns))
     coefficient = float(statistic(np.arange(n)[None])[0]) if note is None else math.nan
     if math.isnan(coefficient):
         note = note or f'{names[2]} ranks the images like {names[0]} or {names[1]}, or in exact reverse'
@@ -128,7 +116,7 @@ def partial_association(
     if n > ASYMPTOTIC_ABOVE:
         interval = _fisher_interval(coefficient, (1 + coefficient**2 / 2) / (n - 4))
         return Association('spearman', n, coefficient, *interval, p_value, 'asymptotic', None)
-    interval = _bootstrap(statistic, n, coefficient, seed)
+    interval = bootstrap(statistic, n, coefficient, seed)
     return Association('spearman', n, coefficient, *interval, p_value, 'bootstrap', None)
 
 
@@ -150,71 +138,3 @@ def _fisher_interval(coefficient: float, variance: float) -> tuple[float, float]
         return coefficient, coefficient
     centre, half = math.atanh(coefficient), float(stats.norm.ppf(0.975)) * math.sqrt(variance)
     return math.tanh(centre - half), math.tanh(centre + half)
-
-
-def _bootstrap(statistic: Statistic, n: int, coefficient: float, seed: int) -> tuple[float, float]:
-    options: dict[str, Any] = dict(n_resamples=BOOTSTRAP_RESAMPLES, batch=BATCH)
-    options |= dict(vectorized=True, method='percentile', random_state=np.random.default_rng(seed))
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', stats.DegenerateDataWarning)  # of the NaN dropped below
-        values = stats.bootstrap((np.arange(n),), statistic, **options).bootstrap_distribution
-    # some are not NaN: a few images keep a coefficient defined, and many resamples hold them
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return min(float(low), coefficient), max(float(high), coefficient)
-
-
-def _permutation_p_value(levels: NDArray, spearman: bool, seed: int) -> float:
-    """Twice the smaller tail, at most 1."""
-    x, y = stats.rankdata(levels, axis=-1)
-
-    def statistic(permuted: NDArray) -> float:
-        # Spearman: x @ y is the only part of the coefficient that permuting changes
-        return x @ permuted if spearman else stats.kendalltau(x, permuted, method='asymptotic')[0]
-
-    options: dict[str, Any] = dict(n_resamples=PERMUTATIONS, batch=BATCH)
-    options |= dict(permutation_type='pairings', random_state=np.random.default_rng(seed))
-    return float(stats.permutation_test((y,), statistic, **options).pvalue)
-
-
-def _spearman(levels: NDArray, drawn: NDArray, axis: int = -1) -> NDArray:
-    """Spearman of two columns, or partial Spearman of the first two given the third."""
-    ranks = np.stack([_centred_ranks(column[drawn]) for column in levels])
-    with np.errstate(invalid='ignore', divide='ignore'):
-        ranks /= np.sqrt((ranks**2).sum(axis, keepdims=True))
-        r = np.clip(np.einsum('ibn,jbn->ijb', ranks, ranks), -1, 1)
-        if len(levels) == 2:
-            return r[0, 1]
-        rest = 1 - r[:2, 2] ** 2
-        r_given = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt(rest[0] * rest[1])
-    return np.where((rest > COLLINEAR).all(axis=0), np.clip(r_given, -1, 1), np.nan)
-
-
-def _kendall(levels: NDArray) -> Statistic:
-    """Kendall's tau-b, from how often each image is drawn."""
-    n = levels.shape[1]
-    agreement = np.ones((n, n), np.float32)  # exact: below, its sums are whole and at most n
-    for column in levels:
-        agreement *= np.sign(np.subtract.outer(column, column, dtype=np.float32))
-
-    def statistic(drawn: NDArray, axis: int = -1) -> NDArray:
-        times = _counts(drawn).astype(np.float32)
-        agreeing = (times @ agreement * times).sum(axis, dtype=np.float64)
-        x, y = (n * n - (_counts(column[drawn]) ** 2).sum(axis) for column in levels)
-        with np.errstate(invalid='ignore'):
-            return agreeing / np.sqrt(x * y)  # x, y: ordered pairs that differ in the column
-
-    return statistic
-
-
-def _centred_ranks(levels: NDArray) -> NDArray:
-    """(B, n) levels to their ranks in each row; equal levels share the mean rank."""
-    counts = _counts(levels)
-    ranks = np.cumsum(counts, axis=-1) - (counts + levels.shape[1]) / 2
-    return np.take_along_axis(ranks, levels, axis=-1)
-
-
-def _counts(labels: NDArray) -> NDArray:
-    """How often each of 0 .. n - 1 occurs in each row: (B, n) to (B, n)."""
-    rows, n = labels.shape
-    flat = (labels + n * np.arange(rows)[:, None]).ravel()
-    return np.bincount(flat, minlength=rows * n).reshape(rows, n)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from iterbackbone.stats import association
+from iterbackbone.stats import association, resampling
 from iterbackbone.stats.association import associate, partial_association
 
 pytestmark = pytest.mark.filterwarnings('error')
@@ -25,7 +25,7 @@ columns = st.integers(0, 12).flatmap(
 @pytest.fixture(scope='module', autouse=True)
 def _few_permutations():  # half a second of Kendall for 1999, and nothing here is about their number
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(association, 'PERMUTATIONS', 29)
+        patch.setattr(resampling, 'PERMUTATIONS', 29)
         yield
 
 
