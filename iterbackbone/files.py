@@ -17,8 +17,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     nor a kill ever replaces a good file by half of one.
     """
     part = path.with_name(path.name + '.part')
-    with open(part, 'wb') as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with open(part, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

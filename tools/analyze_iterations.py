@@ -18,7 +18,9 @@ def parse_args():
     )
     parser.add_argument('folders', nargs='+', type=Path, help='evaluation folders', metavar='FOLDER')
     parser.add_argument('--out', type=Path, required=True, help='folder for the report and the figures')
-    parser.add_argument('--names', nargs='+', help='what to call the evaluations, one a folder')
+    parser.add_argument(
+        '--names', nargs='+', help='what to call the evaluations, one a folder; give it last'
+    )
     parser.add_argument(
         '--image-root', type=Path, default=Path(), help='what relative image paths are relative to'
     )
@@ -26,6 +28,11 @@ def parse_args():
         '--score-thr', type=float, default=0.3, help='lowest score of predicted boxes that are drawn'
     )
     return parser, parser.parse_args()
+
+
+def printable(text):
+    """Names come from the log: no control sequences reach the terminal."""
+    return ''.join(c if c.isprintable() else '?' for c in text)
 
 
 def main():
@@ -36,9 +43,13 @@ def main():
         parser.error(str(error))
     for evaluation in evaluations:
         for problem in evaluation.problems[:20]:
-            print(f'left out: {problem}', file=sys.stderr)
-    for summary in analyze(evaluations, args.out, args.image_root, args.score_thr):
-        print(f'\n{summary["name"]}: {summary["num_images"]} images')
+            print(printable(f'problem: {problem}'), file=sys.stderr)
+    try:
+        summaries = analyze(evaluations, args.out, args.image_root, args.score_thr)
+    except OSError as error:
+        parser.error(f'argument --out: {error}')
+    for summary in summaries:
+        print(printable(f'{summary["name"]}: {summary["num_images"]} images'))
         for entry in [*summary['associations'], *summary['partial']]:
             print(f'  {entry["words"]}')
     print(f'\n{args.out / "report.html"}')

@@ -162,9 +162,7 @@ def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
 def _module(macs: IterativeMacs) -> dict[str, Any]:
     """One iterative module at one input size; the MACs of its stages are those of one row."""
     table, stages, at = macs.table, [], 0
-    for number, stage in enumerate(
-        macs.module.iterative_stages(), getattr(macs.module, 'stage', 0) + 1
-    ):
+    for number, stage in enumerate(macs.module.iterative_stages(), getattr(macs.module, 'stage', 0)):
         blocks = slice(at, at + len(stage.blocks))
         at = blocks.stop
         stages.append(

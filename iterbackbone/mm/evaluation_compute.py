@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def read_evaluation_compute(folder: Path, model: nn.Module) -> EvaluationCompute
     calls: Counter[Size] = Counter()
     rois: Counter[Size] = Counter()
     for record in records:
-        height, width = record['input_size'] or (0, 0)
+        height, width = record['input_size']
         calls[height, width] += record['num_calls']
         rois[height, width] += record.get('num_rois', 0)
     return EvaluationCompute(
@@ -74,8 +75,13 @@ def _records(folder: Path) -> list[IterationRecord]:
     if problems or not lines:
         raise ValueError(f'log has lines that cannot be used: {problems[0] if problems else path}')
     for number, record in lines:
-        if not record.get('input_size'):
-            raise ValueError(f'{path}:{number}: input_size must be [H, W], got null')
+        for name in ('num_calls', 'macs_lowest', 'macs_resnet'):
+            if record.get(name) is None:
+                raise ValueError(f'{path}:{number}: {name} is missing')
+        if len(record.get('input_size') or ()) != 2:
+            raise ValueError(
+                f'{path}:{number}: input_size must be [H, W], got {record.get("input_size")}'
+            )
     return [record for _, record in lines]
 
 
@@ -88,7 +94,7 @@ def _check_model(folder: Path, meta: dict[str, Any], model: nn.Module) -> None:
     expected = {name: value for name, value in fields.items() if 'mac_table' not in name}
     expected['parameters'] = parameter_counts(model)
     for name, value in expected.items():
-        if meta.get(name) != value:
+        if meta.get(name) != json.loads(json.dumps(value)):  # as JSON knows it: tuples are lists
             raise ValueError(
                 f'log must be of the same model as the config, whose {name} is {value}; '
                 f'that of {folder} is {meta.get(name)}'

@@ -69,12 +69,14 @@ class EvaluationFolder:
         self._maps.publish(num_images)
         barrier()
         if get_rank() == 0:
+            described = json.dumps(json.loads(to_line(meta)), indent=2) + '\n'
+            (self.path / META).unlink(missing_ok=True)  # an earlier evaluation's: no longer whole
             for name in (PREDICTIONS, RECORDS):
                 parts = [_part(self.path, name, rank) for rank in range(get_world_size())]
                 _replace(self.path / name, islice(_interleaved(parts), num_images))
                 for part in parts:
                     part.unlink()
-            _replace(self.path / META, [json.dumps(json.loads(to_line(meta)), indent=2) + '\n'])
+            _replace(self.path / META, [described])
         barrier()
 
 

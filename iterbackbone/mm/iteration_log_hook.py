@@ -14,7 +14,6 @@ from .detection_record import annotations_are_resized, is_detection, object_fiel
 from .evaluation_folder import EvaluationFolder
 from .evaluation_meta import class_names, evaluation_meta
 from .image_compute import image_compute
-from .log_summary import summarise_log
 from .segmentation_record import is_segmentation, label_map_fields, label_maps
 from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
@@ -128,8 +127,14 @@ class IterationLogHook(Hook):
 
     def _show(self, runner: Runner) -> None:
         """The console's line, the visualizer's scalars and picture."""
+        from .log_summary import summarise_log  # matplotlib and scipy: only when needed
+
         assert self._folder is not None
-        summary = summarise_log(self._folder.path)
+        try:
+            summary = summarise_log(self._folder.path)
+        except Exception as error:  # the log is written: a summary must not end a training
+            runner.logger.warning(f'the iteration log {self._folder.path} has no summary: {error!r}')
+            return
         runner.logger.info(summary.line)
         mode, _, step = self._folder.path.name.split('_')
         scalars = {f'{mode}/{name}': value for name, value in summary.scalars.items()}

@@ -18,6 +18,8 @@ from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
 
+OURS = re.compile(r'(figure4|figure6|stages|(\d+_.*_)?(easiest|hardest))\.png')
+
 
 def analyze(
     evaluations: list[Evaluation], out: Path, image_root: Path, score_threshold: float
@@ -35,12 +37,16 @@ def analyze(
     """
     out.mkdir(parents=True, exist_ok=True)
     summaries = [summarise(evaluation) for evaluation in evaluations]
-    for name, figure in figures(evaluations, summaries).items():
-        save_figure(figure, out / f'{name}.png')
-    for evaluation in evaluations:
-        prefix = f'{_file_name(evaluation.name)}_' if len(evaluations) > 1 else ''
+    pictures = {f'{name}.png': figure for name, figure in figures(evaluations, summaries).items()}
+    for run, evaluation in enumerate(evaluations, start=1):
+        prefix = f'{run}_{_file_name(evaluation.name)}_' if len(evaluations) > 1 else ''
         for name, figure in contact_sheets(evaluation, image_root, score_threshold).items():
-            save_figure(figure, out / f'{prefix}{name}.png')
+            pictures[f'{prefix}{name}.png'] = figure
+    for old in set(out.glob('*.png')) - {out / name for name in pictures}:
+        if OURS.fullmatch(old.name):  # of an earlier report in the same folder
+            old.unlink()
+    for name, figure in pictures.items():
+        save_figure(figure, out / name)
     table = io.StringIO()
     write_csv(evaluations, table)
     save_text(table.getvalue(), out / 'records.csv')
@@ -59,8 +65,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 def save_text(text: str, path: Path) -> None:
     """Write UTF-8."""
     with whole_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors='backslashreplace'))
 
 
 def _file_name(text: str) -> str:
-    return re.sub(r'[^A-Za-z0-9.-]+', '-', text).strip('-.') or 'evaluation'
+    return re.sub(r'[^A-Za-z0-9.-]+', '-', text).strip('-.')[:60] or 'evaluation'

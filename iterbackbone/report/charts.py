@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .evaluation import Evaluation
-from .measures import COUNT, SIZE, Measure, image_errors
-from .points import shown
-from .style import colour, jittered, mean_label
+from .measures import COUNT, SIZE, Measure, error_title
+from .points import MAX_POINTS, shown
+from .style import bars, colour, jittered, mean_label
 
+USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
 LAYOUT = dict(
     template='plotly_white',
     margin=dict(l=60, r=20, t=70, b=50),
@@ -29,7 +30,7 @@ def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> di
         'figure6a': scatter(evaluations, summaries, COUNT),
         'figure6b': scatter(evaluations, summaries, SIZE),
         'stages': stages(summaries),
-        'figure4': errors(evaluations, summaries),
+        'figure4': errors(summaries),
         'tradeoff': tradeoff(summaries),
     }
     return {name: figure for name, figure in found.items() if figure is not None}
@@ -42,7 +43,7 @@ def scatter(
     figure = go.Figure()
     for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
         if measure.field in summary['bins']:
-            _add_points(figure, run, evaluation, measure, alone=len(summaries) == 1)
+            _add_points(figure, run, evaluation, measure, runs=len(summaries))
             _add_means(figure, run, mean_label(summaries, run), summary['bins'][measure.field])
     if not figure.data:
         return None
@@ -52,16 +53,16 @@ def scatter(
 
 
 def _add_points(
-    figure: go.Figure, run: int, evaluation: Evaluation, measure: Measure, alone: bool
+    figure: go.Figure, run: int, evaluation: Evaluation, measure: Measure, runs: int
 ) -> None:
-    chosen = shown(evaluation)
+    chosen = shown(evaluation, MAX_POINTS // runs)
     x = evaluation.column(measure.field)[chosen]
     y = evaluation.column('total_iterations')[chosen]
     figure.add_scatter(
-        x=x if measure.log else jittered(x, 0),
+        x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),
         y=jittered(y, 1),
         mode='markers',
-        name='image' if alone else _safe(evaluation.name),
+        name='image' if runs == 1 else _safe(evaluation.name),
         customdata=[f'{run}/{i}' for i in chosen],
         hoverinfo='none',  # the page shows its own, with the picture
         marker=dict(color=colour(run), size=6, opacity=0.45),
@@ -69,16 +70,15 @@ def _add_points(
 
 
 def _add_means(figure: go.Figure, run: int, label: str, bins: list[dict[str, Any]]) -> None:
-    means = [b['mean'] for b in bins]
-    lows, highs = ([_or(b[key], b['mean']) for b in bins] for key in ('mean_low', 'mean_high'))
+    means, below, above = bars(bins)
     figure.add_scatter(
         x=[b['x_mean'] for b in bins],
-        y=means,
+        y=means.tolist(),
         error_y=dict(
             type='data',
             symmetric=False,
-            array=np.subtract(highs, means).tolist(),
-            arrayminus=np.subtract(means, lows).tolist(),
+            array=above.tolist(),
+            arrayminus=below.tolist(),
         ),
         mode='lines+markers',
         name=_safe(label),
@@ -117,7 +117,7 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
     return figure
 
 
-def errors(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> go.Figure | None:
+def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
     """Figure 4: mean error of the images by their iterations, and the overall one as a line."""
     figure = go.Figure()
     for run, summary in enumerate(summaries):
@@ -129,15 +129,17 @@ def errors(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> go
     if not figure.data:
         return None
     figure.update_layout(
-        **LAYOUT, xaxis_title='iterations per image', yaxis_title=image_errors(evaluations[0])[0]
+        **LAYOUT, xaxis_title='iterations per image', yaxis_title=error_title(summaries)
     )
+    figure.update_yaxes(range=[0, 1])
     figure.update_xaxes(tickformat='~r', nticks=12)
     return figure
 
 
 def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
     """Score against MACs, one point an evaluation; None where there are not several."""
-    names = [name for name in summaries[0]['score'] if all(name in s['score'] for s in summaries)]
+    shared = [name for name in summaries[0]['score'] if all(name in s['score'] for s in summaries)]
+    names = [name for name in USUAL_SCORES if name in shared] or shared
     if len(summaries) < 2 or not names:
         return None
     figure = go.Figure()
@@ -150,14 +152,10 @@ def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
             marker=dict(color=colour(run), size=14),
             hovertemplate='%{x:.2f} GMAC, %{y:.3f}<extra></extra>',
         )
-    figure.update_layout(**LAYOUT, xaxis_title='GMAC per image', yaxis_title=_safe(names[0]))
+    figure.update_layout(**LAYOUT, xaxis_title='adaptive GMAC per image', yaxis_title=_safe(names[0]))
     return figure
 
 
 def _safe(text: str) -> str:
-    """Plotly reads markup in names."""
-    return html.escape(text)
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
+    """Plotly reads markup in names, and shows quotation marks as they are."""
+    return html.escape(text, quote=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stats.record_reader import Problem, read_meta, read_records
+from ..stats.record_reader import Problem, missing_and_repeated, read_meta, read_records
 from ..stats.records import META, PREDICTIONS, RECORDS, IterationRecord
 from .predictions import Predictions
 
@@ -81,7 +81,8 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
     predictions = Predictions.read(folder / PREDICTIONS, lines if read_predictions else [])
     name = name or f'{Path(str(meta.get("config") or folder)).stem} {folder.name}'
     records = [line.record for line in lines]
-    return Evaluation(folder, name, meta, records, predictions, problems + predictions.problems)
+    problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *predictions.problems]
+    return Evaluation(folder, name, meta, records, predictions, problems)
 
 
 def load_evaluations(folders: list[Path], names: list[str] | None = None) -> list[Evaluation]:
@@ -92,20 +93,20 @@ def load_evaluations(folders: list[Path], names: list[str] | None = None) -> lis
     """
     if names and len(names) != len(folders):
         raise ValueError(f'names must be {len(folders)}, one a folder, got {len(names)}: {names}')
-    evaluations: list[Evaluation] = []
-    for i, folder in enumerate(folders):
-        evaluation = load_evaluation(folder, names[i] if names else None)
-        if any(evaluation.name == other.name for other in evaluations):
-            evaluation = load_evaluation(folder, f'{evaluation.name} ({i + 1})')
-        evaluations.append(evaluation)
-    return evaluations
+    found = [load_evaluation(f, names[i] if names else None) for i, f in enumerate(folders)]
+    names = [evaluation.name for evaluation in found]
+    return [
+        replace(e, name=f'{e.name} ({i + 1})') if e.name in names[:i] else e
+        for i, e in enumerate(found)
+    ]
 
 
 def _check_meta(meta: dict[str, Any], path: Path) -> None:
     """Raise ValueError unless the fields that the report computes with are of their type."""
     for field in ('max_iterations', 'blocks_per_stage'):
         value = meta.get(field)
-        if not isinstance(value, list) or not all(type(v) is int and 0 < v < 10**6 for v in value):
+        positive = isinstance(value, list) and all(type(v) is int and 0 < v < 10**4 for v in value)
+        if not positive or not value:
             raise ValueError(f'{path}: {field} must be a list of positive integers, got {value!r}')
     if sum(meta['blocks_per_stage']) != len(meta['max_iterations']):
         raise ValueError(

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ..stats.association import Association
 from .evaluation import Evaluation
-from .measures import COUNT, SIZE, Measure, image_errors
+from .measures import COUNT, SIZE, Measure, error_title
 from .points import shown
-from .style import colour, jittered, mean_label
+from .style import bars, colour, jittered, mean_label
 from .wording import short
 
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')  # runs differ in print without colour, too
@@ -24,7 +25,7 @@ def figures(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> d
     if any(COUNT.field in summary['bins'] for summary in summaries):
         found['figure6'] = figure6(evaluations, summaries)
     if any(summary['error'] for summary in summaries):
-        found['figure4'] = figure4(evaluations, summaries)
+        found['figure4'] = figure4(summaries)
     return found
 
 
@@ -36,7 +37,10 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
             _points(axes, run, evaluation, measure)
             _means(axes, run, mean_label(summaries, run), summary['bins'].get(measure.field, []))
         axes.set_xlabel(measure.label)
-        axes.set_xscale('log' if measure.log else 'linear')
+        sizes = [b['x_mean'] for s in summaries for b in s['bins'].get(measure.field, [])]
+        if measure.log and max(sizes, default=0) > 0:
+            axes.set_xscale('log')
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(_title(summaries, measure), fontsize=9)
     figure.axes[0].set_ylabel('iterations per image')
     figure.axes[0].legend(fontsize=8)
@@ -55,15 +59,11 @@ def _points(axes: Axes, run: int, evaluation: Evaluation, measure: Measure) -> N
 def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None:
     if not bins:
         return
-    means = np.array([b['mean'] for b in bins])
-    lows, highs = (
-        np.array([m if b[key] is None else b[key] for b, m in zip(bins, means, strict=True)])
-        for key in ('mean_low', 'mean_high')
-    )
+    means, below, above = bars(bins)
     axes.errorbar(
         [b['x_mean'] for b in bins],
         means,
-        yerr=np.stack([means - lows, highs - means]),
+        yerr=np.stack([below, above]),
         color=colour(run),
         marker=MARKERS[run % len(MARKERS)],
         markeredgecolor='white',
@@ -74,9 +74,13 @@ def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None
 
 def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:
     """The correlations, one line a run."""
-    entries = [entry for summary in summaries for entry in summary['associations']]
-    found = [entry['spearman'] for entry in entries if entry['field'] == measure.field]
-    return '\n'.join(f'rho {short(Association(**spearman))}' for spearman in found)
+    lines = []
+    for summary in summaries:
+        name = f'{_literal(summary["name"])}: ' if len(summaries) > 1 else ''
+        for entry in summary['associations']:
+            if entry['field'] == measure.field:
+                lines.append(f'{name}rho {short(Association(**entry["spearman"]))}')
+    return '\n'.join(lines)
 
 
 def stages(summaries: list[dict[str, Any]]) -> Figure:
@@ -90,7 +94,7 @@ def stages(summaries: list[dict[str, Any]]) -> Figure:
             x = np.array(counts['iterations']) + (run - (len(summaries) - 1) / 2) * width
             share = 100 * np.array(counts['images']) / summary['num_images']
             panels[k].bar(x, share, width, color=colour(run), label=_literal(summary['name']))
-            panels[k].set_title(f'stage {k} (at most {summary["iterations"]["max"][k]})', fontsize=9)
+            panels[k].set_title(f'stage {k}', fontsize=9)
             panels[k].set_xlim(0.4, max(summary['iterations']['max'][k] + 0.6, panels[k].get_xlim()[1]))
             panels[k].set_xlabel('iterations')
             panels[k].xaxis.get_major_locator().set_params(integer=True)
@@ -101,7 +105,7 @@ def stages(summaries: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def figure4(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> Figure:
+def figure4(summaries: list[dict[str, Any]]) -> Figure:
     """Mean error of the images by their iterations; dashed: all images."""
     figure = Figure(figsize=(5.6, 4), layout='constrained', dpi=150)
     axes = figure.subplots()
@@ -110,7 +114,8 @@ def figure4(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
             _means(axes, run, mean_label(summaries, run), summary['error']['bins'])
             axes.axhline(summary['error']['overall'], color=colour(run), linestyle='--', linewidth=1)
     axes.set_xlabel('iterations per image')
-    axes.set_ylabel(image_errors(evaluations[0])[0])
+    axes.set_ylabel(error_title(summaries))
+    axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
     return figure
 

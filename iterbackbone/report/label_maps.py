@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .evaluation import Evaluation
-from .pictures import MAX_SIDE
+from .pictures import MAX_SIDE, UNREADABLE
 
 IGNORED = 255
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
@@ -37,22 +37,22 @@ def label_maps(evaluation: Evaluation, i: int) -> dict[str, Labels]:
 
 def coloured(evaluation: Evaluation, labels: Labels) -> NDArray[np.uint8]:
     """(h, w, 3) in the data set's colours, or in evenly spread ones; ignored pixels black."""
-    known = labels != IGNORED
-    palette = colours(evaluation, int(labels[known].max(initial=0)) + 1)
-    return np.where(known[..., None], palette[np.where(known, labels, 0)], 0).astype(np.uint8)
+    values, places = np.unique(labels, return_inverse=True)
+    palette = np.array([colour_of(evaluation, int(value)) for value in values], dtype=np.uint8)
+    palette[values == IGNORED] = 0
+    return palette[places.reshape(labels.shape)]
 
 
-def colours(evaluation: Evaluation, count: int) -> NDArray[np.uint8]:
-    """At least ``count`` colours by label, (n, 3)."""
+def colour_of(evaluation: Evaluation, label: int) -> tuple[int, int, int]:
+    """Red, green and blue of a class."""
     palette = evaluation.meta.get('palette')
     try:
-        given = np.asarray(palette or [], dtype=np.int64).reshape(-1, 3).clip(0, 255)
-    except (TypeError, ValueError, OverflowError):
-        given = np.zeros((0, 3), dtype=np.int64)
-    # The golden ratio spreads hues evenly whatever their number.
-    hues = [(0.618034 * n) % 1 for n in range(len(given), count)]
-    made = [[round(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.65, 0.9)] for hue in hues]
-    return np.concatenate([given, np.array(made, dtype=np.int64).reshape(-1, 3)]).astype(np.uint8)
+        red, green, blue = (min(max(int(c), 0), 255) for c in palette[label])
+    except (TypeError, ValueError, IndexError, KeyError):
+        # The golden ratio spreads hues evenly whatever their number.
+        hue = colorsys.hsv_to_rgb((0.618034 * label) % 1, 0.65, 0.9)
+        red, green, blue = (round(255 * c) for c in hue)
+    return red, green, blue
 
 
 def embedded_maps(evaluation: Evaluation, i: int) -> dict[str, Any]:
@@ -70,12 +70,11 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
     """The most frequent classes of both maps."""
     values, pixels = np.unique(np.concatenate([m.ravel() for m in maps]), return_counts=True)
     order = [int(values[n]) for n in np.argsort(-pixels, kind='stable') if values[n] != IGNORED]
-    palette = colours(evaluation, max(order, default=0) + 1)
     names = evaluation.classes
     return [
         {
             'name': names[n] if n < len(names) else str(n),
-            'colour': '#{:02x}{:02x}{:02x}'.format(*palette[n]),
+            'colour': '#{:02x}{:02x}{:02x}'.format(*colour_of(evaluation, n)),
         }
         for n in order[:LEGEND]
     ]
@@ -84,16 +83,16 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
 def _read(folder: Path, name: Any) -> Labels | None:
     if not isinstance(name, str):
         return None
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        return None
     try:
-        with Image.open(path) as image:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            return None
+        with Image.open(path, formats=('PNG',)) as image:
             image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.NEAREST)
             labels = np.asarray(image).astype(np.int64)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return None
-    return labels if labels.ndim == 2 else None
+    return labels if labels.ndim == 2 and labels.min(initial=0) >= 0 else None
 
 
 def _uri(pixels: NDArray[np.uint8]) -> str:

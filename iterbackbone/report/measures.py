@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,13 +53,19 @@ def present(evaluation: Evaluation) -> list[Measure]:
     return [m for m in MEASURES if np.isfinite(evaluation.column(m.field)).any()]
 
 
+def error_title(summaries: list[dict[str, Any]]) -> str:
+    """What the errors of several evaluations are called."""
+    return ' or '.join(dict.fromkeys(s['error']['name'] for s in summaries if s['error']))
+
+
 def image_errors(evaluation: Evaluation) -> tuple[str, Column]:
     """How wrong each image's prediction is: the name of that error and its values, (n,).
 
     NaN where an image has none.
     """
-    if evaluation.meta.get('task') in _ERRORS:
-        field, name = _ERRORS[evaluation.meta['task']]
+    task = str(evaluation.meta.get('task'))
+    if task in _ERRORS:
+        field, name = _ERRORS[task]
         return name, 1 - evaluation.column(field)
     values = [np.nan if e is None else e for e in evaluation.predictions.errors]
     return '1 - AP50 of the image', np.array(values, dtype=np.float64)

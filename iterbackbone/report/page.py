@@ -24,7 +24,7 @@ from .tables import percent, side_by_side
 from .wording import probability, short
 
 GALLERY = 12
-PICTURE_BYTES = 8_000_000  # with plotly's 5 MB and the points' text the page stays below 15 MB
+PICTURE_BYTES = 7_500_000  # with plotly's 5 MB and the points' text the page stays below 15 MB
 
 
 def render(
@@ -44,10 +44,11 @@ def render(
     budget = PICTURE_BYTES // len(evaluations)
     pictures = [embed(e, image_root, score_threshold, budget) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))
+    most = MAX_POINTS // len(evaluations)
     figures = charts(evaluations, summaries)
     data = {
         'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
-        'runs': [details(*run) for run in shown],
+        'runs': [details(*run, most=most) for run in shown],
     }
     scripts = {'plotly': get_plotlyjs(), 'script': _file('report.js')}
     return (
@@ -59,8 +60,9 @@ def render(
             colours=[colour(i) for i in range(len(summaries))],
             charts=set(figures),
             galleries=[_galleries(*run) for run in shown],
-            notes=[note for run in shown for note in _notes(*run)],
-            task=evaluations[0].meta.get('task'),
+            notes=[note for run in shown for note in _notes(*run, most)],
+            tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
+            rois=any(summary['rois'] for summary in summaries),
             score_threshold=score_threshold,
             data=_embedded(data),
             css=Markup(_file('report.css')),
@@ -79,11 +81,11 @@ def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[s
     ]
 
 
-def _notes(evaluation: Evaluation, pictures: dict[int, Any]) -> list[str]:
+def _notes(evaluation: Evaluation, pictures: dict[int, Any], most: int) -> list[str]:
     count = len(evaluation.records)
     notes = [f'{evaluation.name}: pictures of {len(pictures)} of {count} images are in this file.']
-    if count > MAX_POINTS:
-        notes.append(f'{MAX_POINTS} of its images are drawn as points, evenly over the ranking.')
+    if count > most:
+        notes.append(f'{most} of its images are drawn as points, evenly over the ranking.')
     return notes
 
 

@@ -16,6 +16,8 @@ from .evaluation import Evaluation
 MAX_SIDE = 320
 MAX_BOXES = 50
 QUALITY = 60
+# What Pillow's decoders raise on files that are missing, broken or enormous.
+UNREADABLE = (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError)
 
 
 def ranking(evaluation: Evaluation) -> list[int]:
@@ -32,14 +34,14 @@ def thumbnail(path: Path) -> Image.Image | None:
             picture = ImageOps.exif_transpose(image).convert('RGB')
             picture.thumbnail((MAX_SIDE, MAX_SIDE))
             return picture
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return None  # a missing, broken or enormous file must not cost the report
 
 
-def data_uri(picture: Image.Image, quality: int = QUALITY) -> str:
+def data_uri(picture: Image.Image) -> str:
     """The picture as WebP inside a URI."""
     buffer = io.BytesIO()
-    picture.save(buffer, format='webp', quality=quality)
+    picture.save(buffer, format='webp', quality=QUALITY, method=2)
     return 'data:image/webp;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -58,7 +60,9 @@ def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str
     if not height or not width:
         return {}
     return {
-        kind: _drawn(boxes, (width, height), evaluation.classes, score_threshold)
+        kind: _drawn(
+            boxes, (width, height), evaluation.classes, score_threshold if kind == 'predicted' else 0
+        )
         for kind, boxes in evaluation.predictions.boxes(i).items()
     }
 

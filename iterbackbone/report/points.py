@@ -10,23 +10,25 @@ from .evaluation import Evaluation
 from .measures import image_errors
 from .pictures import ranking
 
-MAX_POINTS = 3000  # more slow a browser down and hide each other
+MAX_POINTS = 3000  # of all evaluations; more slow a browser down and hide each other
 
 
-def shown(evaluation: Evaluation) -> list[int]:
-    """Records that are drawn: all, or 3000 spread evenly over the ranking by iterations."""
+def shown(evaluation: Evaluation, most: int = MAX_POINTS) -> list[int]:
+    """Records that are drawn: all, or ``most`` spread evenly over the ranking by iterations."""
     ranked = ranking(evaluation)
-    if len(ranked) <= MAX_POINTS:
+    if len(ranked) <= most:
         return ranked
-    chosen = np.linspace(0, len(ranked) - 1, MAX_POINTS).round().astype(int)
+    chosen = np.linspace(0, len(ranked) - 1, most).round().astype(int)
     return [ranked[k] for k in chosen]
 
 
-def details(evaluation: Evaluation, pictures: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def details(
+    evaluation: Evaluation, pictures: dict[int, dict[str, Any]], most: int
+) -> dict[int, dict[str, Any]]:
     """What hovering and clicking show of each record: those drawn and those with a picture."""
     errors = image_errors(evaluation)[1]
     found = {}
-    for i in dict.fromkeys([*shown(evaluation), *pictures]):
+    for i in dict.fromkeys([*shown(evaluation, most), *pictures]):
         record = evaluation.records[i]
         found[i] = {
             'id': str(record.get('img_id')),

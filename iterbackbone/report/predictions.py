@@ -40,12 +40,16 @@ class Predictions:
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
-        offset = 0
+        offset = last = 0
         with open(path, 'rb') as file:
             for number, text in enumerate(file, start=1):
                 if number in wanted:
                     predictions._add(wanted[number], number, text, offset, records)
                 offset += len(text)
+                last = number
+        lost = sum(number > last for number in wanted)
+        if lost:
+            predictions.problems.append(Problem(str(path), 0, f'{lost} images have no line'))
         return predictions
 
     def _add(self, i: int, number: int, text: bytes, offset: int, records: list[Line]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from .evaluation import Column
 
 # Okabe & Ito's palette: apart also for colour-blind readers.
+MIN_IMAGES = 5  # of a bin whose mean gets an interval
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 
 
@@ -23,6 +24,20 @@ def jittered(values: Column, seed: int) -> Column:
     if not (finite == np.rint(finite)).all():
         return values
     return values + np.random.default_rng(seed).uniform(-0.2, 0.2, len(values))
+
+
+def bars(bins: list[dict[str, Any]]) -> tuple[Column, Column, Column]:
+    """Binned means and the lengths of their intervals below and above, (bins,) each.
+
+    A bin of few images has no bar: its interval would be wider than the axis.
+    """
+    means = np.array([b['mean'] for b in bins])
+    trusted = [b['num_images'] >= MIN_IMAGES for b in bins]
+    low, high = (
+        np.array([b[key] if good else b['mean'] for b, good in zip(bins, trusted, strict=True)])
+        for key in ('mean_low', 'mean_high')
+    )
+    return means, means - low, high - means
 
 
 def mean_label(summaries: list[dict[str, Any]], run: int) -> str:

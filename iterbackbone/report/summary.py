@@ -34,6 +34,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
         'num_images': len(evaluation.records),
         'problems': [str(problem) for problem in evaluation.problems],
         'macs': _macs(evaluation),
+        'rois': _rois(evaluation),
         'iterations': {
             'max': evaluation.stage_limits,
             'mean': evaluation.iterations.mean(axis=0).tolist(),
@@ -51,12 +52,27 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
 def _macs(evaluation: Evaluation) -> dict[str, Any]:
     macs, full = evaluation.column('macs'), evaluation.column('macs_full')
     fields = {'lowest': 'macs_lowest', 'mean': 'macs', 'highest': 'macs_full', 'resnet': 'macs_resnet'}
-    means = {name: _mean(evaluation.column(field)) for name, field in fields.items()}
+    # A field that only some lines have (of an older version) has no mean to compare with.
+    means = {name: _whole_mean(evaluation.column(field)) for name, field in fields.items()}
     return {
         **means,
         'observed': _spread(macs),
-        'share_of_full': float(macs.sum() / full.sum()) if full.sum() else None,
+        'share_of_full': _share(macs, full),
         'share_of_resnet': means['mean'] / means['resnet'] if means['resnet'] else None,
+    }
+
+
+def _rois(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Of a C4 detector, whose RoI head iterates for every RoI; None for others."""
+    counts = evaluation.column('num_rois')
+    limits = evaluation.meta.get('roi_max_iterations')
+    if not np.isfinite(counts).any() or not isinstance(limits, list):
+        return None
+    return {
+        'per_image': _mean(counts),
+        'mean_iterations': _mean(evaluation.column('mean_roi_iterations')),
+        'max': limits,
+        'budget': evaluation.meta.get('roi_budget'),
     }
 
 
@@ -136,7 +152,7 @@ def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
 def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
     """One row a class that occurs: the images that show it."""
     errors = image_errors(evaluation)[1]
-    share = evaluation.column('macs') / np.maximum(evaluation.column('macs_full'), 1)
+    macs, full = evaluation.column('macs'), evaluation.column('macs_full')
     rows: dict[str, list[int]] = {}
     for i, record in enumerate(evaluation.records):
         for name in record.get('class_names') or ():
@@ -146,7 +162,7 @@ def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
             'name': name,
             'num_images': len(images),
             'mean_iterations': _mean(total[images]),
-            'share_of_full': _mean(share[images]),
+            'share_of_full': _share(macs[images], full[images]),
             'mean_error': _mean(errors[images]),
         }
         for name, images in sorted(rows.items())
@@ -154,8 +170,8 @@ def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
 
 
 def _counts(stage: Column) -> dict[str, list[float]]:
-    """How many images took how many iterations; means over several calls are rounded."""
-    values, images = np.unique(np.rint(stage), return_counts=True)
+    """How many images took how many iterations; means over several calls are rounded, halves up."""
+    values, images = np.unique(np.floor(stage + 0.5), return_counts=True)
     return {'iterations': values.astype(int).tolist(), 'images': images.tolist()}
 
 
@@ -166,6 +182,14 @@ def _spread(values: Column) -> dict[str, float]:
         'lowest': float(values.min()),
         'highest': float(values.max()),
     }
+
+
+def _share(part: Column, whole: Column) -> float | None:
+    return float(part.sum() / whole.sum()) if whole.sum() else None
+
+
+def _whole_mean(values: Column) -> float | None:
+    return float(values.mean()) if np.isfinite(values).all() else None
 
 
 def _mean(values: Column) -> float | None:

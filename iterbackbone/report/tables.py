@@ -32,36 +32,34 @@ FIELDS = (
     'mean_relative_area',
     'num_classes',
     'boundary_fraction',
+    'miou',
+    'pixel_accuracy',
     'num_rois',
     'mean_roi_iterations',
 )
 
 
 def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What stands beside each other for several evaluations: (name, value)."""
+    """What stands beside each other for several evaluations, always in this order: (name, value)."""
     macs, iterations = summary['macs'], summary['iterations']
     yield 'images', str(summary['num_images'])
     for name, value in summary['score'].items():
-        yield name, f'{value:.3f}'
+        yield f'score: {name}', f'{value:.3f}'
     yield 'iterations per stage', '/'.join(f'{n:.2f}' for n in iterations['mean'])
     yield 'of at most', '/'.join(map(str, iterations['max']))
-    budget = summary['budget'] if isinstance(summary['budget'], dict) else {}
-    if budget.get('caps') is not None:
-        yield 'budget, iterations per stage', str(budget['caps'])
-    if budget.get('threshold') is not None:
-        yield 'budget, halting threshold', str(budget['threshold'])
+    yield 'budget', _budget(summary['budget'])
     total = iterations['total']
     yield 'iterations per image', f'{total["mean"]:.2f} ({total["lowest"]:g} to {total["highest"]:g})'
+    yield from _roi_rows(summary['rois'])
     bounds = (gmacs(macs[key]) for key in ('lowest', 'mean', 'highest'))
-    yield 'GMAC at one iteration / mean / all', ' / '.join(bounds)
+    yield 'adaptive GMAC: one iteration / mean / all', ' / '.join(bounds)
     yield 'share of all iterations', percent(macs['share_of_full'])
-    resnet = summary['resnet'] if isinstance(summary['resnet'], dict) else {}
-    if macs['resnet'] is not None:
-        yield f'GMAC of {resnet.get("name", "the ResNet")}', gmacs(macs['resnet'])
-        yield 'share of that', percent(macs['share_of_resnet'])
-    parameters = summary['parameters'] if isinstance(summary['parameters'], dict) else {}
+    resnet = _dict(summary['resnet'])
+    yield 'plain ResNet of that shape', f'{resnet.get("name", "n/a")}, {gmacs(macs["resnet"])} GMAC'
+    yield 'share of that ResNet', percent(macs['share_of_resnet'])
+    parameters = _dict(summary['parameters'])
     yield (
-        'parameters, M (backbone)',
+        'parameters of the model (backbone), M',
         (f'{millions(parameters.get("total"))} ({millions(parameters.get("backbone"))})'),
     )
     for entry in [*summary['associations'], *summary['partial']]:
@@ -70,10 +68,30 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f'mean {summary["error"]["name"]}', f'{summary["error"]["overall"]:.3f}'
 
 
+def _roi_rows(rois: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if rois is not None:
+        yield 'RoIs per image', f'{rois["per_image"]:.1f}'
+        mean = rois['mean_iterations']
+        limits = '/'.join(map(str, rois['max']))
+        yield 'iterations per RoI', f'{"n/a" if mean is None else f"{mean:.2f}"} of at most {limits}'
+        yield 'budget of the RoI head', _budget(rois['budget'])
+
+
+def _budget(budget: Any) -> str:
+    caps, threshold = (_dict(budget).get(key) for key in ('caps', 'threshold'))
+    parts = [f'at most {"/".join(map(str, caps))} iterations'] if isinstance(caps, list) else []
+    return ', '.join(parts + ([f'halting at {threshold}'] if threshold is not None else [])) or 'none'
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def side_by_side(summaries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     """Rows of all evaluations, in the order they first occur; '' where one has none."""
     columns = [dict(rows(summary)) for summary in summaries]
-    names = dict.fromkeys(name for column in columns for name in column)
+    longest = sorted(columns, key=len, reverse=True)
+    names = dict.fromkeys(name for column in longest for name in column)
     return [(name, [column.get(name, '') for column in columns]) for name in names]
 
 
@@ -91,8 +109,11 @@ def markdown(summaries: list[dict[str, Any]]) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return re.sub(r'([\\`*_{}\[\]<>#|!&])', r'\\\1', ' '.join(text.split()))
+    """Text that Markdown shows as it is: no markup, links, mentions or control characters."""
+    words = ' '.join(text.split())
+    shown = ''.join(c if c.isprintable() else '?' for c in words)
+    escaped = re.sub(r'([\\`*_{}\[\]<>#|!&~$])', r'\\\1', shown)
+    return re.sub(r'@|://|www\.', lambda match: match[0][0] + '\u200b' + match[0][1:], escaped)
 
 
 def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:

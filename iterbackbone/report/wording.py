@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..stats.association import Association
+from ..stats.resampling import PERMUTATIONS
 
-STRENGTHS = ((0.1, 'hardly'), (0.3, 'weakly'), (0.5, 'moderately'))  # Cohen 1988, section 3.2
+STRENGTHS = ((0.1, 'very weakly'), (0.3, 'weakly'), (0.5, 'moderately'))  # after Cohen 1988, 3.2
+SIGNIFICANT = 0.05
+LEAST_PERMUTED = 2 / (PERMUTATIONS + 1)  # a permutation test gives no less
 
 
 def in_words(association: Association, more: str) -> str:
@@ -18,7 +21,10 @@ def in_words(association: Association, more: str) -> str:
     if rho is None:
         return f'No correlation can be computed: {association.note}.'
     low, high = association.low, association.high
-    if low is None or high is None or low <= 0 <= high:
+    if low is None or high is None:
+        numbers = in_numbers(association)
+        return f'Too little to tell about images with {more}: {association.note} ({numbers}).'
+    if low <= 0 <= high or (association.p_value or 0) >= SIGNIFICANT:
         return (
             f'No relation is shown: images with {more} take neither clearly more nor clearly fewer '
             f'iterations ({in_numbers(association)}).'
@@ -54,4 +60,6 @@ def short(association: Association) -> str:
 
 def probability(p_value: float) -> str:
     """Such as ``= 0.03``; very small ones only by their bound."""
+    if abs(p_value - LEAST_PERMUTED) < 1e-9:
+        return f'<= {LEAST_PERMUTED:g}'
     return f'= {p_value:.2g}' if p_value >= 1e-4 else '< 0.0001'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,8 @@ from .binning import finite_columns
 from .resampling import bootstrap, kendall, permutation_p_value, spearman
 
 ASYMPTOTIC_ABOVE = 5000  # images
+KENDALL_PERMUTED = 1000  # images; a permutation of tau costs a pass over all pairs
+MIN_DIFFERING = 10  # images; an interval from fewer holds the truth far less often than it says
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,11 @@ class Association:
         method: 'spearman' or 'kendall' (tau-b).
         num_images: Images used, those of which every column is finite.
         coefficient: In [-1, 1]; None where it is undefined, as are the next four.
-        low, high: 95% interval, widened to hold ``coefficient`` where it would not.
+        low, high: 95% interval, widened to hold ``coefficient`` where it would not; None where
+            there is none to trust, ``note`` says why.
         p_value: Two-sided, of no association; 0 where it is too small for a float.
         interval: 'bootstrap' or 'asymptotic', where ``low`` and ``high`` come from.
-        note: Why there is no coefficient; None where there is one.
+        note: Why there is no coefficient or no interval; None where there are both.
     """
 
     method: str
@@ -55,9 +58,12 @@ def associate(
     to 6 images. Percentile rather than BCa: measured at 20 to 200 images, both cover the truth in
     93 to 97.5% of samples, but BCa takes n more evaluations and fails on some tied samples.
 
-    Above, the interval is tanh(atanh(r) +- 1.96 se), se**2 = (1 + r**2 / 2) / (n - 3) for Spearman
-    (Bonett and Wright 2000) and 0.437 / (n - 4) for Kendall (Fieller, Hartley and Pearson 1957),
-    and the p-value is scipy's asymptotic one.
+    Above, Spearman's interval is tanh(atanh(r) +- 1.96 se), se**2 = (1 + r**2 / 2) / (n - 3)
+    (Bonett and Wright 2000), Kendall's is left out (the formulas are for columns without ties),
+    and p-values are scipy's asymptotic ones; tau's are from ``KENDALL_PERMUTED`` images on.
+
+    There is no interval either where fewer than ``MIN_DIFFERING`` images differ from the most
+    frequent value of a column: resamples then mostly repeat the same few images.
 
     Args:
         x, y: (n,) each; images with None, NaN or an infinity are left out.
@@ -78,14 +84,19 @@ def associate(
     by_rank = method == 'spearman'
     result = stats.spearmanr(*levels) if by_rank else stats.kendalltau(*levels, method='asymptotic')
     coefficient, p_value = float(result[0]), float(result[1])
+    if n > ASYMPTOTIC_ABOVE and not by_rank:
+        note = f'no interval of tau with ties above {ASYMPTOTIC_ABOVE} images'
+        return Association(method, n, coefficient, None, None, p_value, None, note)
     if n > ASYMPTOTIC_ABOVE:
-        variance = (1 + coefficient**2 / 2) / (n - 3) if by_rank else 0.437 / (n - 4)
-        interval = _fisher_interval(coefficient, variance)
-        return Association(method, n, coefficient, *interval, p_value, 'asymptotic', None)
+        interval = _fisher_interval(coefficient, (1 + coefficient**2 / 2) / (n - 3))
+        found = Association(method, n, coefficient, *interval, p_value, 'asymptotic', None)
+        return _trusted(found, columns, names)
     statistic = partial(spearman, levels) if by_rank else kendall(levels)
     interval = bootstrap(statistic, n, coefficient, seed)
-    p_value = permutation_p_value(levels, method, seed)
-    return Association(method, n, coefficient, *interval, p_value, 'bootstrap', None)
+    if by_rank or n <= KENDALL_PERMUTED:
+        p_value = permutation_p_value(levels, method, seed)
+    found = Association(method, n, coefficient, *interval, p_value, 'bootstrap', None)
+    return _trusted(found, columns, names)
 
 
 def partial_association(
@@ -115,9 +126,21 @@ def partial_association(
     p_value = 2 * float(stats.t.sf(t, n - 3))
     if n > ASYMPTOTIC_ABOVE:
         interval = _fisher_interval(coefficient, (1 + coefficient**2 / 2) / (n - 4))
-        return Association('spearman', n, coefficient, *interval, p_value, 'asymptotic', None)
+        found = Association('spearman', n, coefficient, *interval, p_value, 'asymptotic', None)
+        return _trusted(found, columns, names)
     interval = bootstrap(statistic, n, coefficient, seed)
-    return Association('spearman', n, coefficient, *interval, p_value, 'bootstrap', None)
+    found = Association('spearman', n, coefficient, *interval, p_value, 'bootstrap', None)
+    return _trusted(found, columns, names)
+
+
+def _trusted(found: Association, columns: NDArray, names: tuple[str, ...]) -> Association:
+    """Without its interval where few images differ from all the others in a column."""
+    for name, column in zip(names, columns, strict=True):
+        differing = len(column) - int(np.unique(column, return_counts=True)[1].max())
+        if differing < MIN_DIFFERING:
+            note = f'no interval: only {differing} images differ from the most frequent {name}'
+            return replace(found, low=None, high=None, interval=None, note=note)
+    return found
 
 
 def _undefined(columns: NDArray, names: tuple[str, ...], minimum: int) -> str | None:

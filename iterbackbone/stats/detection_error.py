@@ -89,13 +89,14 @@ def _verdicts(overlaps: Array, num_true: int) -> list[bool]:
     """For each detection by falling score whether it is right; those to ignore left out."""
     taken: set[int] = set()
     verdicts = []
-    best = overlaps.argmax(axis=1) if overlaps.size else ()
-    for row, target in enumerate(best):
-        hit = overlaps[row, target] >= IOU_THRESHOLD
+    best = overlaps.argmax(axis=1)
+    hits = overlaps.max(axis=1) >= IOU_THRESHOLD
+    for target, hit in zip(best.tolist(), hits.tolist(), strict=True):
         if hit and target >= num_true:
             continue
-        verdicts.append(bool(hit and target not in taken))
-        taken.add(int(target) if hit else -1)
+        verdicts.append(hit and target not in taken)
+        if hit:
+            taken.add(target)
     return verdicts
 
 

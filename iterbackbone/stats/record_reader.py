@@ -10,16 +10,17 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from .records import SCHEMA_VERSION, IterationRecord
 
+SIGNED = ('img_id', 'mean_object_area', 'mean_relative_area')  # a box may be inverted
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
 _HINTS = get_type_hints(IterationRecord)
 
 
 class Problem(NamedTuple):
-    """A line that was left out.
+    """What of a log could not be used or is not as it should be.
 
     Attributes:
         file: Its path.
-        line: Counted from 1.
+        line: Counted from 1; 0 where it is the whole file.
         reason: What is wrong with it.
     """
 
@@ -28,7 +29,8 @@ class Problem(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f'{self.file}:{self.line}: {self.reason}'
+        where = f'{self.file}:{self.line}' if self.line else self.file
+        return f'{where}: {self.reason}'
 
 
 class Line(NamedTuple):
@@ -70,6 +72,21 @@ def read_records(path: Path, num_stages: int | None = None) -> tuple[list[Line],
     return lines, problems
 
 
+def missing_and_repeated(path: Path, meta: dict[str, Any], lines: list[Line]) -> list[Problem]:
+    """Whether the readable lines are the data set's images, each once."""
+    problems = []
+    dataset = meta.get('dataset')
+    expected = dataset.get('num_images') if isinstance(dataset, dict) else None
+    if isinstance(expected, int) and expected != len(lines):
+        reason = f'{len(lines)} lines can be used, the data set has {expected} images'
+        problems.append(Problem(str(path), 0, reason))
+    names = [(line.record.get('img_id'), line.record.get('img_path')) for line in lines]
+    repeated = len(names) - len(set(names))
+    if repeated and names[0] != (None, None):
+        problems.append(Problem(str(path), 0, f'{repeated} lines repeat an image'))
+    return problems
+
+
 def parse_object(text: bytes) -> dict[str, Any]:
     """A JSON object with finite numbers.
 
@@ -77,7 +94,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         ValueError: the text is something else.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_float, parse_int=_int)
     except UnicodeDecodeError as error:
         raise ValueError(f'not UTF-8: {error}') from None
     except json.JSONDecodeError as error:
@@ -97,10 +114,19 @@ def check_record(record: dict[str, Any]) -> None:
         if record.get(name) is None:
             raise ValueError(f'{name} is missing')
     for name in _HINTS.keys() & record.keys():
-        if not _conforms(record[name], _HINTS[name]):
-            raise ValueError(
-                f'{name} must be {_words(_HINTS[name])}, not negative, got {_shown(record[name])}'
-            )
+        signed = name in SIGNED
+        if not _conforms(record[name], _HINTS[name], signed):
+            kind = _words(_HINTS[name]) + ('' if signed else ', not negative')
+            raise ValueError(f'{name} must be {kind}, got {_shown(record[name])}')
+    if abs(sum(record['iterations']) - record['total_iterations']) > 1e-6 * record['total_iterations']:
+        raise ValueError(
+            f'total_iterations must be the sum of iterations, got {record["total_iterations"]} '
+            f'for {_shown(record["iterations"])}'
+        )
+    if record['macs'] > record['macs_full']:
+        raise ValueError(
+            f'macs must be at most macs_full ({record["macs_full"]}), got {record["macs"]}'
+        )
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -132,15 +158,27 @@ def _refuse(constant: str) -> None:
     raise ValueError(f'{constant} is no number JSON knows')
 
 
-def _conforms(value: Any, hint: Any) -> bool:
+def _float(text: str) -> float:
+    number = float(text)
+    if number in (float('inf'), float('-inf')):
+        raise ValueError(f'{text} is too large a number')
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > 18:  # no float or MAC count needs more
+        raise ValueError(f'{_shown(text)} is too large a number')
+    return int(text)
+
+
+def _conforms(value: Any, hint: Any, signed: bool) -> bool:
     if get_origin(hint) in (Union, types.UnionType):
-        return any(_conforms(value, option) for option in get_args(hint))
+        return any(_conforms(value, option, signed) for option in get_args(hint))
     if get_origin(hint) is list:
-        return isinstance(value, list) and all(_conforms(v, get_args(hint)[0]) for v in value)
+        return isinstance(value, list) and all(_conforms(v, get_args(hint)[0], signed) for v in value)
     if hint in (int, float):
         kinds = (int,) if hint is int else (int, float)
-        # The bound keeps out infinity (1e999) and integers no float can hold.
-        return isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value < 2**63
+        return isinstance(value, kinds) and not isinstance(value, bool) and (signed or value >= 0)
     return isinstance(value, hint)
 
 

@@ -33,7 +33,7 @@ class IterationRecord(TypedDict, total=False):
     iterations_per_block: list[float]
     iterations: list[float]
     total_iterations: float
-    ponder_cost: float
+    ponder_cost: float | None
     num_calls: int
     input_size: list[int] | None
     macs: int
@@ -59,7 +59,7 @@ def to_line(record: Mapping[str, Any]) -> str:
     Raises:
         TypeError: a value is of a type JSON has no word for.
     """
-    return json.dumps(_finite(record), allow_nan=False, ensure_ascii=False) + '\n'
+    return json.dumps(_finite(record), allow_nan=False) + '\n'
 
 
 def _finite(value: Any) -> Any:

@@ -135,7 +135,12 @@ def test_logs_of_other_models_are_refused(c4, tmp_path, change, message):
         ('{"macs": 1\n', 'lines that cannot be used: .*records.jsonl:1'),
         (
             '{"iterations": [1, 1, 1], "total_iterations": 3, "macs": 1, "macs_full": 1}\n',
-            r'records.jsonl:1: input_size must be \[H, W\], got null',
+            'records.jsonl:1: num_calls is missing',
+        ),
+        (
+            '{"iterations": [1], "total_iterations": 1, "macs": 1, "macs_full": 1, "num_calls": 1, '
+            '"macs_lowest": 1, "macs_resnet": 1}\n',
+            r'records.jsonl:1: input_size must be \[H, W\], got None',
         ),
     ],
 )
@@ -173,8 +178,8 @@ def test_an_image_in_json(c4):
     assert json.loads(json.dumps(summary)) == summary
     assert (summary['image_size'], summary['input_size']) == ([50, 90], [64, 96])
     backbone, head = summary['iterative']
-    assert [stage['stage'] for stage in backbone['stages']] == [1, 2, 3]
-    assert (head['name'], head['rows'], head['stages'][0]['stage']) == ('roi_head.shared_head', 7, 4)
+    assert [stage['stage'] for stage in backbone['stages']] == [0, 1, 2]
+    assert (head['name'], head['rows'], head['stages'][0]['stage']) == ('roi_head.shared_head', 7, 3)
     assert head['stages'][0]['max_iterations'] == head['stages'][0]['limits'] == [5]
     assert summary['macs']['lowest']['total'] == sum(list(summary['macs']['lowest'].values())[1:])
     assert summary['resnet']['parameters'] > summary['parameters']['backbone']

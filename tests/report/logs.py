@@ -22,11 +22,11 @@ def write_log(folder: Path, records, predictions=None, **meta) -> Path:
     for name, lines in (('records', records), ('predictions', predictions)):
         texts = [line if isinstance(line, str) else json.dumps(line) + '\n' for line in lines]
         (folder / f'{name}.jsonl').write_text(''.join(texts))
-    (folder / 'meta.json').write_text(json.dumps({**meta_of(), **meta}))
+    (folder / 'meta.json').write_text(json.dumps({**meta_of(len(records)), **meta}))
     return folder
 
 
-def meta_of() -> dict:
+def meta_of(count: int) -> dict:
     return {
         'schema_version': 1,
         'task': 'detection',
@@ -40,7 +40,7 @@ def meta_of() -> dict:
         'resnet': {'name': 'ResNet (3, 4, 6, 3), width 16', 'parameters': 1_500_000},
         'max_iterations': LIMITS,
         'blocks_per_stage': [1, 1, 1, 1],
-        'dataset': {'type': 'VOCDataset', 'ann_file': 'val.txt', 'num_images': 3},
+        'dataset': {'type': 'VOCDataset', 'ann_file': 'val.txt', 'num_images': count},
         'score': {'pascal_voc/mAP': 0.25},
     }
 

@@ -46,6 +46,7 @@ def test_bad_lines_of_either_file_are_left_out_and_named(tmp_path):
     where = [(problem.file.rsplit('/')[-1], problem.line) for problem in evaluation.problems]
     assert where == [
         ('records.jsonl', 2),
+        ('records.jsonl', 0),  # and so four of five images are left
         ('predictions.jsonl', 1),
         ('predictions.jsonl', 4),
         ('predictions.jsonl', 5),
@@ -107,3 +108,14 @@ def test_meta_that_is_no_json_is_refused(tmp_path):
     (folder / 'meta.json').write_text(json.dumps(json.loads((folder / 'meta.json').read_text()))[:-5])
     with pytest.raises(ValueError, match=r'meta\.json: not JSON'):
         load_evaluation(folder)
+
+
+def test_images_that_are_missing_or_repeated_are_reported(tmp_path):
+    records = [record(0), record(1), record(1)]
+    folder = write_log(tmp_path / 'a', records, [prediction_of(records[0])], dataset={'num_images': 5})
+    reasons = [str(problem).rsplit('/')[-1] for problem in load_evaluation(folder).problems]
+    assert reasons == [
+        'records.jsonl: 3 lines can be used, the data set has 5 images',
+        'records.jsonl: 1 lines repeat an image',
+        'predictions.jsonl: 2 images have no line',
+    ]

@@ -64,7 +64,9 @@ def test_it_asks_the_network_for_nothing(tmp_path):
     sources = [attrs[key] for _, attrs in tags for key in ('src', 'href') if key in attrs]
     assert sources == []
     policy = next(attrs['content'] for tag, attrs in tags if attrs.get('http-equiv'))
-    assert policy.startswith("default-src 'none'; img-src data: blob:;")
+    assert policy.startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data: blob:;"
+    )
     assert policy.count('sha256-') == 2
 
 
@@ -104,7 +106,7 @@ def test_hostile_names_stay_text(tmp_path):
         config=f'{HOSTILE}.py',
         score={HOSTILE: 1.0, '<b>': float(2)},
         model=HOSTILE,
-        dataset={HOSTILE: HOSTILE},
+        dataset={HOSTILE: HOSTILE, 'type': HOSTILE, 'ann_file': HOSTILE},
         resnet={'name': HOSTILE},
         parameters='<script>alert(4)</script>',
     )
@@ -132,7 +134,7 @@ def test_several_evaluations_stand_side_by_side(tmp_path):
     assert len(data['runs']) == 2
     assert [trace['name'] for trace in data['charts']['tradeoff']['data']] == ['full', 'at most 2']
     assert {path.name for path in (tmp_path / 'out').glob('*est.png')} == {
-        f'{name}_{end}.png' for name in ('full', 'at-most-2') for end in ('easiest', 'hardest')
+        f'{name}_{end}.png' for name in ('1_full', '2_at-most-2') for end in ('easiest', 'hardest')
     }
 
 

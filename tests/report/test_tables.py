@@ -21,10 +21,10 @@ def test_a_table_of_two_evaluations(tmp_path):
     summaries = [summarise(e) for e in load_evaluations(folders, ['first', 'second|run'])]
     rows = dict(side_by_side(summaries))
     assert rows['images'] == ['20', '10']
-    assert rows['mAP'] == ['0.500', '0.250']
-    assert rows['AP50'] == ['', '0.750']
+    assert rows['score: mAP'] == ['0.500', '0.250']
+    assert rows['score: AP50'] == ['', '0.750']
     assert rows['of at most'] == ['3/4/6/3', '3/4/6/3']
-    assert rows['parameters, M (backbone)'] == ['2.00 (0.50)'] * 2
+    assert rows['parameters of the model (backbone), M'] == ['2.00 (0.50)'] * 2
     lines = markdown(summaries).splitlines()
     assert lines[0] == '|  | first | second\\|run |'
     assert lines[1] == '|---|---|---|'

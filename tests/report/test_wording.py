@@ -21,12 +21,14 @@ def association(coefficient, low, high, p_value=0.01, note=None, method='spearma
         ),
         ((-0.27, -0.4, -0.1), 'Images with more objects tend to take fewer iterations, weakly so (rho'),
         ((0.8, 0.7, 0.9), 'Images with more objects tend to take more iterations, strongly so'),
-        ((0.05, 0.01, 0.09), 'Images with more objects tend to take more iterations, hardly so'),
+        ((0.05, 0.01, 0.09), 'Images with more objects tend to take more iterations, very weakly so'),
         (
             (0.05, -0.03, 0.12),
             'No relation is shown: images with more objects take neither clearly more',
         ),
         ((0.0, 0.0, 0.0), 'No relation is shown'),
+        ((0.04, 0.03, 0.07, 0.7), 'No relation is shown'),  # the interval is of few images
+        ((0.9, None, None, 0.01, 'no interval: only 3 differ'), 'Too little to tell about images with'),
     ],
 )
 def test_sentences(values, start):
@@ -49,6 +51,8 @@ def test_numbers():
     assert in_numbers(association(-0.5, None, None, None, method='kendall')) == 'tau -0.50, 500 images'
 
 
-@pytest.mark.parametrize(('p', 'text'), [(0.0312, '= 0.031'), (1e-4, '= 0.0001'), (1e-9, '< 0.0001')])
+@pytest.mark.parametrize(
+    ('p', 'text'), [(0.0312, '= 0.031'), (1e-4, '= 0.0001'), (1e-9, '< 0.0001'), (0.001, '<= 0.001')]
+)
 def test_probabilities(p, text):
     assert probability(p) == text

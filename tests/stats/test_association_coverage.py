@@ -34,6 +34,14 @@ def all_three(x, y, z, **options):
     return [*found, partial_association(x, y, z, **options)]
 
 
+@pytest.fixture(autouse=True, scope='module')
+def _small_samples():
+    """Intervals of few images too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(association, 'MIN_DIFFERING', 0)
+        yield
+
+
 @given(columns)
 def test_a_result_is_whole_or_absent(data):
     for found in all_three(*data):
@@ -98,8 +106,8 @@ def gaussian(seed):
 
 
 QUARTILES = stats.norm.ppf([0.25, 0.5, 0.75])
-# For x and y normal with the correlation r: Spearman 6 / pi asin(r / 2), Kendall 2 / pi asin(r).
-TRUE = {'spearman': 6 / math.pi * math.asin(0.25), 'kendall': 2 / math.pi * math.asin(0.5)}
+# For x and y normal with the correlation r: 6 / pi asin(r / 2).
+TRUE = 6 / math.pi * math.asin(0.25)
 
 
 def true_of_quarters():
@@ -123,7 +131,7 @@ def hits(find, true):
 
 @pytest.mark.slow
 def test_the_bootstrap_covers_the_truth():
-    count, interval = hits(lambda x, y, seed: associate(x, y, seed=seed), TRUE['spearman'])
+    count, interval = hits(lambda x, y, seed: associate(x, y, seed=seed), TRUE)
     assert interval == 'bootstrap'
     assert 930 <= count <= 970
 
@@ -137,9 +145,8 @@ def test_the_bootstrap_covers_the_truth_with_ties():
     assert 930 <= count <= 970
 
 
-@pytest.mark.parametrize('method', METHODS)
-def test_the_formula_covers_the_truth(method, monkeypatch):
+def test_the_formula_covers_the_truth(monkeypatch):
     monkeypatch.setattr(association, 'ASYMPTOTIC_ABOVE', 199)
-    count, interval = hits(lambda x, y, seed: associate(x, y, method), TRUE[method])
+    count, interval = hits(lambda x, y, seed: associate(x, y), TRUE)
     assert interval == 'asymptotic'
     assert 930 <= count <= 970

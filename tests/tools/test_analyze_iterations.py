@@ -27,7 +27,7 @@ def test_one_command_from_the_log_to_the_report(tmp_path):
     write_images(tmp_path / 'images_are_here', records[:40])
     done = run('log', '--out', 'out', '--image-root', 'images_are_here', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert 'left out: log/records.jsonl:41: not JSON (a truncated line?)' in done.stderr
+    assert 'problem: log/records.jsonl:41: not JSON (a truncated line?)' in done.stderr
     assert 'tiny log: 40 images' in done.stdout
     assert 'Images with more objects tend to take more iterations' in done.stdout
     assert done.stdout.endswith('out/report.html\n')
@@ -38,7 +38,7 @@ def test_one_command_from_the_log_to_the_report(tmp_path):
         picture = Image.open(tmp_path / f'out/{name}.png').convert('RGB')
         assert len(picture.getcolors(2**24)) > 10, name
     text = (tmp_path / 'out/report.html').read_text()
-    assert '1 line was left out' in text
+    assert '2 problems' in text  # the line, and that an image is missing
     assert 'pictures of 40 of 40 images' in text
 
 

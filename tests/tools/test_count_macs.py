@@ -102,7 +102,7 @@ def test_the_table_of_one_model(configs, c4, capsys, tmp_path):
         24 * (2 * 128 * 32 + 9 * 32**2),
         2 * 128 * 8 + 8,
     )
-    assert cells(out, 'stage 3') == ['6', '0.42', '0.0021']
+    assert cells(out, 'stage 2') == ['6', '0.42', '0.0021']
     assert 'custom operator RoIAlign, 1 call: interpolates, no multiply-adds' in out
     assert 'operator aten' not in out
 
@@ -123,7 +123,7 @@ def test_beside_a_baseline(configs, capsys, tmp_path):
     assert ' '.join(header.split()) == 'lowest highest baseline share lowest share highest'
     percent = [f'{shares["macs"][bound]["total"]:.1%}' for bound in ('lowest', 'highest')]
     assert total.split()[-2:] == percent
-    assert cells(out, 'stage 3')[:3] == ['2', 'of', '6']  # the budget
+    assert cells(out, 'stage 2')[:3] == ['2', 'of', '6']  # the budget
     assert content['iterative'][0]['stages'][2]['limits'] == [2]
     assert 'Not counted in the baseline' in out
 

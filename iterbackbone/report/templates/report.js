@@ -108,7 +108,12 @@ function hover(key, event) {
 
 for (const [id, { data, layout }] of Object.entries(charts)) {
   const chart = document.getElementById(id);
-  Plotly.newPlot(chart, data, layout, { displaylogo: false, responsive: true });
+  Plotly.newPlot(chart, data, layout, {
+    displaylogo: false,
+    responsive: true,
+    showSendToCloud: false,
+    modeBarButtonsToRemove: ['sendDataToCloud', 'sendChartToCloud', 'lasso2d', 'select2d'],
+  });
   const key = (event) => event.points[0].customdata;
   chart.on('plotly_hover', (event) => key(event) && imageOf(key(event)) && hover(key(event), event.event));
   chart.on('plotly_unhover', () => { tip.hidden = true; });

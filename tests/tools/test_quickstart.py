@@ -1,0 +1,63 @@
+"""What the quickstarts show of a training and of a log."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+sys.path.insert(0, str(TOOLS))
+
+import quickstart  # noqa: E402
+
+from iterbackbone.__main__ import config_path, tool_path  # noqa: E402
+
+
+@pytest.mark.parametrize('task', quickstart.TASKS.values(), ids=quickstart.TASKS)
+def test_configs_and_tools_exist(task):
+    assert config_path(task.config).is_file()
+    assert {tool_path(task.package, name).name for name in ('train', 'test')} == {'train.py', 'test.py'}
+
+
+STEPS = ['Epoch(train) [1][20/50]', 'Epoch(train)  [5][ 20/100]', 'Epoch(test) [5][4/5]']
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_steps_are_recognised(step):
+    line = f'11/22 - mmengine - INFO - {step}  lr: 1e-3  eta: 0:01:02  loss: 1.25\n'
+    assert quickstart.STEP.search(line)[0] == step
+    assert quickstart.LOSS.search(line)[1] == 'loss: 1.25'
+    assert quickstart.LEFT.search(line)[1] == 'eta: 0:01:02'
+
+
+def write_log(folder, score, counts):
+    meta = {
+        'score': score,
+        'parameters': {'total': 2_000_000, 'backbone': 500_000},
+        'max_iterations': [3, 4],
+    }
+    folder.mkdir()
+    (folder / 'meta.json').write_text(json.dumps(meta))
+    fields = {'iterations': [1, 2], 'total_iterations': 3, 'macs': 30, 'macs_full': 40}
+    lines = [json.dumps({**fields, 'num_objects': count}) for count in counts]
+    (folder / 'records.jsonl').write_text('\n'.join(lines))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('name', 'score', 'shown'),
+    [
+        ('detection', {'pascal_voc/mAP': 0.1974}, 'mAP (11 points)        0.197'),
+        ('segmentation', {'mIoU': 23.73, 'aAcc': 89.2}, 'mIoU (percent)         23.7'),
+    ],
+)
+def test_table(tmp_path, name, score, shown):
+    folder = write_log(tmp_path / 'log', score, [1, 2, 4, 11, 300])
+    lines = list(quickstart.table(quickstart.TASKS[name], folder))
+    assert lines[1] == shown
+    assert lines[3] == 'iterations per stage   1.00 / 2.00 of 3 / 4'
+    rows = [line.rsplit(maxsplit=4) for line in lines[6:]]
+    expected = {'1-2': '2', '3-5': '1', 'more than 10': '2', 'all': '5'}
+    assert {row[0].strip(): row[1] for row in rows} == expected
+    assert {tuple(row[2:]) for row in rows} == {('3.00', '(3-3)', '75.0%')}
