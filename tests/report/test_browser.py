@@ -128,6 +128,19 @@ def test_the_console_is_silent_and_the_charts_are_drawn(page):
         assert script(page, f'return {marks}', chart) > 0, chart
 
 
+def test_no_button_uploads_anything(page):
+    titles = "[...document.querySelectorAll('.modebar-btn')].map((b) => b.dataset.title)"
+    assert set(script(page, f'return {titles}')) == {
+        'Download plot as a PNG',
+        'Zoom',
+        'Pan',
+        'Zoom in',
+        'Zoom out',
+        'Autoscale',
+        'Reset axes',
+    }
+
+
 @pytest.mark.parametrize('chart', ['figure6a', 'figure6b'])
 def test_hovering_shows_the_image_and_clicking_opens_it(page, chart):
     x, y, key = point_at(page, chart, 5)

@@ -33,6 +33,34 @@ def test_a_table_of_two_evaluations(tmp_path):
     assert 'first:' in lines
 
 
+def test_the_rois_of_a_c4_detector_and_budgets_have_rows(tmp_path):
+    records = [record(i, num_rois=100 + i, mean_roi_iterations=1.0 + i) for i in range(3)]
+    folder = write_log(
+        tmp_path / 'a',
+        records,
+        roi_max_iterations=[3],
+        roi_budget={'caps': [2], 'threshold': None},
+        budget={'caps': None, 'threshold': 0.7},
+    )
+    rows = dict(side_by_side([summarise(load_evaluation(folder))]))
+    assert rows['RoIs per image'] == ['101.0']
+    assert rows['iterations per RoI'] == ['2.00 of at most 3']
+    assert rows['budget of the RoI head'] == ['at most 2 iterations']
+    assert rows['budget'] == ['halting at 0.7']
+
+
+def test_a_score_cannot_take_another_rows_place(tmp_path):
+    folder = write_log(tmp_path / 'a', correlated(4), score={'images': 3.0})
+    rows = dict(side_by_side([summarise(load_evaluation(folder))]))
+    assert (rows['images'], rows['score: images']) == (['4'], ['3.000'])
+
+
+@pytest.mark.parametrize('text', ['@somebody', 'https://example.org', 'www.example.org', 'a\x1b[31mb'])
+def test_nothing_becomes_a_link_a_mention_or_a_colour(text):
+    assert text not in plain(text)
+    assert '\x1b' not in plain(text)
+
+
 @pytest.mark.parametrize('text', ['<script>alert(1)</script>', '[x](javascript:y)', '`a` | b', '**b**'])
 def test_markup_is_shown_as_it_is(text):
     assert plain(text).replace('\\', '') == text
