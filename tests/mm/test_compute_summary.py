@@ -183,3 +183,15 @@ def test_an_image_in_json(c4):
     assert head['stages'][0]['max_iterations'] == head['stages'][0]['limits'] == [5]
     assert summary['macs']['lowest']['total'] == sum(list(summary['macs']['lowest'].values())[1:])
     assert summary['resnet']['parameters'] > summary['parameters']['backbone']
+
+
+def test_a_log_under_a_budget_is_of_the_model_with_that_budget(c4, tmp_path):
+    model, _, _ = c4
+    model.backbone.set_budget(max_iterations=2)
+    try:
+        macs = evaluate(model, SIZES[:2], tmp_path / 'test_epoch_1')
+        assert mean_of(model, tmp_path / 'test_epoch_1')['macs']['mean']['total'] == sum(macs) / 2
+    finally:
+        model.backbone.set_budget()
+    with pytest.raises(ValueError, match='of the same model as the config, whose budget is'):
+        read_evaluation_compute(tmp_path / 'test_epoch_1', model)
