@@ -119,6 +119,9 @@ def segmentor_config(shapes_root, work_dir, name=SEGMENTATION_QUICKSTART) -> Con
     shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_segmentation.py')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
+        for step in cfg[loader]['dataset']['pipeline']:
+            if step['type'] == 'Resize':
+                step['scale'] = (96, 64)  # as it is
     cfg.train_dataloader['batch_size'] = 2
     _narrow(cfg.model)
     cfg.model.data_preprocessor.size = (64, 96)

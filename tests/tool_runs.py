@@ -15,6 +15,13 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 PLAIN = ['randomness.seed=0'] + [
     f'{x}.{option}' for x in LOADERS for option in ('num_workers=0', 'persistent_workers=False')
 ]
+NARROW = [  # a UPerNet at an eighth of its width
+    'model.backbone.base_channels=8',
+    'model.decode_head.in_channels=[32,64,128,256]',
+    'model.decode_head.channels=16',
+    'model.auxiliary_head.in_channels=128',
+    'model.auxiliary_head.channels=16',
+]
 
 
 def command(package, tool, config, *args, options=()):

@@ -1,5 +1,5 @@
-"""The quickstart: makes scenes, trains and tests a small detector with mmdet's own tools, and
-prints where the compute went.
+"""The quickstart: makes scenes, trains and tests a small detector (or segmentor) with mmdet's (or
+mmseg's) own tools, and prints where the compute went.
 
 A finished run is not repeated and an interrupted one is resumed; give another --work-dir to start
 afresh.
@@ -14,26 +14,60 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from typing import NamedTuple
 
 from iterbackbone.__main__ import config_path, tool_path
 
-CONFIG = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
-STEP, LEFT = re.compile(r'Epoch\(\w+\) \[\d+\]\[ *\d+/\d+\]'), re.compile(r' (eta: [\d:]+)')
+
+class Task(NamedTuple):
+    """What is trained, by whose tools, and the score that the table shows."""
+
+    package: str
+    config: str
+    metric: str
+    title: str
+    work_dir: Path
+
+
+TASKS = {
+    'detection': Task(
+        'mmdet',
+        'faster-rcnn_iterative-r50-tiny_fpn_shapes',
+        'pascal_voc/mAP',
+        'mAP (11 points)',
+        Path('work_dirs/quickstart'),
+    ),
+    'segmentation': Task(
+        'mmseg',
+        'upernet_iterative-r50-tiny_shapes',
+        'mIoU',
+        'mIoU (percent)',
+        Path('work_dirs/quickstart-segmentation'),
+    ),
+}
+STEP, LEFT = re.compile(r'Epoch\(\w+\) +\[\d+\]\[ *\d+/\d+\]'), re.compile(r' (eta: [\d:]+)')
 LOSS = re.compile(r' (loss: [\d.]+)')
-BINS = ((1, 2), (3, 5), (6, 10), (11, 20))  # objects in an image
+ANY = 10**9
+BINS = {'1-2': (1, 2), '3-5': (3, 5), '6-10': (6, 10), 'more than 10': (11, ANY), 'all': (0, ANY)}
 
 
 def parse_args():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/quickstart'))
+    parser.add_argument('task', nargs='?', choices=TASKS, default='detection')
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=argparse.SUPPRESS,
+        help=f'(default: {", ".join(f"{task.work_dir} for {name}" for name, task in TASKS.items())})',
+    )
     parser.add_argument('--data', type=Path, default=Path('data/shapes'), help='scenes, made if absent')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
-        help="handed to mmdet's tools, such as train_cfg.max_epochs=1",
+        help='handed to the tools, such as train_cfg.max_epochs=1',
     )
     return parser.parse_args()
 
@@ -62,13 +96,13 @@ def latest_log(work_dir):
     return max(folders, key=lambda path: path.stat().st_mtime).parent
 
 
-def table(folder):
+def table(task, folder):
     """A few lines for the terminal, from the evaluation's folder."""
     meta = json.loads((folder / 'meta.json').read_text())
     records = [json.loads(line) for line in (folder / 'records.jsonl').read_text().splitlines()]
     stages = zip(*(record['iterations'] for record in records), strict=True)
     yield f'validation images      {len(records)}'
-    yield f'mAP (11 points)        {meta["score"]["pascal_voc/mAP"]:.3f}'
+    yield f'{task.title:<22} {meta["score"][task.metric]:.3g}'
     yield (
         f'parameters             {meta["parameters"]["total"] / 1e6:.2f} M, '
         f'of which the backbone {meta["parameters"]["backbone"] / 1e6:.2f} M'
@@ -80,12 +114,11 @@ def table(folder):
     )
     yield ''
     yield 'objects in the image   images   iterations (lowest-highest)   backbone MACs, share of full'
-    for low, high in (*BINS, (0, 10**9)):
+    for name, (low, high) in BINS.items():
         part = [r for r in records if low <= r['num_objects'] <= high]
         if part:
             total = [r['total_iterations'] for r in part]
             share = mean(r['macs'] for r in part) / mean(r['macs_full'] for r in part)
-            name = f'{low}-{high}' if high <= 20 else 'all'
             spread = f'{mean(total):.2f} ({min(total)}-{max(total)})'
             yield f'{name:<22} {len(part):>6}   {spread:<27}   {share:.1%}'
 
@@ -98,22 +131,24 @@ def mean(values):
 def main():
     args = parse_args()
     started = time.monotonic()
-    args.work_dir.mkdir(parents=True, exist_ok=True)
+    task = TASKS[args.task]
+    work_dir = vars(args).get('work_dir', task.work_dir)
+    work_dir.mkdir(parents=True, exist_ok=True)
     env = {**os.environ, 'ITERBACKBONE_SHAPES_ROOT': str(args.data)}
-    config, work_dir = config_path(CONFIG), ['--work-dir', args.work_dir]
+    config, place = config_path(task.config), ['--work-dir', work_dir]
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     make = [sys.executable, Path(__file__).with_name('make_shapes_voc.py'), args.data]
-    run('scenes', make, args.work_dir / 'scenes.log')
-    train = [sys.executable, tool_path('mmdet', 'train'), config, *work_dir, '--resume', *options]
-    run('training', train, args.work_dir / 'train.log', env)
-    checkpoint = Path((args.work_dir / 'last_checkpoint').read_text().strip())
-    test = [sys.executable, tool_path('mmdet', 'test'), config, checkpoint, *work_dir, *options]
-    run('evaluation', test, args.work_dir / 'test.log', env)
-    folder = latest_log(args.work_dir)
-    report = args.work_dir / 'report'
+    run('scenes', make, work_dir / 'scenes.log')
+    train = [sys.executable, tool_path(task.package, 'train'), config, *place, '--resume', *options]
+    run('training', train, work_dir / 'train.log', env)
+    checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+    test = [sys.executable, tool_path(task.package, 'test'), config, checkpoint, *place, *options]
+    run('evaluation', test, work_dir / 'test.log', env)
+    folder = latest_log(work_dir)
+    report = work_dir / 'report'
     analyze = [sys.executable, Path(__file__).with_name('analyze_iterations.py'), folder]
-    run('report', [*analyze, '--out', report], args.work_dir / 'report.log')
-    print('\n' + '\n'.join(table(folder)))
+    run('report', [*analyze, '--out', report], work_dir / 'report.log')
+    print('\n' + '\n'.join(table(task, folder)))
     print(f'\nreport         {report / "report.html"}')
     print(f'checkpoint     {checkpoint}\niteration log  {folder}')
     print(f'scenes         {args.data}\ntime           {time.monotonic() - started:.0f} s')
