@@ -43,6 +43,7 @@ def trained(shapes_root, tmp_path_factory):
     cfg.optim_wrapper.optimizer.lr = 0.0
     cfg.model.backbone.norm_eval = True
     cfg.val_dataloader['batch_size'] = cfg.test_dataloader['batch_size'] = 2
+    cfg.visualizer['name'] = 'iteration log'  # one of each name in a process, with its first folder
     runner = Runner.from_cfg(cfg)
     batches = runner.build_dataloader(cfg.val_dataloader)
     inputs = [runner.model.data_preprocessor(batch)['inputs'] for batch in batches]
