@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from .records import SCHEMA_VERSION, IterationRecord
 
 SIGNED = ('img_id', 'mean_object_area', 'mean_relative_area')  # a box may be inverted
+LARGEST = 1e300  # infinity (1e999 in JSON) and integers no float can hold lie beyond
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
 _HINTS = get_type_hints(IterationRecord)
 
@@ -88,13 +89,13 @@ def missing_and_repeated(path: Path, meta: dict[str, Any], lines: list[Line]) ->
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """A JSON object with finite numbers.
+    """A JSON object without NaN and Infinity.
 
     Raises:
         ValueError: the text is something else.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+        value = json.loads(text, parse_constant=_refuse)
     except UnicodeDecodeError as error:
         raise ValueError(f'not UTF-8: {error}') from None
     except json.JSONDecodeError as error:
@@ -139,6 +140,7 @@ def read_meta(path: Path) -> dict[str, Any]:
         raise ValueError(f'{path.parent} is no complete evaluation: it has no {path.name}')
     try:
         meta = parse_object(path.read_bytes())
+        _check_numbers(meta)
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: {error}') from None
     if meta.get('schema_version') != SCHEMA_VERSION:
@@ -158,17 +160,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f'{constant} is no number JSON knows')
 
 
-def _float(text: str) -> float:
-    number = float(text)
-    if number in (float('inf'), float('-inf')):
-        raise ValueError(f'{text} is too large a number')
-    return number
-
-
-def _int(text: str) -> int:
-    if len(text) > 18:  # no float or MAC count needs more
-        raise ValueError(f'{_shown(text)} is too large a number')
-    return int(text)
+def _check_numbers(value: Any) -> None:
+    """Raise ValueError for a number beyond what a float or MAC count needs, such as 1e999."""
+    if isinstance(value, (int, float)) and not abs(value) < LARGEST:
+        raise ValueError(f'{_shown(value)} is too large a number')
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        _check_numbers(part)
 
 
 def _conforms(value: Any, hint: Any, signed: bool) -> bool:
@@ -178,7 +176,8 @@ def _conforms(value: Any, hint: Any, signed: bool) -> bool:
         return isinstance(value, list) and all(_conforms(v, get_args(hint)[0], signed) for v in value)
     if hint in (int, float):
         kinds = (int,) if hint is int else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool) and (signed or value >= 0)
+        number = isinstance(value, kinds) and not isinstance(value, bool)
+        return number and (-LARGEST if signed else 0) <= value < LARGEST
     return isinstance(value, hint)
 
 

@@ -43,12 +43,12 @@ def test_good_lines_come_back_with_their_numbers(tmp_path):
         (changed(macs=1.5), 'macs must be int, not negative, got 1.5'),
         (changed(macs=True), 'macs must be int, not negative, got True'),
         (changed(macs=-1), 'macs must be int, not negative, got -1'),
-        (changed(macs=10**30), 'is too large a number'),
+        (changed(macs=10**301), 'macs must be int'),
         (changed(total_iterations=float('nan')), 'NaN is no number JSON knows'),
         (changed(mean_object_area=float('-inf')), '-Infinity is no number JSON knows'),
         (
             json.dumps(changed(ponder_cost=0)).replace(': 0}', ': 1e999}') + '\n',
-            '1e999 is too large a number',
+            'got inf',
         ),
         (changed(iterations=[1, None]), 'iterations must be list[float], not negative, got [1, None]'),
         (changed(iterations=[1, 2, 0]), 'iterations must have 2 items, one a stage, got 3'),
@@ -100,6 +100,8 @@ def test_any_bytes_give_an_object_or_a_value_error(text):
         ('{"schema_version": 2}', 'schema_version must be 1, got 2: another version'),
         ('{}', 'schema_version must be 1, got None'),
         ('{"schema_version": 1', 'not JSON'),
+        ('{"schema_version": 1, "score": {"mAP": 1e999}}', 'inf is too large a number'),
+        ('{"schema_version": 1, "x": [1' + '0' * 400 + ']}', 'is too large a number'),
     ],
 )
 def test_meta_of_another_version_is_refused(tmp_path, text, reason):
