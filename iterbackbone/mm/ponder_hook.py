@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from ..core.adaptive import AdaptiveModule
 from ..core.validation import check_real, check_share
 from ..registry import HOOKS
+from .budget_controller import BudgetController
 from .trace_collector import Call, TraceCollector
 from .train_scalars import TrainScalars
 from .unwrapping import unwrapped
+
+CONTROLLER = 'ponder_weight_controller'  # its state in the message hub, which checkpoints carry
 
 
 @HOOKS.register_module()
@@ -33,22 +36,39 @@ class PonderCostHook(Hook):
     Also logs, as running means over the logging interval: iterations, their spread and the
     share of one-iteration images per stage, and the ponder cost.
 
+    Whoever thinks in compute instead of weights sets ``target``: the weight is then steered
+    (see :class:`~iterbackbone.mm.budget_controller.BudgetController`; its state is saved with
+    every checkpoint), and the measured share logged as ``train/macs_share``.
+
     Args:
-        weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet.
+        weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet. With a
+            ``target`` only where steering starts.
         halting_warmup: Share of training with held scores; 0 to fine-tune a trained network.
         ramp: Share of training over which the weight then grows from 0.
+        target: Mean executed MACs of the iterative modules over those of all iterations, such
+            as 0.45; above the share of one iteration everywhere and below 1.
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
-    def __init__(self, weight: float = 0.005, halting_warmup: float = 0.0, ramp: float = 0.0) -> None:
+    def __init__(
+        self,
+        weight: float = 0.005,
+        halting_warmup: float = 0.0,
+        ramp: float = 0.0,
+        target: float | None = None,
+    ) -> None:
         self.weight = check_real('weight', weight)
         self.halting_warmup = check_share('halting_warmup', halting_warmup)
         self.ramp = check_share('ramp', ramp)
         if self.halting_warmup + self.ramp > 1.0:
             raise ValueError(f'halting_warmup + ramp must be at most 1, got {halting_warmup} + {ramp}')
-        self._current_weight = 0.0
+        self.target = None if target is None else check_real('target', target)
+        if self.target is not None and not 0.0 < self.target < 1.0:
+            raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
+        self._current_weight: Tensor | float = 0.0
+        self._controller: BudgetController | None = None
         self._collector: TraceCollector | None = None
         self._handles: list[Any] = []
         self._scalars: TrainScalars | None = None
@@ -58,6 +78,10 @@ class PonderCostHook(Hook):
         model = unwrapped(runner.model)
         self._collector = TraceCollector(model)
         self._scalars = TrainScalars.for_runner(runner, model)
+        if self.target is not None:
+            self._controller = BudgetController(self.target, self.weight, runner.max_iters)
+            if (saved := runner.message_hub.runtime_info.get(CONTROLLER)) is not None:
+                self._controller.load_state_dict(saved)
         self._handles = [
             model.register_forward_pre_hook(self._before_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
@@ -71,7 +95,8 @@ class PonderCostHook(Hook):
         assert self._scalars is not None
         for module in self._collector.modules:
             module.hold_halting(held)
-        self._current_weight = self.weight * ramp_factor(progress, self.halting_warmup, self.ramp)
+        weight = self.weight if self._controller is None else self._controller.weight
+        self._current_weight = weight * ramp_factor(progress, self.halting_warmup, self.ramp)
         self._scalars.held = held
 
     def after_train_iter(
@@ -79,7 +104,11 @@ class PonderCostHook(Hook):
     ) -> None:
         """Log the running means where the logger speaks: on a GPU reading them waits for it."""
         assert self._scalars is not None
-        runner.message_hub.update_scalar('train/ponder_weight', self._current_weight)
+        hub = runner.message_hub
+        hub.update_scalar('train/ponder_weight', self._current_weight)
+        if self._controller is not None:
+            hub.update_info(CONTROLLER, self._controller.state_dict())
+            hub.update_scalar('train/macs_share', self._controller.share)
         if self._scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self._scalars.publish(runner)
 
@@ -104,6 +133,8 @@ class PonderCostHook(Hook):
         assert self._scalars is not None
         calls = self._collector.calls
         self._scalars.observe(calls)
+        if self._controller is not None:
+            self._controller.observe(calls, held=self._scalars.held)
         output = {**output, 'loss_ponder': self._current_weight * ponder_cost(calls)}
         for call in calls:
             call.module.drop_trace()

@@ -1,0 +1,209 @@
+"""Remedies against collapse that were tried and are not part of the package.
+
+Each is a mmengine hook that changes how the halting scores are made or paid for in training.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from torch import Tensor, nn
+
+from iterbackbone.core.block import IterativeBlock
+from iterbackbone.core.halting import HaltingUnit
+
+
+def halting_units(model: nn.Module) -> list[HaltingUnit]:
+    return [m for m in model.modules() if isinstance(m, HaltingUnit)]
+
+
+def blocks(model: nn.Module) -> list[IterativeBlock]:
+    return [m for m in model.modules() if isinstance(m, IterativeBlock)]
+
+
+@HOOKS.register_module()
+class ScoreCapHook(Hook):
+    """In training every score is multiplied by ``cap``: below 1 - epsilon no image stops at once."""
+
+    def __init__(self, cap: float) -> None:
+        self.cap = cap
+
+    def before_train(self, runner: Any) -> None:
+        for unit in halting_units(runner.model):
+            unit.register_forward_hook(self._capped)
+
+    def _capped(self, unit: HaltingUnit, _: Any, score: Tensor) -> Tensor | None:
+        return score * self.cap if unit.training and not unit.held else None
+
+
+@HOOKS.register_module()
+class LayerNormHook(Hook):
+    """The pooled state and output are normalised over their channels before the halting unit."""
+
+    def before_run(self, runner: Any) -> None:
+        for unit in halting_units(runner.model):
+            unit.register_forward_pre_hook(self._normalised)
+
+    def _normalised(self, _: nn.Module, pooled: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+        return tuple(F.layer_norm(p, p.shape[1:]) for p in pooled)
+
+
+@HOOKS.register_module()
+class ForcedDepthHook(Hook):
+    """Some batches run every block to one random depth.
+
+    The scores become shares of what is left (h_i times the product of 1 - h_j before), so that
+    they stay below one until the forced depth, where the rest goes. Running statistics of
+    BatchNorm are left alone in such batches.
+    """
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+        self.depth: dict[nn.Module, int] = {}
+
+    def before_train(self, runner: Any) -> None:
+        for block in blocks(runner.model):
+            if block.halting is not None:
+                block.halting.register_forward_hook(self._forced)
+        self.norms = [m for m in runner.model.modules() if isinstance(m, nn.BatchNorm2d)]
+        self.random = random.Random(runner.seed)
+
+    def before_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+        forced = self.random.random() < self.probability
+        self.depth = {
+            b.halting: self.random.randint(1, b.max_iterations)
+            for b in blocks(runner.model)
+            if forced and b.halting is not None
+        }
+        self.step: dict[nn.Module, tuple[int, Tensor]] = {}
+        for norm in self.norms:
+            norm.momentum = 0.0 if forced else 0.1
+
+    def _forced(self, unit: HaltingUnit, _: Any, score: Tensor) -> Tensor | None:
+        if unit not in self.depth or unit.held:
+            return None
+        i, used = self.step.get(unit, (0, torch.zeros_like(score)))
+        share = torch.ones_like(score) if i + 1 == self.depth[unit] else score * (0.98 - used)
+        self.step[unit] = (i + 1, used + share)
+        return share
+
+
+@HOOKS.register_module()
+class PriorHook(Hook):
+    """Adds ``weight`` x KL(weights of the iterations || truncated geometric prior) per block.
+
+    The prior's success probability makes its mean ``share`` of L. Needs execution='masked' in
+    training, so that a row keeps its place. After PonderNet (Banino et al. 2021, Eq. 7).
+    """
+
+    def __init__(self, weight: float, share: float) -> None:
+        self.weight, self.share = weight, share
+
+    def before_train(self, runner: Any) -> None:
+        self.scores: dict[nn.Module, list[Tensor]] = {}
+        self.length = {}
+        for block in blocks(runner.model):
+            if block.halting is not None:
+                self.length[block.halting] = block.max_iterations
+                block.halting.register_forward_hook(self._keep)
+        runner.model.register_forward_pre_hook(lambda *_: self.scores.clear())
+        runner.model.register_forward_hook(self._add_loss, with_kwargs=True)
+
+    def _keep(self, unit: nn.Module, _: Any, score: Tensor) -> None:
+        self.scores.setdefault(unit, []).append(score)
+
+    def _add_loss(self, _: nn.Module, __: Any, kwargs: dict, output: Any) -> Any:
+        if kwargs.get('mode') != 'loss':
+            return None
+        losses = [divergence(s, self.length[u], self.share) for u, s in self.scores.items()]
+        return {**output, 'loss_prior': self.weight * torch.stack(losses).sum()}
+
+
+def divergence(scores: list[Tensor], length: int, share: float, epsilon: float = 0.01) -> Tensor:
+    """Mean over rows of KL(w || p), w the weights of Algorithm 1, p a truncated geometric prior."""
+    left, running, parts = torch.ones_like(scores[0]), torch.ones_like(scores[0], dtype=torch.bool), []
+    log_prior = geometric_log_prior(length, share)
+    for i in range(length):
+        score = scores[i] if i < len(scores) else torch.ones_like(left)
+        halts = running & (left - score <= epsilon)
+        weight = torch.where(halts, left, torch.where(running, score, torch.zeros_like(left)))
+        parts.append(weight * (weight.clamp_min(1e-6).log() - log_prior[i]))
+        left = torch.where(running & ~halts, left - score, left)
+        running = running & ~halts
+    return torch.stack(parts).sum(dim=0).mean()
+
+
+def geometric_log_prior(length: int, share: float) -> list[float]:
+    """log p of 1..L, p_i ~ q^(i-1), with mean ``share`` x L found by bisection on q."""
+    low, high = 1e-6, 10.0
+    for _ in range(80):
+        q = math.sqrt(low * high)
+        p = [q**i for i in range(length)]
+        mean = sum((i + 1) * x for i, x in enumerate(p)) / sum(p)
+        low, high = (q, high) if mean < max(1.0, share * length) else (low, q)
+    return [math.log(x / sum(p)) for x in p]
+
+
+@HOOKS.register_module()
+class StageTargetHook(Hook):
+    """Pays each block's ponder cost by how far its mean N / L is above (or below) ``share``."""
+
+    def __init__(self, gain: float, share: float) -> None:
+        self.gain, self.share = gain, share
+
+    def before_train(self, runner: Any) -> None:
+        runner.model.backbone.register_forward_hook(self._keep)
+        runner.model.register_forward_hook(self._add_loss, with_kwargs=True)
+
+    def _keep(self, module: Any, *_: Any) -> None:
+        trace = module.trace
+        limits = torch.tensor(module.max_iterations)
+        excess = (trace.iterations.float().mean(dim=0) / limits - self.share).detach()
+        self.loss = (self.gain * excess * trace.ponder_cost.mean(dim=0)).sum()
+
+    def _add_loss(self, _: nn.Module, __: Any, kwargs: dict, output: Any) -> Any:
+        return {**output, 'loss_stage_target': self.loss} if kwargs.get('mode') == 'loss' else None
+
+
+class _Priced(torch.autograd.Function):
+    """Scales the gradient of each row's ponder cost by how small its task gradient is."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, cost: Tensor, limit: float) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(output)
+        ctx.limit = limit
+        return output.view_as(output), cost.view_as(cost)
+
+    @staticmethod
+    def backward(ctx: Any, task: Tensor, cost: Tensor) -> tuple[Tensor, Tensor, None]:
+        size = task.flatten(1).norm(dim=1)
+        easy = (size.mean() / size.clamp_min(1e-12)).clamp(1 / ctx.limit, ctx.limit)
+        return (
+            task,
+            cost * torch.where(cost >= 0, easy / easy.mean(), (1 / easy) / (1 / easy).mean()),
+            None,
+        )
+
+
+@HOOKS.register_module()
+class PriceHook(Hook):
+    """Rows with a small task gradient (easy ones) pay more for an iteration, hard ones less."""
+
+    def __init__(self, limit: float = 10.0) -> None:
+        self.limit = limit
+
+    def before_train(self, runner: Any) -> None:
+        for block in blocks(runner.model):
+            block.register_forward_hook(self._priced)
+
+    def _priced(self, block: nn.Module, _: Any, result: Any) -> Any:
+        if not (block.training and result.ponder_cost.requires_grad):
+            return None
+        output, cost = _Priced.apply(result.output, result.ponder_cost, self.limit)
+        return result._replace(output=output, ponder_cost=cost)

@@ -1,0 +1,122 @@
+"""Trains one variant of the halting experiments and evaluates it on the test images.
+
+Writes OUT/VARIANT_seedS.json: the settings, the training scalars, and for every test image the
+label, the prediction, the iterations of each stage and the MACs.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import remedies  # noqa: F401  registers the hooks
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from variants import VARIANTS
+
+from iterbackbone.core.macs import mac_table
+from iterbackbone.files import whole_file
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('variants', nargs='+', help=f'any of {", ".join(VARIANTS)}')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--epochs', type=int)
+    parser.add_argument('--out', type=Path, required=True)
+    return parser.parse_args()
+
+
+def configure(name, seed, epochs, out):
+    cfg = Config.fromfile(Path(__file__).with_name('config.py'))
+    options = json.loads(
+        json.dumps(VARIANTS[name]).replace('OUT/', f'{out}/').replace('SEED', str(seed))
+    )
+    hooks = options.pop('hooks', [])
+    ponder = options.pop('ponder', {})
+    cfg.custom_hooks = [dict(type='iterbackbone.PonderCostHook', **{'weight': 0.005, **ponder}), *hooks]
+    cfg.merge_from_dict(options)
+    if epochs:
+        cfg.train_cfg.max_epochs = cfg.param_scheduler[1].end = epochs
+        cfg.default_hooks.checkpoint.interval = epochs
+    cfg.randomness = dict(seed=seed)
+    cfg.work_dir = str(out / 'work_dirs' / f'{name}_seed{seed}')
+    return cfg
+
+
+@torch.no_grad()
+def evaluate(runner, mode='eval'):
+    """Per test image: label, prediction, iterations per stage, MACs."""
+    model = runner.model.eval()
+    loader = runner.build_dataloader(runner.cfg.test_dataloader)
+    backbone = model.backbone
+    table = mac_table(backbone, (32, 32))
+    found = {'label': [], 'prediction': [], 'confidence': [], 'iterations': [], 'macs': []}
+    for batch in loader:
+        for sample in model.test_step(batch):
+            found['label'].append(int(sample.gt_label))
+            found['prediction'].append(int(sample.pred_label))
+            found['confidence'].append(round(float(sample.pred_score.max()), 4))
+        trace = backbone.trace
+        found['iterations'] += trace.iterations.tolist()
+        found['macs'] += [table.total(n, limits=trace.limits) for n in trace.iterations.tolist()]
+    return {**found, 'macs_full': table.highest, 'macs_lowest': table.lowest}
+
+
+def training_scalars(runner):
+    lines = Path(runner.log_dir, 'vis_data', 'scalars.json').read_text().splitlines()
+    names = ('loss', 'iterations', 'one_iter', 'ponder', 'step', 'target', 'share')
+    return [
+        {k: round(v, 5) for k, v in json.loads(x).items() if any(n in k for n in names)} for x in lines
+    ]
+
+
+def run(name, seed, epochs, out):
+    cfg = configure(name, seed, epochs, out)
+    runner = Runner.from_cfg(cfg)
+    started, cpu = time.monotonic(), time.process_time()
+    runner.train()
+    spent = {'seconds': time.monotonic() - started, 'cpu_seconds': time.process_time() - cpu}
+    if 'held' in name:
+        runner.model.backbone.hold_halting(True)
+    result = evaluate(runner)
+    scalars = training_scalars(runner)
+    content = {
+        'variant': name,
+        'seed': seed,
+        'options': VARIANTS[name],
+        'epochs': cfg.train_cfg.max_epochs,
+    }
+    with whole_file(out / f'{name}_seed{seed}.json') as file:
+        file.write(json.dumps({**content, **spent, 'test': result, 'training': scalars}).encode())
+    report(name, seed, spent, result)
+
+
+def report(name, seed, spent, result):
+    n = torch.tensor(result['iterations']).float()
+    macs = torch.tensor(result['macs']).float() / result['macs_full']
+    right = torch.tensor(result['label']) == torch.tensor(result['prediction'])
+    total = n.sum(dim=1)
+    order = total.argsort(stable=True).chunk(4)
+    quartiles = ' '.join(f'{1 - right[q].float().mean():.2f}' for q in order)
+    print(
+        f'{name} seed {seed}: {right.float().mean():.3f} correct, {macs.mean():.1%} of the MACs, '
+        f'iterations {"/".join(f"{x:.2f}" for x in n.mean(dim=0))} '
+        f'(std {"/".join(f"{x:.2f}" for x in n.std(dim=0))}, total {total.std():.2f}), '
+        f'error by quartile {quartiles}, {spent["seconds"]:.0f} s ({spent["cpu_seconds"]:.0f} s of processor)',
+        flush=True,
+    )
+
+
+def main():
+    args = parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    for name in args.variants:
+        if not (args.out / f'{name}_seed{args.seed}.json').is_file():
+            run(name, args.seed, args.epochs, args.out)
+
+
+if __name__ == '__main__':
+    main()

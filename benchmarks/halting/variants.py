@@ -1,0 +1,42 @@
+"""The variants: what each changes of config.py."""
+
+NORM = dict(type='LayerNormHook')
+CAP = dict(type='ScoreCapHook', cap=0.98)
+PRICE = dict(type='PriceHook')
+
+
+def stage_target(share):
+    return dict(type='StageTargetHook', gain=0.1, share=share)
+
+
+VARIANTS = {
+    'target45': {'ponder': {'target': 0.45}},
+    'norm_cap_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM, CAP]},
+    'norm_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM]},
+    'norm_cap_price_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM, CAP, PRICE]},
+    'full_held': {'ponder': {'halting_warmup': 1.0}},
+    'one': {'model.backbone.max_iterations': [1, 1, 1, 1]},
+    'plain': {},
+    'warm10': {'ponder': {'halting_warmup': 0.1}},
+    'warm25': {'ponder': {'halting_warmup': 0.25}},
+    'warm50': {'ponder': {'halting_warmup': 0.5}},
+    'norm': {'hooks': [NORM]},
+    'cap': {'hooks': [CAP]},
+    'forced25': {'hooks': [dict(type='ForcedDepthHook', probability=0.25)]},
+    'forced50': {'hooks': [dict(type='ForcedDepthHook', probability=0.5)]},
+    'prior': {
+        'hooks': [dict(type='PriorHook', weight=0.01, share=0.45)],
+        'ponder': {'weight': 0.0},
+        'model.backbone.execution': {'train': 'masked', 'eval': 'active'},
+    },
+    'stages45': {'ponder': {'weight': 0.0}, 'hooks': [stage_target(0.45)]},
+    'norm_cap_stages45': {'ponder': {'weight': 0.0}, 'hooks': [NORM, CAP, stage_target(0.45)]},
+    'norm_cap_stages45_warm10': {
+        'ponder': {'weight': 0.0, 'halting_warmup': 0.1},
+        'hooks': [NORM, CAP, stage_target(0.45)],
+    },
+    'norm_cap_stages45_price': {
+        'ponder': {'weight': 0.0},
+        'hooks': [NORM, CAP, PRICE, stage_target(0.45)],
+    },
+}
