@@ -1,6 +1,6 @@
 # An iterative ResNet-50 that starts from a trained ResNet-50 and learns from it stage by stage.
 # Its start (docs/warm-start.md), from the same checkpoint as the teacher's:
-#   python tools/resnet_to_iterative.py resnet50_8xb32_in1k_20210831-ea4938fa.pth --depth 50 \
+#   python tools/resnet_to_iterative.py resnet50_8xb32_in1k_20210831-ea4938fc.pth --depth 50 \
 #       --out work_dirs/iterative-r50_from-r50.pth
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 model = dict(
@@ -30,8 +30,8 @@ custom_hooks = [
             out_indices=(0, 1, 2, 3),
             init_cfg=dict(
                 type='Pretrained',
-                checkpoint='https://download.openmmlab.com/mmclassification/v0/resnet/'
-                'resnet50_8xb32_in1k_20210831-ea4938fa.pth',
+                checkpoint='https://mmassets.onedl.ai/mmclassification/v0/resnet/'
+                'resnet50_8xb32_in1k_20210831-ea4938fc.pth',
                 prefix='backbone.',
             ),
         ),

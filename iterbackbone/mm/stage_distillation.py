@@ -113,7 +113,8 @@ def build_teacher(config: dict) -> nn.Module:
     check_pretrained(teacher, teacher.init_cfg, CLASSIFIER)
     with weights_only(str(teacher.init_cfg)):
         teacher.init_weights()
-    return teacher.eval().requires_grad_(False)
+    teacher.eval()  # returns None in mmpretrain
+    return teacher.requires_grad_(False)
 
 
 def supervised_stages(

@@ -18,6 +18,7 @@ ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
 WRAPPERS = ('state_dict', 'model')
 NORM = ('weight', 'bias', 'running_mean', 'running_var')
 COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
+POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
 STEMS = {7: 'imagenet', 3: 'cifar'}
 
 
@@ -107,14 +108,11 @@ def _prefix(state: Mapping[str, Tensor]) -> str:
 def _refuse_variants(tensors: Mapping[str, Tensor]) -> None:
     """Name the known relatives that cannot be converted."""
     conv = tensors.get('conv1.weight')
-    if 'stem.0.weight' in tensors or 'conv1.0.weight' in tensors:
+    if any(name.startswith(('stem.', 'conv1.0.')) for name in tensors):  # OpenMMLab's and timm's
         variant = 'has a deep stem (ResNetV1c, V1d): three convolutions instead of one'
     elif 'layer1.0.conv3.weight' not in tensors:
         variant = 'has basic blocks (ResNet-18, ResNet-34)'
-    elif any(re.fullmatch(r'layer\d+\.0\.downsample\.2\.weight', name) for name in tensors) or any(
-        re.fullmatch(r'layer\d+\.0\.downsample\.1\.weight', name) and value.dim() == 4
-        for name, value in tensors.items()
-    ):
+    elif any(POOLED.fullmatch(name) for name in tensors):
         variant = 'pools in its downsample path (ResNetV1d)'
     elif conv is None:
         variant = "has no stem: there is no 'conv1.weight'"

@@ -30,7 +30,7 @@ def _nothing(*_: object) -> None:
 
 def _harmless_types() -> list[Any]:
     """What checkpoints of mmengine's runner hold besides tensors, by the names in the file."""
-    array, scalar = np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]  # type: ignore[misc]
+    array, scalar = np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]
     allowed: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(name)) for name in DTYPES}]
     for core in ('core', '_core'):  # numpy 1 and 2
         allowed += [
@@ -93,7 +93,7 @@ def load_checkpoint(path: Path) -> Mapping[str, Any]:
     except ValueError:
         raise
     except Exception as error:  # a broken file raises almost anything
-        raise ValueError(f'checkpoint {path} cannot be read: {error}') from error
+        raise ValueError(f'checkpoint {path} cannot be read ({error!r})') from error
     if not isinstance(content, Mapping):
         raise ValueError(f'checkpoint must hold a dict, {path} holds a {type(content).__name__}')
     return content
@@ -102,7 +102,7 @@ def load_checkpoint(path: Path) -> Mapping[str, Any]:
 def _refusal(name: str, error: pickle.UnpicklingError) -> str:
     wanted = re.search(r'GLOBAL (\S+)', str(error))
     if wanted is None:
-        return f'checkpoint {name} cannot be read: it is no file of weights'
+        return f'checkpoint {name} cannot be read: it is no file of weights ({error})'
     return (
         f'checkpoint {name} is refused: it must hold weights only, but reading it would '
         f'call {wanted[1]}'
