@@ -24,6 +24,7 @@ from iterbackbone.warm_start.shared_convolution import METHODS
 
 IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 BATCH = 16
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 SIDES = {'imagenet': 224, 'cifar': 32}
 
 
@@ -51,27 +52,7 @@ def parse_args(argv):
         action='store_true',
         help='measure the BatchNorm statistics anew, at full depth (needs --images)',
     )
-    parser.add_argument('--images', type=Path, metavar='FOLDER', help='image files, also in subfolders')
-    parser.add_argument(
-        '--num-images', type=positive, default=64, metavar='N', help='taken evenly; default: 64'
-    )
-    parser.add_argument(
-        '--size',
-        type=positive,
-        metavar='PIXELS',
-        help='of the square crop; 224, or 32 for a CIFAR stem',
-    )
-    parser.add_argument(
-        '--mean',
-        type=float,
-        nargs=3,
-        default=(123.675, 116.28, 103.53),
-        metavar=('R', 'G', 'B'),
-        help='of the normalisation, 0 to 255; default: ImageNet',
-    )
-    parser.add_argument(
-        '--std', type=float, nargs=3, default=(58.395, 57.12, 57.375), metavar=('R', 'G', 'B')
-    )
+    add_image_options(parser)
     args = parser.parse_args(argv)
     if not args.out.absolute().parent.is_dir():
         parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
@@ -81,6 +62,25 @@ def parse_args(argv):
     if args.images and not measures:
         parser.error('--images is read for --method least-squares and for --recalibrate only')
     return parser, args
+
+
+def add_image_options(parser):
+    group = parser.add_argument_group('images', "preprocessed as in the ResNet's evaluation")
+    group.add_argument('--images', type=Path, metavar='FOLDER', help='image files, also in subfolders')
+    group.add_argument(
+        '--num-images', type=positive, default=64, metavar='N', help='taken evenly; default: 64'
+    )
+    group.add_argument(
+        '--size',
+        type=positive,
+        metavar='PIXELS',
+        help='of the square crop; 224, or 32 for a CIFAR stem',
+    )
+    of_colours = dict(type=float, nargs=3, metavar=('R', 'G', 'B'))
+    group.add_argument(
+        '--mean', default=MEAN, help='of the normalisation, 0 to 255; default: ImageNet', **of_colours
+    )
+    group.add_argument('--std', default=STD, help='the same', **of_colours)
 
 
 def positive(text):

@@ -26,7 +26,7 @@ class ResNetWeights(NamedTuple):
     """A bottleneck ResNet.
 
     Attributes:
-        tensors: By torchvision's names.
+        tensors: By torchvision's names; float32 (and int64 counters).
         prefix: What the checkpoint writes before these names.
         others: The checkpoint's remaining keys: classifier, neck, heads.
         stem: ``'imagenet'`` or ``'cifar'``.
@@ -77,7 +77,11 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
     )
     expected = dict(_shapes(found))
     _check(tensors, expected)
-    own = {name: value for name, value in tensors.items() if name in expected}
+    own = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if name in expected
+    }
     others = tuple(key for key in state if key[len(prefix) :] not in own or not key.startswith(prefix))
     return found._replace(tensors=own, others=others)
 
