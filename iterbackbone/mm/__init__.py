@@ -5,11 +5,13 @@ from .iteration_log_hook import IterationLogHook
 from .metainfo import report_iterations
 from .ponder_hook import PonderCostHook
 from .roi_head import IterativeResLayer
+from .stage_distillation import StageDistillationHook
 
 __all__ = [
     'IterationLogHook',
     'IterativeResLayer',
     'IterativeResNet',
     'PonderCostHook',
+    'StageDistillationHook',
     'report_iterations',
 ]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from mmengine.model import PretrainedInit
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
+
+from ..warm_start.layouts import COUNTER
+from ..warm_start.safe_loading import load_checkpoint, weights_only
 
 SHOWN = 4  # keys listed in a message
 
@@ -26,14 +31,15 @@ def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]
         leftovers: Matches keys that the checkpoint may have and the module may not.
 
     Raises:
-        ValueError: naming keys that are missing, unexpected or of another shape.
+        ValueError: naming keys that are missing, unexpected or of another shape; the checkpoint
+            cannot be read or wants to run code.
     """
     name, prefix = config['checkpoint'], config.get('prefix')
-    checkpoint = CheckpointLoader.load_checkpoint(name, map_location='cpu')
+    checkpoint = _load(name)
     found = _below(checkpoint.get('state_dict', checkpoint), prefix)
     expected = module.state_dict()
     unexpected = [key for key in found if key not in expected and not leftovers.match(key)]
-    missing = [key for key in expected if key not in found]
+    missing = [key for key in expected if key not in found and not key.endswith(COUNTER)]
     shapes = [
         f'{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}'
         for key, tensor in expected.items()
@@ -45,6 +51,13 @@ def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]
         raise ValueError(
             f'checkpoint {name!r} with prefix {prefix!r} does not fit {type(module).__name__}: {listed}'
         )
+
+
+def _load(name: str) -> Mapping[str, Any]:
+    if '://' not in name:
+        return load_checkpoint(Path(name).expanduser())
+    with weights_only(name):
+        return CheckpointLoader.load_checkpoint(name, map_location='cpu')
 
 
 def _below(state_dict: dict[str, Tensor], prefix: str | None) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import nn
 
+from ..warm_start.safe_loading import weights_only
 from .checkpoint_check import check_pretrained, is_pretrained
 
 
@@ -34,13 +35,15 @@ class OpenMMLabModule(BaseModule):
         """As in mmengine, with every key of a pretrained checkpoint accounted for.
 
         Raises:
-            ValueError: keys are missing, unexpected or of another shape.
+            ValueError: keys are missing, unexpected or of another shape; the checkpoint wants
+                to run code.
         """
         configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or []
         if not self.is_init:
             for config in filter(is_pretrained, configs):
                 check_pretrained(self, config, self.expected_leftovers)
-        super().init_weights()
+        with weights_only(str(self.init_cfg)):  # where that fails mmengine would load anything
+            super().init_weights()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         # mmengine only logs what does not match, and the run would go on with random weights.

@@ -45,6 +45,7 @@ def test_the_block_blocks(name):
         ('import iterbackbone; assert iterbackbone.__version__', {'torch', 'numpy', 'scipy'}),
         ('import iterbackbone.stats', {'torch'}),
         ('import iterbackbone.core', {'scipy', 'torchvision'}),
+        ('import iterbackbone.warm_start.recalibration', {'scipy', 'torchvision', 'PIL'}),
         ('from iterbackbone import IterativeResNet, IterativeResLayer, HaltingTrace', {'scipy'}),
         (
             'import torch; from iterbackbone import IterativeResNet\n'
@@ -111,8 +112,11 @@ def test_only_mm_and_registry_import_openmmlab():
     } == {}
 
 
-@pytest.mark.parametrize(('folder', 'allowed'), [('core/', {'torch'}), ('stats/', {'numpy', 'scipy'})])
-def test_core_and_stats_import_no_more_than_they_may(folder, allowed):
+@pytest.mark.parametrize(
+    ('folder', 'allowed'),
+    [('core/', {'torch'}), ('stats/', {'numpy', 'scipy'}), ('warm_start/', {'torch', 'numpy'})],
+)
+def test_folders_import_no_more_than_they_may(folder, allowed):
     files = {name: found for name, found in sources().items() if name.startswith(folder)}
     assert len(files) > 2
     extra = {name: found - allowed - sys.stdlib_module_names for name, found in files.items()}

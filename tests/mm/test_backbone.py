@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import pytest
 import torch
+from support import train_tiny
+from support_resnets import RunsCode
 from torch import nn
 
 import iterbackbone
@@ -125,6 +131,45 @@ def test_a_detector_checkpoint_loads(tmp_path):
     model.backbone = IterativeResNet(**TINY)
     load_checkpoint(model, save(trained, tmp_path / 'a.pth'), strict=True)
     assert torch.equal(model.backbone.stem.conv.weight, trained.stem.conv.weight)
+
+
+@pytest.fixture
+def web_server(tmp_path):
+    """The address of a server of the test's folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.mark.parametrize('prefix', [None, 'backbone.'])
+@pytest.mark.parametrize('served', [False, True])
+def test_a_checkpoint_that_wants_to_run_code_is_refused(
+    tmp_path, monkeypatch, web_server, prefix, served
+):
+    """mmengine reads such a file again without care, and a download without care at once."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'hub'))
+    path, ran = tmp_path / 'a.pth', tmp_path / 'ran'
+    state = iterbackbone.IterativeResNet(**TINY).state_dict()
+    torch.save({'state_dict': state, 'meta': RunsCode(ran)}, path)
+    net = IterativeResNet(
+        **TINY, init_cfg=pretrained(f'{web_server}/a.pth' if served else path, prefix)
+    )
+    with pytest.raises(ValueError, match='is refused: it must hold weights only'):
+        net.init_weights()
+    assert not ran.exists()
+
+
+def test_a_checkpoint_of_the_runner_is_read(tmp_path):
+    _, runner = train_tiny(tmp_path, None)
+    path, options = tmp_path / 'iter_4.pth', {'num_stages': 2, 'max_iterations': (3, 4)}
+    net = IterativeResNet(
+        stem='cifar', base_channels=4, expansion=1, **options, init_cfg=pretrained(path)
+    )
+    net.init_weights()
+    expected = runner.model.backbone.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in net.state_dict().items())
 
 
 def test_misspelt_argument_is_named():

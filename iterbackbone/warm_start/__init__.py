@@ -1,0 +1,1 @@
+"""Turns trained ResNets into initial IterativeResNets; needs torch and numpy only."""

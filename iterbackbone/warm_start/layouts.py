@@ -1,0 +1,177 @@
+"""Finds a plain bottleneck ResNet in a checkpoint, whoever saved it.
+
+torchvision, timm and OpenMMLab ("open-mmlab" checkpoints, mmdet, mmpretrain) give its tensors
+the same names, behind a prefix and in a wrapper of their own. Here they are called as in
+torchvision: ``conv1.weight``, ``bn1.*``, ``layer{s}.{i}.conv{j}.weight``, ``layer{s}.{i}.bn{j}.*``,
+``layer{s}.0.downsample.0.weight``, ``layer{s}.0.downsample.1.*``, with s, j from 1 and i from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
+WRAPPERS = ('state_dict', 'model')
+NORM = ('weight', 'bias', 'running_mean', 'running_var')
+COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
+POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
+STEMS = {7: 'imagenet', 3: 'cifar'}
+
+
+class ResNetWeights(NamedTuple):
+    """A bottleneck ResNet.
+
+    Attributes:
+        tensors: By torchvision's names; float32 (and int64 counters).
+        prefix: What the checkpoint writes before these names.
+        others: The checkpoint's remaining keys: classifier, neck, heads.
+        stem: ``'imagenet'`` or ``'cifar'``.
+        in_channels: Of the image.
+        width: n of the first stage and width of the stem.
+        expansion: e; a stage's output has e * n channels.
+        blocks: Of each stage.
+    """
+
+    tensors: dict[str, Tensor]
+    prefix: str
+    others: tuple[str, ...]
+    stem: str
+    in_channels: int
+    width: int
+    expansion: int
+    blocks: tuple[int, ...]
+
+
+def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
+    """Find the ResNet.
+
+    Args:
+        checkpoint: A state dict, or a dict with one as ``state_dict`` or ``model``.
+
+    Raises:
+        ValueError: there is none, or one whose parts an IterativeResNet has no place for:
+            basic blocks (ResNet-18/34), a deep stem (ResNetV1c, timm's ``resnet50d``),
+            average pooling in the downsample path (V1d), grouped convolutions (ResNeXt),
+            wide bottlenecks, extra layers (SE), norms other than BatchNorm.
+    """
+    state = _state_dict(checkpoint)
+    prefix = _prefix(state)
+    tensors = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+    _refuse_variants(tensors)
+    stages = _count(tensors, r'layer(\d+)\.0\.conv1\.weight', start=1)
+    blocks = tuple(_count(tensors, rf'layer{s}\.(\d+)\.conv1\.weight') for s in range(1, stages + 1))
+    first = tensors[ANCHOR]
+    found = ResNetWeights(
+        tensors=tensors,
+        prefix=prefix,
+        others=(),
+        stem=STEMS[tensors['conv1.weight'].shape[-1]],
+        in_channels=tensors['conv1.weight'].shape[1],
+        width=first.shape[0],
+        expansion=tensors['layer1.0.conv3.weight'].shape[0] // first.shape[0],
+        blocks=blocks,
+    )
+    expected = dict(_shapes(found))
+    _check(tensors, expected)
+    own = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if name in expected
+    }
+    others = tuple(key for key in state if key[len(prefix) :] not in own or not key.startswith(prefix))
+    return found._replace(tensors=own, others=others)
+
+
+def _state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if isinstance(checkpoint.get(wrapper), Mapping):
+            checkpoint = checkpoint[wrapper]
+            break
+    return {key: value for key, value in checkpoint.items() if isinstance(value, Tensor)}
+
+
+def _prefix(state: Mapping[str, Tensor]) -> str:
+    prefixes = [key[: -len(ANCHOR)] for key in state if key == ANCHOR or key.endswith('.' + ANCHOR)]
+    if len(prefixes) == 1:
+        return prefixes[0]
+    if prefixes:
+        raise ValueError(
+            f'checkpoint must hold one ResNet, got {len(prefixes)} with prefixes {prefixes}'
+        )
+    shown = ', '.join(list(state)[:4]) or 'none'
+    raise ValueError(
+        f'checkpoint must hold a ResNet: none of its {len(state)} keys is {ANCHOR!r}, with or '
+        f'without a prefix; its first keys: {shown}'
+    )
+
+
+def _refuse_variants(tensors: Mapping[str, Tensor]) -> None:
+    """Name the known relatives that cannot be converted."""
+    conv = tensors.get('conv1.weight')
+    if any(name.startswith(('stem.', 'conv1.0.')) for name in tensors):  # OpenMMLab's and timm's
+        variant = 'has a deep stem (ResNetV1c, V1d): three convolutions instead of one'
+    elif 'layer1.0.conv3.weight' not in tensors:
+        variant = 'has basic blocks (ResNet-18, ResNet-34)'
+    elif any(POOLED.fullmatch(name) for name in tensors):
+        variant = 'pools in its downsample path (ResNetV1d)'
+    elif conv is None:
+        variant = "has no stem: there is no 'conv1.weight'"
+    elif conv.dim() != 4 or conv.shape[-1] not in STEMS:
+        variant = f'has a stem of shape {tuple(conv.shape)}; a kernel of 7x7 or 3x3 is known'
+    else:
+        return
+    raise ValueError(f'checkpoint must hold a plain bottleneck ResNet, this one {variant}')
+
+
+def _count(tensors: Mapping[str, Tensor], pattern: str, start: int = 0) -> int:
+    """How many numbers from ``start`` on, without a gap, stand where the pattern's group is."""
+    matches = (re.fullmatch(pattern, name) for name in tensors)
+    numbers = {int(match[1]) for match in matches if match}
+    count = 0
+    while start + count in numbers:
+        count += 1
+    return count
+
+
+def _shapes(resnet: ResNetWeights) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Name and shape of every tensor of a ResNet with these blocks."""
+    kernel = next(size for size, stem in STEMS.items() if stem == resnet.stem)
+    channels = resnet.width
+    yield 'conv1.weight', (channels, resnet.in_channels, kernel, kernel)
+    yield from _norm_shapes('bn1', channels)
+    for s, blocks in enumerate(resnet.blocks, start=1):
+        n = resnet.width * 2 ** (s - 1)
+        out = n * resnet.expansion
+        yield f'layer{s}.0.downsample.0.weight', (out, channels, 1, 1)
+        yield from _norm_shapes(f'layer{s}.0.downsample.1', out)
+        for i in range(blocks):
+            name = f'layer{s}.{i}'
+            yield f'{name}.conv1.weight', (n, channels, 1, 1)
+            yield f'{name}.conv2.weight', (n, n, 3, 3)
+            yield f'{name}.conv3.weight', (out, n, 1, 1)
+            for j, width in enumerate((n, n, out), start=1):
+                yield from _norm_shapes(f'{name}.bn{j}', width)
+            channels = out
+
+
+def _norm_shapes(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield from ((f'{name}.{part}', (channels,)) for part in NORM)
+    yield f'{name}.{COUNTER}', ()
+
+
+def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
+    missing = [n for n in expected if n not in tensors and not n.endswith(COUNTER)]
+    strange = [n for n in tensors if n not in expected and re.match(r'(layer\d+|conv1|bn1)\.', n)]
+    shapes = [
+        f'{name} {tuple(tensors[name].shape)} instead of {shape}'
+        for name, shape in expected.items()
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
+    problems = {'missing': missing, 'unexpected': strange, 'of another shape': shapes}
+    listed = [f'{len(k)} {what}: {", ".join(k[:4])}' for what, k in problems.items() if k]
+    if listed:
+        raise ValueError(f'checkpoint must hold a plain bottleneck ResNet; {"; ".join(listed)}')

@@ -1,0 +1,169 @@
+"""Turns a trained bottleneck ResNet into an initial IterativeResNet.
+
+Reads checkpoints of torchvision, timm, mmpretrain and mmdet, weights only. Writes a checkpoint
+for init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.') and prints what became of
+every key. docs/warm-start.md says what the result is and what it is not.
+"""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from iterbackbone import __version__
+from iterbackbone.core.resnet import DEPTHS
+from iterbackbone.files import whole_file
+from iterbackbone.warm_start.conversion import check_depth, convert
+from iterbackbone.warm_start.layouts import read_resnet
+from iterbackbone.warm_start.recalibration import recalibrate
+from iterbackbone.warm_start.safe_loading import load_checkpoint
+from iterbackbone.warm_start.shared_convolution import METHODS
+
+IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
+BATCH = 16
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+SIDES = {'imagenet': 224, 'cifar': 32}
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', type=Path, help='of the ResNet, a file by torch.save')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
+    parser.add_argument(
+        '--depth',
+        type=int,
+        choices=sorted(DEPTHS),
+        help='what the ResNet must be; by default the blocks found in the checkpoint count',
+    )
+    parser.add_argument(
+        '--method',
+        choices=METHODS,
+        default='first',
+        help="shared kernels: those of a stage's first identity block, the mean over its identity "
+        'blocks, or least squares on activations (needs --images); default: first',
+    )
+    parser.add_argument(
+        '--recalibrate',
+        action='store_true',
+        help='measure the BatchNorm statistics anew, at full depth (needs --images)',
+    )
+    add_image_options(parser)
+    args = parser.parse_args(argv)
+    if not args.out.absolute().parent.is_dir():
+        parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
+    measures = args.recalibrate or args.method == 'least-squares'
+    if measures and args.images is None:
+        parser.error('--images is needed for --method least-squares and for --recalibrate')
+    if args.images and not measures:
+        parser.error('--images is read for --method least-squares and for --recalibrate only')
+    return parser, args
+
+
+def add_image_options(parser):
+    group = parser.add_argument_group('images', "preprocessed as in the ResNet's evaluation")
+    group.add_argument('--images', type=Path, metavar='FOLDER', help='image files, also in subfolders')
+    group.add_argument(
+        '--num-images', type=positive, default=64, metavar='N', help='taken evenly; default: 64'
+    )
+    group.add_argument(
+        '--size',
+        type=positive,
+        metavar='PIXELS',
+        help='of the square crop; 224, or 32 for a CIFAR stem',
+    )
+    of_colours = dict(type=float, nargs=3, metavar=('R', 'G', 'B'))
+    group.add_argument(
+        '--mean', default=MEAN, help='of the normalisation, 0 to 255; default: ImageNet', **of_colours
+    )
+    group.add_argument('--std', default=STD, help='the same', **of_colours)
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def image_batches(args, side):
+    """Normalised images, (B, 3, side, side), evenly spaced over the sorted files."""
+    files = sorted(p for p in args.images.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
+    if not files:
+        raise ValueError(f'--images: {args.images} has no image ({", ".join(IMAGE_TYPES)})')
+    count = min(args.num_images, len(files))
+    chosen = [files[i * len(files) // count] for i in range(count)]
+    images = torch.stack([read_image(path, side, args.mean, args.std) for path in chosen])
+    return images.split(BATCH)
+
+
+def read_image(path, side, mean, std):
+    """Shorter side resized to 8/7 of the crop, as 256 is to 224; not where it fits already."""
+    with Image.open(path) as file:
+        image = file.convert('RGB')
+    if image.size != (side, side):
+        scale = side * 8 / 7 / min(image.size)
+        image = image.resize([max(side, round(length * scale)) for length in image.size])
+        left, top = ((length - side) // 2 for length in image.size)
+        image = image.crop((left, top, left + side, top + side))
+    pixels = (np.asarray(image, dtype=np.float32) - np.float32(mean)) / np.float32(std)
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def converted(args):
+    """The ResNet and its conversion."""
+    resnet = read_resnet(load_checkpoint(args.checkpoint))
+    if args.depth:
+        check_depth(resnet, args.depth)
+    batches = None
+    if args.images:
+        if resnet.in_channels != 3:
+            raise ValueError(f'--images: the ResNet must read 3 channels, got {resnet.in_channels}')
+        batches = image_batches(args, args.size or SIDES[resnet.stem])
+    conversion = convert(resnet, args.method, batches)
+    if args.recalibrate:
+        conversion = recalibrate(conversion, batches)
+    return resnet, conversion
+
+
+def account(conversion):
+    """What became of every key, as text."""
+    width = max(len(use.source) for use in conversion.uses)
+    lines = [
+        f'{use.source:{width}}  {use.use:8}  {use.target or ""}'.rstrip() for use in conversion.uses
+    ]
+    counts = Counter(use.use for use in conversion.uses)
+    total = ', '.join(f'{count} {use}' for use, count in counts.items())
+    lines += ['', f'{len(conversion.uses)} keys of the checkpoint: {total}']
+    lines += [f'{len(conversion.initial)} keys of the IterativeResNet stay as initialised:']
+    return '\n'.join(lines + [f'  {key}' for key in conversion.initial])
+
+
+def main(argv=None):
+    parser, args = parse_args(argv)
+    try:
+        resnet, conversion = converted(args)
+    except ValueError as error:
+        parser.error(str(error))
+    state = {f'backbone.{key}': value for key, value in conversion.network.state_dict().items()}
+    meta = {
+        'source': args.checkpoint.name,
+        'method': args.method,
+        'recalibrated': args.recalibrate,
+        'iterbackbone_version': __version__,
+    }
+    with whole_file(args.out) as file:
+        torch.save({'meta': meta, 'state_dict': state}, file)
+    print(account(conversion))
+    print(
+        f'{args.out}: IterativeResNet(stem={resnet.stem!r}, base_channels={resnet.width}, '
+        f'expansion={resnet.expansion}, max_iterations={resnet.blocks})'
+    )
+
+
+if __name__ == '__main__':
+    main()
