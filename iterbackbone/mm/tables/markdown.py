@@ -15,7 +15,8 @@ LEGEND = (
     'Plain: counted, measured or evaluated here.',
     "[In brackets]: stated in the paper's text, which does not contain the bodies of its tables.",
     '-: missing, neither measured nor stated. Empty: all images cost the same.',
-    "One multiply-add is 1 MAC, the classifier's among them. Accuracies and mean iterations come from given logs alone.",
+    "One multiply-add is 1 MAC; the classifier's count, too.",
+    'Accuracies and the mean MACs of iterative networks come from given logs alone.',
 )
 
 
