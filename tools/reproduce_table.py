@@ -41,6 +41,10 @@ def parse_args(argv):
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the numbers as JSON')
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='write what is printed')
     args = parser.parse_args(argv)
+    names = [row for row, _ in args.log]
+    for row in names:
+        if names.count(row) > 1:
+            parser.error(f'argument --log: at most one for each row, got two for {row}')
     for name in ('json', 'markdown'):
         path = getattr(args, name)
         if path and not path.absolute().parent.is_dir():

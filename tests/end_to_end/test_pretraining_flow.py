@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from support import LabelledImages, detector_config, labelled_loader, segmentor_config
 from support_compute import C4, narrow_c4
+
+from iterbackbone.__main__ import config_path
+from iterbackbone.mm.openmmlab_module import OpenMMLabModule
 
 pytestmark = pytest.mark.slow
 LIMITS = (2, 3, 3, 2)
@@ -191,3 +197,18 @@ def test_the_cifar_stem_is_refused(cifar_classifier, shapes_root, tmp_path, conf
     message = r'it has the CIFAR stem \(3x3.*the network the ImageNet stem \(7x7'
     with pytest.raises(ValueError, match=message):
         Runner.from_cfg(cfg).train()
+
+
+def test_the_documented_configs_build(tmp_path):
+    text = (Path(__file__).parents[2] / 'docs/pretraining.md').read_text()
+    configs = re.findall(r"```python\n(_base_ = 'BASE'  # (\S+)\n.*?)```", text, re.DOTALL)
+    assert len(configs) == 3
+    for content, name in configs:
+        (tmp_path / f'{name}.py').write_text(content.replace('BASE', config_path(name)))
+        cfg = Config.fromfile(tmp_path / f'{name}.py')
+        init_default_scope(cfg.default_scope)
+        with torch.device('meta'):
+            model = MODELS.build(cfg.model)
+        parts = [m for m in model.modules() if isinstance(m, OpenMMLabModule)]
+        assert len(parts) == (2 if 'c4' in name else 1)
+        assert all(part.init_cfg['prefix'] == 'backbone.' for part in parts)

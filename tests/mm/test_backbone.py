@@ -76,7 +76,8 @@ def test_c4_parts_take_one_classification_checkpoint(tmp_path):
     [
         (
             {'stem': 'cifar'},
-            r'it has the CIFAR stem \(3x3.*, the network the ImageNet stem \(7x7.*of another shape: stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
+            r'it has the CIFAR stem \(3x3.*, the network the ImageNet stem \(7x7.*of another shape: '
+            r'stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
         ),
         ({'expansion': 4}, 'of another shape: stages.0.transition.conv.weight'),
         ({'max_iterations': (2, 3, 3, 2)}, 'unexpected: stages.2.blocks.0.norm1.2.weight'),

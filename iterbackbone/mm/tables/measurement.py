@@ -53,8 +53,8 @@ def measure(table: Table, logs: Mapping[str, Path], rounds: int | None = None) -
     runs: dict[tuple[str, str], Run] = {}
     for name, row in table.rows.items():
         values[name] = {}
-        if row.model is None:
-            continue
+        if row.model is None and name not in logs:
+            continue  # with a log build() says that there is no such network
         model, size = row.build(), table.size(row)
         logged = read_logged(logs[name], model, size) if name in logs else Logged({})
         values[name] = {**counts(model, size), **logged.values()}
