@@ -49,11 +49,12 @@ def classify(work_dir, stem):
         work_dir=str(work_dir),
         train_dataloader=labelled_loader(LabelledImages(8), 4),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=2),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.001)),
         custom_hooks=[dict(type='iterbackbone.PonderCostHook')],
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2)),
         default_scope='mmpretrain',
         experiment_name=work_dir.name,
+        randomness=dict(seed=0),
         log_level='WARNING',
     ).train()
     return work_dir / 'iter_2.pth'
@@ -204,7 +205,7 @@ def test_the_documented_configs_build(tmp_path):
     configs = re.findall(r"```python\n(_base_ = 'BASE'  # (\S+)\n.*?)```", text, re.DOTALL)
     assert len(configs) == 3
     for content, name in configs:
-        (tmp_path / f'{name}.py').write_text(content.replace('BASE', config_path(name)))
+        (tmp_path / f'{name}.py').write_text(content.replace('BASE', str(config_path(name))))
         cfg = Config.fromfile(tmp_path / f'{name}.py')
         init_default_scope(cfg.default_scope)
         with torch.device('meta'):
