@@ -25,6 +25,7 @@ def markdown(measured: Measured) -> str:
     table = measured.table
     lines = [f'### {table.title}', '', _grid(measured), '']
     lines += [f'- {line}' for line in (*LEGEND, _timing(measured))]
+    lines += [f'- Evaluation of {name}: {folder}' for name, folder in measured.logs.items()]
     lines += [f'- {note}' for note in table.notes]
     return '\n'.join(lines) + '\n'
 
@@ -38,6 +39,7 @@ def plain_data(measured: Measured) -> dict[str, Any]:
             'name': row.name,
             'image_size': list(table.size(row)),
             'available': row.model is not None,
+            'log': str(measured.logs[row.name]) if row.name in measured.logs else None,
             'cells': {key: asdict(cell) for key, cell in measured.cells[row.name].items()},
         }
         for part, rows in table.parts.items()

@@ -26,12 +26,14 @@ class Measured:
     Attributes:
         table: Which.
         cells: By row and column; bounds of a network that is not iterative are absent.
+        logs: Folder of the evaluation, by row, where one was given.
         rounds: Of the timing; None where nothing was timed.
         baseline_seconds: Median forward time of ResNet152, where times were measured.
     """
 
     table: Table
     cells: Mapping[str, Mapping[str, Cell]]
+    logs: Mapping[str, Path]
     rounds: int | None = None
     baseline_seconds: float | None = None
 
@@ -66,7 +68,7 @@ def measure(table: Table, logs: Mapping[str, Path], rounds: int | None = None) -
         name: _cells(table, row, values[name], {key: r for (n, key), r in ratios.items() if n == name})
         for name, row in table.rows.items()
     }
-    return Measured(table, cells, rounds, seconds)
+    return Measured(table, cells, logs, rounds, seconds)
 
 
 def counts(model: nn.Module, size: Size) -> dict[str, float]:
