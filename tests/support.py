@@ -51,6 +51,29 @@ class TinyImages(torch.utils.data.Dataset):
         return self.images[i], int(self.images[i, 0, 0, 0] > 0)
 
 
+class LabelledImages(TinyImages):
+    """The same as mmpretrain wants them."""
+
+    metainfo = dict(classes=('negative', 'positive'))
+
+    def __getitem__(self, i):
+        from mmpretrain.structures import DataSample
+
+        image, label = super().__getitem__(i)
+        return dict(inputs=image, data_samples=DataSample(metainfo=dict(img_id=i)).set_gt_label(label))
+
+
+def labelled_loader(dataset, batch_size):
+    """Config of a DataLoader without workers."""
+    return dict(
+        batch_size=batch_size,
+        num_workers=0,
+        dataset=dataset,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='pseudo_collate'),
+    )
+
+
 class Spy(Hook):
     """Keeps what each step showed."""
 

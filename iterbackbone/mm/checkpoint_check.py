@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..warm_start.layouts import COUNTER
 from ..warm_start.safe_loading import load_checkpoint, weights_only
 
 SHOWN = 4  # keys listed in a message
+STEM = 'stem.conv.weight'
+STEM_NAMES = {3: "CIFAR stem (3x3, stem='cifar')", 7: "ImageNet stem (7x7, stem='imagenet')"}
 
 
 def is_pretrained(config: dict) -> bool:
@@ -37,6 +39,20 @@ def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]
     name, prefix = config['checkpoint'], config.get('prefix')
     checkpoint = _load(name)
     found = _below(checkpoint.get('state_dict', checkpoint), prefix)
+    problems = misfit(module, found, leftovers)
+    if problems:
+        kind = type(module).__name__
+        raise ValueError(f'checkpoint {name!r} with prefix {prefix!r} does not fit {kind}: {problems}')
+
+
+def misfit(module: nn.Module, found: Mapping[str, Tensor], leftovers: re.Pattern[str]) -> str:
+    """What is wrong with a checkpoint for a module; empty if every key is accounted for.
+
+    Args:
+        module: What will be initialised.
+        found: The checkpoint's tensors, by their keys in the module.
+        leftovers: As in :func:`check_pretrained`.
+    """
     expected = module.state_dict()
     unexpected = [key for key in found if key not in expected and not leftovers.match(key)]
     missing = [key for key in expected if key not in found and not key.endswith(COUNTER)]
@@ -46,11 +62,16 @@ def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]
         if key in found and found[key].shape != tensor.shape
     ]
     problems = {'missing': missing, 'unexpected': unexpected, 'of another shape': shapes}
-    if any(problems.values()):
-        listed = '; '.join(f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k)
-        raise ValueError(
-            f'checkpoint {name!r} with prefix {prefix!r} does not fit {type(module).__name__}: {listed}'
-        )
+    listed = [f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k]
+    return '; '.join([*_other_stem(found, expected), *listed])
+
+
+def _other_stem(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterator[str]:
+    """A sentence where one stem is for small images and the other is not."""
+    if STEM in found and STEM in expected:
+        theirs, ours = (STEM_NAMES.get(state[STEM].shape[-1]) for state in (found, expected))
+        if theirs and ours and theirs != ours:
+            yield f'it has the {theirs}, the network the {ours}'
 
 
 def _load(name: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from ..warm_start.safe_loading import weights_only
-from .checkpoint_check import check_pretrained, is_pretrained
+from .checkpoint_check import check_pretrained, is_pretrained, misfit
 
 
 def norm_layer_from_cfg(norm_cfg: dict) -> Any:
@@ -25,8 +25,8 @@ def norm_layer_from_cfg(norm_cfg: dict) -> Any:
 class OpenMMLabModule(BaseModule):
     """Mixin behind an :class:`~iterbackbone.core.adaptive.AdaptiveModule`.
 
-    Loading a checkpoint that matches none of the module's keys is an error, and so is a
-    pretrained ``init_cfg`` that misses keys or brings others than ``expected_leftovers``.
+    Loading a checkpoint, by ``load_from`` or a pretrained ``init_cfg``, that misses some of the
+    module's keys or brings others than ``expected_leftovers`` is an error.
     """
 
     expected_leftovers: re.Pattern[str]
@@ -48,10 +48,16 @@ class OpenMMLabModule(BaseModule):
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         # mmengine only logs what does not match, and the run would go on with random weights.
         own = self.state_dict().keys()
-        if not any(prefix + key in state_dict for key in own):
+        found = {key[len(prefix) :]: x for key, x in state_dict.items() if key.startswith(prefix)}
+        if not any(key in found for key in own):
             raise ValueError(
                 f'the checkpoint has none of the {len(own)} keys of {type(self).__name__}, such as '
                 f'{prefix + next(iter(own))!r}; to initialise it from a checkpoint with another '
                 "prefix use init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)"
+            )
+        problems = misfit(self, found, self.expected_leftovers)
+        if problems:
+            raise ValueError(
+                f'the checkpoint does not fit {type(self).__name__} at {prefix!r}: {problems}'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -82,7 +82,8 @@ def test_c4_parts_take_one_classification_checkpoint(tmp_path):
     [
         (
             {'stem': 'cifar'},
-            r'of another shape: stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
+            r'it has the CIFAR stem \(3x3.*, the network the ImageNet stem \(7x7.*of another shape: '
+            r'stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
         ),
         ({'expansion': 4}, 'of another shape: stages.0.transition.conv.weight'),
         ({'max_iterations': (2, 3, 3, 2)}, 'unexpected: stages.2.blocks.0.norm1.2.weight'),
@@ -121,6 +122,25 @@ def test_a_checkpoint_that_matches_no_key_is_an_error(tmp_path):
     model.backbone = IterativeResNet(**TINY)
     path = save(iterbackbone.IterativeResNet(**TINY), tmp_path / 'a.pth', prefix='encoder.')
     with pytest.raises(ValueError, match=r"none of the \d+ keys of IterativeResNet, such as 'backbone"):
+        load_checkpoint(model, path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'stem': 'cifar'}, 'it has the CIFAR stem .*1 of another shape: stem.conv.weight'),
+        ({'max_iterations': (2, 3, 1, 2)}, r"IterativeResNet at 'backbone\.': .*missing: stages.2"),
+        ({'num_stages': 3, 'max_iterations': (2, 3, 2)}, 'missing: stages.3.transition'),
+    ],
+)
+def test_a_checkpoint_that_matches_in_part_is_an_error(tmp_path, change, message):
+    """By ``load_from``, where mmengine itself would log it and go on."""
+    from mmengine.runner import load_checkpoint
+
+    model = nn.Module()
+    model.backbone = IterativeResNet(**TINY)
+    path = save(iterbackbone.IterativeResNet(**{**TINY, **change}), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=message):
         load_checkpoint(model, path)
 
 

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from support import TinyImages, read_log
+from support import LabelledImages, labelled_loader, read_log
 
 BACKBONE = dict(
     type='iterbackbone.IterativeResNet',
@@ -17,28 +17,6 @@ BACKBONE = dict(
     num_stages=2,
     max_iterations=(2, 3),
 )
-
-
-class Labelled(TinyImages):
-    """As mmpretrain wants them."""
-
-    metainfo = dict(classes=('negative', 'positive'))
-
-    def __getitem__(self, i):
-        from mmpretrain.structures import DataSample
-
-        image, label = super().__getitem__(i)
-        return dict(inputs=image, data_samples=DataSample(metainfo=dict(img_id=i)).set_gt_label(label))
-
-
-def loader(dataset, batch_size):
-    return dict(
-        batch_size=batch_size,
-        num_workers=0,
-        dataset=dataset,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        collate_fn=dict(type='pseudo_collate'),
-    )
 
 
 def test_classifier_over_train_iters(tmp_path):
@@ -53,8 +31,8 @@ def test_classifier_over_train_iters(tmp_path):
             data_preprocessor=dict(num_classes=2),
         ),
         work_dir=str(tmp_path),
-        train_dataloader=loader(Labelled(8), 4),
-        val_dataloader=loader(Labelled(5), 2),
+        train_dataloader=labelled_loader(LabelledImages(8), 4),
+        val_dataloader=labelled_loader(LabelledImages(5), 2),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=4, val_interval=2),
         val_cfg=dict(),
         val_evaluator=dict(type='SingleLabelMetric', num_classes=2, average=None),
