@@ -97,14 +97,10 @@ def report(name, seed, spent, result):
     n = torch.tensor(result['iterations']).float()
     macs = torch.tensor(result['macs']).float() / result['macs_full']
     right = torch.tensor(result['label']) == torch.tensor(result['prediction'])
-    total = n.sum(dim=1)
-    order = total.argsort(stable=True).chunk(4)
-    quartiles = ' '.join(f'{1 - right[q].float().mean():.2f}' for q in order)
     print(
         f'{name} seed {seed}: {right.float().mean():.3f} correct, {macs.mean():.1%} of the MACs, '
-        f'iterations {"/".join(f"{x:.2f}" for x in n.mean(dim=0))} '
-        f'(std {"/".join(f"{x:.2f}" for x in n.std(dim=0))}, total {total.std():.2f}), '
-        f'error by quartile {quartiles}, {spent["seconds"]:.0f} s ({spent["cpu_seconds"]:.0f} s of processor)',
+        f'iterations {"/".join(f"{x:.2f}" for x in n.mean(dim=0))}, '
+        f'std of the total {n.sum(dim=1).std():.2f}, {spent["cpu_seconds"]:.0f} s of processor',
         flush=True,
     )
 
