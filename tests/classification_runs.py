@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
+import os
 import pickle
 
 import cv2
@@ -71,10 +74,22 @@ def accept(monkeypatch, dataset_class, sums: dict[str, str]) -> None:
     monkeypatch.setattr(dataset_class, 'meta', {**meta, 'md5': sums[meta['filename']]})
 
 
+def load(name: str) -> Config:
+    """A classification config as it is, with CIFAR from the official archive."""
+    return copy.deepcopy(_load(name))  # mmengine reads all of mmpretrain's index files each time
+
+
+@functools.cache
+def _load(name: str) -> Config:
+    os.environ.pop('ITERBACKBONE_CIFAR', None)
+    init_default_scope('mmpretrain')
+    return Config.fromfile(config_root() / name)
+
+
 def classifier_config(root, work_dir, name=TINY, source='png') -> Config:
     """A classification config at width 8 on the small data below ``root``, without workers."""
+    cfg = load(name)
     init_default_scope('mmpretrain')
-    cfg = Config.fromfile(config_root() / name)
     data = Config.fromfile(config_root() / f'_base_/datasets/cifar10_{source}.py')
     for loader in LOADERS:
         cfg[loader] = {**data[loader], **ONE_WORKERLESS, 'batch_size': 2}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from classification_runs import TINY, classifier_config, write_class_folders
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from classification_runs import TINY, classifier_config, load, write_class_folders
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from iterbackbone.__main__ import config_names, config_root
+from iterbackbone.__main__ import config_names
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('classification/')]
@@ -30,21 +28,11 @@ CIFAR = {
 IMAGENET = {'': 9.34, '-small': 5.58, '-double': 15.89}
 
 
-@pytest.fixture(autouse=True)
-def _official_archive(monkeypatch):
-    monkeypatch.delenv('ITERBACKBONE_CIFAR', raising=False)
-
-
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     found = tmp_path_factory.mktemp('cifar')
     write_class_folders(found)
     return found
-
-
-def load(name):
-    init_default_scope('mmpretrain')
-    return Config.fromfile(config_root() / name)
 
 
 def test_all_that_the_paper_compares_are_there():
