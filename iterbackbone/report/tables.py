@@ -108,7 +108,8 @@ def markdown(summaries: list[dict[str, Any]]) -> str:
     for summary in summaries:
         table += ['', f'{plain(summary["name"])}:']
         table += [f'- {plain(e["words"])}' for e in [*summary['associations'], *summary['partial']]]
-        table += [f'- {plain(summary["error"]["words"])}'] if summary['error'] else []
+        if summary['error']:
+            table.append(f'- error: {plain(summary["error"]["words"])}')
         table += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
     return '\n'.join(table) + '\n'
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from classification_runs import TINY, classifier_config, load, write_class_folders
+from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
-from iterbackbone.__main__ import config_names
+from iterbackbone.__main__ import config_names, config_root
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('classification/')]
@@ -141,3 +142,22 @@ def test_the_modern_recipe(name):
     assert cosine.end == cfg.train_cfg.max_epochs
     assert cfg.model.head.loss.type == 'LabelSmoothLoss'
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AmpOptimWrapper', 'bfloat16')
+
+
+@pytest.mark.parametrize(
+    ('source', 'kind', 'download'),
+    [
+        ('archive', 'CIFAR100', None),
+        ('torchvision', 'CIFAR100', False),
+        ('png', 'CustomDataset', None),
+    ],
+)
+def test_one_variable_switches_the_source(monkeypatch, source, kind, download):
+    monkeypatch.setenv('ITERBACKBONE_CIFAR', source)
+    monkeypatch.setenv('ITERBACKBONE_DATA_ROOT', '/somewhere')
+    cfg = Config.fromfile(config_root() / 'classification/iterative-r152-e1_1xb128_cifar100.py')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        dataset = loader.dataset
+        assert (dataset.type, dataset.get('download')) == (kind, download)
+        assert dataset.data_root == '/somewhere/cifar100'
+    assert cfg.data_preprocessor.to_rgb == (source == 'png')  # files are read as BGR
