@@ -11,6 +11,7 @@ import torch
 import torchvision
 from classification_runs import accept, classifier_config, write_archive, write_class_folders
 from core.networks import varied
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.models import ImageClassifier
@@ -69,6 +70,7 @@ def test_a_given_id_is_kept():
 
 
 def test_multi_label_heads_are_logged_without_classes():
+    init_default_scope('mmpretrain')
     model = ImageClassifier(
         backbone=dict(type='VGG', depth=11, num_classes=2),
         head=dict(type='MultiLabelClsHead'),
