@@ -44,6 +44,12 @@ def ade20k():
     return _real_data('ADEChallengeData2016')
 
 
+@pytest.fixture(scope='session')
+def cifar10():
+    """The data root with real images of CIFAR-10 in class folders."""
+    return _real_data('cifar10/train')
+
+
 def _real_data(folder):
     root = Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data'))
     if not (root / folder).is_dir():

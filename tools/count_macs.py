@@ -29,7 +29,7 @@ def parse_args(argv):
         type=positive,
         nargs=2,
         metavar=('H', 'W'),
-        help="image size before padding; by default that of the test pipeline's Resize",
+        help="image size before padding; by default that of the test pipeline's crop or Resize",
     )
     size.add_argument(
         '--log',
@@ -86,7 +86,9 @@ def summaries(args):
         return [evaluation_summary(m, log, proposals(m, args), sys.stderr, m is model) for m in models]
     size = tuple(args.input) if args.input else pipeline_size(cfg)
     if size is None:
-        raise ValueError(f'--input H W is needed: the test pipeline of {args.config} has no Resize')
+        raise ValueError(
+            f'--input H W is needed: the test pipeline of {args.config} has no crop or Resize'
+        )
     return [image_summary(m, size, proposals(m, args)) for m in models]
 
 

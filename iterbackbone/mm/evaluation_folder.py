@@ -17,11 +17,11 @@ from mmengine.dist import barrier, get_rank, get_world_size
 
 from ..files import whole_file
 from ..stats.records import META, PREDICTIONS, RECORDS, to_line
-from .label_map_files import LabelMapFiles
+from .png_files import PngFiles
 
 
 class EvaluationFolder:
-    """Writes ``records.jsonl``, ``predictions.jsonl``, label maps and ``meta.json``.
+    """Writes ``records.jsonl``, ``predictions.jsonl``, PNG files and ``meta.json``.
 
     Args:
         path: The folder, on a file system that all ranks share.
@@ -35,18 +35,18 @@ class EvaluationFolder:
             name: open(_part(path, name, get_rank()), 'wb', buffering=0)  # noqa: SIM115
             for name in (RECORDS, PREDICTIONS)
         }
-        self._maps = LabelMapFiles(path)
+        self._pngs = PngFiles(path)
         self._images = 0
 
     def write(
         self,
         record: Mapping[str, Any],
         prediction: Mapping[str, Any],
-        label_maps: Mapping[str, np.ndarray] | None = None,
+        pngs: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Append one image's lines; its label maps become files, named in its prediction."""
+        """Append one image's lines; its label maps or picture become files, named in its prediction."""
         index = get_rank() + get_world_size() * self._images
-        paths = self._maps.write(index, record.get('img_id'), label_maps or {})
+        paths = self._pngs.write(index, record.get('img_id'), pngs or {})
         self._files[RECORDS].write(to_line(record).encode())
         self._files[PREDICTIONS].write(to_line({**prediction, **paths}).encode())
         self._images += 1
@@ -66,7 +66,7 @@ class EvaluationFolder:
         """
         self.close()
         barrier()
-        self._maps.publish(num_images)
+        self._pngs.publish(num_images)
         barrier()
         if get_rank() == 0:
             described = json.dumps(json.loads(to_line(meta)), indent=2) + '\n'

@@ -31,7 +31,8 @@ def evaluation_meta(
         runner: Of the evaluation.
         dataset: The evaluated dataset.
         collector: Still holding the last batch's calls, whose input sizes the MAC tables use.
-        task: ``'detection'``, ``'segmentation'``, or None where the data samples are of no known kind.
+        task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
+            are of no known kind.
         metrics: The evaluator's score.
         weights: Which ones were evaluated: checkpoint (None in training), epoch, iter.
     """

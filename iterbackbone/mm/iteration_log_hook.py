@@ -10,11 +10,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
-from .detection_record import annotations_are_resized, is_detection, object_fields, prediction_fields
 from .evaluation_folder import EvaluationFolder
-from .evaluation_meta import class_names, evaluation_meta
+from .evaluation_meta import evaluation_meta
 from .image_compute import image_compute
-from .segmentation_record import is_segmentation, label_map_fields, label_maps
+from .sample_record import sample_record
 from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
 
@@ -25,7 +24,7 @@ class IterationLogHook(Hook):
 
     ``records.jsonl`` holds one line an image (its fields:
     :class:`~iterbackbone.stats.records.IterationRecord`), ``predictions.jsonl`` true and
-    predicted boxes or the files of the label maps, ``meta.json`` the model, its parameters
+    predicted boxes or the files of label maps and pictures, ``meta.json`` the model, its parameters
     and MACs, the data and the score. All appear when the evaluation is complete; until then,
     and after a kill, there are only ``.part`` files. Ranks must share ``work_dir``.
 
@@ -96,23 +95,12 @@ class IterationLogHook(Hook):
     def _write(self, runner: Runner, dataloader: Any, outputs: Any) -> None:
         assert self._collector is not None
         assert self._folder is not None
-        classes = class_names(dataloader.dataset)
-        resized = annotations_are_resized(dataloader.dataset)
+        model = unwrapped(runner.model)
         images = image_compute(self._collector, len(outputs))
         for sample, compute in zip(outputs, images, strict=True):
-            record = {**_identity(sample), **compute}
-            prediction = {key: record[key] for key in ('img_id', 'img_path')}
-            maps = {}
-            if is_segmentation(sample):
-                self._task = 'segmentation'
-                maps = label_maps(sample)
-                record |= label_map_fields(maps, classes)
-            else:
-                record |= object_fields(sample, classes, resized)
-            if is_detection(sample):
-                self._task = 'detection'
-                prediction |= prediction_fields(sample, resized)
-            self._folder.write(record, prediction, maps)
+            found = sample_record(sample, dataloader.dataset, model)
+            self._task = found.task or self._task
+            self._folder.write({**found.record, **compute}, found.prediction, found.pngs)
 
     def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
         assert self._collector is not None
@@ -141,16 +129,3 @@ class IterationLogHook(Hook):
         runner.visualizer.add_scalars(scalars, step=int(step))
         if summary.picture is not None:
             runner.visualizer.add_image(f'{mode}_iterations_and_objects', summary.picture, int(step))
-
-
-def _identity(sample: Any) -> dict[str, Any]:
-    height, width = sample.metainfo.get('ori_shape', (None, None))
-    path = sample.metainfo.get('img_path')
-    # mmseg and mmpretrain number no images: the file's name then, without its suffix.
-    img_id = sample.metainfo.get('img_id', Path(path).stem if path else None)
-    return {
-        'img_id': img_id,
-        'img_path': path,
-        'height': height,
-        'width': width,
-    }

@@ -10,10 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ..report.evaluation import Evaluation, load_evaluation
 from ..report.figures import figure6
-from ..report.measures import COUNT, SIZE
+from ..report.measures import COUNT, SIZE, image_errors
 from ..report.summary import relations
 from ..report.wording import short
-from ..stats.association import Association
+from ..stats.association import Association, associate
+
+RELATIONS = {COUNT.field: 'objects', SIZE.field: 'size', 'error': 'error'}  # as the line calls them
 
 
 class LogSummary(NamedTuple):
@@ -41,9 +43,13 @@ def summarise_log(folder: Path) -> LogSummary:
     related = relations(evaluation, measures, ('spearman',))
     found = {e['field']: Association(**e['spearman']) for e in related['associations']}
     scalars = _compute(evaluation)
-    for field, name in ((COUNT.field, 'rho_objects'), (SIZE.field, 'rho_size')):
+    if evaluation.meta.get('task') == 'classification':  # other errors need the predictions
+        errors, total = image_errors(evaluation).values, evaluation.column('total_iterations')
+        if np.isfinite(errors).any():
+            found['error'] = associate(errors, total, names=('error', 'number of iterations'))
+    for field, name in RELATIONS.items():
         if field in found and found[field].coefficient is not None:
-            scalars[name] = found[field].coefficient
+            scalars[f'rho_{name}'] = found[field].coefficient
     picture = None
     if measures:
         picture = _pixels(figure6([evaluation], [{'name': evaluation.name, **related}]))
@@ -69,7 +75,7 @@ def _line(evaluation: Evaluation, scalars: dict[str, float], found: dict[str, As
         f'iterations {means} of {full}',
         f'{counted} {scalars["gmacs"]:.2f} GMAC ({scalars["share_of_full"]:.0%} of full)',
     ]
-    for field, name in ((COUNT.field, 'objects'), (SIZE.field, 'size')):
+    for field, name in RELATIONS.items():
         if field in found:
             parts.append(f'rho({name}) {short(found[field])}')
     return ', '.join([*parts, str(evaluation.folder)])

@@ -101,16 +101,18 @@ def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
 
 
 def pipeline_size(cfg: Config) -> Size | None:
-    """(H, W) of the test pipeline's first Resize with a scale; None where there is none.
+    """(H, W) of the test pipeline's centre crop, or of its first Resize with a scale.
 
-    Where it keeps the aspect ratio that is the largest size it makes.
+    Where that keeps the aspect ratio it is the largest size it makes. None without either.
     """
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-    for step in _steps(loader.get('dataset')):
-        if str(step.get('type')).split('.')[-1] == 'Resize' and step.get('scale'):
-            scale = step['scale']
-            width, height = (scale, scale) if isinstance(scale, int) else scale
-            return height, width
+    steps = list(_steps(loader.get('dataset')))
+    for kind, key in (('CenterCrop', 'crop_size'), ('Resize', 'scale')):
+        for step in steps:
+            if str(step.get('type')).split('.')[-1] == kind and step.get(key):
+                size = step[key]
+                width, height = (size, size) if isinstance(size, int) else size
+                return height, width
     return None
 
 

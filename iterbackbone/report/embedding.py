@@ -8,7 +8,8 @@ from typing import Any
 
 from .evaluation import Evaluation
 from .label_maps import embedded_maps
-from .pictures import data_uri, image_path, overlays, ranking, thumbnail
+from .pictures import class_ends, data_uri, image_path, overlays, ranking, thumbnail
+from .style import GALLERY
 
 
 def embed(
@@ -19,11 +20,13 @@ def embed(
     Each has a ``thumbnail`` (a URI), ``boxes`` to draw on it and, of a segmented image, its
     ``maps`` and their ``legend``.
 
-    The easiest and hardest images come first, then ever finer steps through the ranking.
+    The easiest and hardest images come first, of each class and of all, then ever finer steps
+    through the ranking.
     """
     found: dict[int, dict[str, Any]] = {}
     spent = 0
-    for i in spread_out(ranking(evaluation)):
+    easiest, hardest = class_ends(evaluation, GALLERY)
+    for i in dict.fromkeys([*easiest, *hardest, *spread_out(ranking(evaluation))]):
         path = image_path(evaluation, i, image_root)
         picture = thumbnail(path) if path else None
         if picture is None:
@@ -40,7 +43,7 @@ def embed(
     return found
 
 
-def spread_out(ranked: list[int], ends: int = 12) -> list[int]:
+def spread_out(ranked: list[int], ends: int = GALLERY) -> list[int]:
     """The same records, both ends first, then every 2^k-th of the others, k falling."""
     first = [i for pair in zip(ranked[:ends], ranked[::-1][:ends], strict=True) for i in pair]
     middle = ranked[ends:-ends]

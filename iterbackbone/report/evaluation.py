@@ -58,6 +58,10 @@ class Evaluation:
         """Class names by label."""
         return self.meta['classes']
 
+    def class_name(self, label: int) -> str:
+        """The class's name; the label itself where it has none."""
+        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+
 
 def load_evaluation(folder: Path, name: str | None = None, read_predictions: bool = True) -> Evaluation:
     """Read the folder that IterationLogHook wrote.

@@ -13,7 +13,7 @@ from ..stats.association import Association
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title
 from .points import shown
-from .style import bars, colour, jittered, mean_label
+from .style import bars, colour, jittered, literal, mean_label
 from .wording import short
 
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')  # runs differ in print without colour, too
@@ -68,7 +68,7 @@ def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None
         marker=MARKERS[run % len(MARKERS)],
         markeredgecolor='white',
         capsize=3,
-        label=_literal(label),
+        label=literal(label),
     )
 
 
@@ -76,7 +76,7 @@ def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:
     """The correlations, one line a run."""
     lines = []
     for summary in summaries:
-        name = f'{_literal(summary["name"])}: ' if len(summaries) > 1 else ''
+        name = f'{literal(summary["name"])}: ' if len(summaries) > 1 else ''
         for entry in summary['associations']:
             if entry['field'] == measure.field:
                 lines.append(f'{name}rho {short(Association(**entry["spearman"]))}')
@@ -93,7 +93,7 @@ def stages(summaries: list[dict[str, Any]]) -> Figure:
         for k, counts in enumerate(summary['iterations']['per_stage']):
             x = np.array(counts['iterations']) + (run - (len(summaries) - 1) / 2) * width
             share = 100 * np.array(counts['images']) / summary['num_images']
-            panels[k].bar(x, share, width, color=colour(run), label=_literal(summary['name']))
+            panels[k].bar(x, share, width, color=colour(run), label=literal(summary['name']))
             panels[k].set_title(f'stage {k}', fontsize=9)
             panels[k].set_xlim(0.4, max(summary['iterations']['max'][k] + 0.6, panels[k].get_xlim()[1]))
             panels[k].set_xlabel('iterations')
@@ -118,8 +118,3 @@ def figure4(summaries: list[dict[str, Any]]) -> Figure:
     axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
     return figure
-
-
-def _literal(text: str) -> str:
-    """Matplotlib reads dollars as mathematics and hides labels that begin with ``_``."""
-    return (' ' if text.startswith('_') else '') + text.replace('$', r'\$')

@@ -1,4 +1,4 @@
-"""Contact sheets of the easiest and hardest images (the paper's Figure 5 and Table 7)."""
+"""Contact sheets of the easiest and hardest images (the paper's Figure 5, Tables 4 and 7)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..stats.records import IterationRecord
 from .evaluation import Evaluation
 from .label_maps import coloured, label_maps
+from .outcomes import outcome
 from .pictures import image_path, overlays, ranking, thumbnail
+from .style import literal
 
 COLUMNS, ROWS = 4, 2
 STYLES: dict[str, dict[str, Any]] = {
@@ -61,7 +62,7 @@ def _sheet(evaluation: Evaluation, images: dict[int, Any], score_threshold: floa
     for n, (i, picture) in enumerate(images.items()):
         column = panels[n // COLUMNS * (1 + len(kinds)) :, n % COLUMNS]
         column[0].imshow(picture)
-        column[0].set_title(_caption(evaluation.records[i]), fontsize=9)
+        column[0].set_title(_caption(evaluation, i), fontsize=9)
         _draw(column[0], picture.size, overlays(evaluation, i, score_threshold))
         for axes, kind in zip(column[1:], kinds, strict=False):
             if kind in maps[i]:
@@ -70,9 +71,11 @@ def _sheet(evaluation: Evaluation, images: dict[int, Any], score_threshold: floa
     return figure
 
 
-def _caption(record: IterationRecord) -> str:
-    objects = record.get('num_objects')
+def _caption(evaluation: Evaluation, i: int) -> str:
+    record = evaluation.records[i]
+    objects, words = record.get('num_objects'), outcome(evaluation, i)
     shown = '' if objects is None else f', {objects} object' + ('s' if objects != 1 else '')
+    shown += '' if words is None else '\n' + literal(words)
     return f'{record["total_iterations"]:.3g} iterations{shown}'
 
 

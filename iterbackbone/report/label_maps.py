@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .evaluation import Evaluation
-from .pictures import MAX_SIDE, UNREADABLE
+from .pictures import MAX_SIDE, UNREADABLE, inside
 
 IGNORED = 255
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
@@ -70,10 +70,9 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
     """The most frequent classes of both maps."""
     values, pixels = np.unique(np.concatenate([m.ravel() for m in maps]), return_counts=True)
     order = [int(values[n]) for n in np.argsort(-pixels, kind='stable') if values[n] != IGNORED]
-    names = evaluation.classes
     return [
         {
-            'name': names[n] if n < len(names) else str(n),
+            'name': evaluation.class_name(n),
             'colour': '#{:02x}{:02x}{:02x}'.format(*colour_of(evaluation, n)),
         }
         for n in order[:LEGEND]
@@ -81,12 +80,10 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
 
 
 def _read(folder: Path, name: Any) -> Labels | None:
-    if not isinstance(name, str):
+    path = inside(folder, name)
+    if path is None:
         return None
     try:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            return None
         with Image.open(path, formats=('PNG',)) as image:
             image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.NEAREST)
             labels = np.asarray(image).astype(np.int64)

@@ -45,7 +45,21 @@ MEASURES = (
     Measure('boundary_fraction', 'boundary', 'boundary, share of the pixels', 'more boundary', False),
 )
 
-_ERRORS = {'segmentation': ('miou', '1 - mIoU of the image')}
+
+class ImageErrors(NamedTuple):
+    """How wrong each image's prediction is.
+
+    Attributes:
+        name: What the error is called.
+        more: Of an image with more of it, in a sentence: "images with ... take".
+        values: (n,); NaN where an image has none.
+        binary: Whether they are 0 and 1, and their mean a rate.
+    """
+
+    name: str
+    more: str
+    values: Column
+    binary: bool = False
 
 
 def present(evaluation: Evaluation) -> list[Measure]:
@@ -58,14 +72,13 @@ def error_title(summaries: list[dict[str, Any]]) -> str:
     return ' or '.join(dict.fromkeys(s['error']['name'] for s in summaries if s['error']))
 
 
-def image_errors(evaluation: Evaluation) -> tuple[str, Column]:
-    """How wrong each image's prediction is: the name of that error and its values, (n,).
-
-    NaN where an image has none.
-    """
-    task = str(evaluation.meta.get('task'))
-    if task in _ERRORS:
-        field, name = _ERRORS[task]
-        return name, 1 - evaluation.column(field)
-    values = [np.nan if e is None else e for e in evaluation.predictions.errors]
-    return '1 - AP50 of the image', np.array(values, dtype=np.float64)
+def image_errors(evaluation: Evaluation) -> ImageErrors:
+    """The task's error of each image."""
+    task = evaluation.meta.get('task')
+    if task == 'classification':
+        wrong = 1 - evaluation.column('correct')
+        return ImageErrors('error rate', 'a wrong prediction', wrong, binary=True)
+    if task == 'segmentation':
+        return ImageErrors('1 - mIoU of the image', 'a larger error', 1 - evaluation.column('miou'))
+    found = [np.nan if e is None else e for e in evaluation.predictions.errors]
+    return ImageErrors('1 - AP50 of the image', 'a larger error', np.array(found, dtype=np.float64))

@@ -17,13 +17,12 @@ from ..stats.association import Association
 from .charts import charts
 from .embedding import embed
 from .evaluation import Evaluation
-from .pictures import ranking
+from .pictures import class_ends, ranking
 from .points import MAX_POINTS, details
-from .style import colour
+from .style import GALLERY, colour
 from .tables import percent, side_by_side
 from .wording import probability, short
 
-GALLERY = 12
 PICTURE_BYTES = 7_500_000  # with plotly's 5 MB and the points' text the page stays below 15 MB
 
 
@@ -75,10 +74,15 @@ def render(
 def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[str, list[int]]]:
     ranked = [i for i in ranking(evaluation) if i in pictures]
     ends = min(GALLERY, (len(ranked) + 1) // 2)
-    return [
+    found = [
         ('Fewest iterations', ranked[:ends]),
         ('Most iterations', ranked[len(ranked) - ends :][::-1]),
     ]
+    if evaluation.meta.get('task') == 'classification':
+        titles = ('Fewest iterations of each class', 'Most iterations of each class')
+        for title, images in zip(titles, class_ends(evaluation, GALLERY), strict=True):
+            found.append((title, [i for i in images if i in pictures]))
+    return found
 
 
 def _notes(evaluation: Evaluation, pictures: dict[int, Any], most: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,20 @@ def ranking(evaluation: Evaluation) -> list[int]:
     return np.lexsort(keys).tolist()
 
 
+def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]:
+    """Easiest and hardest record of each class of classified images, in the classes' order.
+
+    Of the first ``most`` classes that occur; empty for other tasks.
+    """
+    ends: dict[int, list[int]] = {}
+    for i in ranking(evaluation):
+        label = evaluation.records[i].get('label')
+        if label is not None:
+            ends[label] = [ends.get(label, [i])[0], i]
+    chosen = sorted(ends)[:most]
+    return [ends[label][0] for label in chosen], [ends[label][1] for label in chosen]
+
+
 def thumbnail(path: Path) -> Image.Image | None:
     """The image with its longer side at most 320 px; None where it cannot be read."""
     try:
@@ -46,9 +61,26 @@ def data_uri(picture: Image.Image) -> str:
 
 
 def image_path(evaluation: Evaluation, i: int, image_root: Path) -> Path | None:
-    """Where a record's image lies; relative paths are taken from ``image_root``."""
+    """Where a record's image lies; relative paths are taken from ``image_root``.
+
+    An image that is no file may have a picture in the evaluation's folder. None where there
+    is neither.
+    """
     path = evaluation.records[i].get('img_path')
-    return image_root / path if path else None
+    if path:
+        return image_root / path
+    return inside(evaluation.folder, evaluation.predictions.line(i).get('picture'))
+
+
+def inside(folder: Path, name: Any) -> Path | None:
+    """A file that a log names; None where that is no name, or leads out of the log's folder."""
+    if not isinstance(name, str):
+        return None
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError):  # such as a null byte
+        return None
+    return path if path.is_relative_to(folder.resolve()) else None
 
 
 def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str, list[dict[str, Any]]]:
@@ -61,14 +93,14 @@ def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str
         return {}
     return {
         kind: _drawn(
-            boxes, (width, height), evaluation.classes, score_threshold if kind == 'predicted' else 0
+            boxes, (width, height), evaluation.class_name, score_threshold if kind == 'predicted' else 0
         )
         for kind, boxes in evaluation.predictions.boxes(i).items()
     }
 
 
 def _drawn(
-    boxes: Boxes, size: tuple[int, int], classes: list[str], score_threshold: float
+    boxes: Boxes, size: tuple[int, int], name_of: Callable[[int], str], score_threshold: float
 ) -> list[dict[str, Any]]:
     order = np.argsort(-boxes.scores, kind='stable')
     chosen = [n for n in order if boxes.scores[n] >= score_threshold][:MAX_BOXES]
@@ -76,12 +108,8 @@ def _drawn(
     return [
         {
             'box': shares[n].tolist(),
-            'label': _name(classes, int(boxes.labels[n])),
+            'label': name_of(int(boxes.labels[n])),
             'score': round(float(boxes.scores[n]), 2),
         }
         for n in chosen
     ]
-
-
-def _name(classes: list[str], label: int) -> str:
-    return classes[label] if 0 <= label < len(classes) else str(label)

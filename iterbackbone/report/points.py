@@ -8,6 +8,7 @@ import numpy as np
 
 from .evaluation import Evaluation
 from .measures import image_errors
+from .outcomes import outcome
 from .pictures import ranking
 
 MAX_POINTS = 3000  # of all evaluations; more slow a browser down and hide each other
@@ -26,10 +27,10 @@ def details(
     evaluation: Evaluation, pictures: dict[int, dict[str, Any]], most: int
 ) -> dict[int, dict[str, Any]]:
     """What hovering and clicking show of each record: those drawn and those with a picture."""
-    errors = image_errors(evaluation)[1]
+    errors = image_errors(evaluation)
     found = {}
     for i in dict.fromkeys([*shown(evaluation, most), *pictures]):
-        record = evaluation.records[i]
+        record, wrong = evaluation.records[i], errors.values[i]
         found[i] = {
             'id': str(record.get('img_id')),
             'path': record.get('img_path'),
@@ -40,7 +41,8 @@ def details(
             'share': record['macs'] / record['macs_full'] if record['macs_full'] else None,
             'objects': record.get('num_objects'),
             'relative': record.get('mean_relative_area'),
-            'error': float(errors[i]) if np.isfinite(errors[i]) else None,
+            'outcome': outcome(evaluation, i),
+            'error': None if errors.binary or not np.isfinite(wrong) else float(wrong),
         }
         found[i] |= pictures.get(i, {})
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from .evaluation import Column
 
 # Okabe & Ito's palette: apart also for colour-blind readers.
+GALLERY = 12  # images, or classes, of a gallery on the page
 MIN_IMAGES = 5  # of a bin whose mean gets an interval
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 
@@ -44,3 +45,8 @@ def mean_label(summaries: list[dict[str, Any]], run: int) -> str:
     """What a legend calls the binned means; the run's name only beside others."""
     name = f'{summaries[run]["name"]}: ' if len(summaries) > 1 else ''
     return f'{name}mean and 95% interval'
+
+
+def literal(text: str) -> str:
+    """Matplotlib reads dollars as mathematics and hides labels that begin with ``_``."""
+    return (' ' if text.startswith('_') else '') + text.replace('$', r'\$')

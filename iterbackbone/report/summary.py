@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..stats.association import Association, associate, partial_association
-from ..stats.binning import binned_means
+from ..stats.binning import binned_means, binned_rates
 from .evaluation import Column, Evaluation
 from .measures import COUNT, SIZE, Measure, image_errors, present
 from .wording import in_words
@@ -135,7 +135,7 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
 
 
 def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
-    name, errors = image_errors(evaluation)
+    name, more, errors, binary = image_errors(evaluation)
     if not np.isfinite(errors).any():
         return None
     association: Association = associate(errors, total, names=('error', 'number of iterations'))
@@ -143,15 +143,15 @@ def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
         'name': name,
         'overall': _mean(errors),
         'num_images': int(np.isfinite(errors).sum()),
-        'bins': [asdict(b) for b in binned_means(total, errors)],
+        'bins': [asdict(b) for b in (binned_rates if binary else binned_means)(total, errors)],
         'spearman': asdict(association),
-        'words': in_words(association, 'a larger error'),
+        'words': in_words(association, more),
     }
 
 
 def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
     """One row a class that occurs: the images that show it."""
-    errors = image_errors(evaluation)[1]
+    errors = image_errors(evaluation).values
     macs, full = evaluation.column('macs'), evaluation.column('macs_full')
     rows: dict[str, list[int]] = {}
     for i, record in enumerate(evaluation.records):

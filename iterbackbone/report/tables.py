@@ -34,6 +34,10 @@ FIELDS = (
     'boundary_fraction',
     'miou',
     'pixel_accuracy',
+    'label',
+    'prediction',
+    'correct',
+    'confidence',
     'num_rois',
     'mean_roi_iterations',
 )
@@ -104,6 +108,8 @@ def markdown(summaries: list[dict[str, Any]]) -> str:
     for summary in summaries:
         table += ['', f'{plain(summary["name"])}:']
         table += [f'- {plain(e["words"])}' for e in [*summary['associations'], *summary['partial']]]
+        if summary['error']:
+            table.append(f'- error: {plain(summary["error"]["words"])}')
         table += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
     return '\n'.join(table) + '\n'
 
@@ -126,7 +132,7 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator='\n')
     writer.writerow(header)
     for evaluation in evaluations:
-        errors = image_errors(evaluation)[1]
+        errors = image_errors(evaluation).values
         for record, error in zip(evaluation.records, errors, strict=True):
             padding = [None] * (stages - len(record['iterations']))
             values = [evaluation.name, *(record.get(field) for field in FIELDS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
@@ -20,7 +20,7 @@ class Bin:
         x_mean: Their mean x.
         num_images: At least 1.
         mean: Their mean y.
-        mean_low, mean_high: 95% t interval of ``mean``; None with one image.
+        mean_low, mean_high: 95% interval of ``mean``; None with one image.
     """
 
     low: float
@@ -61,7 +61,7 @@ def finite_columns(**columns: ArrayLike) -> NDArray[np.float64]:
 
 
 def binned_means(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
-    """Mean y in bins of x, in increasing x; every image is in one bin.
+    """Mean y in bins of x, in increasing x, with its t interval; every image is in one bin.
 
     With at most ``max_bins`` distinct x there is a bin a value. Otherwise the images sorted by x
     are cut at ``max_bins`` equal counts, and equal x go together to the bin of their middle, which
@@ -85,6 +85,29 @@ def binned_means(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
         bin_of_value = np.floor(middle * max_bins / counts.sum())
     bins = bin_of_value[group]
     return [_bin(*columns[:, bins == index]) for index in np.unique(bins)]
+
+
+def binned_rates(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
+    """As :func:`binned_means` for y of 0 and 1, with the interval of a rate.
+
+    It is Wilson's (1927): unlike the t interval it stays in [0, 1] and has a width where all
+    images of a bin are alike.
+
+    Raises:
+        ValueError: as :func:`binned_means`, or a y other than 0 and 1.
+    """
+    values = np.unique(finite_columns(x=x, y=y)[1])
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(f'y must hold 0 and 1 only, got {values[:5].tolist()}')
+    return [_with_wilson_interval(found) for found in binned_means(x, y, max_bins)]
+
+
+def _with_wilson_interval(found: Bin) -> Bin:
+    if found.num_images == 1:
+        return found
+    test = stats.binomtest(round(found.mean * found.num_images), found.num_images)
+    interval = test.proportion_ci(0.95, method='wilson')
+    return replace(found, mean_low=float(interval.low), mean_high=float(interval.high))
 
 
 def _bin(x: NDArray[np.float64], y: NDArray[np.float64]) -> Bin:

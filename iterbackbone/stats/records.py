@@ -23,7 +23,9 @@ class IterationRecord(TypedDict, total=False):
     padding included. Areas are in pixels of the original image.
     Objects marked difficult count in ``num_difficult`` only. The fields of label maps are
     those of :class:`~iterbackbone.stats.objects.LabelMapSummary` and
-    :class:`~iterbackbone.stats.segmentation_score.SegmentationScore`.
+    :class:`~iterbackbone.stats.segmentation_score.SegmentationScore`. ``label`` and ``prediction``
+    are a classified image's true and predicted class as indices, ``confidence`` is the
+    prediction's score.
     """
 
     img_id: int | str | None
@@ -49,6 +51,10 @@ class IterationRecord(TypedDict, total=False):
     boundary_fraction: float | None
     miou: float | None
     pixel_accuracy: float | None
+    label: int | None
+    prediction: int | None
+    correct: bool | None
+    confidence: float | None
     num_rois: int
     mean_roi_iterations: float | None
 

@@ -16,6 +16,8 @@ from iterbackbone.mm.model_building import (
     without_checkpoints,
 )
 
+IMAGENET = 'classification/iterative-r152_8xb32_in1k.py'
+
 
 def test_no_checkpoint_is_asked_for():
     kaiming = dict(type='Kaiming', layer='Conv2d')
@@ -102,6 +104,7 @@ def test_the_pipelines_size(cfg, size):
 def test_the_configs_size():
     assert pipeline_size(Config.fromfile(config_root() / C4)) == (600, 1000)
     assert pipeline_size(Config.fromfile(config_root() / FPN)) == (192, 256)
+    assert pipeline_size(Config.fromfile(config_root() / IMAGENET)) == (224, 224)
 
 
 def test_files_that_are_no_config_of_a_model(tmp_path):

@@ -123,3 +123,29 @@ def segmented(tmp_path, count=1, paths=('true.png', 'predicted.png'), **meta) ->
         Image.fromarray(pixels).save(tmp_path / name)
     write_images(tmp_path, records)
     return folder
+
+
+def classified(tmp_path, count=9, **more) -> Path:
+    """A classifier's evaluation: image i of class i % 3, every image of 6 iterations is wrong."""
+    records = []
+    for i in range(count):
+        label, third = i % 3, 1 + i % 2 * 2
+        prediction = (label + 1) % 3 if third == 3 else label
+        entry = record(i, (1, 1, third, 1), label=label, prediction=prediction, **more)
+        entry |= dict.fromkeys(
+            ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area')
+        )
+        records.append({**entry, 'correct': label == prediction, 'confidence': 0.875})
+    predictions = [{'img_id': r['img_id'], 'img_path': r['img_path']} for r in records]
+    score = {'accuracy/top1': 50.0}
+    folder = write_log(
+        tmp_path / 'log',
+        records,
+        predictions,
+        task='classification',
+        model='ImageClassifier',
+        score=score,
+    )
+    if not more:
+        write_images(tmp_path, records)
+    return folder

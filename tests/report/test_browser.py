@@ -12,7 +12,7 @@ import pytest
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
-from report.logs import PALETTE, correlated, record, segmented, write_images, write_log
+from report.logs import PALETTE, classified, correlated, record, segmented, write_images, write_log
 
 HOSTILE = '</script><img src=x onerror="document.title=\'taken\'"><b>bold</b>'
 OPTIONS = (
@@ -207,4 +207,19 @@ def test_label_maps_open_with_their_legend(browser, tmp_path):
     assert script(page, f'return {widths}') == [3, 3]
     names = "[...document.querySelectorAll('.names span')].map((s) => s.textContent)"
     assert script(page, f'return {names}') == ['sky', 'car']
+    assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
+
+
+def test_cards_of_a_classifier_show_the_classes(browser, tmp_path):
+    page = opened(browser, tmp_path, load_evaluations([classified(tmp_path)]))
+    assert script(page, "return [...document.querySelectorAll('.chart')].map((c) => c.id)") == [
+        'stages',
+        'figure4',
+    ]
+    card = "[...document.querySelector('.card').querySelectorAll('p')].map((p) => p.textContent)"
+    assert script(page, f'return {card}')[1:] == ['true circle, predicted circle 0.88']
+    script(page, "document.querySelector('.card').click()")
+    wait(page, "document.getElementById('viewer').open")
+    shown = script(page, "return document.getElementById('viewed').innerText")
+    assert 'true circle, predicted circle 0.88' in shown
     assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []

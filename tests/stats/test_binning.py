@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterbackbone.stats.binning import Bin, binned_means, finite_columns
+from iterbackbone.stats.binning import Bin, binned_means, binned_rates, finite_columns
 
 numbers = st.one_of(st.integers(-5, 5).map(float), st.floats(-1e6, 1e6))
 pairs = st.lists(st.tuples(numbers, numbers), max_size=60)
@@ -125,3 +125,20 @@ def test_columns_are_checked():
 def test_max_bins_is_checked(max_bins):
     with pytest.raises(ValueError, match=f'max_bins must be an int of at least 1, got {max_bins}'):
         binned_means([1], [1], max_bins)
+
+
+def test_rates_have_wilsons_interval():
+    # Wilson (1927), z = 1.959964: of 10 images 0 wrong, z^2 / (n + z^2) = 3.841459 / 13.841459;
+    # of 4 images 1 wrong, centre (1 + 1.920729) / 7.841459 = 0.372473, half-width
+    # z * sqrt(1 * 3 / 4 + 0.960365) / 7.841459 = 0.326885.
+    bins = binned_rates([1] * 10 + [2] * 4 + [3], [0] * 10 + [1, 0, 0, 0] + [1])
+    assert [(b.low, b.num_images, b.mean) for b in bins] == [(1, 10, 0), (2, 4, 0.25), (3, 1, 1)]
+    none, some, one = ((b.mean_low, b.mean_high) for b in bins)
+    assert none == (pytest.approx(0, abs=1e-9), pytest.approx(0.277533, abs=1e-6))
+    assert some == pytest.approx((0.372473 - 0.326885, 0.372473 + 0.326885), abs=1e-6)
+    assert one == (None, None)
+
+
+def test_rates_are_of_zeros_and_ones():
+    with pytest.raises(ValueError, match=r'y must hold 0 and 1 only, got \[0.0, 0.5\]'):
+        binned_rates([1, 2], [0, 0.5])

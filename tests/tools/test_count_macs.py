@@ -184,7 +184,7 @@ def test_a_plain_model_has_one_column_and_no_stages(configs, capsys):
         ('{0}/none.py', 'config must be a file, got {0}/none.py'),
         (
             '{0}/segmentor.py',
-            '--input H W is needed: the test pipeline of {0}/segmentor.py has no Resize',
+            '--input H W is needed: the test pipeline of {0}/segmentor.py has no crop or Resize',
         ),
         ('{0}/segmentor.py --input 8 8 --num-proposals 9', '--num-proposals: {0}/segmentor.py has no'),
         ('{0}/c4.py --input 0 8', 'argument --input: must be at least 1, got 0'),

@@ -26,11 +26,17 @@ function box(svg, share, kind) {
   svg.append(rect);
 }
 
+// Images of a few pixels, such as CIFAR's, are shown larger.
+function small(image) {
+  const [width, height] = image.size;
+  return width && height && Math.max(width, height) <= 64 ? 'small' : '';
+}
+
 // The thumbnail with its boxes; labels only where there is room for them.
 function picture(image, parent, labels) {
   if (!image.thumbnail) return;
   const frame = element('div', parent, 'picture');
-  const img = element('img', frame);
+  const img = element('img', frame, small(image));
   img.src = image.thumbnail;
   img.alt = image.id;
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -76,6 +82,7 @@ function lines(image) {
     const size = image.relative === null ? '' : `, mean size ${number(100 * image.relative, 1)}% of the image`;
     found.push(`${image.objects} object${image.objects === 1 ? '' : 's'}${size}`);
   }
+  if (image.outcome !== null) found.push(image.outcome);
   if (image.error !== null) found.push(`error ${number(image.error, 3)}`);
   return found;
 }
@@ -95,7 +102,7 @@ function hover(key, event) {
   const image = imageOf(key);
   tip.replaceChildren();
   if (image.thumbnail) {
-    const img = element('img', tip);
+    const img = element('img', tip, small(image));
     img.src = image.thumbnail;
     img.alt = '';
   }

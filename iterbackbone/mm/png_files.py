@@ -1,4 +1,4 @@
-"""One rank's label maps of one evaluation, as PNG files."""
+"""One rank's label maps and pictures of one evaluation, as PNG files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-FOLDERS = {'true_map': 'annotations', 'predicted_map': 'predictions'}
+FOLDERS = {'true_map': 'annotations', 'predicted_map': 'predictions', 'picture': 'pictures'}
 NAME_LENGTH = 100  # characters of an image's name that go into a file's
 
 
-class LabelMapFiles:
-    """Writes ``annotations/NAME.png`` and ``predictions/NAME.png``, as ``.part`` until published.
+class PngFiles:
+    """Writes ``FOLDER/NAME.png``, as ``.part`` until published; ``FOLDERS`` says which folder.
 
     Args:
         path: The evaluation's folder.
@@ -24,24 +24,27 @@ class LabelMapFiles:
         self._path = path
         self._written: list[tuple[int, Path]] = []
 
-    def write(self, index: int, name: object, label_maps: Mapping[str, np.ndarray]) -> dict[str, str]:
-        """Write one image's maps.
+    def write(self, index: int, name: object, images: Mapping[str, np.ndarray]) -> dict[str, str]:
+        """Write one image's files.
 
         Args:
             index: Of the image in the dataset. It makes the file's name unique.
             name: Of the image; what is unsafe in a file's name is replaced.
-            label_maps: (H, W) class indices, uint8 or uint16, by the keys of ``FOLDERS``.
+            images: By the keys of ``FOLDERS``: (H, W) class indices or grey, uint8 or uint16, or
+                (H, W, 3) uint8 of red, green and blue.
 
         Returns:
             The files' paths relative to the folder, by the same keys.
         """
         safe = re.sub(r'[^A-Za-z0-9._-]+', '_', '' if name is None else f'_{name}')[:NAME_LENGTH]
         paths = {}
-        for key, label_map in label_maps.items():
+        for key, image in images.items():
             paths[key] = f'{FOLDERS[key]}/{index:06d}{safe}.png'
             target = self._path / paths[key]
             target.parent.mkdir(exist_ok=True)
-            _part(target).write_bytes(cv2.imencode('.png', label_map)[1].tobytes())
+            # OpenCV's order is blue, green, red.
+            pixels = image[..., ::-1] if image.ndim == 3 else image
+            _part(target).write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
             self._written.append((index, target))
         return paths
 

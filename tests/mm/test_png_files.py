@@ -10,7 +10,7 @@ import pytest
 
 from iterbackbone.mm import evaluation_folder
 from iterbackbone.mm.evaluation_folder import EvaluationFolder
-from iterbackbone.mm.label_map_files import LabelMapFiles
+from iterbackbone.mm.png_files import PngFiles
 
 
 def flat(value, dtype=np.uint8):
@@ -26,7 +26,7 @@ def read(path):
 
 
 def test_parts_until_published(tmp_path):
-    files = LabelMapFiles(tmp_path)
+    files = PngFiles(tmp_path)
     paths = files.write(3, 'ADE_val_1', {'true_map': flat(255), 'predicted_map': flat(7)})
     assert paths == {
         'true_map': 'annotations/000003_ADE_val_1.png',
@@ -43,7 +43,7 @@ def test_parts_until_published(tmp_path):
 
 
 def test_sixteen_bits(tmp_path):
-    files = LabelMapFiles(tmp_path)
+    files = PngFiles(tmp_path)
     path = files.write(0, None, {'predicted_map': flat(846, np.uint16)})['predicted_map']
     files.publish(1)
     assert path == 'predictions/000000.png'
@@ -52,7 +52,7 @@ def test_sixteen_bits(tmp_path):
 
 @pytest.mark.parametrize('name', ['../../etc/passwd', 'a b/ü:*?', 'x' * 300, '..', 12])
 def test_names_are_safe_and_unique(tmp_path, name):
-    files = LabelMapFiles(tmp_path)
+    files = PngFiles(tmp_path)
     paths = [files.write(i, name, {'predicted_map': flat(i)})['predicted_map'] for i in range(2)]
     files.publish(2)
     assert len(set(paths)) == 2

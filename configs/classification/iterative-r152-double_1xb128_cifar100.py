@@ -1,0 +1,3 @@
+_base_ = './iterative-r152_1xb128_cifar100.py'
+# Two iterative blocks per stage.
+model = dict(backbone=dict(blocks_per_stage=2))

@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/iterative-r152_cifar.py',
+    '../_base_/datasets/cifar10_{{$ITERBACKBONE_CIFAR:archive}}.py',
+    '../_base_/schedules/cifar_150e.py',
+    '../_base_/classification_runtime.py',
+]

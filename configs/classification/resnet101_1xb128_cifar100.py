@@ -1,0 +1,7 @@
+_base_ = [
+    'mmpretrain::_base_/models/resnet101_cifar.py',
+    '../_base_/datasets/cifar100_{{$ITERBACKBONE_CIFAR:archive}}.py',
+    '../_base_/schedules/cifar_150e.py',
+    '../_base_/classification_runtime.py',
+]
+model = dict(head=dict(num_classes=100))

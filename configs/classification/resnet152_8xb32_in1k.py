@@ -1,0 +1,6 @@
+_base_ = [
+    'mmpretrain::_base_/models/resnet152.py',
+    '../_base_/datasets/imagenet_256-224.py',
+    '../_base_/schedules/imagenet_90e.py',
+    '../_base_/classification_runtime.py',
+]
