@@ -10,6 +10,12 @@ def stage_target(share):
 
 
 VARIANTS = {
+    'warm25_target45': {'ponder': {'target': 0.45, 'halting_warmup': 0.25}},
+    'warm25_norm_target45': {'ponder': {'target': 0.45, 'halting_warmup': 0.25}, 'hooks': [NORM]},
+    'warm25_norm_price_target45': {
+        'ponder': {'target': 0.45, 'halting_warmup': 0.25},
+        'hooks': [NORM, PRICE],
+    },
     'target45': {'ponder': {'target': 0.45}},
     'norm_cap_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM, CAP]},
     'norm_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM]},

@@ -1,4 +1,4 @@
-"""Steers the ponder weight so that the executed MACs meet a wanted share of the maximum."""
+"""Steers the halting units so that the executed MACs meet a wanted share of the maximum."""
 
 from __future__ import annotations
 
@@ -8,49 +8,42 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from ..core.adaptive import AdaptiveModule
 from ..core.macs import MacTable
 from .image_compute import table_of
 from .trace_collector import Call
 
-GAIN = 0.1  # weight for an error of 1: ten percentage points too many cost 0.01 an iteration
-SMOOTHING = 20  # training steps over which the measured share is averaged
-SETTLING = 0.1  # share of the training in which the integral takes the proportional part over
+SMOOTHING = 10  # training steps over which the measured share is averaged
+SETTLING = 0.03  # share of the training in which an error shrinks to a third, about
+LEAST_SETTLING = 60  # the same in training steps: well above SMOOTHING, or the loop would swing
+SENSITIVITY = 0.15  # share of the MACs that one unit of the bias is worth, about
 
 
 class BudgetController:
-    """A proportional-integral controller of the ponder weight.
+    """An integral controller of the halting units' output biases.
 
     The measured quantity is the MACs that the rows of a training step would execute in
     evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
-    the ranks. The weight may become negative: then iterations are rewarded. Everything stays on
-    the model's device, so that a GPU is not waited for.
+    the ranks. Where it is above the target every halting bias is raised a little after the
+    training step, else lowered; what the units have learnt to tell apart stays as it is. The
+    ponder weight alone cannot do this: a block that has fallen to one iteration has no
+    gradient that would lead it back. A bias that balances loads outside of the gradient is that
+    of Wang et al. 2024 (https://arxiv.org/abs/2408.15664) for mixtures of experts.
+
+    All stays on the model's device, so that a GPU is not waited for.
 
     Args:
         target: Wanted share, between that of one iteration everywhere and 1.
-        weight: Ponder weight to start from.
         max_iters: Training steps of the whole training.
     """
 
-    def __init__(self, target: float, weight: float, max_iters: int) -> None:
+    def __init__(self, target: float, max_iters: int) -> None:
         self.target = target
-        self._max_iters = max_iters
-        self._integral: Tensor | float = weight
-        self._share: Tensor | None = None
+        self.rate = 1.0 / (SENSITIVITY * max(LEAST_SETTLING, SETTLING * max_iters))
+        self.share: Tensor | None = None  # measured; None before the first training step
 
-    @property
-    def weight(self) -> Tensor | float:
-        """The ponder weight of the next training step."""
-        if self._share is None:
-            return self._integral
-        return self._integral + GAIN * (self._share - self.target)
-
-    @property
-    def share(self) -> Tensor | None:
-        """The measured share; None before the first training step."""
-        return self._share
-
-    def observe(self, calls: list[Call], held: bool) -> None:
-        """Take in the calls of one training step; the integral rests while scores are held.
+    def observe(self, calls: list[Call]) -> None:
+        """Take in the calls of one training step.
 
         Raises:
             ValueError: the target is out of the network's reach.
@@ -63,19 +56,19 @@ class BudgetController:
             )
         share = executed / full
         all_reduce(share, op='mean')
-        self._share = share if self._share is None else torch.lerp(self._share, share, 1 / SMOOTHING)
-        if not held:
-            step = GAIN * (self._share - self.target) / (SETTLING * self._max_iters)
-            # More than the proportional part could ever ask for would only delay the way back.
-            self._integral = torch.clamp(self._integral + step, -GAIN, GAIN)
+        self.share = share if self.share is None else torch.lerp(self.share, share, 1 / SMOOTHING)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
-        return {'integral': self._integral, 'share': self._share}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up :meth:`state_dict`."""
-        self._integral, self._share = state['integral'], state['share']
+    @torch.no_grad()
+    def steer(self, modules: list[AdaptiveModule]) -> None:
+        """Move the halting biases of ``modules`` by what the last error asks for."""
+        if self.share is None:
+            return
+        step = self.rate * (self.share - self.target)
+        for module in modules:
+            for stage in module.iterative_stages():
+                for block in stage.iterative_blocks():
+                    if block.halting is not None and block.halting.fc2.bias.requires_grad:
+                        block.halting.fc2.bias.add_(step)
 
 
 def _macs(call: Call) -> tuple[Tensor, int, int]:

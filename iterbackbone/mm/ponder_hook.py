@@ -17,7 +17,7 @@ from .trace_collector import Call, TraceCollector
 from .train_scalars import TrainScalars
 from .unwrapping import unwrapped
 
-CONTROLLER = 'ponder_weight_controller'  # its state in the message hub, which checkpoints carry
+SHARE = 'macs_share'  # in the message hub, which checkpoints carry
 
 
 @HOOKS.register_module()
@@ -36,13 +36,14 @@ class PonderCostHook(Hook):
     Also logs, as running means over the logging interval: iterations, their spread and the
     share of one-iteration images per stage, and the ponder cost.
 
-    Whoever thinks in compute instead of weights sets ``target``: the weight is then steered
-    (see :class:`~iterbackbone.mm.budget_controller.BudgetController`; its state is saved with
-    every checkpoint), and the measured share logged as ``train/macs_share``.
+    Whoever thinks in compute instead of weights sets ``target``: from the end of the warm-up
+    on the halting biases are steered to it (see
+    :class:`~iterbackbone.mm.budget_controller.BudgetController`), and the measured share is
+    logged as ``train/macs_share``.
 
     Args:
         weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet. With a
-            ``target`` only where steering starts.
+            ``target`` it only decides which blocks and images the iterations go to.
         halting_warmup: Share of training with held scores; 0 to fine-tune a trained network.
         ramp: Share of training over which the weight then grows from 0.
         target: Mean executed MACs of the iterative modules over those of all iterations, such
@@ -67,7 +68,7 @@ class PonderCostHook(Hook):
         self.target = None if target is None else check_real('target', target)
         if self.target is not None and not 0.0 < self.target < 1.0:
             raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
-        self._current_weight: Tensor | float = 0.0
+        self._current_weight = 0.0
         self._controller: BudgetController | None = None
         self._collector: TraceCollector | None = None
         self._handles: list[Any] = []
@@ -79,9 +80,8 @@ class PonderCostHook(Hook):
         self._collector = TraceCollector(model)
         self._scalars = TrainScalars.for_runner(runner, model)
         if self.target is not None:
-            self._controller = BudgetController(self.target, self.weight, runner.max_iters)
-            if (saved := runner.message_hub.runtime_info.get(CONTROLLER)) is not None:
-                self._controller.load_state_dict(saved)
+            self._controller = BudgetController(self.target, runner.max_iters)
+            self._controller.share = runner.message_hub.runtime_info.get(SHARE)  # of a resumed run
         self._handles = [
             model.register_forward_pre_hook(self._before_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
@@ -95,8 +95,7 @@ class PonderCostHook(Hook):
         assert self._scalars is not None
         for module in self._collector.modules:
             module.hold_halting(held)
-        weight = self.weight if self._controller is None else self._controller.weight
-        self._current_weight = weight * ramp_factor(progress, self.halting_warmup, self.ramp)
+        self._current_weight = self.weight * ramp_factor(progress, self.halting_warmup, self.ramp)
         self._scalars.held = held
 
     def after_train_iter(
@@ -107,7 +106,10 @@ class PonderCostHook(Hook):
         hub = runner.message_hub
         hub.update_scalar('train/ponder_weight', self._current_weight)
         if self._controller is not None:
-            hub.update_info(CONTROLLER, self._controller.state_dict())
+            if not self._scalars.held:
+                assert self._collector is not None
+                self._controller.steer(self._collector.modules)
+            hub.update_info(SHARE, self._controller.share)
             hub.update_scalar('train/macs_share', self._controller.share)
         if self._scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self._scalars.publish(runner)
@@ -134,7 +136,7 @@ class PonderCostHook(Hook):
         calls = self._collector.calls
         self._scalars.observe(calls)
         if self._controller is not None:
-            self._controller.observe(calls, held=self._scalars.held)
+            self._controller.observe(calls)
         output = {**output, 'loss_ponder': self._current_weight * ponder_cost(calls)}
         for call in calls:
             call.module.drop_trace()
