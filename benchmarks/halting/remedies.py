@@ -172,31 +172,36 @@ class StageTargetHook(Hook):
 
 
 class _Priced(torch.autograd.Function):
-    """Scales the gradient of each row's ponder cost by how small its task gradient is."""
+    """Scales the gradient of each row's ponder cost by a price that depends on its task gradient."""
 
     @staticmethod
-    def forward(ctx: Any, output: Tensor, cost: Tensor, limit: float) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(output)
-        ctx.limit = limit
+    def forward(ctx: Any, output: Tensor, cost: Tensor, price: Any) -> tuple[Tensor, Tensor]:
+        ctx.price = price
         return output.view_as(output), cost.view_as(cost)
 
     @staticmethod
     def backward(ctx: Any, task: Tensor, cost: Tensor) -> tuple[Tensor, Tensor, None]:
-        size = task.flatten(1).norm(dim=1)
-        easy = (size.mean() / size.clamp_min(1e-12)).clamp(1 / ctx.limit, ctx.limit)
-        return (
-            task,
-            cost * torch.where(cost >= 0, easy / easy.mean(), (1 / easy) / (1 / easy).mean()),
-            None,
-        )
+        return task, cost * ctx.price(task.flatten(1).norm(dim=1)), None
+
+
+def inverse(size: Tensor, limit: float = 10.0) -> Tensor:
+    """Rows with a small task gradient (easy ones) pay more, hard ones less; the mean is 1."""
+    easy = (size.mean() / size.clamp_min(1e-12)).clamp(1 / limit, limit)
+    return easy / easy.mean()
+
+
+def rank(size: Tensor) -> Tensor:
+    """From 1 for the row with the smallest task gradient to -1 for the largest; the mean is 0."""
+    place = size.argsort().argsort().to(size.dtype)
+    return 1 - 2 * place / max(len(size) - 1, 1) if len(size) > 1 else torch.zeros_like(size)
 
 
 @HOOKS.register_module()
 class PriceHook(Hook):
-    """Rows with a small task gradient (easy ones) pay more for an iteration, hard ones less."""
+    """Easy rows pay more for an iteration than hard ones, by the norm of their task gradient."""
 
-    def __init__(self, limit: float = 10.0) -> None:
-        self.limit = limit
+    def __init__(self, by: str) -> None:
+        self.price = {'inverse': inverse, 'rank': rank}[by]
 
     def before_train(self, runner: Any) -> None:
         for block in blocks(runner.model):
@@ -205,5 +210,5 @@ class PriceHook(Hook):
     def _priced(self, block: nn.Module, _: Any, result: Any) -> Any:
         if not (block.training and result.ponder_cost.requires_grad):
             return None
-        output, cost = _Priced.apply(result.output, result.ponder_cost, self.limit)
+        output, cost = _Priced.apply(result.output, result.ponder_cost, self.price)
         return result._replace(output=output, ponder_cost=cost)

@@ -2,7 +2,8 @@
 
 NORM = dict(type='LayerNormHook')
 CAP = dict(type='ScoreCapHook', cap=0.98)
-PRICE = dict(type='PriceHook')
+PRICE = dict(type='PriceHook', by='inverse')
+RANK = dict(type='PriceHook', by='rank')
 
 
 def stage_target(share):
@@ -10,6 +11,15 @@ def stage_target(share):
 
 
 VARIANTS = {
+    'warm25_norm_rank_target45': {
+        'ponder': {'weight': 0.05, 'target': 0.45, 'halting_warmup': 0.25},
+        'hooks': [NORM, RANK],
+    },
+    'warm25_rank_target45': {
+        'ponder': {'weight': 0.05, 'target': 0.45, 'halting_warmup': 0.25},
+        'hooks': [RANK],
+    },
+    'norm_rank_target45': {'ponder': {'weight': 0.05, 'target': 0.45}, 'hooks': [NORM, RANK]},
     'warm25_target45': {'ponder': {'target': 0.45, 'halting_warmup': 0.25}},
     'warm25_norm_target45': {'ponder': {'target': 0.45, 'halting_warmup': 0.25}, 'hooks': [NORM]},
     'warm25_norm_price_target45': {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
