@@ -42,7 +42,7 @@ OPENMMLAB = [
 setup(
     name='iterbackbone',
     version=VERSION,
-    description='Adaptive, weight-shared ResNet backbone for MMDetection and MMSegmentation',
+    description='Adaptive, weight-shared ResNet for MMDetection, MMSegmentation and MMPretrain',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='The iterbackbone authors',

@@ -212,3 +212,29 @@ class PriceHook(Hook):
             return None
         output, cost = _Priced.apply(result.output, result.ponder_cost, self.price)
         return result._replace(output=output, ponder_cost=cost)
+
+
+@HOOKS.register_module()
+class BlockBiasHook(Hook):
+    """Steers each block's halting bias to its own mean N = ``share`` x L, once it is released."""
+
+    def __init__(self, share: float, rate: float = 0.1) -> None:
+        self.share, self.rate = share, rate
+
+    def before_train(self, runner: Any) -> None:
+        backbone = runner.model.backbone
+        backbone.register_forward_hook(self._keep)
+        self.blocks = blocks(backbone)
+        self.mean = torch.ones(len(self.blocks))
+
+    def _keep(self, module: Any, *_: Any) -> None:
+        if module.training:
+            share = module.trace.iterations.float().mean(dim=0) / torch.tensor(module.max_iterations)
+            self.mean = torch.lerp(self.mean, share, 0.1)
+
+    @torch.no_grad()
+    def after_train_iter(self, *_: Any, **__: Any) -> None:
+        for block, share in zip(self.blocks, self.mean, strict=True):
+            if block.halting is not None and not block.halting.held:
+                wanted = max(self.share, 1.1 / block.max_iterations)
+                block.halting.fc2.bias.add_(self.rate * (share - wanted))

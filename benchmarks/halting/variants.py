@@ -11,6 +11,18 @@ def stage_target(share):
 
 
 VARIANTS = {
+    'warm25_norm_blocks40': {
+        'ponder': {'weight': 0.0, 'halting_warmup': 0.25},
+        'hooks': [NORM, dict(type='BlockBiasHook', share=0.4)],
+    },
+    'warm25_norm_rank_blocks40': {
+        'ponder': {'weight': 0.05, 'halting_warmup': 0.25},
+        'hooks': [NORM, RANK, dict(type='BlockBiasHook', share=0.4)],
+    },
+    'norm_rank_blocks40': {
+        'ponder': {'weight': 0.05},
+        'hooks': [NORM, RANK, dict(type='BlockBiasHook', share=0.4)],
+    },
     'warm25_norm_rank_target45': {
         'ponder': {'weight': 0.05, 'target': 0.45, 'halting_warmup': 0.25},
         'hooks': [NORM, RANK],
