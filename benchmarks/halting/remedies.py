@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from iterbackbone.core.block import IterativeBlock
 from iterbackbone.core.halting import HaltingUnit
+from iterbackbone.core.normalization import normalise
 
 
 def halting_units(model: nn.Module) -> list[HaltingUnit]:
@@ -238,3 +240,29 @@ class BlockBiasHook(Hook):
             if block.halting is not None and not block.halting.held:
                 wanted = max(self.share, 1.1 / block.max_iterations)
                 block.halting.fc2.bias.add_(self.rate * (share - wanted))
+
+
+@HOOKS.register_module()
+class NoLastReluHook(Hook):
+    """No ReLU behind a block's third convolution, as in a ResNet's residual branch."""
+
+    def before_run(self, runner: Any) -> None:
+        for block in blocks(runner.model):
+            block.residual = partial(_residual_without_last_relu, block)
+
+
+def _residual_without_last_relu(block: IterativeBlock, state: Tensor, i: int) -> Tensor:
+    x = F.relu(normalise(block.norm1[i], block.conv1(state)), inplace=True)
+    x = F.relu(normalise(block.norm2[i], block.conv2(x)), inplace=True)
+    return normalise(block.norm3[i], block.conv3(x))
+
+
+@HOOKS.register_module()
+class SharedAffineHook(Hook):
+    """One gamma and beta for all iterations of a block; the statistics stay per iteration."""
+
+    def before_run(self, runner: Any) -> None:
+        for block in blocks(runner.model):
+            for norms in (block.norm1, block.norm2, block.norm3):
+                for norm in norms[1:]:
+                    norm.weight, norm.bias = norms[0].weight, norms[0].bias

@@ -11,6 +11,13 @@ def stage_target(share):
 
 
 VARIANTS = {
+    'rank20_target45': {'ponder': {'weight': 0.2, 'target': 0.45}, 'hooks': [RANK]},
+    'norm_rank20_target45': {'ponder': {'weight': 0.2, 'target': 0.45}, 'hooks': [NORM, RANK]},
+    'warm10_norm_rank20_target45': {
+        'ponder': {'weight': 0.2, 'target': 0.45, 'halting_warmup': 0.1},
+        'hooks': [NORM, RANK],
+    },
+    'rank_target45': {'ponder': {'weight': 0.05, 'target': 0.45}, 'hooks': [RANK]},
     'warm25_norm_blocks40': {
         'ponder': {'weight': 0.0, 'halting_warmup': 0.25},
         'hooks': [NORM, dict(type='BlockBiasHook', share=0.4)],
@@ -67,4 +74,7 @@ VARIANTS = {
         'ponder': {'weight': 0.0},
         'hooks': [NORM, CAP, PRICE, stage_target(0.45)],
     },
+    'masked': {'model.backbone.execution': {'train': 'masked', 'eval': 'active'}},
+    'no_last_relu': {'hooks': [dict(type='NoLastReluHook')]},
+    'shared_affine': {'hooks': [dict(type='SharedAffineHook')]},
 }
