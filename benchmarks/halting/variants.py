@@ -11,6 +11,12 @@ def stage_target(share):
 
 
 VARIANTS = {
+    'difficulty05_target45': {'ponder': {'difficulty_weight': 0.05, 'target': 0.45}},
+    'difficulty20_target45': {'ponder': {'difficulty_weight': 0.2, 'target': 0.45}},
+    'norm_difficulty20_target45': {
+        'ponder': {'difficulty_weight': 0.2, 'target': 0.45},
+        'hooks': [NORM],
+    },
     'rank20_target45': {'ponder': {'weight': 0.2, 'target': 0.45}, 'hooks': [RANK]},
     'norm_rank20_target45': {'ponder': {'weight': 0.2, 'target': 0.45}, 'hooks': [NORM, RANK]},
     'warm10_norm_rank20_target45': {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from .block import IterativeBlock
 from .budget import Budget, trained_iterations
+from .difficulty import PricedCost
 from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
 from .normalization import set_norms_eval
@@ -48,6 +50,7 @@ class AdaptiveModule(nn.Module):
         self.norm_eval = check_bool('norm_eval', norm_eval)
         self.budget = Budget()  # to change it call set_budget
         self._record_scores = False
+        self._price_difficulty = False
         self._trace: HaltingTrace | None = None
         self._cost_is_unused = False
         self._warned_of_unused_cost = False
@@ -95,6 +98,10 @@ class AdaptiveModule(nn.Module):
     def record_scores(self, record: bool = True) -> None:
         """Keep the halting scores of later calls in :attr:`trace`."""
         self._record_scores = check_bool('record', record)
+
+    def price_difficulty(self, price: bool = True) -> None:
+        """Give later training calls' :attr:`trace` a ``priced_cost``."""
+        self._price_difficulty = check_bool('price', price)
 
     @property
     def max_iterations(self) -> tuple[int, ...]:
@@ -161,6 +168,9 @@ class AdaptiveModule(nn.Module):
             results.extend(stage_results)
         self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
         self._cost_is_unused = self.training and self._trace.ponder_cost.requires_grad
+        if self._cost_is_unused and self._price_difficulty:
+            priced, *features = PricedCost.apply(self._trace.ponder_cost, *features)
+            self._trace = replace(self._trace, priced_cost=priced)
         return features
 
     def _warn_if_cost_unused(self) -> None:
