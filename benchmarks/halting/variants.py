@@ -10,7 +10,35 @@ def stage_target(share):
     return dict(type='StageTargetHook', gain=0.1, share=share)
 
 
+def warm(start):
+    """Plain ACT at a ResNet-50's iterations, from OUT/start-*.pth or from random weights."""
+    options = {'model.backbone.max_iterations': [3, 4, 6, 3], 'ponder': {'target': 0.6}}
+    init_cfg = {'type': 'Pretrained', 'checkpoint': f'OUT/start-{start}.pth', 'prefix': 'backbone.'}
+    return options if start is None else {**options, 'model.backbone.init_cfg': init_cfg}
+
+
+FAST_UNITS = {  # the halting units learn ten times as fast as the rest
+    'optim_wrapper.paramwise_cfg.custom_keys': {
+        'halting.fc2.bias': {'decay_mult': 0.0, 'lr_mult': 10.0},
+        'halting': {'lr_mult': 10.0},
+    }
+}
+
+
 VARIANTS = {
+    'norm_difficulty05_target45': {
+        'ponder': {'difficulty_weight': 0.05, 'target': 0.45},
+        'hooks': [NORM],
+    },
+    'norm_difficulty05_target45_fast': {
+        'ponder': {'difficulty_weight': 0.05, 'target': 0.45},
+        'hooks': [NORM],
+        **FAST_UNITS,
+    },
+    'r50_random': warm(None),
+    'r50_first': warm('first'),
+    'r50_mean': warm('mean'),
+    'r50_least-squares': warm('least-squares'),
     'difficulty05_target45': {'ponder': {'difficulty_weight': 0.05, 'target': 0.45}},
     'difficulty20_target45': {'ponder': {'difficulty_weight': 0.2, 'target': 0.45}},
     'norm_difficulty20_target45': {
