@@ -28,7 +28,8 @@ class AdaptiveModule(nn.Module):
         execution: ``'active'`` or ``'masked'`` (see :mod:`iterbackbone.core.execution`), or
             a dict with one for ``train`` and one for ``eval``.
         halting: ``epsilon`` (a row halts once its scores add up to 1 - epsilon; 0.01),
-            ``hidden`` and ``bias`` of the :class:`~iterbackbone.core.halting.HaltingUnit`.
+            ``hidden``, ``bias`` and ``layer_norm`` of the
+            :class:`~iterbackbone.core.halting.HaltingUnit`.
         norm_eval: Whether norms stay in evaluation mode during training.
 
     Raises:

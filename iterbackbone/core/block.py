@@ -59,7 +59,7 @@ class IterativeBlock(nn.Module):
         dilation: Of the 3x3 convolution.
         depthwise: Whether the 3x3 convolution is depthwise-separable.
         with_cp: Recompute each iteration in the backward pass instead of storing it.
-        hidden, bias: See :class:`~iterbackbone.core.halting.HaltingUnit`.
+        hidden, bias, layer_norm: See :class:`~iterbackbone.core.halting.HaltingUnit`.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class IterativeBlock(nn.Module):
         with_cp: bool = False,
         hidden: int = 64,
         bias: float | None = None,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         channels = width * expansion
@@ -89,7 +90,7 @@ class IterativeBlock(nn.Module):
         self.norm3 = per_iteration(norm_layer, channels, max_iterations)
         self.halting: HaltingUnit | None = None
         if max_iterations > 1:
-            self.halting = HaltingUnit(channels, max_iterations, hidden, bias)
+            self.halting = HaltingUnit(channels, max_iterations, hidden, bias, layer_norm)
 
     def norms(self, i: int) -> Iterator[nn.Module]:
         """The norms of iteration ``i``."""

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .validation import check_int, check_real
+from .validation import check_bool, check_int, check_real
 
-HALTING_OPTIONS = ('hidden', 'bias', 'epsilon')
+HALTING_OPTIONS = ('hidden', 'bias', 'epsilon', 'layer_norm')
 
 
 def full_depth_bias(max_iterations: int) -> float:
@@ -38,19 +38,29 @@ class HaltingUnit(nn.Module):
         max_iterations: L of the block; sets the default bias.
         hidden: Hidden neurons; 64 in the paper.
         bias: Initial output bias; None for :func:`full_depth_bias`.
+        layer_norm: Whether the pooled state and output are each normalised over their
+            channels, without parameters. Not in the paper: the state grows with every
+            iteration, and the unit then tells iterations apart better than images.
 
     Raises:
-        TypeError, ValueError: ``hidden`` is no positive int or ``bias`` no finite number.
+        TypeError, ValueError: ``hidden`` is no positive int, ``bias`` no finite number or
+            ``layer_norm`` no bool.
     """
 
     def __init__(
-        self, channels: int, max_iterations: int, hidden: int = 64, bias: float | None = None
+        self,
+        channels: int,
+        max_iterations: int,
+        hidden: int = 64,
+        bias: float | None = None,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         hidden = check_int('halting.hidden', hidden, minimum=1)
         self.initial_bias = (
             full_depth_bias(max_iterations) if bias is None else check_real('halting.bias', bias)
         )
+        self.layer_norm = check_bool('halting.layer_norm', layer_norm)
         self.held = False
         self.fc1 = nn.Linear(2 * channels, hidden)
         self.fc2 = nn.Linear(hidden, 1)
@@ -71,6 +81,9 @@ class HaltingUnit(nn.Module):
         if self.held:
             return torch.full_like(pooled_state[:, 0], self.initial_bias).sigmoid()
         with torch.autocast(pooled_state.device.type, enabled=False):
-            x = torch.cat((pooled_state, pooled_output), dim=1)
+            pooled = [pooled_state, pooled_output]
+            if self.layer_norm:
+                pooled = [F.layer_norm(p, p.shape[1:]) for p in pooled]
+            x = torch.cat(pooled, dim=1)
             x = F.relu(F.linear(x, self.fc1.weight.float(), self.fc1.bias.float()))
             return F.linear(x, self.fc2.weight.float(), self.fc2.bias.float()).squeeze(1).sigmoid()

@@ -43,7 +43,8 @@ class IterativeResNet(AdaptiveModule):
         norm_layer: ``channels -> nn.Module``, called once for each iteration.
         norm_eval: Whether BatchNorms keep their running statistics during training.
         with_cp: Recompute each iteration in the backward pass instead of storing it.
-        halting: ``hidden`` (64), ``bias`` (None: full depth at the start), ``epsilon`` (0.01).
+        halting: ``hidden`` (64), ``bias`` (None: full depth at the start), ``epsilon`` (0.01),
+            ``layer_norm`` (False; see :class:`~iterbackbone.core.halting.HaltingUnit`).
         execution: ``'active'``, ``'masked'``, or ``dict(train=..., eval=...)``.
         budget: Arguments of :meth:`set_budget`.
 

@@ -57,11 +57,12 @@ COMMON = [
     ({'halting': {'hidden': 0}}, ValueError, 'halting.hidden must be >= 1, got 0'),
     ({'halting': {'hidden': 6.4}}, TypeError, 'halting.hidden must be an int, got 6.4'),
     ({'halting': {'bias': 'low'}}, TypeError, "halting.bias must be a number, got 'low'"),
+    ({'halting': {'layer_norm': 1}}, TypeError, 'halting.layer_norm must be a bool, got 1'),
     ({'halting': {'bias': INF}}, ValueError, 'halting.bias must be finite, got inf'),
     (
         {'halting': {'eps': 0.1}},
         ValueError,
-        "halting must be one of ['bias', 'epsilon', 'hidden'], got 'eps'",
+        "halting must be one of ['bias', 'epsilon', 'hidden', 'layer_norm'], got 'eps'",
     ),
     ({'halting': 5}, EITHER, 'halting must be'),
     (

@@ -125,3 +125,19 @@ def test_halting_options():
     for block in blocks(net):
         assert block.halting.fc1.out_features == 7
         assert block.halting.fc2.bias.item() == -1.25
+
+
+def test_layer_norm_takes_the_scale_out_of_each_half():
+    plain, unit = HaltingUnit(6, 4), HaltingUnit(6, 4, layer_norm=True)
+    torch.nn.init.normal_(plain.fc2.weight)
+    unit.load_state_dict(plain.state_dict())  # no parameters of its own
+    state, output = pooled()
+
+    def normal(x):
+        return (x - x.mean(dim=1, keepdim=True)) / (
+            x.var(dim=1, correction=0, keepdim=True) + 1e-5
+        ).sqrt()
+
+    torch.testing.assert_close(unit(state, output), plain(normal(state), normal(output)))
+    torch.testing.assert_close(unit(state * 100, output), unit(state, output), rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(unit(state, output), plain(state, output))
