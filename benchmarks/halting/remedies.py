@@ -45,18 +45,6 @@ class ScoreCapHook(Hook):
 
 
 @HOOKS.register_module()
-class LayerNormHook(Hook):
-    """The pooled state and output are normalised over their channels before the halting unit."""
-
-    def before_run(self, runner: Any) -> None:
-        for unit in halting_units(runner.model):
-            unit.register_forward_pre_hook(self._normalised)
-
-    def _normalised(self, _: nn.Module, pooled: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-        return tuple(F.layer_norm(p, p.shape[1:]) for p in pooled)
-
-
-@HOOKS.register_module()
 class ForcedDepthHook(Hook):
     """Some batches run every block to one random depth.
 

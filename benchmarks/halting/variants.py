@@ -1,114 +1,99 @@
 """The variants: what each changes of config.py."""
 
-NORM = dict(type='LayerNormHook')
-CAP = dict(type='ScoreCapHook', cap=0.98)
-PRICE = dict(type='PriceHook', by='inverse')
-RANK = dict(type='PriceHook', by='rank')
-
-
-def stage_target(share):
-    return dict(type='StageTargetHook', gain=0.1, share=share)
-
-
-def warm(start):
-    """Plain ACT at a ResNet-50's iterations, from OUT/start-*.pth or from random weights."""
-    options = {'model.backbone.max_iterations': [3, 4, 6, 3], 'ponder': {'target': 0.6}}
-    init_cfg = {'type': 'Pretrained', 'checkpoint': f'OUT/start-{start}.pth', 'prefix': 'backbone.'}
-    return options if start is None else {**options, 'model.backbone.init_cfg': init_cfg}
-
-
+NORM = {'model.backbone.halting': {'layer_norm': True}}
 FAST_UNITS = {  # the halting units learn ten times as fast as the rest
     'optim_wrapper.paramwise_cfg.custom_keys': {
         'halting.fc2.bias': {'decay_mult': 0.0, 'lr_mult': 10.0},
         'halting': {'lr_mult': 10.0},
     }
 }
+CAP = dict(type='ScoreCapHook', cap=0.98)
+INVERSE = dict(type='PriceHook', by='inverse')
+RANK = dict(type='PriceHook', by='rank')
+
+
+def stages(share):
+    return dict(type='StageTargetHook', gain=0.1, share=share)
+
+
+def block_biases(share):
+    return dict(type='BlockBiasHook', share=share)
+
+
+def variant(*hooks, options=(), **ponder):
+    """Hooks beside PonderCostHook, dotted options of the config, PonderCostHook's arguments."""
+    return {'hooks': list(hooks), 'ponder': ponder, **dict(options)}
+
+
+def masked_training():
+    return {'model.backbone.execution': {'train': 'masked', 'eval': 'active'}}
+
+
+def ours(target, difficulty=0.2, **ponder):
+    """What the experiments led to: a target, normalised units, prices by difficulty."""
+    return variant(options=NORM, target=target, difficulty_weight=difficulty, **ponder)
+
+
+def warm(start):
+    """At a ResNet-50's iterations, from OUT/start-*.pth or from random weights."""
+    options = {'model.backbone.max_iterations': [3, 4, 6, 3], **NORM}
+    if start is not None:
+        checkpoint = f'OUT/start-{start}.pth'
+        init_cfg = {'type': 'Pretrained', 'checkpoint': checkpoint, 'prefix': 'backbone.'}
+        options['model.backbone.init_cfg'] = init_cfg
+    return variant(options=options, target=0.6, difficulty_weight=0.2)
 
 
 VARIANTS = {
-    'norm_difficulty05_target45': {
-        'ponder': {'difficulty_weight': 0.05, 'target': 0.45},
-        'hooks': [NORM],
-    },
-    'norm_difficulty05_target45_fast': {
-        'ponder': {'difficulty_weight': 0.05, 'target': 0.45},
-        'hooks': [NORM],
-        **FAST_UNITS,
-    },
+    # yardsticks
+    'full_held': variant(halting_warmup=1.0),
+    'one': variant(options={'model.backbone.max_iterations': [1, 1, 1, 1]}),
+    'plain': variant(),
+    # one remedy each
+    'warm10': variant(halting_warmup=0.1),
+    'warm25': variant(halting_warmup=0.25),
+    'warm50': variant(halting_warmup=0.5),
+    'norm': variant(options=NORM),
+    'cap': variant(CAP),
+    'forced25': variant(dict(type='ForcedDepthHook', probability=0.25)),
+    'forced50': variant(dict(type='ForcedDepthHook', probability=0.5)),
+    'prior': variant(
+        dict(type='PriorHook', weight=0.01, share=0.45), options=masked_training(), weight=0.0
+    ),
+    'stages45': variant(stages(0.45), weight=0.0),
+    'target45': variant(target=0.45),
+    # together
+    'norm_cap_stages45': variant(CAP, stages(0.45), options=NORM, weight=0.0),
+    'warm25_target45': variant(target=0.45, halting_warmup=0.25),
+    'warm25_norm_target45': variant(options=NORM, target=0.45, halting_warmup=0.25),
+    'warm25_norm_price_target45': variant(INVERSE, options=NORM, target=0.45, halting_warmup=0.25),
+    'warm25_norm_rank_target45': variant(
+        RANK, options=NORM, weight=0.05, target=0.45, halting_warmup=0.25
+    ),
+    'warm25_norm_rank_blocks40': variant(
+        RANK, block_biases(0.4), options=NORM, weight=0.05, halting_warmup=0.25
+    ),
+    'norm_rank_target45': variant(RANK, options=NORM, weight=0.05, target=0.45),
+    'norm_rank20_target45': variant(RANK, options=NORM, weight=0.2, target=0.45),
+    'rank20_target45': variant(RANK, weight=0.2, target=0.45),
+    'norm_difficulty05_target45': ours(0.45, difficulty=0.05),
+    'norm_difficulty05_target45_fast': variant(
+        options={**NORM, **FAST_UNITS}, target=0.45, difficulty_weight=0.05
+    ),
+    'norm_difficulty50_target45': ours(0.45, difficulty=0.5),
+    # what they led to, at three targets, and with weights of the ponder cost
+    'ours30': ours(0.3),
+    'ours45': ours(0.45),
+    'ours60': ours(0.6),
+    'ours45_w0': ours(0.45, weight=0.0),
+    'ours45_w1e-4': ours(0.45, weight=1e-4),
+    'ours45_w1e-3': ours(0.45, weight=1e-3),
+    # other open questions, on plain ACT
+    'masked': variant(options=masked_training()),
+    'no_last_relu': variant(dict(type='NoLastReluHook')),
+    'shared_affine': variant(dict(type='SharedAffineHook')),
     'r50_random': warm(None),
     'r50_first': warm('first'),
     'r50_mean': warm('mean'),
     'r50_least-squares': warm('least-squares'),
-    'difficulty05_target45': {'ponder': {'difficulty_weight': 0.05, 'target': 0.45}},
-    'difficulty20_target45': {'ponder': {'difficulty_weight': 0.2, 'target': 0.45}},
-    'norm_difficulty20_target45': {
-        'ponder': {'difficulty_weight': 0.2, 'target': 0.45},
-        'hooks': [NORM],
-    },
-    'rank20_target45': {'ponder': {'weight': 0.2, 'target': 0.45}, 'hooks': [RANK]},
-    'norm_rank20_target45': {'ponder': {'weight': 0.2, 'target': 0.45}, 'hooks': [NORM, RANK]},
-    'warm10_norm_rank20_target45': {
-        'ponder': {'weight': 0.2, 'target': 0.45, 'halting_warmup': 0.1},
-        'hooks': [NORM, RANK],
-    },
-    'rank_target45': {'ponder': {'weight': 0.05, 'target': 0.45}, 'hooks': [RANK]},
-    'warm25_norm_blocks40': {
-        'ponder': {'weight': 0.0, 'halting_warmup': 0.25},
-        'hooks': [NORM, dict(type='BlockBiasHook', share=0.4)],
-    },
-    'warm25_norm_rank_blocks40': {
-        'ponder': {'weight': 0.05, 'halting_warmup': 0.25},
-        'hooks': [NORM, RANK, dict(type='BlockBiasHook', share=0.4)],
-    },
-    'norm_rank_blocks40': {
-        'ponder': {'weight': 0.05},
-        'hooks': [NORM, RANK, dict(type='BlockBiasHook', share=0.4)],
-    },
-    'warm25_norm_rank_target45': {
-        'ponder': {'weight': 0.05, 'target': 0.45, 'halting_warmup': 0.25},
-        'hooks': [NORM, RANK],
-    },
-    'warm25_rank_target45': {
-        'ponder': {'weight': 0.05, 'target': 0.45, 'halting_warmup': 0.25},
-        'hooks': [RANK],
-    },
-    'norm_rank_target45': {'ponder': {'weight': 0.05, 'target': 0.45}, 'hooks': [NORM, RANK]},
-    'warm25_target45': {'ponder': {'target': 0.45, 'halting_warmup': 0.25}},
-    'warm25_norm_target45': {'ponder': {'target': 0.45, 'halting_warmup': 0.25}, 'hooks': [NORM]},
-    'warm25_norm_price_target45': {
-        'ponder': {'target': 0.45, 'halting_warmup': 0.25},
-        'hooks': [NORM, PRICE],
-    },
-    'target45': {'ponder': {'target': 0.45}},
-    'norm_cap_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM, CAP]},
-    'norm_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM]},
-    'norm_cap_price_target45': {'ponder': {'target': 0.45}, 'hooks': [NORM, CAP, PRICE]},
-    'full_held': {'ponder': {'halting_warmup': 1.0}},
-    'one': {'model.backbone.max_iterations': [1, 1, 1, 1]},
-    'plain': {},
-    'warm10': {'ponder': {'halting_warmup': 0.1}},
-    'warm25': {'ponder': {'halting_warmup': 0.25}},
-    'warm50': {'ponder': {'halting_warmup': 0.5}},
-    'norm': {'hooks': [NORM]},
-    'cap': {'hooks': [CAP]},
-    'forced25': {'hooks': [dict(type='ForcedDepthHook', probability=0.25)]},
-    'forced50': {'hooks': [dict(type='ForcedDepthHook', probability=0.5)]},
-    'prior': {
-        'hooks': [dict(type='PriorHook', weight=0.01, share=0.45)],
-        'ponder': {'weight': 0.0},
-        'model.backbone.execution': {'train': 'masked', 'eval': 'active'},
-    },
-    'stages45': {'ponder': {'weight': 0.0}, 'hooks': [stage_target(0.45)]},
-    'norm_cap_stages45': {'ponder': {'weight': 0.0}, 'hooks': [NORM, CAP, stage_target(0.45)]},
-    'norm_cap_stages45_warm10': {
-        'ponder': {'weight': 0.0, 'halting_warmup': 0.1},
-        'hooks': [NORM, CAP, stage_target(0.45)],
-    },
-    'norm_cap_stages45_price': {
-        'ponder': {'weight': 0.0},
-        'hooks': [NORM, CAP, PRICE, stage_target(0.45)],
-    },
-    'masked': {'model.backbone.execution': {'train': 'masked', 'eval': 'active'}},
-    'no_last_relu': {'hooks': [dict(type='NoLastReluHook')]},
-    'shared_affine': {'hooks': [dict(type='SharedAffineHook')]},
 }
