@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
@@ -12,18 +14,21 @@ from .image_compute import table_of
 from .trace_collector import Call
 
 SMOOTHING = 10  # training steps over which the measured share is averaged
-SETTLING = 0.03  # share of the training in which an error shrinks to a third, about
-LEAST_SETTLING = 60  # the same in training steps: well above SMOOTHING, or the loop would swing
+SETTLING = 60  # time constant of the loop in training steps: well above SMOOTHING, or it would swing
 SENSITIVITY = 0.15  # share of the MACs that one unit of the bias is worth, about
+RATE = 1.0 / (SENSITIVITY * SETTLING)  # step of the bias for an error of 1
+LARGE = 0.05  # errors beyond are on their way: integrating them would overshoot
 
 
 class BudgetController:
-    """An integral controller of the halting units' output biases.
+    """A proportional-integral controller of the halting units' output biases.
 
     The measured quantity is the MACs that the rows of a training step would execute in
     evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
     the ranks. Where it is above the target every halting bias is raised a little after the
     training step, else lowered; what the units have learnt to tell apart stays as it is. The
+    integral answers the steady pull of the loss on the same biases, and the two are set so
+    that the loop is critically damped. The
     ponder weight alone cannot do this: a block that has fallen to one iteration has no
     gradient that would lead it back. A bias that balances loads outside of the gradient is that
     of Wang et al. 2024 (https://arxiv.org/abs/2408.15664) for mixtures of experts.
@@ -32,13 +37,12 @@ class BudgetController:
 
     Args:
         target: Wanted share, between that of one iteration everywhere and 1.
-        max_iters: Training steps of the whole training.
     """
 
-    def __init__(self, target: float, max_iters: int) -> None:
+    def __init__(self, target: float) -> None:
         self.target = target
-        self.rate = 1.0 / (SENSITIVITY * max(LEAST_SETTLING, SETTLING * max_iters))
         self.share: Tensor | None = None  # measured; None before the first training step
+        self.pull: Tensor | float = 0.0  # the integral: what a training step needs at the target
 
     def observe(self, calls: list[Call]) -> None:
         """Take in the calls of one training step.
@@ -61,12 +65,23 @@ class BudgetController:
         """Move the halting biases of ``modules`` by what the last error asks for."""
         if self.share is None:
             return
-        step = self.rate * (self.share - self.target)
+        error = self.share - self.target
+        small = error.clamp(-LARGE, LARGE)
+        self.pull = torch.clamp(self.pull + RATE * small / (4 * SETTLING), -RATE, RATE)
+        step = RATE * error + self.pull
         for module in modules:
             for stage in module.iterative_stages():
                 for block in stage.iterative_blocks():
                     if block.halting is not None and block.halting.fc2.bias.requires_grad:
                         block.halting.fc2.bias.add_(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {'share': self.share, 'pull': self.pull}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up :meth:`state_dict`."""
+        self.share, self.pull = state['share'], state['pull']
 
 
 def _macs(call: Call) -> tuple[Tensor, int, int]:

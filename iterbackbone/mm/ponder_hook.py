@@ -17,7 +17,7 @@ from .trace_collector import Call, TraceCollector
 from .train_scalars import TrainScalars
 from .unwrapping import unwrapped
 
-SHARE = 'macs_share'  # in the message hub, which checkpoints carry
+CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
 
 
 @HOOKS.register_module()
@@ -86,8 +86,9 @@ class PonderCostHook(Hook):
         self._collector = TraceCollector(model)
         self._scalars = TrainScalars.for_runner(runner, model)
         if self.target is not None:
-            self._controller = BudgetController(self.target, runner.max_iters)
-            self._controller.share = runner.message_hub.runtime_info.get(SHARE)  # of a resumed run
+            self._controller = BudgetController(self.target)
+            if (saved := runner.message_hub.runtime_info.get(CONTROLLER)) is not None:
+                self._controller.load_state_dict(saved)
         for module in self._collector.modules:
             module.price_difficulty(self.difficulty_weight != 0.0)
         self._handles = [
@@ -117,7 +118,7 @@ class PonderCostHook(Hook):
             if not self._scalars.held:
                 assert self._collector is not None
                 self._controller.steer(self._collector.modules)
-            hub.update_info(SHARE, self._controller.share)
+            hub.update_info(CONTROLLER, self._controller.state_dict())
             hub.update_scalar('train/macs_share', self._controller.share)
         if self._scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self._scalars.publish(runner)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 from core.networks import varied
-from support import TinyClassifier, train_tiny
+from support import train_tiny
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.mm.budget_controller import SMOOTHING, BudgetController
+from iterbackbone.mm.budget_controller import RATE, SMOOTHING, BudgetController
 from iterbackbone.mm.trace_collector import Call
 
 
-def tiny():
+def tiny(max_iterations=(3, 4)):
     return IterativeResNet(
-        stem='cifar', base_channels=2, expansion=1, num_stages=2, max_iterations=(3, 4)
+        stem='cifar', base_channels=2, expansion=1, num_stages=2, max_iterations=max_iterations
     )
 
 
@@ -33,7 +33,7 @@ def biases(module):
 def test_the_share_is_that_of_the_rows_macs():
     module = tiny()
     table = mac_table(module, (8, 8))
-    controller = BudgetController(0.5, max_iters=100)
+    controller = BudgetController(0.5)
     controller.observe([call(module, [[3, 1], [1, 4]]), call(module, [[2, 2]])])
     executed = table.total([3, 1]) + table.total([1, 4]) + table.total([2, 2])
     share = executed / (3 * table.highest)
@@ -42,31 +42,58 @@ def test_the_share_is_that_of_the_rows_macs():
     assert controller.share.item() == pytest.approx(share + (1 - share) / SMOOTHING, rel=1e-6)
 
 
-def test_every_bias_moves_by_the_error():
+def test_every_bias_moves_by_the_error_and_the_integral():
     module = tiny()
     before = biases(module)
-    controller = BudgetController(0.6, max_iters=10_000)
+    controller = BudgetController(0.6)
     controller.steer([module])  # nothing was measured yet
     assert biases(module) == before
     controller.observe([call(module, [[3, 4]])])
     controller.steer([module])
-    step = 0.4 / (0.15 * 0.03 * 10_000)  # all MACs: up, towards halting
-    assert biases(module) == pytest.approx([b + step for b in before], rel=1e-5)
-    controller.share = torch.tensor(0.5)
+    rate = 1 / (0.15 * 60)
+    pull = 0.05 * rate / 240  # an error of 0.4 counts 0.05 in the integral
+    moved = 0.4 * rate + pull  # all MACs: up, towards halting
+    assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
+    controller.share = torch.tensor(0.58)
     controller.steer([module])
-    assert biases(module) == pytest.approx([b + 0.75 * step for b in before], rel=1e-5)
+    moved += -0.02 * rate + pull - 0.02 * rate / 240
+    assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
 
 
-def test_short_trainings_are_steered_no_faster_than_the_share_is_measured():
-    assert BudgetController(0.5, max_iters=10).rate == BudgetController(0.5, max_iters=1000).rate
-    assert BudgetController(0.5, max_iters=4000).rate == pytest.approx(1 / (0.15 * 120))
+def steered(target, bias, drift):
+    images = torch.randn(64, 3, 8, 8)
+    module = varied(tiny((4, 12)), images).train()
+    units = [stage.blocks[0].halting for stage in module.stages]
+    for unit in units:
+        torch.nn.init.constant_(unit.fc2.bias, bias)
+    controller = BudgetController(target)
+    with torch.no_grad():
+        for _ in range(700):
+            module(images)
+            controller.observe([Call(module, module.trace, None)])
+            controller.steer([module])
+            for unit in units:
+                unit.fc2.bias.add_(drift)
+    return controller
+
+
+@pytest.mark.parametrize('bias', [-5.0, 5.0])
+@pytest.mark.parametrize('target', [0.5, 0.7])
+def test_the_loop_closes_at_the_target_from_both_ends(target, bias):
+    assert steered(target, bias, 0.0).share.item() == pytest.approx(target, rel=0.07)
+
+
+def test_a_steady_pull_of_the_loss_is_answered():
+    controller = steered(0.7, -5.0, drift=0.003)
+    assert controller.share.item() == pytest.approx(0.7, rel=0.03)
+    assert controller.pull.item() == pytest.approx(-0.003, rel=0.5)
 
 
 def test_frozen_units_stay():
     module = tiny()
     module.stages[0].requires_grad_(False)
     before = biases(module)
-    controller = BudgetController(0.6, max_iters=100)
+    controller = BudgetController(0.6)
     controller.observe([call(module, [[3, 4]])])
     controller.steer([module])
     assert biases(module)[0] == before[0]
@@ -78,23 +105,7 @@ def test_a_target_out_of_reach_is_refused():
     table = mac_table(module, (8, 8))
     message = f'target must be above {table.lowest / table.highest:.3f}.* got 0.05'
     with pytest.raises(ValueError, match=message):
-        BudgetController(0.05, max_iters=10).observe([call(module, [[1, 1]])])
-
-
-@pytest.mark.parametrize('target', [0.5, 0.7])
-def test_the_loop_closes_at_the_target_from_both_ends(target):
-    images = torch.randn(64, 3, 8, 8)
-    module = varied(tiny(), images).train()
-    for bias in (-5.0, 5.0):
-        for stage in module.stages:
-            torch.nn.init.constant_(stage.blocks[0].halting.fc2.bias, bias)
-        controller = BudgetController(target, max_iters=1000)
-        with torch.no_grad():
-            for _ in range(600):
-                module(images)
-                controller.observe([Call(module, module.trace, None)])
-                controller.steer([module])
-        assert controller.share.item() == pytest.approx(target, rel=0.05)
+        BudgetController(0.05).observe([call(module, [[1, 1]])])
 
 
 def test_training_is_steered_after_the_warm_up_only(tmp_path):
@@ -102,19 +113,20 @@ def test_training_is_steered_after_the_warm_up_only(tmp_path):
         tmp_path, PonderCostHook(weight=0.0, target=0.5, halting_warmup=0.5), max_iters=8, lr=0.0
     )
     assert [step['scalars']['train/macs_share'] for step in steps] == [1] * 8
-    rate = BudgetController(0.5, max_iters=8).rate
-    # The bias of L = 3 starts at -3; four of eight steps ask for 0.5 less.
-    assert biases(runner.model.backbone)[0] == pytest.approx(-3 + 4 * 0.5 * rate, rel=1e-5)
+    # The bias of L = 3 starts at -3; four of eight steps ask for 0.5 less, and the integral grows.
+    moved = RATE * (4 * 0.5 + 0.05 * (1 + 2 + 3 + 4) / 240)
+    assert biases(runner.model.backbone)[0] == pytest.approx(-3 + moved, rel=1e-5)
 
 
 def test_a_resumed_run_goes_on_with_the_share_it_had(tmp_path):
     hook = dict(target=0.5)
-    whole, _ = train_tiny(tmp_path / 'whole', PonderCostHook(**hook), max_iters=8)
+    whole, _ = train_tiny(tmp_path / 'whole', PonderCostHook(**hook))
     saved = torch.load(tmp_path / 'whole' / 'iter_4.pth', weights_only=False)
-    share = saved['message_hub']['runtime_info']['macs_share']
-    assert share == pytest.approx(whole[3]['scalars']['train/macs_share'])
+    state = saved['message_hub']['runtime_info']['budget_controller']
+    assert state['pull'] > 0
+    assert state['share'] == pytest.approx(whole[3]['scalars']['train/macs_share'])
     edited = tmp_path / 'edited.pth'
-    saved['message_hub']['runtime_info']['macs_share'] = torch.tensor(0.25)
+    state['share'] = torch.tensor(0.25)
     torch.save(saved, edited)
     options = dict(max_iters=8, resume=True, load_from=str(edited))
     resumed, _ = train_tiny(tmp_path / 'resumed', PonderCostHook(**hook), **options)
@@ -129,6 +141,6 @@ def test_bad_targets(target):
 
 
 def test_without_a_target_nothing_is_steered(tmp_path):
-    steps, _ = train_tiny(tmp_path, PonderCostHook(weight=0.25), model=TinyClassifier(), max_iters=2)
+    steps, _ = train_tiny(tmp_path, PonderCostHook(weight=0.25), max_iters=2)
     assert 'train/macs_share' not in steps[-1]['scalars']
     assert [step['scalars']['train/ponder_weight'] for step in steps] == [0.25, 0.25]
