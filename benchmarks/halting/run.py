@@ -1,10 +1,11 @@
 """Trains one variant of the halting experiments and evaluates it on the test images.
 
-Writes OUT/VARIANT_seedS.json: the settings, the training scalars, and for every test image the
+Writes OUT/VARIANT_seedS.json.gz: the settings, the training scalars, and for every test image the
 label, the prediction, the iterations of each stage and the MACs.
 """
 
 import argparse
+import gzip
 import json
 import time
 from pathlib import Path
@@ -26,6 +27,10 @@ def parse_args():
     parser.add_argument('--epochs', type=int)
     parser.add_argument('--out', type=Path, required=True)
     return parser.parse_args()
+
+
+def file_name(name, seed):
+    return f'{name}_seed{seed}.json.gz'
 
 
 def configure(name, seed, epochs, out):
@@ -88,8 +93,9 @@ def run(name, seed, epochs, out):
         'options': VARIANTS[name],
         'epochs': cfg.train_cfg.max_epochs,
     }
-    with whole_file(out / f'{name}_seed{seed}.json') as file:
-        file.write(json.dumps({**content, **spent, 'test': result, 'training': scalars}).encode())
+    text = json.dumps({**content, **spent, 'test': result, 'training': scalars})
+    with whole_file(out / file_name(name, seed)) as file:
+        file.write(gzip.compress(text.encode(), mtime=0))
     report(name, seed, spent, result)
 
 
@@ -110,7 +116,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     for name in args.variants:
-        if not (args.out / f'{name}_seed{args.seed}.json').is_file():
+        if not (args.out / file_name(name, args.seed)).is_file():
             run(name, args.seed, args.epochs, args.out)
 
 

@@ -5,6 +5,7 @@ intervals are percentiles of a bootstrap over the test images.
 """
 
 import argparse
+import gzip
 import json
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def row(log, yardstick):
 
 def main():
     args = parse_args()
-    logs = [json.loads(path.read_text()) for path in args.logs]
+    logs = [json.loads(gzip.decompress(path.read_bytes())) for path in args.logs]
     yardsticks = {log['seed']: log for log in logs if log['variant'] == args.yardstick}
     print('| ' + ' | '.join(COLUMNS) + ' |\n|' + '---|' * len(COLUMNS))
     for log in logs:
