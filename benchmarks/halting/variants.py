@@ -80,8 +80,8 @@ VARIANTS = {
     'norm_difficulty05_target45_fast': variant(
         options={**NORM, **FAST_UNITS}, target=0.45, difficulty_weight=0.05
     ),
-    'norm_difficulty10_target45': ours(0.45, difficulty=0.1),
-    'norm_difficulty20_target45': ours(0.45, difficulty=0.2),
+    'norm_due20_target45': ours(0.45, difficulty=0.2),
+    'norm_due50_target45': ours(0.45, difficulty=0.5),
     # what they led to, at three targets, and with weights of the ponder cost
     'ours30': ours(0.3),
     'ours45': ours(0.45),

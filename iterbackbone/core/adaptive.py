@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .block import IterativeBlock
@@ -170,8 +171,12 @@ class AdaptiveModule(nn.Module):
         self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
         self._cost_is_unused = self.training and self._trace.ponder_cost.requires_grad
         if self._cost_is_unused and self._price_difficulty:
-            priced, *features = PricedCost.apply(self._trace.ponder_cost, *features)
-            self._trace = replace(self._trace, priced_cost=priced)
+            trace = self._trace
+            highest = torch.tensor(trace.limits, device=trace.iterations.device)
+            priced, *features = PricedCost.apply(
+                trace.ponder_cost, trace.iterations, highest, *features
+            )
+            self._trace = replace(trace, priced_cost=priced)
         return features
 
     def _warn_if_cost_unused(self) -> None:
