@@ -13,8 +13,8 @@ from ..core.macs import MacTable
 from .image_compute import table_of
 from .trace_collector import Call
 
-SMOOTHING = 10  # training steps over which the measured share is averaged
-SETTLING = 60  # time constant of the loop in training steps: well above SMOOTHING, or it would swing
+SMOOTHING = 5  # training steps over which the measured share is averaged
+SETTLING = 30  # time constant of the loop in training steps: well above SMOOTHING, or it would swing
 SENSITIVITY = 0.15  # share of the MACs that one unit of the bias is worth, about
 RATE = 1.0 / (SENSITIVITY * SETTLING)  # step of the bias for an error of 1
 LARGE = 0.05  # errors beyond are on their way: integrating them would overshoot

@@ -48,8 +48,8 @@ class PonderCostHook(Hook):
         ramp: Share of training over which the weight then grows from 0.
         target: Mean executed MACs of the iterative modules over those of all iterations, such
             as 0.45; above the share of one iteration everywhere and below 1.
-        difficulty_weight: Of a second cost that sums to zero over a batch: images with a small
-            task gradient pay it, images with a large one are paid
+        difficulty_weight: Of a second cost that sums to zero over a batch: each image pays for
+            the iterations beyond its due, which grows with its task gradient
             (:mod:`iterbackbone.core.difficulty`). It moves iterations from easy to hard images and
             leaves their number to ``weight`` and ``target``; 0 for the paper's cost alone.
 

@@ -50,13 +50,13 @@ def test_every_bias_moves_by_the_error_and_the_integral():
     assert biases(module) == before
     controller.observe([call(module, [[3, 4]])])
     controller.steer([module])
-    rate = 1 / (0.15 * 60)
-    pull = 0.05 * rate / 240  # an error of 0.4 counts 0.05 in the integral
+    rate = 1 / (0.15 * 30)
+    pull = 0.05 * rate / 120  # an error of 0.4 counts 0.05 in the integral
     moved = 0.4 * rate + pull  # all MACs: up, towards halting
     assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
     controller.share = torch.tensor(0.58)
     controller.steer([module])
-    moved += -0.02 * rate + pull - 0.02 * rate / 240
+    moved += -0.02 * rate + pull - 0.02 * rate / 120
     assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
 
 
@@ -80,13 +80,13 @@ def steered(target, bias, drift):
 @pytest.mark.parametrize('bias', [-5.0, 5.0])
 @pytest.mark.parametrize('target', [0.5, 0.7])
 def test_the_loop_closes_at_the_target_from_both_ends(target, bias):
-    assert steered(target, bias, 0.0).share.item() == pytest.approx(target, rel=0.07)
+    assert steered(target, bias, 0.0).share.item() == pytest.approx(target, rel=0.01)
 
 
 def test_a_steady_pull_of_the_loss_is_answered():
-    controller = steered(0.7, -5.0, drift=0.003)
-    assert controller.share.item() == pytest.approx(0.7, rel=0.03)
-    assert controller.pull.item() == pytest.approx(-0.003, rel=0.5)
+    controller = steered(0.7, -5.0, drift=0.02)
+    assert controller.share.item() == pytest.approx(0.7, rel=0.01)
+    assert controller.pull.item() == pytest.approx(-0.02, rel=0.05)
 
 
 def test_frozen_units_stay():
@@ -114,7 +114,7 @@ def test_training_is_steered_after_the_warm_up_only(tmp_path):
     )
     assert [step['scalars']['train/macs_share'] for step in steps] == [1] * 8
     # The bias of L = 3 starts at -3; four of eight steps ask for 0.5 less, and the integral grows.
-    moved = RATE * (4 * 0.5 + 0.05 * (1 + 2 + 3 + 4) / 240)
+    moved = RATE * (4 * 0.5 + 0.05 * (1 + 2 + 3 + 4) / 120)
     assert biases(runner.model.backbone)[0] == pytest.approx(-3 + moved, rel=1e-5)
 
 
