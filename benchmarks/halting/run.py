@@ -10,7 +10,8 @@ import json
 import time
 from pathlib import Path
 
-import remedies  # noqa: F401  registers the hooks
+import difficulty  # noqa: F401  registers hooks, as the next
+import remedies  # noqa: F401
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner

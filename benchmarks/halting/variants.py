@@ -29,9 +29,8 @@ def masked_training():
     return {'model.backbone.execution': {'train': 'masked', 'eval': 'active'}}
 
 
-def ours(target, difficulty=0.2, **ponder):
-    """What the experiments led to: a target, normalised units, prices by difficulty."""
-    return variant(options=NORM, target=target, difficulty_weight=difficulty, **ponder)
+def network(by, weight):
+    return dict(type='NetworkPriceHook', by=by, weight=weight)
 
 
 def warm(start):
@@ -41,7 +40,7 @@ def warm(start):
         checkpoint = f'OUT/start-{start}.pth'
         init_cfg = {'type': 'Pretrained', 'checkpoint': checkpoint, 'prefix': 'backbone.'}
         options['model.backbone.init_cfg'] = init_cfg
-    return variant(options=options, target=0.6, difficulty_weight=0.2)
+    return variant(options=options, target=0.6)
 
 
 VARIANTS = {
@@ -76,19 +75,16 @@ VARIANTS = {
     'norm_rank_target45': variant(RANK, options=NORM, weight=0.05, target=0.45),
     'norm_rank20_target45': variant(RANK, options=NORM, weight=0.2, target=0.45),
     'rank20_target45': variant(RANK, weight=0.2, target=0.45),
-    'norm_difficulty05_target45': ours(0.45, difficulty=0.05),
+    'norm_difficulty05_target45': variant(network('rank', 0.05), options=NORM, target=0.45),
+    'norm_difficulty10_target45': variant(network('rank', 0.1), options=NORM, target=0.45),
     'norm_difficulty05_target45_fast': variant(
-        options={**NORM, **FAST_UNITS}, target=0.45, difficulty_weight=0.05
+        network('rank', 0.05), options={**NORM, **FAST_UNITS}, target=0.45
     ),
-    'norm_due20_target45': ours(0.45, difficulty=0.2),
-    'norm_due50_target45': ours(0.45, difficulty=0.5),
-    # what they led to, at three targets, and with weights of the ponder cost
-    'ours30': ours(0.3),
-    'ours45': ours(0.45),
-    'ours60': ours(0.6),
-    'ours45_w0': ours(0.45, weight=0.0),
-    'ours45_w1e-4': ours(0.45, weight=1e-4),
-    'ours45_w1e-3': ours(0.45, weight=1e-3),
+    'norm_due20_target45': variant(network('due', 0.2), options=NORM, target=0.45),
+    'norm_due50_target45': variant(network('due', 0.5), options=NORM, target=0.45),
+    # the target alone, at other shares
+    'target30': variant(target=0.3),
+    'target60': variant(target=0.6),
     # other open questions, on plain ACT
     'masked': variant(options=masked_training()),
     'no_last_relu': variant(dict(type='NoLastReluHook')),

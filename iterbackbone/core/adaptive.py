@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .block import IterativeBlock
 from .budget import Budget, trained_iterations
-from .difficulty import PricedCost
 from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
 from .normalization import set_norms_eval
@@ -52,7 +49,6 @@ class AdaptiveModule(nn.Module):
         self.norm_eval = check_bool('norm_eval', norm_eval)
         self.budget = Budget()  # to change it call set_budget
         self._record_scores = False
-        self._price_difficulty = False
         self._trace: HaltingTrace | None = None
         self._cost_is_unused = False
         self._warned_of_unused_cost = False
@@ -100,10 +96,6 @@ class AdaptiveModule(nn.Module):
     def record_scores(self, record: bool = True) -> None:
         """Keep the halting scores of later calls in :attr:`trace`."""
         self._record_scores = check_bool('record', record)
-
-    def price_difficulty(self, price: bool = True) -> None:
-        """Give later training calls' :attr:`trace` a ``priced_cost``."""
-        self._price_difficulty = check_bool('price', price)
 
     @property
     def max_iterations(self) -> tuple[int, ...]:
@@ -170,13 +162,6 @@ class AdaptiveModule(nn.Module):
             results.extend(stage_results)
         self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
         self._cost_is_unused = self.training and self._trace.ponder_cost.requires_grad
-        if self._cost_is_unused and self._price_difficulty:
-            trace = self._trace
-            highest = torch.tensor(trace.limits, device=trace.iterations.device)
-            priced, *features = PricedCost.apply(
-                trace.ponder_cost, trace.iterations, highest, *features
-            )
-            self._trace = replace(trace, priced_cost=priced)
         return features
 
     def _warn_if_cost_unused(self) -> None:

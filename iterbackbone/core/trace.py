@@ -23,8 +23,6 @@ class HaltingTrace:
         input_size: (H, W) of the call's input in pixels.
         scores: One (B, L') float32 tensor a block, NaN where no score was used; None
             unless asked for.
-        priced_cost: The ponder cost again, whose gradient is priced by the rows' difficulty
-            (:mod:`iterbackbone.core.difficulty`); None unless asked for.
     """
 
     iterations: Tensor
@@ -33,7 +31,6 @@ class HaltingTrace:
     limits: tuple[int, ...]
     input_size: tuple[int, int]
     scores: tuple[Tensor, ...] | None
-    priced_cost: Tensor | None = None
 
     @classmethod
     def of(

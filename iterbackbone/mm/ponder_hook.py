@@ -48,10 +48,6 @@ class PonderCostHook(Hook):
         ramp: Share of training over which the weight then grows from 0.
         target: Mean executed MACs of the iterative modules over those of all iterations, such
             as 0.45; above the share of one iteration everywhere and below 1.
-        difficulty_weight: Of a second cost that sums to zero over a batch: each image pays for
-            the iterations beyond its due, which grows with its task gradient
-            (:mod:`iterbackbone.core.difficulty`). It moves iterations from easy to hard images and
-            leaves their number to ``weight`` and ``target``; 0 for the paper's cost alone.
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
@@ -63,7 +59,6 @@ class PonderCostHook(Hook):
         halting_warmup: float = 0.0,
         ramp: float = 0.0,
         target: float | None = None,
-        difficulty_weight: float = 0.0,
     ) -> None:
         self.weight = check_real('weight', weight)
         self.halting_warmup = check_share('halting_warmup', halting_warmup)
@@ -73,7 +68,6 @@ class PonderCostHook(Hook):
         self.target = None if target is None else check_real('target', target)
         if self.target is not None and not 0.0 < self.target < 1.0:
             raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
-        self.difficulty_weight = check_real('difficulty_weight', difficulty_weight)
         self._ramped = 0.0  # share of the full weights, by the progress
         self._controller: BudgetController | None = None
         self._collector: TraceCollector | None = None
@@ -89,8 +83,6 @@ class PonderCostHook(Hook):
             self._controller = BudgetController(self.target)
             if (saved := runner.message_hub.runtime_info.get(CONTROLLER)) is not None:
                 self._controller.load_state_dict(saved)
-        for module in self._collector.modules:
-            module.price_difficulty(self.difficulty_weight != 0.0)
         self._handles = [
             model.register_forward_pre_hook(self._before_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
@@ -128,8 +120,6 @@ class PonderCostHook(Hook):
         assert self._collector is not None
         assert self._scalars is not None
         self._scalars.warn_at_end()
-        for module in self._collector.modules:
-            module.price_difficulty(False)
         self._collector.detach()
         for handle in self._handles:
             handle.remove()
@@ -148,10 +138,7 @@ class PonderCostHook(Hook):
         self._scalars.observe(calls)
         if self._controller is not None:
             self._controller.observe(calls)
-        loss = self.weight * ponder_cost(calls)
-        if self.difficulty_weight:
-            loss = loss + self.difficulty_weight * difficulty_cost(calls)
-        output = {**output, 'loss_ponder': self._ramped * loss}
+        output = {**output, 'loss_ponder': self._ramped * self.weight * ponder_cost(calls)}
         for call in calls:
             call.module.drop_trace()
         self._collector.reset()
@@ -165,31 +152,19 @@ def ramp_factor(progress: float, warmup: float, ramp: float) -> float:
     return 1.0 if ramp == 0.0 else min(1.0, (progress - warmup) / ramp)
 
 
-def ponder_cost(calls: list[Call], field: str = 'ponder_cost') -> Tensor:
+def ponder_cost(calls: list[Call]) -> Tensor:
     """Sum over trainable modules of the mean over their rows of the sum over blocks of N + R.
 
     Args:
         calls: Of one forward pass of the model. The rows of a module's calls are one batch.
-        field: Of the trace.
 
     Returns:
         Float32 scalar; zero and connected to the graph where a module had no rows.
     """
     rows: dict[AdaptiveModule, list[Tensor]] = {}
     for call in calls:
-        cost = getattr(call.trace, field)
-        if cost is not None and any(p.requires_grad for p in call.module.parameters()):
-            rows.setdefault(call.module, []).append(cost.sum(dim=1))
+        if any(p.requires_grad for p in call.module.parameters()):
+            rows.setdefault(call.module, []).append(call.trace.ponder_cost.sum(dim=1))
     costs = [torch.cat(parts) for parts in rows.values()]
     means = [cost.sum() / max(len(cost), 1) for cost in costs]
     return torch.stack(means).sum() if means else torch.zeros(())
-
-
-def difficulty_cost(calls: list[Call]) -> Tensor:
-    """Zero, with the gradient of the ponder cost times each row's price of difficulty.
-
-    The prices are known in the backward pass only (:mod:`iterbackbone.core.difficulty`) and sum
-    to zero over a batch.
-    """
-    cost = ponder_cost(calls, 'priced_cost')
-    return cost - cost.detach()

@@ -128,7 +128,6 @@ def test_ramp(progress, warmup, ramp, factor):
         ({'weight': 'much'}, TypeError, "weight must be a number, got 'much'"),
         ({'weight': float('nan')}, ValueError, 'weight must be finite, got nan'),
         ({'halting_warmup': 1.5}, ValueError, 'halting_warmup must be between 0 and 1, got 1.5'),
-        ({'difficulty_weight': 'x'}, TypeError, "difficulty_weight must be a number, got 'x'"),
         ({'ramp': -0.1}, ValueError, 'ramp must be between 0 and 1, got -0.1'),
         (
             {'halting_warmup': 0.6, 'ramp': 0.5},
@@ -140,26 +139,3 @@ def test_ramp(progress, warmup, ramp, factor):
 def test_bad_arguments(options, error, message):
     with pytest.raises(error, match=message):
         PonderCostHook(**options)
-
-
-def test_the_difficulty_weight_leaves_the_loss_as_it_is_and_moves_the_halting_units(tmp_path):
-    torch.manual_seed(0)
-    without, _ = train_tiny(tmp_path / 'without', PonderCostHook(weight=0.25), max_iters=2)
-    torch.manual_seed(0)
-    hook = PonderCostHook(weight=0.25, difficulty_weight=0.5)
-    steps, runner = train_tiny(tmp_path / 'with', hook, max_iters=2)
-    assert steps[0]['outputs'] == without[0]['outputs']
-    name = f'{HALTING[0]}.fc2.weight'
-    assert not torch.allclose(steps[0]['grads'][name], without[0]['grads'][name])
-    # At the start all rows have one score: prices that sum to zero leave the bias alone.
-    name = f'{HALTING[1]}.fc2.bias'
-    torch.testing.assert_close(steps[0]['grads'][name], without[0]['grads'][name])
-    runner.model.train()(torch.randn(4, 3, 8, 8))
-    assert runner.model.backbone.trace.priced_cost is None  # nothing stays behind
-
-
-def test_the_difficulty_weight_rests_during_the_warmup(tmp_path):
-    hook = PonderCostHook(difficulty_weight=0.5, halting_warmup=1.0)
-    steps, _ = train_tiny(tmp_path, hook, max_iters=2)
-    assert steps[1]['outputs']['loss_ponder'] == 0
-    assert all(steps[1]['grads'][f'{name}.fc2.weight'].abs().sum() == 0 for name in HALTING)
