@@ -61,14 +61,14 @@ def test_every_bias_moves_by_the_error_and_the_integral():
 
 
 def steered(target, bias, drift):
-    images = torch.randn(64, 3, 8, 8)
-    module = varied(tiny((4, 12)), images).train()
+    images = torch.randn(32, 3, 8, 8)
+    module = varied(tiny((3, 8)), images).train()
     units = [stage.blocks[0].halting for stage in module.stages]
     for unit in units:
         torch.nn.init.constant_(unit.fc2.bias, bias)
     controller = BudgetController(target)
     with torch.no_grad():
-        for _ in range(700):
+        for _ in range(350):
             module(images)
             controller.observe([Call(module, module.trace, None)])
             controller.steer([module])
@@ -77,14 +77,13 @@ def steered(target, bias, drift):
     return controller
 
 
-@pytest.mark.parametrize('bias', [-5.0, 5.0])
-@pytest.mark.parametrize('target', [0.5, 0.7])
-def test_the_loop_closes_at_the_target_from_both_ends(target, bias):
+@pytest.mark.parametrize(('bias', 'target'), [(-4.0, 0.5), (4.0, 0.7)])
+def test_the_loop_closes_at_the_target_from_both_ends(bias, target):
     assert steered(target, bias, 0.0).share.item() == pytest.approx(target, rel=0.01)
 
 
 def test_a_steady_pull_of_the_loss_is_answered():
-    controller = steered(0.7, -5.0, drift=0.02)
+    controller = steered(0.7, -4.0, drift=0.02)
     assert controller.share.item() == pytest.approx(0.7, rel=0.01)
     assert controller.pull.item() == pytest.approx(-0.02, rel=0.05)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,22 @@ from iterbackbone.mm import IterativeResNet
 from iterbackbone.warm_start.conversion import convert
 from iterbackbone.warm_start.layouts import read_resnet
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'resnet_to_iterative.py'
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
+
+import resnet_to_iterative as tool
+
 NARROW = dict(stem='cifar', base_channels=4, depth=50)
 
 
 def run(*args):
-    command = [sys.executable, TOOL, *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    """In this process: starting Python and torch takes longer than the tool."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            tool.main([*map(str, args)])
+        except SystemExit as error:
+            code = error.code
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
