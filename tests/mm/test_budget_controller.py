@@ -68,7 +68,7 @@ def steered(target, bias, drift):
         torch.nn.init.constant_(unit.fc2.bias, bias)
     controller = BudgetController(target)
     with torch.no_grad():
-        for _ in range(350):
+        for _ in range(600):
             module(images)
             controller.observe([Call(module, module.trace, None)])
             controller.steer([module])
