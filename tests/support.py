@@ -177,3 +177,15 @@ def read_log(folder: Path) -> tuple[list[dict], list[dict], dict]:
     lines = [(folder / f'{name}.jsonl').read_text().splitlines() for name in ('records', 'predictions')]
     records, predictions = ([json.loads(line) for line in part] for part in lines)
     return records, predictions, json.loads((folder / 'meta.json').read_text())
+
+
+def train_and_check_halting_units(runner):
+    """Train; every parameter of the four stages' halting units must have received a gradient."""
+    units = {n: p for n, p in runner.model.named_parameters() if '.halting.' in n}
+    seen = {}
+    for name, parameter in units.items():
+        parameter.register_hook(lambda grad, name=name: seen.update({name: float(grad.abs().sum())}))
+    runner.train()
+    assert len(units) == 4 * 4
+    assert seen.keys() == units.keys()
+    assert all(total > 0 for total in seen.values())

@@ -10,8 +10,10 @@ import json
 import time
 from pathlib import Path
 
-import difficulty  # noqa: F401  registers hooks, as the next
-import remedies  # noqa: F401
+import architecture  # noqa: F401  registers hooks, as the next three
+import costs  # noqa: F401
+import prices  # noqa: F401
+import scores  # noqa: F401
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner

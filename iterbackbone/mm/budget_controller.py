@@ -28,10 +28,9 @@ class BudgetController:
     the ranks. Where it is above the target every halting bias is raised a little after the
     training step, else lowered; what the units have learnt to tell apart stays as it is. The
     integral answers the steady pull of the loss on the same biases, and the two are set so
-    that the loop is critically damped. The
-    ponder weight alone cannot do this: a block that has fallen to one iteration has no
-    gradient that would lead it back. A bias that balances loads outside of the gradient is that
-    of Wang et al. 2024 (https://arxiv.org/abs/2408.15664) for mixtures of experts.
+    that the loop is critically damped. The ponder weight alone cannot do this: a block that has
+    fallen to one iteration has no gradient that would lead it back. Wang et al. 2024
+    (https://arxiv.org/abs/2408.15664) balance the experts of a mixture by such a bias.
 
     All stays on the model's device, so that a GPU is not waited for.
 
@@ -58,7 +57,8 @@ class BudgetController:
             )
         share = executed / full
         all_reduce(share, op='mean')
-        self.share = share if self.share is None else torch.lerp(self.share, share, 1 / SMOOTHING)
+        before = share if self.share is None else self.share.to(share)  # a checkpoint's device
+        self.share = torch.lerp(before, share, 1 / SMOOTHING)
 
     @torch.no_grad()
     def steer(self, modules: list[AdaptiveModule]) -> None:

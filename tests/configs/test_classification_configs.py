@@ -8,6 +8,7 @@ from classification_runs import TINY, classifier_config, load, write_class_folde
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
+from support import train_and_check_halting_units
 
 from iterbackbone.__main__ import config_names, config_root
 
@@ -84,14 +85,7 @@ def test_gradient_reaches_the_halting_units(root, tmp_path):
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = None
     runner = Runner.from_cfg(cfg)
-    units = {n: p for n, p in runner.model.named_parameters() if '.halting.' in n}
-    seen = {}
-    for name, parameter in units.items():
-        parameter.register_hook(lambda grad, name=name: seen.update({name: float(grad.abs().sum())}))
-    runner.train()
-    assert len(units) == 4 * 4
-    assert seen.keys() == units.keys()
-    assert all(total > 0 for total in seen.values())
+    train_and_check_halting_units(runner)
 
 
 @pytest.mark.parametrize(

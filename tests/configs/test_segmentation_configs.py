@@ -9,7 +9,7 @@ from mmengine.model.utils import convert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
-from support import read_log, segmentor_config
+from support import read_log, segmentor_config, train_and_check_halting_units
 from torch import nn
 
 from iterbackbone.__main__ import config_names, config_root
@@ -73,14 +73,7 @@ def test_gradient_reaches_the_halting_units(shapes_root, tmp_path):
     cfg.default_hooks.checkpoint = None
     cfg.log_processor = dict(by_epoch=False)
     runner = Runner.from_cfg(cfg)
-    units = {n: p for n, p in runner.model.named_parameters() if '.halting.' in n}
-    seen = {}
-    for name, parameter in units.items():
-        parameter.register_hook(lambda grad, name=name: seen.update({name: float(grad.abs().sum())}))
-    runner.train()
-    assert len(units) == 4 * 4
-    assert seen.keys() == units.keys()
-    assert all(total > 0 for total in seen.values())
+    train_and_check_halting_units(runner)
 
 
 @pytest.mark.parametrize('name', ADE20K)
