@@ -54,9 +54,12 @@ def configure(name, seed, epochs, out):
 
 
 @torch.no_grad()
-def evaluate(runner, mode='eval'):
-    """Per test image: label, prediction, iterations per stage, MACs."""
-    model = runner.model.eval()
+def evaluate(runner, batch_statistics=False):
+    """Per test image: label, prediction, iterations per stage, MACs.
+
+    With ``batch_statistics`` every BatchNorm uses those of its batch, as in training.
+    """
+    model = runner.model.train(batch_statistics)
     loader = runner.build_dataloader(runner.cfg.test_dataloader)
     backbone = model.backbone
     table = mac_table(backbone, (32, 32))
@@ -89,6 +92,11 @@ def run(name, seed, epochs, out):
     if 'held' in name:
         runner.model.backbone.hold_halting(True)
     result = evaluate(runner)
+    trained = evaluate(runner, batch_statistics=True)
+    gap = {
+        'correct': sum(a == b for a, b in zip(trained['label'], trained['prediction'], strict=True)),
+        'macs': sum(trained['macs']),
+    }
     scalars = training_scalars(runner)
     content = {
         'variant': name,
@@ -96,7 +104,7 @@ def run(name, seed, epochs, out):
         'options': VARIANTS[name],
         'epochs': cfg.train_cfg.max_epochs,
     }
-    text = json.dumps({**content, **spent, 'test': result, 'training': scalars})
+    text = json.dumps({**content, **spent, 'test': result, 'batch_statistics': gap, 'training': scalars})
     with whole_file(out / file_name(name, seed)) as file:
         file.write(gzip.compress(text.encode(), mtime=0))
     report(name, seed, spent, result)

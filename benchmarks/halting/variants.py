@@ -33,6 +33,13 @@ def network(by, weight):
     return dict(type='NetworkPriceHook', by=by, weight=weight)
 
 
+def from_full():
+    """Weights of full_held of the same seed, which must have run before."""
+    checkpoint = 'OUT/work_dirs/full_held_seedSEED/epoch_6.pth'
+    init_cfg = {'type': 'Pretrained', 'checkpoint': checkpoint, 'prefix': 'backbone.'}
+    return {'model.backbone.init_cfg': init_cfg}
+
+
 def warm(start):
     """At a ResNet-50's iterations, from OUT/start-*.pth or from random weights."""
     options = {'model.backbone.max_iterations': [3, 4, 6, 3], **NORM}
@@ -82,9 +89,13 @@ VARIANTS = {
     ),
     'norm_due20_target45': variant(network('due', 0.2), options=NORM, target=0.45),
     'norm_due50_target45': variant(network('due', 0.5), options=NORM, target=0.45),
-    # the target alone, at other shares
+    # the target alone, at other shares and weights, and from a network trained at full depth
     'target30': variant(target=0.3),
     'target60': variant(target=0.6),
+    'target45_weight0': variant(target=0.45, weight=0.0),
+    'target45_weight1e-4': variant(target=0.45, weight=1e-4),
+    'target45_weight1e-3': variant(target=0.45, weight=1e-3),
+    'target45_from_full': variant(target=0.45, options=from_full()),
     # other open questions, on plain ACT
     'masked': variant(options=masked_training()),
     'no_last_relu': variant(dict(type='NoLastReluHook')),

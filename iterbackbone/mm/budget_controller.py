@@ -14,6 +14,7 @@ from .image_compute import table_of
 from .trace_collector import Call
 
 SMOOTHING = 5  # training steps over which the measured share is averaged
+GAP_SMOOTHING = 5  # rehearsals over which the gap to evaluation is averaged
 SETTLING = 30  # time constant of the loop in training steps: well above SMOOTHING, or it would swing
 SENSITIVITY = 0.15  # share of the MACs that one unit of the bias is worth, about
 RATE = 1.0 / (SENSITIVITY * SETTLING)  # step of the bias for an error of 1
@@ -25,7 +26,9 @@ class BudgetController:
 
     The measured quantity is the MACs that the rows of a training step would execute in
     evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
-    the ranks. Where it is above the target every halting bias is raised a little after the
+    the ranks. They are counted off the training's own pass; by how much evaluation, with
+    BatchNorm's running statistics, differs from that is measured in rehearsals of single steps
+    (:mod:`iterbackbone.mm.rehearsal`) and added. Where it is above the target every halting bias is raised a little after the
     training step, else lowered; what the units have learnt to tell apart stays as it is. The
     integral answers the steady pull of the loss on the same biases, and the two are set so
     that the loop is critically damped. The ponder weight alone cannot do this: a block that has
@@ -40,11 +43,12 @@ class BudgetController:
 
     def __init__(self, target: float) -> None:
         self.target = target
-        self.share: Tensor | None = None  # measured; None before the first training step
+        self.share: Tensor | None = None  # in training; None before the first training step
+        self.gap: Tensor | None = None  # evaluation's share minus training's; None before a rehearsal
         self.pull: Tensor | float = 0.0  # the integral: what a training step needs at the target
 
-    def observe(self, calls: list[Call]) -> None:
-        """Take in the calls of one training step.
+    def observe(self, calls: list[Call], rehearsed: list[Call]) -> None:
+        """Take in the calls of one training step and, if there were any, their rehearsals.
 
         Raises:
             ValueError: the target is out of the network's reach.
@@ -56,16 +60,22 @@ class BudgetController:
                 f'got {self.target}'
             )
         share = executed / full
-        all_reduce(share, op='mean')
-        before = share if self.share is None else self.share.to(share)  # a checkpoint's device
-        self.share = torch.lerp(before, share, 1 / SMOOTHING)
+        if rehearsed:
+            gap = sum(_macs(call)[0] for call in rehearsed) / full - share
+            self.gap = _averaged(self.gap, gap, GAP_SMOOTHING)
+        self.share = _averaged(self.share, share, SMOOTHING)
+
+    def expected(self) -> Tensor | None:
+        """The share that evaluation would take now; None before the first training step."""
+        return self.share if self.share is None or self.gap is None else self.share + self.gap
 
     @torch.no_grad()
     def steer(self, modules: list[AdaptiveModule]) -> None:
         """Move the halting biases of ``modules`` by what the last error asks for."""
-        if self.share is None:
+        share = self.expected()
+        if share is None:
             return
-        error = self.share - self.target
+        error = share - self.target
         small = error.clamp(-LARGE, LARGE)
         self.pull = torch.clamp(self.pull + RATE * small / (4 * SETTLING), -RATE, RATE)
         step = RATE * error + self.pull
@@ -77,11 +87,17 @@ class BudgetController:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
-        return {'share': self.share, 'pull': self.pull}
+        return {'share': self.share, 'gap': self.gap, 'pull': self.pull}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up :meth:`state_dict`."""
-        self.share, self.pull = state['share'], state['pull']
+        self.share, self.gap, self.pull = state['share'], state['gap'], state['pull']
+
+
+def _averaged(before: Tensor | None, value: Tensor, steps: int) -> Tensor:
+    """The moving average ``before`` with ``value`` of every rank taken in."""
+    all_reduce(value, op='mean')
+    return value if before is None else torch.lerp(before.to(value), value, 1 / steps)
 
 
 def _macs(call: Call) -> tuple[Tensor, int, int]:

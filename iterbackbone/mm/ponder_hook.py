@@ -13,6 +13,7 @@ from ..core.adaptive import AdaptiveModule
 from ..core.validation import check_real, check_share
 from ..registry import HOOKS
 from .budget_controller import BudgetController
+from .rehearsal import Rehearsal
 from .trace_collector import Call, TraceCollector
 from .train_scalars import TrainScalars
 from .unwrapping import unwrapped
@@ -39,7 +40,7 @@ class PonderCostHook(Hook):
     Whoever thinks in compute instead of weights sets ``target``: from the end of the warm-up
     on the halting biases are steered to it (see
     :class:`~iterbackbone.mm.budget_controller.BudgetController`), and the measured share is
-    logged as ``train/macs_share``.
+    logged as ``train/macs_share``, as evaluation would execute it.
 
     Args:
         weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet. With a
@@ -70,6 +71,7 @@ class PonderCostHook(Hook):
             raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
         self._ramped = 0.0  # share of the full weights, by the progress
         self._controller: BudgetController | None = None
+        self._rehearsal: Rehearsal | None = None
         self._collector: TraceCollector | None = None
         self._handles: list[Any] = []
         self._scalars: TrainScalars | None = None
@@ -81,6 +83,7 @@ class PonderCostHook(Hook):
         self._scalars = TrainScalars.for_runner(runner, model)
         if self.target is not None:
             self._controller = BudgetController(self.target)
+            self._rehearsal = Rehearsal(self._collector.modules)
             if (saved := runner.message_hub.runtime_info.get(CONTROLLER)) is not None:
                 self._controller.load_state_dict(saved)
         self._handles = [
@@ -111,7 +114,7 @@ class PonderCostHook(Hook):
                 assert self._collector is not None
                 self._controller.steer(self._collector.modules)
             hub.update_info(CONTROLLER, self._controller.state_dict())
-            hub.update_scalar('train/macs_share', self._controller.share)
+            hub.update_scalar('train/macs_share', self._controller.expected())
         if self._scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
             self._scalars.publish(runner)
 
@@ -121,13 +124,17 @@ class PonderCostHook(Hook):
         assert self._scalars is not None
         self._scalars.warn_at_end()
         self._collector.detach()
+        if self._rehearsal is not None:
+            self._rehearsal.detach()
         for handle in self._handles:
             handle.remove()
         self._handles = []
 
-    def _before_forward(self, _: nn.Module, __: tuple) -> None:
+    def _before_forward(self, model: nn.Module, _: tuple) -> None:
         assert self._collector is not None
         self._collector.reset()
+        if self._rehearsal is not None and model.training:  # ranks may validate unequally often
+            self._rehearsal.next_step()
 
     def _add_loss(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
         if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
@@ -137,7 +144,8 @@ class PonderCostHook(Hook):
         calls = self._collector.calls
         self._scalars.observe(calls)
         if self._controller is not None:
-            self._controller.observe(calls)
+            assert self._rehearsal is not None
+            self._controller.observe(calls, self._rehearsal.calls)
         output = {**output, 'loss_ponder': self._ramped * self.weight * ponder_cost(calls)}
         for call in calls:
             call.module.drop_trace()

@@ -10,7 +10,8 @@ from support import train_tiny
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.mm.budget_controller import RATE, SMOOTHING, BudgetController
+from iterbackbone.mm.budget_controller import GAP_SMOOTHING, RATE, SMOOTHING, BudgetController
+from iterbackbone.mm.rehearsal import EVERY, Rehearsal
 from iterbackbone.mm.trace_collector import Call
 
 
@@ -34,12 +35,26 @@ def test_the_share_is_that_of_the_rows_macs():
     module = tiny()
     table = mac_table(module, (8, 8))
     controller = BudgetController(0.5)
-    controller.observe([call(module, [[3, 1], [1, 4]]), call(module, [[2, 2]])])
+    controller.observe([call(module, [[3, 1], [1, 4]]), call(module, [[2, 2]])], [])
     executed = table.total([3, 1]) + table.total([1, 4]) + table.total([2, 2])
     share = executed / (3 * table.highest)
     assert controller.share.item() == pytest.approx(share, rel=1e-6)
-    controller.observe([call(module, [[3, 4]])])  # a moving average
+    controller.observe([call(module, [[3, 4]])], [])  # a moving average
     assert controller.share.item() == pytest.approx(share + (1 - share) / SMOOTHING, rel=1e-6)
+
+
+def test_the_gap_of_rehearsals_is_added():
+    module = tiny()
+    table = mac_table(module, (8, 8))
+    full, half = table.total([3, 4]) / table.highest, table.total([2, 2]) / table.highest
+    controller = BudgetController(0.5)
+    controller.observe([call(module, [[3, 4]])], [])
+    assert controller.expected().item() == 1
+    controller.observe([call(module, [[3, 4]])], [call(module, [[2, 2]])])
+    assert controller.expected().item() == pytest.approx(half, rel=1e-6)
+    controller.observe([call(module, [[3, 4]])], [call(module, [[3, 4]])])
+    gap = (half - full) * (1 - 1 / GAP_SMOOTHING)
+    assert controller.expected().item() == pytest.approx(full + gap, rel=1e-6)
 
 
 def test_every_bias_moves_by_the_error_and_the_integral():
@@ -48,7 +63,7 @@ def test_every_bias_moves_by_the_error_and_the_integral():
     controller = BudgetController(0.6)
     controller.steer([module])  # nothing was measured yet
     assert biases(module) == before
-    controller.observe([call(module, [[3, 4]])])
+    controller.observe([call(module, [[3, 4]])], [])
     controller.steer([module])
     rate = 1 / (0.15 * 30)
     pull = 0.05 * rate / 120  # an error of 0.4 counts 0.05 in the integral
@@ -70,7 +85,7 @@ def steered(target, bias, drift):
     with torch.no_grad():
         for _ in range(600):
             module(images)
-            controller.observe([Call(module, module.trace, None)])
+            controller.observe([Call(module, module.trace, None)], [])
             controller.steer([module])
             for unit in units:
                 unit.fc2.bias.add_(drift)
@@ -88,12 +103,44 @@ def test_a_steady_pull_of_the_loss_is_answered():
     assert controller.pull.item() == pytest.approx(-0.02, rel=0.05)
 
 
+def test_evaluation_meets_the_target_where_its_statistics_differ():
+    torch.manual_seed(0)
+    images = torch.randn(32, 3, 8, 8)
+    module = varied(tiny((3, 8)), images)
+    module.eval()(images)
+    for norm in [m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d)]:
+        norm.momentum = 0.0  # the running statistics stay off the batch's
+        norm.running_mean.add_(0.3)
+    rehearsal, controller = Rehearsal([module]), BudgetController(0.6)
+    module.train()
+    with torch.no_grad():
+        for _ in range(800):
+            rehearsal.next_step()
+            module(images)
+            controller.observe([Call(module, module.trace, None)], rehearsal.calls)
+            controller.steer([module])
+    rehearsal.detach()
+    module.eval()(images)
+    share = BudgetController(0.6)
+    share.observe([Call(module, module.trace, None)], [])
+    assert share.share.item() == pytest.approx(0.6, rel=0.03)
+    assert abs(controller.gap.item()) > 0.05
+
+
+def test_one_step_in_so_many_is_rehearsed(tmp_path):
+    _, runner = train_tiny(tmp_path, PonderCostHook(target=0.5), max_iters=EVERY - 1)
+    state = runner.message_hub.get_info('budget_controller')
+    assert state['gap'] is None
+    _, runner = train_tiny(tmp_path / 'longer', PonderCostHook(target=0.5), max_iters=EVERY)
+    assert runner.message_hub.get_info('budget_controller')['gap'] is not None
+
+
 def test_frozen_units_stay():
     module = tiny()
     module.stages[0].requires_grad_(False)
     before = biases(module)
     controller = BudgetController(0.6)
-    controller.observe([call(module, [[3, 4]])])
+    controller.observe([call(module, [[3, 4]])], [])
     controller.steer([module])
     assert biases(module)[0] == before[0]
     assert biases(module)[1] > before[1]
@@ -104,7 +151,7 @@ def test_a_target_out_of_reach_is_refused():
     table = mac_table(module, (8, 8))
     message = f'target must be above {table.lowest / table.highest:.3f}.* got 0.05'
     with pytest.raises(ValueError, match=message):
-        BudgetController(0.05).observe([call(module, [[1, 1]])])
+        BudgetController(0.05).observe([call(module, [[1, 1]])], [])
 
 
 def test_training_is_steered_after_the_warm_up_only(tmp_path):

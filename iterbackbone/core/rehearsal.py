@@ -1,0 +1,34 @@
+"""What a network would do in evaluation, asked in the middle of its training."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from .adaptive import AdaptiveModule
+from .trace import HaltingTrace
+
+
+@torch.no_grad()
+def trace_in_evaluation(module: AdaptiveModule, *inputs: Any) -> HaltingTrace:
+    """The trace that ``module`` would leave for ``inputs`` in evaluation mode.
+
+    Runs it without its forward hooks and without gradients. Modes, running statistics and the
+    trace of the last call stay as they are. A budget counts, as in any evaluation.
+    """
+    modes = {part: part.training for part in module.modules()}
+    kept = module._trace, module._cost_is_unused
+    module.drop_trace()
+    module.eval()
+    try:
+        with warnings.catch_warnings():  # what is not trained yet may still be
+            warnings.simplefilter('ignore', UserWarning)
+            module.forward(*inputs)
+        return module.trace
+    finally:
+        module.train(modes[module])
+        for part, mode in modes.items():
+            part.training = mode
+        module._trace, module._cost_is_unused = kept
