@@ -104,7 +104,9 @@ def run(name, seed, epochs, out):
         'options': VARIANTS[name],
         'epochs': cfg.train_cfg.max_epochs,
     }
-    text = json.dumps({**content, **spent, 'test': result, 'batch_statistics': gap, 'training': scalars})
+    text = json.dumps(
+        {**content, **spent, 'test': result, 'batch_statistics': gap, 'training': scalars}
+    )
     with whole_file(out / file_name(name, seed)) as file:
         file.write(gzip.compress(text.encode(), mtime=0))
     report(name, seed, spent, result)

@@ -28,8 +28,10 @@ class BudgetController:
     evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
     the ranks. They are counted off the training's own pass; by how much evaluation, with
     BatchNorm's running statistics, differs from that is measured in rehearsals of single steps
-    (:mod:`iterbackbone.mm.rehearsal`) and added. Where it is above the target every halting bias is raised a little after the
-    training step, else lowered; what the units have learnt to tell apart stays as it is. The
+    (:mod:`iterbackbone.mm.rehearsal`) and added.
+
+    Where it is above the target every halting bias is raised a little after the training
+    step, else lowered; what the units have learnt to tell apart stays as it is. The
     integral answers the steady pull of the loss on the same biases, and the two are set so
     that the loop is critically damped. The ponder weight alone cannot do this: a block that has
     fallen to one iteration has no gradient that would lead it back. Wang et al. 2024

@@ -12,7 +12,8 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from ..warm_start.layouts import COUNTER
-from ..warm_start.safe_loading import load_checkpoint, weights_only
+from ..warm_start.safe_loading import load_checkpoint
+from .weights_only_loading import openmmlab_weights_only
 
 SHOWN = 4  # keys listed in a message
 STEM = 'stem.conv.weight'
@@ -77,7 +78,7 @@ def _other_stem(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 def _load(name: str) -> Mapping[str, Any]:
     if '://' not in name:
         return load_checkpoint(Path(name).expanduser())
-    with weights_only(name):
+    with openmmlab_weights_only(name):
         return CheckpointLoader.load_checkpoint(name, map_location='cpu')
 
 

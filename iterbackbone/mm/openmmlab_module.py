@@ -9,8 +9,8 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..warm_start.safe_loading import weights_only
 from .checkpoint_check import check_pretrained, is_pretrained, misfit
+from .weights_only_loading import openmmlab_weights_only
 
 
 def norm_layer_from_cfg(norm_cfg: dict) -> Any:
@@ -42,7 +42,9 @@ class OpenMMLabModule(BaseModule):
         if not self.is_init:
             for config in filter(is_pretrained, configs):
                 check_pretrained(self, config, self.expected_leftovers)
-        with weights_only(str(self.init_cfg)):  # where that fails mmengine would load anything
+        with openmmlab_weights_only(
+            str(self.init_cfg)
+        ):  # where that fails mmengine would load anything
             super().init_weights()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:

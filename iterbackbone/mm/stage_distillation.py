@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from ..core.validation import check_int_tuple, check_real
 from ..registry import HOOKS
-from ..warm_start.safe_loading import weights_only
 from .checkpoint_check import check_pretrained, is_pretrained
 from .unwrapping import unwrapped
+from .weights_only_loading import openmmlab_weights_only
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
 
@@ -111,7 +111,7 @@ def build_teacher(config: dict) -> nn.Module:
     """
     teacher = MODELS.build(config)
     check_pretrained(teacher, teacher.init_cfg, CLASSIFIER)
-    with weights_only(str(teacher.init_cfg)):
+    with openmmlab_weights_only(str(teacher.init_cfg)):
         teacher.init_weights()
     teacher.eval()  # returns None in mmpretrain
     return teacher.requires_grad_(False)

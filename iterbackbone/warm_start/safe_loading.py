@@ -6,7 +6,7 @@ import os
 import pickle
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,23 @@ def _harmless_types() -> list[Any]:
     return allowed + stand_ins
 
 
-def _allow_harmless_types() -> AbstractContextManager:
+@contextmanager
+def _harmless_types_allowed() -> Iterator[None]:
+    """They, and nothing that this process may have allowed elsewhere.
+
+    Of two types allowed by one name torch takes either.
+    """
     if not hasattr(torch.serialization, 'safe_globals'):  # before torch 2.5: more is refused
-        return nullcontext()
-    return torch.serialization.safe_globals(_harmless_types())
+        yield
+        return
+    others = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        with torch.serialization.safe_globals(_harmless_types()):
+            yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(others)
 
 
 @contextmanager
@@ -65,7 +78,7 @@ def weights_only(name: str) -> Iterator[None]:
     before = os.environ.get(FORCE)
     os.environ[FORCE] = '1'
     try:
-        with _allow_harmless_types():
+        with _harmless_types_allowed():
             yield
     except pickle.UnpicklingError as error:
         raise ValueError(_refusal(name, error)) from None

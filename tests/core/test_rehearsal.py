@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 import torch
-from core.networks import varied
 
+from core.networks import varied
 from iterbackbone import IterativeResNet
 from iterbackbone.core.rehearsal import trace_in_evaluation
 

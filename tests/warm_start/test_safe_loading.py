@@ -8,10 +8,12 @@ import pickle
 
 import pytest
 import torch
+from mmengine.runner import checkpoint
 from support import train_tiny
 from support_resnets import RunsCode
 
 from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm.weights_only_loading import openmmlab_weights_only
 from iterbackbone.warm_start.safe_loading import FORCE, load_checkpoint, weights_only
 
 
@@ -71,6 +73,27 @@ class Attribute:
 def test_attributes_are_not_handed_out(tmp_path):
     torch.save({'a': Attribute()}, tmp_path / 'a.pth')
     assert load_checkpoint(tmp_path / 'a.pth') == {'a': None}
+
+
+def test_what_the_process_allows_elsewhere_is_not_allowed():
+    """Of two types by one name torch takes either."""
+    with torch.serialization.safe_globals([getattr]):
+        allowed = set(torch.serialization.get_safe_globals())
+        with weights_only('a'):
+            assert getattr not in torch.serialization.get_safe_globals()
+        assert getattr in allowed
+        assert set(torch.serialization.get_safe_globals()) == allowed
+
+
+def test_mmengine_allows_nothing_more(tmp_path):
+    torch.save({'a': Attribute()}, tmp_path / 'a.pth')
+    allowed = []
+    with openmmlab_weights_only('a'):
+        allowed += checkpoint.get_torch_safe_globals()
+        content = checkpoint.CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+    assert content == {'a': None}
+    assert allowed == []
+    assert getattr in checkpoint.get_torch_safe_globals()
 
 
 def test_a_checkpoint_of_the_runner_is_read(tmp_path):
