@@ -12,6 +12,7 @@ from .block import IterativeBlock
 from .budget import Budget, trained_iterations
 from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
+from .inference.switchable import SwitchableForm
 from .normalization import set_norms_eval
 from .settings import RunSettings
 from .stage import IterativeStage
@@ -19,7 +20,7 @@ from .trace import HaltingTrace
 from .validation import check_bool, check_options, check_real
 
 
-class AdaptiveModule(nn.Module):
+class AdaptiveModule(SwitchableForm):
     """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
 
     Args:

@@ -60,7 +60,12 @@ class IterativeBlock(nn.Module):
         depthwise: Whether the 3x3 convolution is depthwise-separable.
         with_cp: Recompute each iteration in the backward pass instead of storing it.
         hidden, bias, layer_norm: See :class:`~iterbackbone.core.halting.HaltingUnit`.
+
+    Attributes:
+        form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
     """
+
+    form: Callable[[Tensor, int, RunSettings], BlockResult] | None = None
 
     def __init__(
         self,
@@ -115,6 +120,8 @@ class IterativeBlock(nn.Module):
             limit: L' <= L, the highest number of iterations of this call.
             settings: Execution, threshold and what to record.
         """
+        if self.form is not None:
+            return self.form(state, limit, settings)
         synchronised = synchronises(self.norm1[0])
         result = run_iterations(
             self._checkpointed if self.with_cp and torch.is_grad_enabled() else self.residual,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -12,7 +14,13 @@ from .settings import RunSettings
 
 
 class ConvNorm(nn.Module):
-    """Convolution -> norm -> ReLU."""
+    """Convolution -> norm -> ReLU.
+
+    Attributes:
+        form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
+    """
+
+    form: Callable[[Tensor], Tensor] | None = None
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: int, stride: int, norm_layer: NormLayer
@@ -24,6 +32,8 @@ class ConvNorm(nn.Module):
         self.norm = norm_layer(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.form is not None:
+            return self.form(x)
         return F.relu(normalise(self.norm, self.conv(x)), inplace=True)
 
 

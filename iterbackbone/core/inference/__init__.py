@@ -1,0 +1,1 @@
+"""The inference form: the same weights, with norms folded and states updated in place."""

@@ -1,0 +1,178 @@
+"""The inference form computes what the network computes, and leaves it as it was."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from core.networks import tiny_layer, tiny_net, varied
+from iterbackbone.core.inference import update
+
+NEAR = 1e-5  # of the threshold, where rounding may decide
+
+
+def both(net, x):
+    """Features, trace and scores of the plain and of the inference form."""
+    net.record_scores()
+    found = []
+    with torch.inference_mode():
+        for enabled in (False, True):
+            net.optimize_for_inference(enabled)
+            features = net(x.clone())
+            found.append((features if isinstance(features, tuple) else (features,), net.trace))
+    return found
+
+
+def near_threshold(trace, threshold=0.99):
+    """(B,) whether any cumulative score comes close to the threshold."""
+    near = torch.zeros(len(trace.iterations), dtype=torch.bool)
+    for scores in trace.scores:
+        near |= ((scores.cumsum(dim=1) - threshold).abs() < NEAR).any(dim=1)
+    return near
+
+
+def assert_same(plain, form, rows=None):
+    for expected, found in zip(plain, form, strict=True):
+        if rows is not None:
+            expected, found = expected[rows], found[rows]
+        assert found.shape == expected.shape
+        if expected.numel():
+            assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+@given(
+    rows=st.integers(0, 5),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    options=st.fixed_dictionaries(
+        {},
+        optional={
+            'depthwise': st.booleans(),
+            'blocks_per_stage': st.just(2),
+            'expansion': st.integers(1, 4),
+            'stem': st.sampled_from(['imagenet', 'cifar']),
+            'dilations': st.just((1, 1, 2, 1)),
+            'strides': st.just((1, 2, 2, 1)),
+            'halting': st.just({'layer_norm': True}),
+        },
+    ),
+    caps=st.none() | st.integers(1, 5),
+    strip=st.sampled_from([1, 300, 4000, 1 << 20]),
+)
+def test_features_iterations_and_scores_agree(rows, height, width, options, caps, strip):
+    before, update.STRIP = update.STRIP, strip
+    try:
+        net = varied(tiny_net(**options).eval(), torch.randn(8, 3, 32, 32))
+        net.set_budget(max_iterations=caps)
+        (plain, trace), (form, form_trace) = both(net, torch.randn(rows, 3, height, width))
+    finally:
+        update.STRIP = before
+    sure = ~near_threshold(trace)
+    assert torch.equal(form_trace.iterations[sure], trace.iterations[sure])
+    assert torch.equal(form_trace.executed, form_trace.iterations)
+    torch.testing.assert_close(form_trace.ponder_cost[sure], trace.ponder_cost[sure], atol=1e-4, rtol=0)
+    for found, expected in zip(form_trace.scores, trace.scores, strict=True):
+        torch.testing.assert_close(found[sure], expected[sure], atol=1e-4, rtol=0, equal_nan=True)
+    assert form_trace.limits == trace.limits
+    assert_same(plain, form, sure)
+
+
+def test_a_thousand_images_halt_alike():
+    x = torch.randn(1000, 3, 16, 16)
+    (plain, trace), (form, form_trace) = both(varied(tiny_net().eval(), x[:50]), x)
+    assert len(trace.iterations.unique(dim=0)) > 10
+    same = (trace.iterations == form_trace.iterations).all(dim=1)
+    assert same.float().mean() >= 0.999
+    assert same[~near_threshold(trace)].all()
+    assert_same(plain, form, same)
+
+
+def test_the_roi_layer_has_a_form_too():
+    x = torch.randn(9, 32, 14, 14)
+    (plain, trace), (form, form_trace) = both(varied(tiny_layer().eval(), x), x)
+    assert len(trace.iterations.unique()) > 1
+    assert torch.equal(trace.iterations, form_trace.iterations)
+    assert_same(plain, form)
+
+
+@pytest.fixture
+def net():
+    return varied(tiny_net().eval(), torch.randn(8, 3, 32, 32))
+
+
+X = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def test_state_dict_and_input_stay(net):
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    x = X.clone()
+    net.optimize_for_inference()
+    first, second = net(x), net(x)
+    assert torch.equal(x, X)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    after = net.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+
+
+def test_training_ends_it(net):
+    plain = net(X)
+    net.optimize_for_inference().train()
+    assert net(X)[-1].requires_grad
+    net.load_state_dict(net.state_dict())
+    net.eval()
+    found = net.optimize_for_inference()(X)
+    assert not found[-1].requires_grad
+    net.optimize_for_inference(False)
+    assert not any(torch.equal(a, b) for a, b in zip(net(X), plain, strict=True))  # trained once
+    assert net(X)[-1].requires_grad
+
+
+def test_other_weights_are_noticed(net):
+    other = varied(tiny_net().eval(), torch.randn(8, 3, 32, 32))
+    expected = other(X)
+    net.optimize_for_inference().load_state_dict(other.state_dict())
+    assert_same(expected, net(X))
+
+
+def test_another_type_is_noticed(net):
+    expected = net.double()(X.double())
+    found = net.float().optimize_for_inference().double()(X.double())
+    assert found[0].dtype == torch.float64
+    assert_same(expected, found)
+
+
+@pytest.mark.parametrize('again', [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_have_the_form_and_weights_of_their_own(net, again):
+    expected = net.optimize_for_inference()(X)
+    copied = again(net)
+    nn.init.zeros_(net.stages[0].blocks[0].conv1.weight)
+    assert all(torch.equal(a, b) for a, b in zip(copied(X), expected, strict=True))
+
+
+def test_bfloat16_under_autocast(net):
+    with torch.autocast('cpu', torch.bfloat16):
+        (plain, _), (form, _) = both(net.eval(), X)
+    assert form[0].dtype == torch.bfloat16
+    for expected, found in zip(plain[:2], form[:2], strict=True):
+        assert (found - expected).abs().float().mean() <= 0.02 * expected.abs().float().mean()
+
+
+def test_bad_calls_are_refused(net):
+    with pytest.raises(RuntimeError, match=r'needs evaluation mode: call eval\(\) first'):
+        net.train().optimize_for_inference()
+    with pytest.raises(TypeError, match='enabled'):
+        net.eval().optimize_for_inference('yes')
+    with pytest.raises(ValueError, match=r"needs execution\['eval'\] == 'active', got 'masked'"):
+        tiny_net(execution='masked').eval().optimize_for_inference()
+    group = tiny_net(norm_layer=lambda channels: nn.GroupNorm(2, channels)).eval()
+    expected = group(X)
+    with pytest.raises(ValueError, match='needs BatchNorms with running statistics, got GroupNorm'):
+        group.optimize_for_inference()
+    assert all(torch.equal(a, b) for a, b in zip(group(X), expected, strict=True))
