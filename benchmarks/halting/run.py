@@ -57,10 +57,12 @@ def configure(name, seed, epochs, out):
 def evaluate(runner, batch_statistics=False):
     """Per test image: label, prediction, iterations per stage, MACs.
 
-    With ``batch_statistics`` every BatchNorm uses those of its batch, as in training.
+    With ``batch_statistics`` every BatchNorm uses those of its batch, as in training; the classes
+    are mixed, then.
     """
     model = runner.model.train(batch_statistics)
-    loader = runner.build_dataloader(runner.cfg.test_dataloader)
+    sampler = dict(type='DefaultSampler', shuffle=batch_statistics)
+    loader = runner.build_dataloader({**runner.cfg.test_dataloader, 'sampler': sampler}, seed=0)
     backbone = model.backbone
     table = mac_table(backbone, (32, 32))
     found = {'label': [], 'prediction': [], 'confidence': [], 'iterations': [], 'macs': []}

@@ -32,10 +32,11 @@ class BudgetController:
 
     Where it is above the target every halting bias is raised a little after the training
     step, else lowered; what the units have learnt to tell apart stays as it is. The
-    integral answers the steady pull of the loss on the same biases, and the two are set so
-    that the loop is critically damped. The ponder weight alone cannot do this: a block that has
-    fallen to one iteration has no gradient that would lead it back. Wang et al. 2024
-    (https://arxiv.org/abs/2408.15664) balance the experts of a mixture by such a bias.
+    integral answers the steady pull of the loss on the same biases, which fades with the
+    learning rate, and the two are set so that the loop is critically damped. The ponder weight
+    alone cannot do this: a block that has fallen to one iteration has no gradient that would
+    lead it back. Wang et al. 2024 (https://arxiv.org/abs/2408.15664) balance the experts of a
+    mixture by such a bias.
 
     All stays on the model's device, so that a GPU is not waited for.
 
@@ -47,7 +48,8 @@ class BudgetController:
         self.target = target
         self.share: Tensor | None = None  # in training; None before the first training step
         self.gap: Tensor | None = None  # evaluation's share minus training's; None before a rehearsal
-        self.pull: Tensor | float = 0.0  # the integral: what a training step needs at the target
+        # The integral: what a training step at the highest learning rate needs at the target.
+        self.pull: Tensor | float = 0.0
 
     def observe(self, calls: list[Call], rehearsed: list[Call]) -> None:
         """Take in the calls of one training step and, if there were any, their rehearsals.
@@ -72,15 +74,20 @@ class BudgetController:
         return self.share if self.share is None or self.gap is None else self.share + self.gap
 
     @torch.no_grad()
-    def steer(self, modules: list[AdaptiveModule]) -> None:
-        """Move the halting biases of ``modules`` by what the last error asks for."""
+    def steer(self, modules: list[AdaptiveModule], lr_share: float = 1.0) -> None:
+        """Move the halting biases of ``modules`` by what the last error asks for.
+
+        Args:
+            modules: Whose units are steered.
+            lr_share: The learning rate over the highest of the training.
+        """
         share = self.expected()
         if share is None:
             return
         error = share - self.target
         small = error.clamp(-LARGE, LARGE)
         self.pull = torch.clamp(self.pull + RATE * small / (4 * SETTLING), -RATE, RATE)
-        step = RATE * error + self.pull
+        step = RATE * error + lr_share * self.pull
         for module in modules:
             for stage in module.iterative_stages():
                 for block in stage.iterative_blocks():

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -112,7 +113,8 @@ class PonderCostHook(Hook):
         if self._controller is not None:
             if not self._scalars.held:
                 assert self._collector is not None
-                self._controller.steer(self._collector.modules)
+                lr_share = learning_rate_share(runner.optim_wrapper)
+                self._controller.steer(self._collector.modules, lr_share)
             hub.update_info(CONTROLLER, self._controller.state_dict())
             hub.update_scalar('train/macs_share', self._controller.expected())
         if self._scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
@@ -151,6 +153,14 @@ class PonderCostHook(Hook):
             call.module.drop_trace()
         self._collector.reset()
         return output
+
+
+def learning_rate_share(optim_wrapper: OptimWrapper | OptimWrapperDict) -> float:
+    """The first parameters' learning rate over the one its schedulers started from."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        optim_wrapper = next(iter(optim_wrapper.values()))
+    group = optim_wrapper.param_groups[0]
+    return group['lr'] / group['initial_lr'] if group.get('initial_lr') else 1.0
 
 
 def ramp_factor(progress: float, warmup: float, ramp: float) -> float:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from core.networks import varied
+from mmengine.optim import OptimWrapperDict
 from support import train_tiny
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.budget_controller import GAP_SMOOTHING, RATE, SMOOTHING, BudgetController
+from iterbackbone.mm.ponder_hook import learning_rate_share
 from iterbackbone.mm.rehearsal import EVERY, Rehearsal
 from iterbackbone.mm.trace_collector import Call
+
+STEPS = 600
 
 
 def tiny(max_iterations=(3, 4)):
@@ -75,7 +81,7 @@ def test_every_bias_moves_by_the_error_and_the_integral():
     assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
 
 
-def steered(target, bias, drift):
+def steered(target, bias, drift, lr_share=lambda step: 1.0):
     images = torch.randn(32, 3, 8, 8)
     module = varied(tiny((3, 8)), images).train()
     units = [stage.blocks[0].halting for stage in module.stages]
@@ -83,12 +89,12 @@ def steered(target, bias, drift):
         torch.nn.init.constant_(unit.fc2.bias, bias)
     controller = BudgetController(target)
     with torch.no_grad():
-        for _ in range(600):
+        for step in range(STEPS):
             module(images)
             controller.observe([Call(module, module.trace, None)], [])
-            controller.steer([module])
+            controller.steer([module], lr_share(step))
             for unit in units:
-                unit.fc2.bias.add_(drift)
+                unit.fc2.bias.add_(drift * lr_share(step))
     return controller
 
 
@@ -133,6 +139,21 @@ def test_one_step_in_so_many_is_rehearsed(tmp_path):
     assert state['gap'] is None
     _, runner = train_tiny(tmp_path / 'longer', PonderCostHook(target=0.5), max_iters=EVERY)
     assert runner.message_hub.get_info('budget_controller')['gap'] is not None
+
+
+def test_a_pull_that_fades_with_the_learning_rate_is_answered_to_the_end():
+    controller = steered(0.7, -4.0, -0.02, lambda step: (1 + math.cos(math.pi * step / STEPS)) / 2)
+    assert controller.share.item() == pytest.approx(0.7, rel=0.01)
+
+
+def test_the_learning_rate_share_is_that_of_the_schedulers(tmp_path):
+    scheduler = dict(type='MultiStepLR', by_epoch=False, milestones=[2], gamma=0.25)
+    _, runner = train_tiny(tmp_path, PonderCostHook(target=0.5), param_scheduler=scheduler)
+    assert learning_rate_share(runner.optim_wrapper) == pytest.approx(0.25)
+    both = OptimWrapperDict(a=runner.optim_wrapper, b=runner.optim_wrapper)
+    assert learning_rate_share(both) == pytest.approx(0.25)
+    _, runner = train_tiny(tmp_path / 'constant', PonderCostHook(target=0.5))
+    assert learning_rate_share(runner.optim_wrapper) == 1
 
 
 def test_frozen_units_stay():
