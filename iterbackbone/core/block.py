@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from .advance import recomputing, storing
 from .execution import BlockResult, any_row, run_iterations
 from .halting import HaltingUnit
-from .normalization import FrozenStatistics, any_on_ranks, normalise, synchronises
+from .normalization import any_on_ranks, normalise, synchronises
 from .settings import RunSettings
 
 NormLayer = Callable[[int], nn.Module]
@@ -123,8 +122,9 @@ class IterativeBlock(nn.Module):
         if self.form is not None:
             return self.form(state, limit, settings)
         synchronised = synchronises(self.norm1[0])
+        recompute = self.with_cp and torch.is_grad_enabled()
         result = run_iterations(
-            self._checkpointed if self.with_cp and torch.is_grad_enabled() else self.residual,
+            recomputing(self.residual, self.norms) if recompute else storing(self.residual),
             self._score,
             state,
             limit=limit,
@@ -140,12 +140,6 @@ class IterativeBlock(nn.Module):
     def _score(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
         assert self.halting is not None  # the loop asks for no score where L is 1
         return self.halting(pooled_state, pooled_output)
-
-    def _checkpointed(self, state: Tensor, i: int) -> Tensor:
-        def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-            return nullcontext(), FrozenStatistics(self.norms(i))
-
-        return checkpoint(self.residual, state, i, use_reentrant=False, context_fn=contexts)
 
     def _connect_unused(self, output: Tensor, steps: int) -> Tensor:
         """Add a zero that depends on every parameter this pass may not have used.

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from . import act
+from .advance import Advance
 from .halting import pool
 from .validation import check_choice
 
 EXECUTIONS = ('active', 'masked')
 
-Residual = Callable[[Tensor, int], Tensor]
 HaltingScore = Callable[[Tensor, Tensor], Tensor]
 AnyRunning = Callable[[Tensor], bool]
 
@@ -81,7 +81,7 @@ class _Rows(NamedTuple):
 
 
 def run_iterations(
-    residual: Residual,
+    advance: Advance,
     halting_score: HaltingScore,
     state: Tensor,
     *,
@@ -94,7 +94,7 @@ def run_iterations(
     """Algorithm 1 for a batch.
 
     Args:
-        residual: F: ``(state, i) -> y`` with i from 0; both (B, C, H, W).
+        advance: An iteration, see :mod:`iterbackbone.core.advance`.
         halting_score: ``(mean of s_i, mean of y_i) -> h``, (B, C) float32 -> (B,) float32.
             Not called at the last allowed iteration, where h is 1.
         state: s_0, (B, C, H, W).
@@ -112,7 +112,7 @@ def run_iterations(
     halted: list[_Part] = []
     for i in range(limit):
         running, output = rows.halting.running, None if compact else rows.output
-        rows, score = _iterate(residual, halting_score, rows, i, i == limit - 1, threshold)
+        rows, score = _iterate(advance, halting_score, rows, i, i == limit - 1, threshold)
         if output is not None:  # a weight of 0 would not keep an infinite y out of it
             output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
             rows = rows._replace(output=output)
@@ -127,7 +127,7 @@ def run_iterations(
 
 
 def _iterate(
-    residual: Residual,
+    advance: Advance,
     halting_score: HaltingScore,
     rows: _Rows,
     i: int,
@@ -135,18 +135,13 @@ def _iterate(
     threshold: float,
 ) -> tuple[_Rows, Tensor]:
     """One iteration of the rows in the batch: y, s, output and the halting state."""
-    y = residual(rows.state, i)
-    state = rows.state + y
-    if i == 0:  # the remainder is 1: s_0 + y_1
-        output = state
-    else:
-        weight = act.output_weight(rows.halting).to(y.dtype).view(-1, 1, 1, 1)
-        output = torch.addcmul(rows.output, y, weight)
+    # At i = 0 the remainder is 1: the output is s_0 + y_1.
+    weight = act.output_weight(rows.halting).view(-1, 1, 1, 1) if i else None
+    state, output, pooled_output = advance(rows.state, rows.output, weight, i, last)
     pooled = rows.pooled_state
-    if last:
+    if pooled_output is None:
         score = torch.ones_like(rows.halting.cumulative)
     else:
-        pooled_output = pool(y)
         pooled = pooled + pooled_output  # mean(s_i) = mean(s_{i-1}) + mean(y_i)
         score = halting_score(pooled, pooled_output)
     return _Rows(

@@ -42,7 +42,8 @@ class IterativeResNet(AdaptiveModule):
         frozen_stages: -1 none, 0 the stem, k the stem and the first k stages.
         norm_layer: ``channels -> nn.Module``, called once for each iteration.
         norm_eval: Whether BatchNorms keep their running statistics during training.
-        with_cp: Recompute each iteration in the backward pass instead of storing it.
+        with_cp: Recompute stem, transitions and each iteration in the backward pass instead of
+            storing them.
         halting: ``hidden`` (64), ``bias`` (None: full depth at the start), ``epsilon`` (0.01),
             ``layer_norm`` (False; see :class:`~iterbackbone.core.halting.HaltingUnit`).
         execution: ``'active'``, ``'masked'``, or ``dict(train=..., eval=...)``.
@@ -82,7 +83,8 @@ class IterativeResNet(AdaptiveModule):
         super().__init__(execution, halting, norm_eval)
         check_norm_layer(norm_layer)
         num_stages = check_int('num_stages', num_stages, 1, 4)
-        self.stem = make_stem(stem, in_channels, base_channels, norm_layer)
+        with_cp = check_bool('with_cp', with_cp)
+        self.stem = make_stem(stem, in_channels, base_channels, norm_layer, with_cp)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == 'imagenet' else nn.Identity()
         iterations = checked_iterations(depth, max_iterations, num_stages)
         strides = (1, 2, 2, 2)[:num_stages] if strides is None else strides
@@ -105,7 +107,7 @@ class IterativeResNet(AdaptiveModule):
                 norm_layer,
                 dilation=dilations[k],
                 depthwise=check_bool('depthwise', depthwise),
-                with_cp=check_bool('with_cp', with_cp),
+                with_cp=with_cp,
                 **self.halting_options,
             )
             channels = stage.out_channels
@@ -145,13 +147,15 @@ class IterativeResNet(AdaptiveModule):
             set_norms_eval(module)
 
 
-def make_stem(stem: str, in_channels: int, base_channels: int, norm_layer: NormLayer) -> ConvNorm:
+def make_stem(
+    stem: str, in_channels: int, base_channels: int, norm_layer: NormLayer, with_cp: bool
+) -> ConvNorm:
     """The first convolution, norm and ReLU."""
     check_choice('stem', stem, STEMS)
     kernel, stride = STEMS[stem]
     in_channels = check_int('in_channels', in_channels, 1)
     width = check_int('base_channels', base_channels, 1)
-    return ConvNorm(in_channels, width, kernel, stride, norm_layer)
+    return ConvNorm(in_channels, width, kernel, stride, norm_layer, with_cp)
 
 
 def initialise_convolutions(module: nn.Module) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .block import IterativeBlock, NormLayer
 from .execution import BlockResult
 from .normalization import normalise
+from .recomputation import recomputed
 from .settings import RunSettings
 
 
@@ -23,17 +25,29 @@ class ConvNorm(nn.Module):
     form: Callable[[Tensor], Tensor] | None = None
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int, norm_layer: NormLayer
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        norm_layer: NormLayer,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
         )
         self.norm = norm_layer(out_channels)
+        self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> Tensor:
         if self.form is not None:
             return self.form(x)
+        if self.with_cp and torch.is_grad_enabled():
+            return recomputed(self._apply_layers, [self.norm], x)
+        return self._apply_layers(x)
+
+    def _apply_layers(self, x: Tensor) -> Tensor:
         return F.relu(normalise(self.norm, self.conv(x)), inplace=True)
 
 
@@ -51,6 +65,7 @@ class IterativeStage(nn.Module):
         max_iterations: L of each block.
         num_blocks: Iterative blocks in the stage.
         norm_layer: ``channels -> nn.Module``.
+        with_cp: Recompute the transition and each iteration in the backward pass.
         block_options: Further arguments of :class:`~iterbackbone.core.block.IterativeBlock`.
     """
 
@@ -63,13 +78,21 @@ class IterativeStage(nn.Module):
         max_iterations: int,
         num_blocks: int,
         norm_layer: NormLayer,
+        with_cp: bool = False,
         **block_options: object,
     ) -> None:
         super().__init__()
         self.out_channels = width * expansion
-        self.transition = ConvNorm(in_channels, self.out_channels, 1, stride, norm_layer)
+        self.transition = ConvNorm(in_channels, self.out_channels, 1, stride, norm_layer, with_cp)
         self.blocks = nn.ModuleList(
-            IterativeBlock(width, expansion, max_iterations, norm_layer, **block_options)  # type: ignore[arg-type]
+            IterativeBlock(
+                width,
+                expansion,
+                max_iterations,
+                norm_layer,
+                with_cp=with_cp,
+                **block_options,  # type: ignore[arg-type]
+            )
             for _ in range(num_blocks)
         )
 

@@ -1,4 +1,4 @@
-"""Forward times of several networks on one CPU core, side by side in one run.
+"""Forward times of several networks on a CPU, side by side in one run.
 
 Absolute times depend on the machine and drift while it works; every round runs every network
 once, so that the ratios of a round share the drift.
@@ -87,12 +87,13 @@ def _one_block_a_stage(modules: Sequence[AdaptiveModule]) -> bool:
     return all(len(stage.blocks) == 1 for module in modules for stage in module.iterative_stages())
 
 
-def forward_seconds(runs: Mapping[Key, Run], rounds: int) -> dict[Key, list[float]]:
+def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> dict[Key, list[float]]:
     """Time each run once a round, in a new order every round, after a warm-up.
 
     Args:
         runs: By key.
         rounds: At least 2.
+        threads: Cores that each run may use.
 
     Returns:
         Seconds of each round, by key.
@@ -101,7 +102,7 @@ def forward_seconds(runs: Mapping[Key, Run], rounds: int) -> dict[Key, list[floa
         raise ValueError(f'rounds must be at least 2, got {rounds}')
     order, shuffled = list(runs), random.Random(0)
     seconds: dict[Key, list[float]] = {key: [] for key in runs}
-    with torch.inference_mode(), _one_core():
+    with torch.inference_mode(), _cores(threads):
         for run in runs.values():
             run()
         for _ in range(rounds):
@@ -114,9 +115,9 @@ def forward_seconds(runs: Mapping[Key, Run], rounds: int) -> dict[Key, list[floa
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def _cores(number: int) -> Iterator[None]:
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(number)
     try:
         yield
     finally:

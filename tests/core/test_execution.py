@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from iterbackbone.core.advance import storing
 from iterbackbone.core.execution import BlockResult, any_row, run_iterations
 
 from . import golden
@@ -52,7 +53,7 @@ class Script:
         options = {'any_running': any_row, 'record_scores': False, **options}
         limit = self.outputs.shape[1]
         return run_iterations(
-            self.residual,
+            storing(self.residual),
             self.score,
             self.start(),
             limit=limit,
@@ -191,6 +192,6 @@ def test_a_halted_row_is_safe_from_what_it_would_have_become(compact):
 
     state = torch.tensor([1.0, 5.0]).view(2, 1, 1, 1).repeat(1, 1, 2, 2)
     options = dict(limit=3, threshold=0.99, any_running=any_row, record_scores=False)
-    result = run_iterations(residual, score, state, compact=compact, **options)
+    result = run_iterations(storing(residual), score, state, compact=compact, **options)
     assert result.iterations.tolist() == [1, 3]
     assert result.output[:, 0, 0, 0].tolist() == pytest.approx([2.0, 5.0 + 1 + 0.9 + 0.8])

@@ -1,0 +1,85 @@
+"""A training step of IterativeResNet-152 beside one of ResNet-152, in one process.
+
+A step is forward, the sum of the features' means, backward and SGD. `masked` and `active` run all
+iterations (halting held), `active at K` stops every image at K iterations by scores of 1 / K.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+import torch
+from speed.networks import image, macs_at, macs_of, resnet
+from speed.tables import Row, machine, markdown, save
+
+from iterbackbone import IterativeResNet
+from iterbackbone.core.halting import HaltingUnit
+from iterbackbone.mm.forward_time import Ratio, forward_seconds
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--input', default='320x320', metavar='HxW')
+    parser.add_argument('--threads', type=int, nargs='+', default=[2])
+    parser.add_argument('--batch', type=int, default=2)
+    parser.add_argument('--iterations', type=int, nargs='*', default=[4, 12], metavar='K')
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/training'))
+    return parser.parse_args()
+
+
+def step(network, x):
+    """One training step; gradients are needed, whatever the caller has switched off."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
+
+    def run():
+        with torch.inference_mode(False), torch.enable_grad():
+            loss = sum(feature.mean() for feature in network(x))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if isinstance(network, IterativeResNet):
+            network.drop_trace()
+
+    return run
+
+
+def iterative(execution, k=None):
+    network = IterativeResNet(depth=152, execution=execution).train()
+    network.hold_halting(k is None)
+    for unit in (m for m in network.modules() if isinstance(m, HaltingUnit)):
+        if k is not None:
+            unit.register_forward_hook(lambda _, __, score: score * 0 + 1 / k)
+    return network
+
+
+def measure(args, size, threads):
+    x = image(args.batch, size, torch.float32)
+    networks = {'masked': (iterative('masked'), 36), 'active': (iterative('active'), 36)}
+    networks |= {f'active at {k}': (iterative('active', k), k) for k in args.iterations}
+    baseline = resnet()
+    baseline.train()
+    full = macs_of(resnet(), size)
+    runs = {'ResNet-152': step(baseline, x)}
+    runs |= {name: step(network, x) for name, (network, _) in networks.items()}
+    shares = {name: macs_at(network, k, size) / full for name, (network, k) in networks.items()}
+    seconds = forward_seconds(runs, args.rounds, threads)
+    setting = f'{size[0]}x{size[1]}, batch {args.batch}, {threads} threads, training'
+    return [
+        Row(setting, name, statistics.median(t), Ratio.of(t, seconds['ResNet-152']), shares.get(name))
+        for name, t in seconds.items()
+    ]
+
+
+def main():
+    args = parse_args()
+    print(machine())
+    rows = []
+    for threads in args.threads:
+        rows += measure(args, tuple(int(n) for n in args.input.split('x')), threads)
+        save(rows, args.out)
+    print(markdown(rows))
+
+
+if __name__ == '__main__':
+    main()

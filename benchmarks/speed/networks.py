@@ -1,0 +1,84 @@
+"""ResNet-152 in its usual forms, and ours at a number of iterations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmdet.models import ResNet
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from iterbackbone import IterativeResNet
+from iterbackbone.core.macs import mac_table
+
+BASELINES = ('eager', 'folded', 'compiled')
+
+
+def image(batch: int, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0)).to(dtype)
+
+
+def resnet(depth: int = 152) -> BaseModule:
+    """mmdet's, with random weights, in evaluation."""
+    torch.manual_seed(0)
+    network = ResNet(depth, frozen_stages=-1, norm_eval=False)
+    network.eval()
+    return network
+
+
+def baselines(x: Tensor, names: tuple[str, ...] = BASELINES) -> dict[str, Callable[[], object]]:
+    """A run of each: as mmdet has it, BatchNorm folded and channels_last, torch.compile'd."""
+    runs: dict[str, Callable[[], object]] = {}
+    last = x.contiguous(memory_format=torch.channels_last)
+    for name in names:
+        network = resnet().to(x.dtype)
+        if name == 'eager':
+            runs[name] = lambda network=network: network(x)
+        if name == 'folded':
+            folded = fuse_conv_bn(network).to(memory_format=torch.channels_last)
+            runs[name] = lambda network=folded: network(last)
+        if name == 'compiled':
+            runs[name] = compiled(network, x)
+    return runs
+
+
+def compiled(network: nn.Module, x: Tensor) -> Callable[[], object]:
+    """``torch.compile``'d and warmed up; prints what that took."""
+    started = time.perf_counter()
+    fast = torch.compile(network)
+    with torch.inference_mode():
+        fast(x)
+    print(f'torch.compile took {time.perf_counter() - started:.0f} s', flush=True)
+    return lambda: fast(x)
+
+
+def iterative(optimized: bool, dtype: torch.dtype) -> IterativeResNet:
+    """IterativeResNet-152 with random weights: it runs all iterations that its budget allows."""
+    torch.manual_seed(0)
+    return IterativeResNet(depth=152).eval().to(dtype).optimize_for_inference(optimized)
+
+
+def at_most(network: IterativeResNet, k: int, x: Tensor) -> Callable[[], object]:
+    """A run at min(L, k) iterations of every stage."""
+
+    def run() -> object:
+        network.set_budget(max_iterations=k)
+        return network(x)
+
+    return run
+
+
+def macs_at(network: IterativeResNet, k: int, size: tuple[int, int]) -> int:
+    """MACs of one image at min(L, k) iterations."""
+    return mac_table(network, size).total([min(k, n) for n in network.max_iterations])
+
+
+def macs_of(network: nn.Module, size: tuple[int, int]) -> int:
+    """MACs of one image as torch counts them."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(image(1, size, torch.float32))
+    return counter.get_total_flops() // 2
