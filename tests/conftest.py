@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before torch is imported, and for the tools that tests start: on tiny networks more threads only
+# wait for each other, and other work on the machine makes that wait long.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 # The same examples on every run and no deadline: a slow machine is not an error.
 settings.register_profile('repeatable', derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile('repeatable')

@@ -23,6 +23,7 @@ COLUMNS = (
     'std of the total',
     'rho(error)',
     'error by quartile of iterations, %',
+    'with batch statistics: correct, MACs, %',
     'processor, s',
 )
 
@@ -61,6 +62,14 @@ def quartiles(error, total):
     return '/'.join(f'{100 * part.mean():.0f}' for part in np.array_split(ordered, 4))
 
 
+def with_batch_statistics(log):
+    found, images = log.get('batch_statistics'), len(log['test']['label'])
+    if found is None:
+        return ''
+    macs = found['macs'] / images / log['test']['macs_full']
+    return f'{100 * found["correct"] / images:.1f}, {100 * macs:.1f}'
+
+
 def row(log, yardstick):
     iterations = np.array(log['test']['iterations'])
     total, error = iterations.sum(axis=1), 1 - right(log)
@@ -73,6 +82,7 @@ def row(log, yardstick):
         f'{total.std():.2f}',
         correlation(associate(error, total)),
         quartiles(error, total),
+        with_batch_statistics(log),
         f'{log["cpu_seconds"]:.0f}',
     )
 

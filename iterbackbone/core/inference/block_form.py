@@ -28,7 +28,7 @@ class BlockForm:
         self.affines = [[affine_of(n) for n in block.norms(i)] for i in range(block.max_iterations)]
 
     def advance(
-        self, state: Tensor, output: Tensor | None, i: int, shares: list[float], size: Size
+        self, state: Tensor, output: Tensor | None, i: int, shares: Tensor, size: Size
     ) -> Tensor:
         """s += y_i and output += share * y_i in place; returns mean(y_i), (M, C) float32.
 
@@ -36,7 +36,7 @@ class BlockForm:
             state: s_{i-1}, (M, H * W, C).
             output: The same; None where it is not wanted yet.
             i: From 0.
-            shares: Of each row, 1 - c_{i-1}.
+            shares: (M,) float32, 1 - c_{i-1}.
             size: (H, W).
         """
         hidden = self._hidden(images(state, size), i)

@@ -14,6 +14,7 @@ from ..stage import ConvNorm
 from .block_form import BlockForm
 from .folding import affine_of, conv_norm_relu
 from .loop import run_form
+from .loop_ahead import run_ahead
 
 
 class ConvNormForm:
@@ -39,7 +40,8 @@ class IterativeBlockForm:
 
     @torch.no_grad()
     def __call__(self, state: Tensor, limit: int, settings: RunSettings) -> BlockResult:
-        return run_form(self.form, state, limit, settings)
+        run = run_ahead if state.is_cuda else run_form
+        return run(self.form, state, limit, settings)
 
 
 def attach_forms(network: nn.Module) -> None:

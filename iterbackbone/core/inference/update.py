@@ -20,7 +20,7 @@ def update(
     affine: Affine,
     state: Tensor,
     output: Tensor | None,
-    shares: list[float],
+    shares: Tensor,
 ) -> Tensor:
     """y = relu(scale * (hidden @ weight.T) + shift); s += y; output += share * y.
 
@@ -33,7 +33,7 @@ def update(
         affine: Of its norm.
         state: s, (M, P, C), changed in place.
         output: The same, or None where nothing is to be added.
-        shares: Of each image, 1 - c_{i-1}.
+        shares: (M,) float32, 1 - c_{i-1}.
 
     Returns:
         mean(y), (M, C) float32.
@@ -63,6 +63,9 @@ def update(
 def strips(state: Tensor) -> Iterator[tuple[slice, slice]]:
     """Images and pixels of each strip: several small images, or a part of a large one."""
     count, size, channels = state.shape
+    if state.device.type != 'cpu':  # a GPU wants large kernels
+        yield slice(0, count), slice(0, size)
+        return
     pixels = max(1, STRIP // (channels * state.element_size()))
     images = max(1, pixels // max(size, 1))
     pixels = size if images > 1 else min(pixels, size)
@@ -71,9 +74,8 @@ def strips(state: Tensor) -> Iterator[tuple[slice, slice]]:
             yield slice(first, min(first + images, count)), slice(start, min(start + pixels, size))
 
 
-def _add_weighted(output: Tensor, y: Tensor, shares: list[float]) -> None:
-    if len(shares) == 1:
-        output.add_(y, alpha=shares[0])
+def _add_weighted(output: Tensor, y: Tensor, shares: Tensor) -> None:
+    if len(shares) == 1 and not shares.is_cuda:  # a number is faster, but on a GPU waited for
+        output.add_(y, alpha=float(shares))
     else:
-        weights = torch.tensor(shares, dtype=y.dtype, device=y.device).view(-1, 1, 1)
-        output.addcmul_(y, weights)
+        output.addcmul_(y, shares.to(y.dtype).view(-1, 1, 1))

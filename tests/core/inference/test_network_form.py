@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.networks import tiny_layer, tiny_net, varied
-from iterbackbone.core.inference import update
+from iterbackbone.core.inference import network_form, update
+from iterbackbone.core.inference.loop_ahead import run_ahead
 
 NEAR = 1e-5  # of the threshold, where rounding may decide
 
@@ -91,6 +92,30 @@ def test_a_thousand_images_halt_alike():
     assert same.float().mean() >= 0.999
     assert same[~near_threshold(trace)].all()
     assert_same(plain, form, same)
+
+
+@given(rows=st.integers(0, 9), caps=st.none() | st.integers(1, 5))
+def test_reading_ahead_changes_no_result(rows, caps):
+    """What runs on GPUs, here without one."""
+    net = varied(tiny_net().eval(), torch.randn(16, 3, 16, 16))
+    net.set_budget(max_iterations=caps)
+    x = torch.randn(rows, 3, 16, 16)
+    _, (form, trace) = both(net, x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_form, 'run_form', run_ahead)
+        ahead, late = net(x), net.trace
+    assert_same(form, ahead)
+    assert torch.equal(late.iterations, trace.iterations)
+    torch.testing.assert_close(late.ponder_cost, trace.ponder_cost)
+    assert all(
+        torch.equal(a.isnan(), b.isnan()) for a, b in zip(late.scores, trace.scores, strict=True)
+    )
+    limits = torch.tensor(late.limits)
+    assert (late.executed >= late.iterations).all()
+    assert (late.executed <= limits).all()
+    if rows:
+        longest = trace.iterations.amax(dim=0)
+        assert torch.equal(late.executed.amax(dim=0), torch.minimum(longest + 1, limits))
 
 
 def test_the_roi_layer_has_a_form_too():

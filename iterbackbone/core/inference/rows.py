@@ -1,0 +1,129 @@
+"""What the loops of the inference form carry: running rows, and what is known of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .. import act
+from ..execution import BlockResult
+from .block_form import BlockForm
+from .layout import Size, images
+
+
+@dataclass
+class Rows:
+    """The rows still running, and where in the batch each belongs."""
+
+    position: Tensor  # (M,)
+    state: Tensor  # (M, H * W, C)
+    output: Tensor | None  # the same; None as long as it equals the state
+    pooled: Tensor  # (M, C) float32
+    halting: act.HaltingState
+
+    def part(self) -> Tensor:
+        """The block's output so far."""
+        return self.state if self.output is None else self.output
+
+    def drop_halted(self, going_on: int) -> None:
+        """Keep ``going_on`` rows: the last ones move into the places of halted ones."""
+        running = self.halting.running
+        order = torch.arange(going_on, device=running.device)
+        free = (~running[:going_on]).nonzero().flatten()
+        moved = running[going_on:].nonzero().flatten() + going_on
+        order[free] = moved
+        for rows in (self.state, self.output):
+            if rows is not None:
+                rows[free] = rows[moved]
+        self.state = self.state[:going_on]
+        self.output = None if self.output is None else self.output[:going_on]
+        self._select_small(order)
+
+    def select(self, order: Tensor) -> None:
+        """Keep the rows ``order``, (K,) int64."""
+        self.state = self.state[order]
+        self.output = None if self.output is None else self.output[order]
+        self._select_small(order)
+
+    def _select_small(self, order: Tensor) -> None:
+        self.position, self.pooled = self.position[order], self.pooled[order]
+        self.halting = self.halting.select(order)
+
+
+class Batch:
+    """What is known of all rows at the end: outputs, iterations, costs."""
+
+    def __init__(self, count: int, device: torch.device) -> None:
+        self.output: Tensor | None = None
+        self.iterations = torch.zeros(count, dtype=torch.int64, device=device)
+        self.executed = torch.zeros(count, dtype=torch.int64, device=device)
+        self.cost = torch.zeros(count, dtype=torch.float32, device=device)
+
+    def take(self, rows: Rows, chosen: Tensor, steps: int) -> None:
+        """Take over the ``chosen`` ((K,) int64) of ``rows``, which ran ``steps`` iterations."""
+        position = rows.position[chosen]
+        self.executed[position] = steps
+        self.iterations[position] = rows.halting.iterations[chosen]
+        self.cost[position] = act.ponder_cost(rows.halting)[chosen]
+        output = rows.part()
+        if self.output is None and len(chosen) == len(self.iterations):  # none has moved
+            self.output = output
+            return
+        if self.output is None:
+            self.output = output.new_empty(len(self.iterations), *output.shape[1:])
+        self.output[position] = output[chosen]
+
+    def result(self, size: Size, steps: int, scores: Tensor | None) -> BlockResult:
+        """Of the block, once all rows were taken over.
+
+        Args:
+            size: (H, W).
+            steps: Iterations the loop ran.
+            scores: (B, L') or None.
+        """
+        assert self.output is not None
+        return BlockResult(
+            output=images(self.output, size),
+            iterations=self.iterations,
+            executed=self.executed,
+            ponder_cost=self.cost,
+            steps=steps,
+            scores=scores,
+        )
+
+
+class Scores:
+    """The halting scores, where they are asked for."""
+
+    def __init__(self, wanted: bool, count: int, limit: int, device: torch.device) -> None:
+        self.table = torch.full((count, limit), torch.nan, device=device) if wanted else None
+
+    def record(self, rows: Rows, i: int, score: Tensor) -> None:
+        """Keep ``score``, (M,), of those rows that iteration ``i`` counted for."""
+        if self.table is not None:
+            used = rows.halting.iterations == i + 1
+            self.table[rows.position, i] = score.where(used, torch.nan)
+
+
+def start(state: Tensor, limit: int) -> Rows:
+    """All rows at s_0, (B, H * W, C)."""
+    count = len(state)
+    pooled = state.mean(dim=1, dtype=torch.float32) if limit > 1 else state.new_empty(count, 0)
+    position = torch.arange(count, device=state.device)
+    return Rows(position, state, None, pooled, act.initial_state(count, state.device))
+
+
+def iterate(form: BlockForm, rows: Rows, i: int, limit: int, threshold: float, size: Size) -> Tensor:
+    """One iteration of ``rows``; returns the halting scores."""
+    shares = act.output_weight(rows.halting)
+    mean = form.advance(rows.state, rows.output, i, shares, size)
+    if i == limit - 1:
+        score = torch.ones_like(rows.halting.cumulative)
+    else:
+        rows.pooled = rows.pooled + mean
+        assert form.block.halting is not None
+        score = form.block.halting(rows.pooled, mean)
+    rows.halting = act.advance(rows.halting, score, threshold)
+    return score
