@@ -162,14 +162,17 @@ def _iterative(model: nn.Module, calls: list[Call]) -> tuple[tuple[IterativeMacs
 
 @contextmanager
 def _one_iteration(modules: list[AdaptiveModule]) -> Iterator[None]:
-    budgets = [module.budget for module in modules]
+    """And in the plain form: the counter does not know the operators of the other."""
+    before = [(module, module.budget, module.optimized) for module in modules]
     for module in modules:
         module.set_budget(max_iterations=1)
+        module.optimize_for_inference(False)
     try:
         yield
     finally:
-        for module, budget in zip(modules, budgets, strict=True):
+        for module, budget, optimized in before:
             module.budget = budget
+            module.optimize_for_inference(optimized)
 
 
 def _limits(module: AdaptiveModule) -> tuple[int, ...]:

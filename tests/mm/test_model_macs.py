@@ -108,6 +108,16 @@ def test_the_budget_bounds_the_highest_and_stays(c4):
     c4.backbone.set_budget()
 
 
+def test_the_inference_form_costs_the_same_and_stays():
+    model = detector(FPN, narrow_fpn)
+    plain = count_macs(model, (64, 96), 10)
+    for module in iterative(model):
+        module.optimize_for_inference()
+    found = count_macs(model, (64, 96), 10)
+    assert (found.lowest, found.highest) == (plain.lowest, plain.highest)
+    assert all(module.optimized for module in iterative(model))
+
+
 def test_a_plain_detector_is_all_rest():
     cfg = Config.fromfile(config_root() / FPN)
     narrow_fpn(cfg)

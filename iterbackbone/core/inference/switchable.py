@@ -26,6 +26,11 @@ class SwitchableForm(nn.Module):
         self._optimized = False
         self.register_load_state_dict_post_hook(_renew_forms)
 
+    @property
+    def optimized(self) -> bool:
+        """Whether evaluation runs in the inference form."""
+        return self._optimized
+
     def optimize_for_inference(self: Network, enabled: bool = True) -> Network:
         """Run evaluation in the inference form: norms folded, states updated in place.
 
