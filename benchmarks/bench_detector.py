@@ -67,7 +67,7 @@ def run(model, size, proposals, k=None):
 def macs(model, size, proposals, k=None):
     for module in (m for m in model.modules() if isinstance(m, AdaptiveModule)):
         module.set_budget(max_iterations=k)
-    return sum(count_macs(model, size, proposals).highest.values())
+    return sum(count_macs(model, size, proposals).highest().values())
 
 
 def measure(name, args):

@@ -114,7 +114,7 @@ def test_the_inference_form_costs_the_same_and_stays():
     for module in iterative(model):
         module.optimize_for_inference()
     found = count_macs(model, (64, 96), 10)
-    assert (found.lowest, found.highest) == (plain.lowest, plain.highest)
+    assert (found.lowest(), found.highest()) == (plain.lowest(), plain.highest())
     assert all(module.optimized for module in iterative(model))
 
 
