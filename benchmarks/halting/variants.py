@@ -92,10 +92,13 @@ VARIANTS = {
     # the target alone, at other shares and weights, and from a network trained at full depth
     'target30': variant(target=0.3),
     'target60': variant(target=0.6),
-    'target45_weight0': variant(target=0.45, weight=0.0),
-    'target45_weight1e-4': variant(target=0.45, weight=1e-4),
-    'target45_weight1e-3': variant(target=0.45, weight=1e-3),
-    'target45_from_full': variant(target=0.45, options=from_full()),
+    'norm_target30': variant(options=NORM, target=0.3),
+    'norm_target45': variant(options=NORM, target=0.45),
+    'norm_target60': variant(options=NORM, target=0.6),
+    'norm_target45_weight0': variant(options=NORM, target=0.45, weight=0.0),
+    'norm_target45_weight1e-4': variant(options=NORM, target=0.45, weight=1e-4),
+    'norm_target45_weight1e-3': variant(options=NORM, target=0.45, weight=1e-3),
+    'norm_target45_from_full': variant(options={**NORM, **from_full()}, target=0.45),
     # other open questions, on plain ACT
     'masked': variant(options=masked_training()),
     'no_last_relu': variant(dict(type='NoLastReluHook')),

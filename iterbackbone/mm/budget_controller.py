@@ -18,7 +18,7 @@ GAP_SMOOTHING = 5  # rehearsals over which the gap to evaluation is averaged
 SETTLING = 30  # time constant of the loop in training steps: well above SMOOTHING, or it would swing
 SENSITIVITY = 0.15  # share of the MACs that one unit of the bias is worth, about
 RATE = 1.0 / (SENSITIVITY * SETTLING)  # step of the bias for an error of 1
-LARGE = 0.05  # errors beyond are on their way: integrating them would overshoot
+LARGE = 0.1  # errors beyond are on their way: integrating them would overshoot
 
 
 class BudgetController:
@@ -33,7 +33,7 @@ class BudgetController:
     Where it is above the target every halting bias is raised a little after the training
     step, else lowered; what the units have learnt to tell apart stays as it is. The
     integral answers the steady pull of the loss on the same biases, which fades with the
-    learning rate, and the two are set so that the loop is critically damped. The ponder weight
+    learning rate; the two give the loop a damping ratio of 0.7. The ponder weight
     alone cannot do this: a block that has fallen to one iteration has no gradient that would
     lead it back. Wang et al. 2024 (https://arxiv.org/abs/2408.15664) balance the experts of a
     mixture by such a bias.
@@ -86,7 +86,7 @@ class BudgetController:
             return
         error = share - self.target
         small = error.clamp(-LARGE, LARGE)
-        self.pull = torch.clamp(self.pull + RATE * small / (4 * SETTLING), -RATE, RATE)
+        self.pull = torch.clamp(self.pull + RATE * small / (2 * SETTLING), -RATE, RATE)
         step = RATE * error + lr_share * self.pull
         for module in modules:
             for stage in module.iterative_stages():

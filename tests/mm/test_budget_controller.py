@@ -72,12 +72,12 @@ def test_every_bias_moves_by_the_error_and_the_integral():
     controller.observe([call(module, [[3, 4]])], [])
     controller.steer([module])
     rate = 1 / (0.15 * 30)
-    pull = 0.05 * rate / 120  # an error of 0.4 counts 0.05 in the integral
+    pull = 0.1 * rate / 60  # an error of 0.4 counts 0.1 in the integral
     moved = 0.4 * rate + pull  # all MACs: up, towards halting
     assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
     controller.share = torch.tensor(0.58)
     controller.steer([module])
-    moved += -0.02 * rate + pull - 0.02 * rate / 120
+    moved += -0.02 * rate + pull - 0.02 * rate / 60
     assert biases(module) == pytest.approx([b + moved for b in before], rel=1e-6)
 
 
@@ -181,7 +181,7 @@ def test_training_is_steered_after_the_warm_up_only(tmp_path):
     )
     assert [step['scalars']['train/macs_share'] for step in steps] == [1] * 8
     # The bias of L = 3 starts at -3; four of eight steps ask for 0.5 less, and the integral grows.
-    moved = RATE * (4 * 0.5 + 0.05 * (1 + 2 + 3 + 4) / 120)
+    moved = RATE * (4 * 0.5 + 0.1 * (1 + 2 + 3 + 4) / 60)
     assert biases(runner.model.backbone)[0] == pytest.approx(-3 + moved, rel=1e-5)
 
 
