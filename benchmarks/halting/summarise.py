@@ -40,6 +40,11 @@ def right(log):
     return np.equal(test['label'], test['prediction']).astype(float)
 
 
+def pair_of(log):
+    """Only runs of the same seed and length are compared."""
+    return log['seed'], log['epochs']
+
+
 def difference(log, yardstick):
     if yardstick is None or yardstick is log:
         return '-'
@@ -74,7 +79,8 @@ def row(log, yardstick):
     iterations = np.array(log['test']['iterations'])
     total, error = iterations.sum(axis=1), 1 - right(log)
     return (
-        f'{log["variant"]} ({log["seed"]})',
+        f'{log["variant"]} ({log["seed"]})'
+        + (f', {log["epochs"]} epochs' if log['epochs'] != 6 else ''),
         f'{100 * right(log).mean():.1f}',
         difference(log, yardstick),
         f'{100 * np.mean(log["test"]["macs"]) / log["test"]["macs_full"]:.1f}',
@@ -90,10 +96,10 @@ def row(log, yardstick):
 def main():
     args = parse_args()
     logs = [json.loads(gzip.decompress(path.read_bytes())) for path in args.logs]
-    yardsticks = {log['seed']: log for log in logs if log['variant'] == args.yardstick}
+    yardsticks = {pair_of(log): log for log in logs if log['variant'] == args.yardstick}
     print('| ' + ' | '.join(COLUMNS) + ' |\n|' + '---|' * len(COLUMNS))
     for log in logs:
-        print('| ' + ' | '.join(row(log, yardsticks.get(log['seed']))) + ' |')
+        print('| ' + ' | '.join(row(log, yardsticks.get(pair_of(log)))) + ' |')
 
 
 if __name__ == '__main__':
