@@ -15,13 +15,15 @@ FUSED_TYPES = (torch.float32, torch.bfloat16)
 
 
 def conv(x: Tensor, weight: Tensor, like: nn.Conv2d) -> Tensor:
-    """The convolution ``like`` with other weights, (B, C, H, W) -> (B, C', H', W')."""
+    """The convolution ``like`` with other weights, (B, C, H, W) channels_last -> the same."""
+    if _is_product(like):
+        return images(F.linear(pixels(x), weight.flatten(1)), (x.shape[2], x.shape[3]))
     return F.conv2d(x, weight, None, like.stride, like.padding, like.dilation, like.groups)
 
 
 def conv_relu(x: Tensor, weight: Tensor, bias: Tensor, like: nn.Conv2d) -> Tensor:
     """``relu(conv(x) + bias)``, (B, C, H, W) channels_last -> the same."""
-    if like.kernel_size == (1, 1) and like.stride == (1, 1) and like.groups == 1:
+    if _is_product(like):
         rows = pixels(x)
         out = linear_relu(rows.flatten(0, 1), weight.flatten(1), bias)
         return images(out.view(len(x), rows.shape[1], -1), (x.shape[2], x.shape[3]))
@@ -38,6 +40,10 @@ def linear_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if _fused(x):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'relu', [], '')
     return F.linear(x, weight, bias).relu_()
+
+
+def _is_product(conv: nn.Conv2d) -> bool:
+    return conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1
 
 
 def _fused(x: Tensor) -> bool:

@@ -44,6 +44,7 @@ class IterativeBlockForm:
         return run(self.form, state, limit, settings)
 
 
+@torch.inference_mode(False)
 def attach_forms(network: nn.Module) -> None:
     """Run every part of ``network`` that has an inference form in it; also renews old forms.
 
@@ -56,13 +57,23 @@ def attach_forms(network: nn.Module) -> None:
         layer.form = layer_form
     for block, block_form in blocks:
         block.form = block_form
+    _lay_out(network, torch.channels_last)
 
 
+@torch.inference_mode(False)
 def detach_forms(network: nn.Module) -> None:
     """Run ``network`` as it was built."""
+    _lay_out(network, torch.contiguous_format)
     for part in network.modules():
         if isinstance(part, (ConvNorm, IterativeBlock)):
             part.form = None
+
+
+def _lay_out(network: nn.Module, memory_format: torch.memory_format) -> None:
+    """Store kernels as the convolutions want them; else every call would copy them."""
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            part.weight.data = part.weight.data.contiguous(memory_format=memory_format)
 
 
 def _blocks(network: nn.Module) -> Iterator[IterativeBlock]:
