@@ -6,25 +6,33 @@ Writes OUT.md, OUT.json and OUT.png.
 """
 
 import argparse
-import statistics
 from pathlib import Path
 
 import torch
+from speed.arguments import add_sizes
+from speed.budgets import points
 from speed.networks import BASELINES, at_most, baselines, image, iterative, macs_at, macs_of, resnet
-from speed.tables import Row, machine, markdown, save
+from speed.tables import machine, markdown, rows_of, save
 
-from iterbackbone.mm.forward_time import Ratio, forward_seconds
+from iterbackbone.mm.forward_time import forward_seconds
 
 FORMS = {'plain': False, 'optimized': True}
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--input', nargs='+', default=['224x224'], metavar='HxW')
+    add_sizes(parser, '--input', '224x224')
     parser.add_argument('--threads', type=int, nargs='+', default=[1])
     parser.add_argument('--dtype', choices=('float32', 'bfloat16'), default='float32')
     parser.add_argument('--batch', type=int, default=1)
-    parser.add_argument('--iterations', type=int, nargs='+', default=[1, 4, 12, 20, 36], metavar='K')
+    parser.add_argument('--iterations', type=int, nargs='*', default=[1, 4, 12, 36], metavar='K')
+    parser.add_argument(
+        '--shares',
+        type=float,
+        nargs='*',
+        default=[],
+        help='also near these shares of the MACs',
+    )
     parser.add_argument('--forms', nargs='+', choices=FORMS, default=list(FORMS))
     parser.add_argument('--baselines', nargs='*', choices=BASELINES, default=['folded'])
     parser.add_argument('--against', choices=BASELINES, default='eager', help='unit of the ratios')
@@ -37,29 +45,26 @@ def measure(args, size, threads):
     dtype = getattr(torch, args.dtype)
     x = image(args.batch, size, dtype)
     names = tuple(dict.fromkeys([args.against, *args.baselines]))
-    networks = {form: iterative(FORMS[form], dtype) for form in args.forms}
     runs = {f'ResNet-152 {name}': run for name, run in baselines(x, names).items()}
-    full = macs_of(resnet(), size)
-    shares = dict.fromkeys(runs)
-    for form, network in networks.items():
-        for k in args.iterations:
-            name = f'{form} at {k}'
-            runs[name], shares[name] = at_most(network, k, x), macs_at(network, k, size) / full
+    full, shares = macs_of(resnet(), size), {}
+    for form in args.forms:
+        network = iterative(FORMS[form], dtype)
+
+        def share_at(cap, network=network):
+            return macs_at(network, cap, size) / full
+
+        for at, cap in points(args.iterations, args.shares, share_at).items():
+            runs[f'{form} {at}'], shares[f'{form} {at}'] = at_most(network, cap, x), share_at(cap)
     seconds = forward_seconds(runs, args.rounds, threads)
-    unit = seconds[f'ResNet-152 {args.against}']
     setting = f'{size[0]}x{size[1]}, batch {args.batch}, {threads} threads, {args.dtype}'
-    return [
-        Row(setting, name, statistics.median(each), Ratio.of(each, unit), shares[name])
-        for name, each in seconds.items()
-    ]
+    return rows_of(setting, seconds, f'ResNet-152 {args.against}', shares)
 
 
 def main():
     args = parse_args()
     rows = []
     print(machine())
-    for text in args.input:
-        size = tuple(int(n) for n in text.split('x'))
+    for size in args.input:
         for threads in args.threads:
             rows += measure(args, size, threads)
             save(rows, args.out)

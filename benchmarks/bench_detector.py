@@ -6,32 +6,44 @@ a new order: compare ratios of one run, never times of two. Writes OUT.md, OUT.j
 """
 
 import argparse
-import statistics
 from pathlib import Path
+from typing import NamedTuple
 
-from speed.tables import Row, machine, markdown, save
+from speed.budgets import iterations_at, points, set_cap
+from speed.tables import machine, markdown, rows_of, save
 
 from iterbackbone.core.adaptive import AdaptiveModule
-from iterbackbone.mm.forward_time import Ratio, forward_seconds
+from iterbackbone.mm.forward_time import forward_seconds
 from iterbackbone.mm.model_building import build_model, random_input, read_config
 from iterbackbone.mm.model_macs import count_macs
 from iterbackbone.mm.proposals import fixed_proposals
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-PAIRS = {  # name: iterative config, its baseline, input, proposals
-    'FPN': (
+
+
+class Pair(NamedTuple):
+    """Two models that differ in the backbone, their input and number of proposals."""
+
+    iterative: str
+    baseline: str
+    size: tuple[int, int]
+    proposals: int | None
+
+
+PAIRS = {
+    'FPN': Pair(
         'detection/faster-rcnn_iterative-r152_fpn_1x_voc2007.py',
         'detection/faster-rcnn_r152_fpn_1x_voc2007.py',
         (600, 800),
         1000,
     ),
-    'C4': (
+    'C4': Pair(
         'detection/faster-rcnn_iterative-r152-c4_1x_voc2007.py',
         'detection/faster-rcnn_r152-c4_1x_voc2007.py',
         (600, 800),
         300,
     ),
-    'UPerNet': (
+    'UPerNet': Pair(
         'segmentation/upernet-256ch_iterative-r152_4xb4-80k_ade20k-512x512.py',
         'segmentation/upernet-256ch_r152_4xb4-80k_ade20k-512x512.py',
         (512, 512),
@@ -42,50 +54,62 @@ PAIRS = {  # name: iterative config, its baseline, input, proposals
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('models', nargs='*', choices=[*PAIRS, []], default=list(PAIRS))
+    parser.add_argument('--models', nargs='+', choices=PAIRS, default=list(PAIRS))
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--iterations', type=int, nargs='+', default=[1, 4, 12, 36], metavar='K')
+    parser.add_argument('--iterations', type=int, nargs='*', default=[1, 4, 12, 36], metavar='K')
+    parser.add_argument(
+        '--shares',
+        type=float,
+        nargs='*',
+        default=[],
+        help='also near these shares of the MACs',
+    )
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/bench/detector'))
     return parser.parse_args()
 
 
-def run(model, size, proposals, k=None):
-    """A forward pass of the whole model at most at k iterations of each block."""
-    data = random_input(model, size)
+def runner(model, pair):
+    """``cap -> run``: forward passes of the whole model."""
+    data = random_input(model, pair.size)
     modules = [m for m in model.modules() if isinstance(m, AdaptiveModule)]
+    for module in modules:
+        module.optimize_for_inference()
 
-    def forward():
-        for module in modules:
-            module.set_budget(max_iterations=k)
-        with fixed_proposals(model, proposals):
-            model(**data, mode='tensor')
+    def at(cap):
+        def run():
+            set_cap(modules, cap)
+            with fixed_proposals(model, pair.proposals):
+                model(**data, mode='tensor')
 
-    return forward
+        return run
+
+    return at
 
 
-def macs(model, size, proposals, k=None):
-    for module in (m for m in model.modules() if isinstance(m, AdaptiveModule)):
-        module.set_budget(max_iterations=k)
-    return sum(count_macs(model, size, proposals).highest().values())
+def macs_at(found, cap):
+    """MACs of a whole model (ModelMacs) under a cap."""
+    each = (part.rows * part.table.total(iterations_at(part.limits, cap)) for part in found.iterative)
+    return sum(found.rest.values()) + sum(each)
 
 
 def measure(name, args):
-    config, baseline_config, size, proposals = PAIRS[name]
-    model, baseline = (build_model(read_config(CONFIGS / c)) for c in (config, baseline_config))
-    full = macs(baseline, size, proposals)
-    shares = {f'{name} at {k}': macs(model, size, proposals, k) / full for k in args.iterations}
-    for module in (m for m in model.modules() if isinstance(m, AdaptiveModule)):
-        module.optimize_for_inference()
-    runs = {f'{name} ResNet-152': run(baseline, size, proposals)}
-    runs |= {f'{name} at {k}': run(model, size, proposals, k) for k in args.iterations}
+    pair = PAIRS[name]
+    model, baseline = (build_model(read_config(CONFIGS / c)) for c in (pair.iterative, pair.baseline))
+    found, full = (count_macs(m, pair.size, pair.proposals) for m in (model, baseline))
+    unit = macs_at(full, 1)
+
+    def share_at(cap):
+        return macs_at(found, cap) / unit
+
+    at = runner(model, pair)
+    caps = points(args.iterations, args.shares, share_at)
+    runs = {f'{name} ResNet-152': runner(baseline, pair)(1)}
+    runs |= {f'{name} {label}': at(cap) for label, cap in caps.items()}
+    shares = {f'{name} {label}': share_at(cap) for label, cap in caps.items()}
     seconds = forward_seconds(runs, args.rounds, args.threads)
-    unit = seconds[f'{name} ResNet-152']
-    setting = f'{size[0]}x{size[1]}, {args.threads} threads'
-    return [
-        Row(setting, key, statistics.median(t), Ratio.of(t, unit), shares.get(key))
-        for key, t in seconds.items()
-    ]
+    setting = f'{pair.size[0]}x{pair.size[1]}, {args.threads} threads'
+    return rows_of(setting, seconds, f'{name} ResNet-152', shares)
 
 
 def main():

@@ -5,21 +5,21 @@ iterations (halting held), `active at K` stops every image at K iterations by sc
 """
 
 import argparse
-import statistics
 from pathlib import Path
 
 import torch
+from speed.arguments import add_sizes
 from speed.networks import image, macs_at, macs_of, resnet
-from speed.tables import Row, machine, markdown, save
+from speed.tables import machine, markdown, rows_of, save
 
 from iterbackbone import IterativeResNet
 from iterbackbone.core.halting import HaltingUnit
-from iterbackbone.mm.forward_time import Ratio, forward_seconds
+from iterbackbone.mm.forward_time import forward_seconds
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--input', default='320x320', metavar='HxW')
+    add_sizes(parser, '--input', '320x320')
     parser.add_argument('--threads', type=int, nargs='+', default=[2])
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--iterations', type=int, nargs='*', default=[4, 12], metavar='K')
@@ -65,19 +65,17 @@ def measure(args, size, threads):
     shares = {name: macs_at(network, k, size) / full for name, (network, k) in networks.items()}
     seconds = forward_seconds(runs, args.rounds, threads)
     setting = f'{size[0]}x{size[1]}, batch {args.batch}, {threads} threads, training'
-    return [
-        Row(setting, name, statistics.median(t), Ratio.of(t, seconds['ResNet-152']), shares.get(name))
-        for name, t in seconds.items()
-    ]
+    return rows_of(setting, seconds, 'ResNet-152', shares)
 
 
 def main():
     args = parse_args()
     print(machine())
     rows = []
-    for threads in args.threads:
-        rows += measure(args, tuple(int(n) for n in args.input.split('x')), threads)
-        save(rows, args.out)
+    for size in args.input:
+        for threads in args.threads:
+            rows += measure(args, size, threads)
+            save(rows, args.out)
     print(markdown(rows))
 
 

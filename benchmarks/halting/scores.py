@@ -61,7 +61,7 @@ class ForcedDepthHook(Hook):
             norm.momentum = 0.0 if forced else 0.1
 
     def _forced(self, unit: HaltingUnit, _: Any, score: Tensor) -> Tensor | None:
-        if unit not in self.depth or unit.held:
+        if unit not in self.depth or unit.held or not unit.training:
             return None
         i, used = self.step.get(unit, (0, torch.zeros_like(score)))
         share = torch.ones_like(score) if i + 1 == self.depth[unit] else score * (0.98 - used)

@@ -15,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
 
+from .budgets import Cap, iterations_at, set_cap
+
 BASELINES = ('eager', 'folded', 'compiled')
 
 
@@ -62,19 +64,19 @@ def iterative(optimized: bool, dtype: torch.dtype) -> IterativeResNet:
     return IterativeResNet(depth=152).eval().to(dtype).optimize_for_inference(optimized)
 
 
-def at_most(network: IterativeResNet, k: int, x: Tensor) -> Callable[[], object]:
-    """A run at min(L, k) iterations of every stage."""
+def at_most(network: IterativeResNet, cap: Cap, x: Tensor) -> Callable[[], object]:
+    """A run under ``cap``."""
 
     def run() -> object:
-        network.set_budget(max_iterations=k)
+        set_cap([network], cap)
         return network(x)
 
     return run
 
 
-def macs_at(network: IterativeResNet, k: int, size: tuple[int, int]) -> int:
-    """MACs of one image at min(L, k) iterations."""
-    return mac_table(network, size).total([min(k, n) for n in network.max_iterations])
+def macs_at(network: IterativeResNet, cap: Cap, size: tuple[int, int]) -> int:
+    """MACs of one image under ``cap``."""
+    return mac_table(network, size).total(iterations_at(network.max_iterations, cap))
 
 
 def macs_of(network: nn.Module, size: tuple[int, int]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +34,27 @@ class Row:
     seconds: float
     ratio: Ratio
     macs: float | None
+
+
+def rows_of(
+    setting: str,
+    seconds: Mapping[str, Sequence[float]],
+    baseline: str,
+    shares: Mapping[str, float],
+) -> list[Row]:
+    """Of all networks that were timed in the same rounds.
+
+    Args:
+        setting: Input, threads, type.
+        seconds: Of each round, by network.
+        baseline: The network whose time is the unit.
+        shares: Of the baseline's MACs, by network.
+    """
+    unit = seconds[baseline]
+    return [
+        Row(setting, name, statistics.median(each), Ratio.of(each, unit), shares.get(name))
+        for name, each in seconds.items()
+    ]
 
 
 def machine() -> str:

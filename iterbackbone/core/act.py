@@ -57,7 +57,7 @@ def output_weight(state: HaltingState) -> Tensor:
     Returns:
         (B,) float32 in [0, 1].
     """
-    return torch.where(state.running, state.remainder, torch.zeros_like(state.remainder))
+    return torch.where(state.running, state.remainder, 0.0)
 
 
 def advance(state: HaltingState, score: Tensor, threshold: float) -> HaltingState:

@@ -78,12 +78,19 @@ class HaltingUnit(nn.Module):
         Returns:
             h, (B,) float32 in [0, 1]; the constant sigmoid of the initial bias while held.
         """
-        if self.held:
-            return torch.full_like(pooled_state[:, 0], self.initial_bias).sigmoid()
         with torch.autocast(pooled_state.device.type, enabled=False):
-            pooled = [pooled_state, pooled_output]
-            if self.layer_norm:
-                pooled = [F.layer_norm(p, p.shape[1:]) for p in pooled]
-            x = torch.cat(pooled, dim=1)
-            x = F.relu(F.linear(x, self.fc1.weight.float(), self.fc1.bias.float()))
-            return F.linear(x, self.fc2.weight.float(), self.fc2.bias.float()).squeeze(1).sigmoid()
+            return self.score(torch.stack((pooled_state, pooled_output), dim=1))
+
+    def score(self, pooled: Tensor) -> Tensor:
+        """As calling the unit, outside autocast.
+
+        Args:
+            pooled: means of s_i and y_i, (B, 2, C) float32.
+        """
+        if self.held:
+            return torch.full_like(pooled[:, 0, 0], self.initial_bias).sigmoid()
+        if self.layer_norm:
+            pooled = F.layer_norm(pooled, pooled.shape[2:])
+        x = F.linear(pooled.flatten(1), self.fc1.weight.float(), self.fc1.bias.float())
+        x = F.linear(F.relu(x), self.fc2.weight.float(), self.fc2.bias.float())
+        return x.squeeze(1).sigmoid()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..block import DepthwiseSeparableConv, IterativeBlock
-from .folding import affine_of, conv_norm_relu
+from ..halting import HaltingUnit
+from .folding import affine_of
+from .kernels import conv_norm_relu
 from .layout import Size, images, pixels
+from .packing import Kernel
 from .update import update
 
 
 class BlockForm:
     """F_i of a block with the norms folded into the convolutions it shares.
 
-    Reads the block's own weights at every call and keeps no copy of them; only scale and shift of
-    each norm are kept, half as many numbers as the norms have.
+    Keeps no copy of the block's weights; only two numbers a channel of each norm are kept, half
+    as many as the norm has.
 
     Args:
         block: In evaluation mode.
@@ -25,31 +28,50 @@ class BlockForm:
 
     def __init__(self, block: IterativeBlock) -> None:
         self.block = block
-        self.affines = [[affine_of(n) for n in block.norms(i)] for i in range(block.max_iterations)]
+        norms = [[affine_of(n) for n in block.norms(i)] for i in range(block.max_iterations)]
+        self.hidden_norms = [[affine.scaled_sum() for affine in each[:-1]] for each in norms]
+        self.output_norms = [each[-1] for each in norms]
+
+    def hidden_convs(self) -> list[nn.Conv2d]:
+        """The convolutions before the last, one for each norm before the last."""
+        conv2 = self.block.conv2
+        if isinstance(conv2, DepthwiseSeparableConv):
+            return [self.block.conv1, conv2.depthwise, conv2.pointwise]
+        assert isinstance(conv2, nn.Conv2d)
+        return [self.block.conv1, conv2]
+
+
+class BlockRun:
+    """One run of a block's loop.
+
+    Args:
+        form: Of the block.
+    """
+
+    def __init__(self, form: BlockForm) -> None:
+        self.form = form
+        self.kernels = [Kernel(conv) for conv in form.hidden_convs()]
+
+    @property
+    def halting(self) -> HaltingUnit | None:
+        """Of the block; None where L is 1."""
+        return self.form.block.halting
 
     def advance(
-        self, state: Tensor, output: Tensor | None, i: int, shares: Tensor, size: Size
+        self, state: Tensor, output: Tensor | None, onto: Tensor, i: int, shares: Tensor, size: Size
     ) -> Tensor:
-        """s += y_i and output += share * y_i in place; returns mean(y_i), (M, C) float32.
+        """output = onto + share * y_i and s += y_i in place; returns the sum of y_i, (M, C) float32.
 
         Args:
             state: s_{i-1}, (M, H * W, C).
             output: The same; None where it is not wanted yet.
+            onto: The output so far, which may be ``state`` or ``output`` itself.
             i: From 0.
             shares: (M,) float32, 1 - c_{i-1}.
             size: (H, W).
         """
-        hidden = self._hidden(images(state, size), i)
-        weight, affine = self.block.conv3.weight.flatten(1), self.affines[i][-1]
-        return update(hidden, weight, affine, state, output, shares)
-
-    def _hidden(self, x: Tensor, i: int) -> Tensor:
-        """The input of the last convolution: (M, C, H, W) channels_last -> (M, H * W, n)."""
-        block, affines = self.block, self.affines[i]
-        x = conv_norm_relu(x, block.conv1, affines[0])
-        if isinstance(block.conv2, DepthwiseSeparableConv):
-            x = conv_norm_relu(x, block.conv2.depthwise, affines[1])
-            x = conv_norm_relu(x, block.conv2.pointwise, affines[2])
-        else:
-            x = conv_norm_relu(x, block.conv2, affines[1])
-        return pixels(x)
+        x = images(state, size)
+        for kernel, norm in zip(self.kernels, self.form.hidden_norms[i], strict=True):
+            x = conv_norm_relu(x, kernel(x), norm, kernel.conv)
+        weight = self.form.block.conv3.weight.flatten(1)
+        return update(pixels(x), weight, self.form.output_norms[i], state, output, onto, shares)

@@ -1,4 +1,4 @@
-"""A convolution with its norm and ReLU, without the norm's passes over the features."""
+"""A norm in evaluation as two numbers a channel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from . import kernels
+SMALLEST_SCALE = 1e-12  # a channel with a smaller one is constant to rounding
 
 
 class Affine(NamedTuple):
@@ -16,6 +16,24 @@ class Affine(NamedTuple):
 
     scale: Tensor
     shift: Tensor
+
+    def scaled_sum(self) -> ScaledSum:
+        """The same with the addition first; a scale of 0 becomes the smallest one."""
+        small = self.scale.abs() < SMALLEST_SCALE
+        scale = self.scale.masked_fill(small, SMALLEST_SCALE)
+        return ScaledSum(scale.view(1, -1, 1, 1), self.shift / scale)
+
+
+class ScaledSum(NamedTuple):
+    """What a norm does to a channel, as a convolution can do it: ``scale * (x + offset)``.
+
+    Attributes:
+        scale: (1, C, 1, 1) float32.
+        offset: (C,) float32.
+    """
+
+    scale: Tensor
+    offset: Tensor
 
 
 @torch.no_grad()
@@ -37,23 +55,3 @@ def affine_of(norm: nn.Module) -> Affine:
     if norm.bias is not None:
         shift = shift + norm.bias.float()
     return Affine(scale, shift)
-
-
-def conv_norm_relu(x: Tensor, conv: nn.Module, affine: Affine) -> Tensor:
-    """``relu(scale * conv(x) + shift)``: (B, C, H, W) channels_last -> the same.
-
-    The scale goes into the weights just before they are used, or over the output where that is
-    smaller.
-    """
-    assert isinstance(conv, nn.Conv2d)
-    weight, shift = conv.weight.to(x.dtype), affine.shift.to(x.dtype)
-    if weight.numel() > _output_numel(x, conv):
-        scale = affine.scale.to(x.dtype).view(-1, 1, 1)
-        out = kernels.conv(x, weight, conv)
-        return torch.addcmul(shift.view(-1, 1, 1), out, scale, out=out).relu_()
-    weight = (conv.weight * affine.scale.view(-1, 1, 1, 1)).to(x.dtype)
-    return kernels.conv_relu(x, weight, shift, conv)
-
-
-def _output_numel(x: Tensor, conv: nn.Conv2d) -> int:
-    return x.numel() // x.shape[1] // (conv.stride[0] * conv.stride[1]) * conv.out_channels

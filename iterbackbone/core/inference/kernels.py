@@ -1,4 +1,4 @@
-"""Convolutions and products with the ReLU inside, where the device has such kernels.
+"""Convolutions and products with norm and ReLU inside, where the device has such kernels.
 
 oneDNN's fused operators are those that torch.compile calls on CPUs; elsewhere plain ones serve.
 """
@@ -9,42 +9,53 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .folding import Affine, ScaledSum
 from .layout import images, pixels
 
 FUSED_TYPES = (torch.float32, torch.bfloat16)
 
 
-def conv(x: Tensor, weight: Tensor, like: nn.Conv2d) -> Tensor:
-    """The convolution ``like`` with other weights, (B, C, H, W) channels_last -> the same."""
-    if _is_product(like):
-        return images(F.linear(pixels(x), weight.flatten(1)), (x.shape[2], x.shape[3]))
-    return F.conv2d(x, weight, None, like.stride, like.padding, like.dilation, like.groups)
+def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) -> Tensor:
+    """``relu(norm(conv(x)))``, (B, C, H, W) channels_last -> the same, without further passes.
 
-
-def conv_relu(x: Tensor, weight: Tensor, bias: Tensor, like: nn.Conv2d) -> Tensor:
-    """``relu(conv(x) + bias)``, (B, C, H, W) channels_last -> the same."""
-    if _is_product(like):
+    Args:
+        x: Features.
+        weight: The kernel, which may be laid out as oneDNN wants it.
+        norm: Of the output channels.
+        like: Gives stride, padding, dilation and groups.
+    """
+    scale, offset = norm.scale.to(x.dtype), norm.offset.to(x.dtype)
+    if not fused(x):
+        weight, shift = weight * scale.transpose(0, 1), scale.flatten() * offset
+        out = F.conv2d(x, weight, shift, like.stride, like.padding, like.dilation, like.groups)
+        return out.relu_()
+    if _is_large_product(x, like) and not weight.is_mkldnn:
         rows = pixels(x)
-        out = linear_relu(rows.flatten(0, 1), weight.flatten(1), bias)
-        return images(out.view(len(x), rows.shape[1], -1), (x.shape[2], x.shape[3]))
-    if _fused(x):
-        return torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, like.padding, like.stride, like.dilation, like.groups, 'relu', [], ''
+        out = torch.ops.mkldnn._linear_pointwise.binary(
+            rows.flatten(0, 1), scale.flatten(1), weight.flatten(1), offset, 'mul'
         )
-    out = F.conv2d(x, weight, bias, like.stride, like.padding, like.dilation, like.groups)
-    return out.relu_()
+        return images(out.relu_().view(*rows.shape[:2], like.out_channels), (x.shape[2], x.shape[3]))
+    return torch.ops.mkldnn._convolution_pointwise.binary(
+        *(x, scale, weight, offset),
+        *(like.padding, like.stride, like.dilation, like.groups),
+        *('mul', None, 'relu', [], None),
+    )
 
 
-def linear_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``relu(x @ weight.T + bias)``, (P, C) -> (P, C')."""
-    if _fused(x):
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'relu', [], '')
-    return F.linear(x, weight, bias).relu_()
+def linear_norm_relu(x: Tensor, weight: Tensor, norm: Affine) -> Tensor:
+    """``relu(norm(x @ weight.T))``, (P, C) -> (P, C'), all of one type."""
+    if x.device.type != 'cpu':  # passes over the product cost more than one over the weights
+        return F.linear(x, weight * norm.scale.view(-1, 1), norm.shift).relu_()
+    out = F.linear(x, weight)
+    return torch.addcmul(norm.shift, out, norm.scale, out=out).relu_()
 
 
-def _is_product(conv: nn.Conv2d) -> bool:
-    return conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1
-
-
-def _fused(x: Tensor) -> bool:
+def fused(x: Tensor) -> bool:
+    """Whether oneDNN takes ``x``."""
     return x.device.type == 'cpu' and x.dtype in FUSED_TYPES and torch.backends.mkldnn.is_available()
+
+
+def _is_large_product(x: Tensor, conv: nn.Conv2d) -> bool:
+    """A 1x1 convolution with more weights than outputs, for which oneDNN has a slow path."""
+    is_product = conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1
+    return is_product and conv.in_channels > len(x) * x.shape[2] * x.shape[3]

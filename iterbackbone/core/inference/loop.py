@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..execution import BlockResult
 from ..settings import RunSettings
-from .block_form import BlockForm
+from .block_form import BlockForm, BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start
 
@@ -21,20 +21,18 @@ def run_form(form: BlockForm, x: Tensor, limit: int, settings: RunSettings) -> B
         limit: L'.
         settings: Threshold and what to record.
     """
-    count, size = len(x), (x.shape[2], x.shape[3])
+    run, count, size = BlockRun(form), len(x), (x.shape[2], x.shape[3])
     rows, batch = start(pixels(x), limit), Batch(count, x.device)
     scores = Scores(settings.record_scores, count, limit, x.device)
     for i in range(limit):
-        score = iterate(form, rows, i, limit, settings.threshold, size)
+        score = iterate(run, rows, i, limit, settings.threshold, size)
         scores.record(rows, i, score)
         running = rows.halting.running
-        going_on = 0 if i == limit - 1 else int(running.sum())
+        going_on = 0 if i == limit - 1 else sum(running.tolist())
         if going_on == 0:
             break
         if going_on < len(running):
             batch.take(rows, (~running).nonzero().flatten(), i + 1)
             rows.drop_halted(going_on)
-        if rows.output is None:
-            rows.output = rows.state.clone()
     batch.take(rows, torch.arange(len(rows.position), device=x.device), i + 1)
     return batch.result(size, i + 1, scores.table)

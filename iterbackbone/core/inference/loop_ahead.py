@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..execution import BlockResult
 from ..settings import RunSettings
-from .block_form import BlockForm
+from .block_form import BlockForm, BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start
 
@@ -40,12 +40,12 @@ class Running:
 
 def run_ahead(form: BlockForm, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
     """As :func:`~iterbackbone.core.inference.loop.run_form`, ``executed`` being what was run."""
-    count, size = len(x), (x.shape[2], x.shape[3])
+    run, count, size = BlockRun(form), len(x), (x.shape[2], x.shape[3])
     rows, batch = start(pixels(x), limit), Batch(count, x.device)
     scores = Scores(settings.record_scores, count, limit, x.device)
     before: Running | None = None
     for i in range(limit):
-        score = iterate(form, rows, i, limit, settings.threshold, size)
+        score = iterate(run, rows, i, limit, settings.threshold, size)
         scores.record(rows, i, score)
         if i == limit - 1:
             break
@@ -53,8 +53,6 @@ def run_ahead(form: BlockForm, x: Tensor, limit: int, settings: RunSettings) -> 
         going_on = len(rows.position) if before is None else before.count()
         if going_on == 0:
             break
-        if rows.output is None:
-            rows.output = rows.state.clone()
         if before is not None and going_on <= WORTH_MOVING * len(rows.position):
             order = before.rows.argsort(descending=True, stable=True)
             batch.take(rows, order[going_on:], i + 1)

@@ -12,7 +12,8 @@ from ..execution import BlockResult
 from ..settings import RunSettings
 from ..stage import ConvNorm
 from .block_form import BlockForm
-from .folding import affine_of, conv_norm_relu
+from .folding import affine_of
+from .kernels import conv_norm_relu
 from .loop import run_form
 from .loop_ahead import run_ahead
 
@@ -22,14 +23,15 @@ class ConvNormForm:
 
     def __init__(self, layer: ConvNorm) -> None:
         self.layer = layer
-        self.affine = affine_of(layer.norm)
+        self.norm = affine_of(layer.norm).scaled_sum()
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         x = x.contiguous(memory_format=torch.channels_last)
-        return conv_norm_relu(x, self.layer.conv, self.affine)
+        conv = self.layer.conv
+        return conv_norm_relu(x, conv.weight.to(x.dtype), self.norm, conv)
 
 
 class IterativeBlockForm:
@@ -41,7 +43,8 @@ class IterativeBlockForm:
     @torch.no_grad()
     def __call__(self, state: Tensor, limit: int, settings: RunSettings) -> BlockResult:
         run = run_ahead if state.is_cuda else run_form
-        return run(self.form, state, limit, settings)
+        with torch.autocast(state.device.type, enabled=False):
+            return run(self.form, state, limit, settings)
 
 
 @torch.inference_mode(False)

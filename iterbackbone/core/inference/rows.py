@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import act
 from ..execution import BlockResult
-from .block_form import BlockForm
+from .block_form import BlockRun
 from .layout import Size, images
 
 
@@ -20,7 +20,7 @@ class Rows:
     position: Tensor  # (M,)
     state: Tensor  # (M, H * W, C)
     output: Tensor | None  # the same; None as long as it equals the state
-    pooled: Tensor  # (M, C) float32
+    pooled: Tensor  # (M, 2, C) float32, means of state and y
     halting: act.HaltingState
 
     def part(self) -> Tensor:
@@ -109,21 +109,28 @@ class Scores:
 
 def start(state: Tensor, limit: int) -> Rows:
     """All rows at s_0, (B, H * W, C)."""
-    count = len(state)
-    pooled = state.mean(dim=1, dtype=torch.float32) if limit > 1 else state.new_empty(count, 0)
+    count, _, channels = state.shape
+    pooled = torch.empty(count, 2, channels, dtype=torch.float32, device=state.device)
+    if limit > 1:
+        torch.mean(state, dim=1, dtype=torch.float32, out=pooled[:, 0])
     position = torch.arange(count, device=state.device)
     return Rows(position, state, None, pooled, act.initial_state(count, state.device))
 
 
-def iterate(form: BlockForm, rows: Rows, i: int, limit: int, threshold: float, size: Size) -> Tensor:
+def iterate(run: BlockRun, rows: Rows, i: int, limit: int, threshold: float, size: Size) -> Tensor:
     """One iteration of ``rows``; returns the halting scores."""
+    onto = rows.part()
+    if i > 0 and rows.output is None:  # the first iteration's weight is 1: output and state agree
+        rows.output = torch.empty_like(rows.state)
     shares = act.output_weight(rows.halting)
-    mean = form.advance(rows.state, rows.output, i, shares, size)
+    total = run.advance(rows.state, rows.output, onto, i, shares, size)
     if i == limit - 1:
         score = torch.ones_like(rows.halting.cumulative)
     else:
-        rows.pooled = rows.pooled + mean
-        assert form.block.halting is not None
-        score = form.block.halting(rows.pooled, mean)
+        state_mean, mean = rows.pooled.unbind(1)
+        torch.div(total, rows.state.shape[1], out=mean)
+        state_mean.add_(mean)
+        assert run.halting is not None
+        score = run.halting.score(rows.pooled)
     rows.halting = act.advance(rows.halting, score, threshold)
     return score
