@@ -5,7 +5,7 @@ from __future__ import annotations
 from .commands import SETUPTOOLS, install, install_torch
 from .description import Environment, Finding, numbers
 from .failures import failure
-from .openmmlab_checks import OPENMMLAB_CHECKS, check_families
+from .openmmlab_checks import FRAMEWORKS, OPENMMLAB_CHECKS
 
 # As in setup.py, which tests hold them to.
 LOWEST_PYTHON = (3, 10)
@@ -16,14 +16,14 @@ NEW_ENVIRONMENT = 'python3.11 -m venv .venv && source .venv/bin/activate'
 
 def findings(env: Environment) -> list[Finding]:
     """One finding a check, in the order in which errors are to be mended."""
-    found = [check_python(env), check_setuptools(env), check_families(env)]
+    found = [check_python(env), check_setuptools(env)]
     broken: list[str] = []
     for check in (check_torch, check_numpy, check_torchvision, *OPENMMLAB_CHECKS, check_iterbackbone):
         finding = check(env, broken)
         if finding is None:
             continue
         found.append(finding)
-        if finding.level == 'error':
+        if finding.level == 'error' and finding.check not in FRAMEWORKS:
             broken.append(finding.check)
     return found
 
@@ -83,6 +83,8 @@ def check_torchvision(env: Environment, broken: list[str]) -> Finding:
     torch = str(env.outcomes['torch'].facts.get('version', env.distributions.get('torch', '')))
     version = env.distributions.get('torchvision', '')
     mend = install_torch(env, torch)
+    if outcome.missing and env.outcomes['mmengine'].missing:
+        return Finding('torchvision', 'ok', 'not installed, only OpenMMLab needs it')
     if outcome.missing:
         return Finding('torchvision', 'warning', 'not installed, OpenMMLab needs it', mend)
     if not outcome.error:

@@ -21,9 +21,15 @@ def owners(env: Environment, module: str) -> list[str]:
     return [name for name in OWNERS[module] if name in env.distributions]
 
 
+def installed_owners(env: Environment) -> list[str]:
+    """All of OpenMMLab's distributions that are installed."""
+    return [name for module in OWNERS for name in owners(env, module)]
+
+
 def has_originals(env: Environment) -> bool:
-    """Whether the original mmengine is installed, not its maintained build."""
-    return owners(env, 'mmengine')[:1] in (['mmengine'], ['mmengine-lite'])
+    """Whether original distributions are installed, and no maintained build."""
+    names = installed_owners(env)
+    return bool(names) and not any(name.startswith('onedl-') for name in names)
 
 
 def pinned(env: Environment, *names: str) -> str:
@@ -53,16 +59,15 @@ def install_torch(env: Environment, version: str) -> str:
 
 def install_mmcv(env: Environment) -> str:
     """Compiles mmcv for the torch that is installed, with CUDA where torch sees a GPU."""
-    found = owners(env, 'mmcv')
-    uninstall = ''
-    if found[:1] == [WITHOUT_OPERATORS]:
-        uninstall = f'pip uninstall -y {WITHOUT_OPERATORS} && '
-        what = f'mmcv=={env.distributions[WITHOUT_OPERATORS]}'
-    elif found:
-        what = f'{found[0]}=={env.distributions[found[0]]}'
+    installed = {name: env.distributions[name] for name in owners(env, 'mmcv')}
+    if has_originals(env):
+        version = next(iter(installed.values()), '')
+        name = 'mmcv'
+        what = f'mmcv=={version}' if () < numbers(version) < (2, 2) else "'mmcv<2.2'"
     else:
-        what = "'mmcv<2.2'" if has_originals(env) else pinned(env, 'onedl-mmcv')
-    name = what.strip("'").split('=')[0].split('<')[0]
+        name = 'onedl-mmcv'
+        what = f'{name}=={installed.get(name, env.pins[name])}'
+    uninstall = f'pip uninstall -y {WITHOUT_OPERATORS} && ' if WITHOUT_OPERATORS in installed else ''
     cuda = 'FORCE_CUDA=1 ' if env.outcomes['torch'].facts.get('gpu') else ''
     return (
         f'{uninstall}{cuda}MMCV_WITH_OPS=1 pip install --no-build-isolation --no-deps '
@@ -72,10 +77,8 @@ def install_mmcv(env: Environment) -> str:
 
 def keep_one_family(env: Environment) -> str:
     """Uninstalls all of OpenMMLab's that is installed, and installs the maintained builds of it."""
-    modules = [module for module in OWNERS if owners(env, module)]
-    installed = [name for module in modules for name in owners(env, module)]
-    kept = [OWNERS[module][0] for module in modules]
+    kept = [names[0] for module, names in OWNERS.items() if owners(env, module)]
     return (
-        f'pip uninstall -y {" ".join(installed)} && MMCV_WITH_OPS=1 pip install --no-build-isolation '
-        f'{pinned(env, *kept)}'
+        f'pip uninstall -y {" ".join(installed_owners(env))} && '
+        f'MMCV_WITH_OPS=1 pip install --no-build-isolation {pinned(env, *kept)}'
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from .commands import OWNERS, SETUPTOOLS, install
+from .commands import OWNERS, SETUPTOOLS, has_originals, install, install_mmcv
 from .description import Environment, Finding
 
 # What numpy, and what was built for numpy 1, say under numpy 2.
 BUILT_FOR_NUMPY_1 = 'NumPy 1|Numpy is not available|_ARRAY_API|multiarray failed|size changed'
 SYSTEM_LIBRARY = r'lib(GL|glib|gthread)\S*: cannot open shared object'
+NEWER_MMCV = 'MMCV==.* is used but incompatible'
 NO_MODULE = r"No module named '(\w+)'"
 DISTRIBUTIONS = {  # named otherwise than their module
     'cv2': 'opencv-python',
@@ -29,6 +30,8 @@ def failure(env: Environment, check: str, error: str, broken: list[str]) -> Find
         broken: What it needs and what is an error already.
     """
     module = re.search(NO_MODULE, error)
+    if has_originals(env) and re.search(NEWER_MMCV, error):
+        return Finding(check, 'error', error, install_mmcv(env))
     if re.search(BUILT_FOR_NUMPY_1, error):
         return _built_for_numpy_1(env, check, error)
     if re.search(SYSTEM_LIBRARY, error):
@@ -39,7 +42,7 @@ def failure(env: Environment, check: str, error: str, broken: list[str]) -> Find
         name = DISTRIBUTIONS.get(module[1], module[1])
         return Finding(check, 'error', f'needs {name}: {error}', install(env, name))
     if broken:
-        return Finding(check, 'error', f'works once {" and ".join(broken)} is mended: {error}')
+        return Finding(check, 'error', f'mend {" and ".join(broken)} first: {error}')
     return Finding(check, 'error', error)
 
 

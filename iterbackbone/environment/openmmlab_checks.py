@@ -10,6 +10,7 @@ from .commands import (
     install,
     install_mmcv,
     install_torch,
+    installed_owners,
     keep_one_family,
     owners,
 )
@@ -23,11 +24,11 @@ LAST_TORCH_OF_ORIGINALS = '2.5.1'  # torch 2.6 reads weights only unless told ot
 TEXT_PACKAGES = ('ftfy', 'regex')  # mmseg imports them, its original does not require them
 
 
-def check_families(env: Environment) -> Finding:
+def check_families(env: Environment, broken: list[str]) -> Finding:
     """Maintained builds and originals own the same import names."""
-    found = {module: owners(env, module) for module in OWNERS}
-    names = [name for each in found.values() for name in each]
-    doubled = [' and '.join(each) for each in found.values() if len(each) > 1]
+    names = installed_owners(env)
+    found = [owners(env, module) for module in OWNERS]
+    doubled = [' and '.join(each) for each in found if len(each) > 1]
     maintained = [name for name in names if name.startswith('onedl-')]
     if doubled:
         reason = f'side by side, each overwrites files of the other: {"; ".join(doubled)}'
@@ -83,15 +84,18 @@ def check_mmengine(env: Environment, broken: list[str]) -> Finding:
 def check_mmcv(env: Environment, broken: list[str]) -> Finding:
     """mmcv's compiled operators on the CPU."""
     outcome = env.outcomes['mmcv']
-    needing = [module for module in NEED_OPERATORS if not env.outcomes[module].missing]
-    level = 'error' if needing else 'warning'
+    users = [module for module in FRAMEWORKS if not env.outcomes[module].missing]
+    if outcome.missing and not users:
+        return Finding('mmcv', 'ok', f'not installed, only {", ".join(FRAMEWORKS)} need it')
     if outcome.missing:
-        reason = f'not installed, {" and ".join(needing or FRAMEWORKS)} need it'
-        return Finding('mmcv', level, reason, install_mmcv(env))
+        return Finding(
+            'mmcv', 'error', f'not installed, needed by {", ".join(users)}', install_mmcv(env)
+        )
     version = _version(env, 'mmcv')
     if not outcome.error:
         return Finding('mmcv', 'ok', f'{version}, NMS and RoIAlign run on the CPU')
     if re.search(r"No module named 'mmcv\.", outcome.error):
+        level = 'error' if set(users) & set(NEED_OPERATORS) else 'warning'
         reason = f'{version} has no compiled operators, {" and ".join(NEED_OPERATORS)} need them'
         return Finding('mmcv', level, reason, install_mmcv(env))
     if broken:
@@ -150,6 +154,7 @@ def _version(env: Environment, module: str) -> str:
 OPENMMLAB_CHECKS = (
     check_opencv,
     check_pycocotools,
+    check_families,
     check_mmengine,
     check_mmcv,
     check_mmcv_on_gpu,

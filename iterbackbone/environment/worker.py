@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+COLOURS = r'\x1b\[[\d;]*m'  # of a terminal
 
 
 def probe_torch() -> dict[str, Any]:
@@ -168,7 +171,8 @@ def run(name: str) -> dict[str, Any]:
     try:
         return {'name': name, 'facts': probe()}
     except BaseException as error:  # an import may raise anything, SystemExit too
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        text = re.sub(COLOURS, '', str(error))
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         return {'name': name, 'error': ': '.join([type(error).__name__, *lines[:1]])}
 
 

@@ -29,7 +29,7 @@ def test_a_good_environment_has_nothing_to_mend(env):
 
 def test_one_line_each_in_the_order_of_mending():
     assert [each.check for each in findings(changed(torch=of(gpu='NVIDIA H200')))] == [
-        *('python', 'setuptools', 'families', 'torch', 'numpy', 'torchvision', 'cv2', 'pycocotools'),
+        *('python', 'setuptools', 'torch', 'numpy', 'torchvision', 'cv2', 'pycocotools', 'families'),
         *('mmengine', 'mmcv', 'mmcv on the GPU', 'mmdet', 'mmseg', 'mmpretrain', 'iterbackbone'),
     ]
 
@@ -83,6 +83,8 @@ def test_torchvision_of_another_torch(torch, reason, pair):
 def test_no_torchvision():
     env = changed(torchvision=MISSING)
     assert_finding(env, 'torchvision', 'warning', 'not installed', PAIR)
+    env = changed(env, mmengine=MISSING)
+    assert_finding(env, 'torchvision', 'ok', 'only OpenMMLab needs it', '')
 
 
 def test_no_numpy():

@@ -30,6 +30,8 @@ def test_both_families():
         f'{SEVERAL} onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 onedl-mmsegmentation==1.4.2'
     )
     assert_finding(env, 'families', 'error', reason, command)
+    env = changed(env, mmcv=UNDEFINED)
+    assert_finding(env, 'mmcv', 'error', f'^mend families first: {UNDEFINED}', '')
 
 
 def test_mixed_families():
@@ -79,9 +81,17 @@ def test_mmcv(outcome, reason):
 
 def test_no_mmcv():
     env = changed(mmcv=MISSING, without=['onedl-mmcv'])
-    assert_finding(env, 'mmcv', 'error', 'not installed, mmdet and mmseg need it', REBUILD)
+    assert_finding(env, 'mmcv', 'error', 'needed by mmdet, mmseg, mmpretrain$', REBUILD)
     env = changed(ORIGINALS, mmcv=MISSING, without=['mmcv'])
-    assert_finding(env, 'mmcv', 'error', 'mmdet need', f"{BUILD}mmcv 'mmcv<2.2'")
+    assert_finding(env, 'mmcv', 'error', 'needed by mmdet$', f"{BUILD}mmcv 'mmcv<2.2'")
+    env = changed(env, mmdet=MISSING)
+    assert_finding(env, 'mmcv', 'ok', 'only mmdet, mmseg, mmpretrain need it', '')
+
+
+def test_an_original_mmcv_that_the_original_mmdet_refuses():
+    error = 'AssertionError: MMCV==2.2.0 is used but incompatible. Please install mmcv<2.2.0.'
+    env = changed(ORIGINALS, distributions={'mmcv': '2.2.0'}, mmdet=error)
+    assert_finding(env, 'mmdet', 'error', error, f"{BUILD}mmcv 'mmcv<2.2'")
 
 
 def test_mmcv_lite():
@@ -136,5 +146,6 @@ def test_mmseg_without_its_text_packages():
 
 def test_what_only_suffers_says_what_to_mend_first():
     error = "ImportError: cannot import name 'nms'"
-    env = changed(mmcv=UNDEFINED, mmdet=error)
-    assert_finding(env, 'mmdet', 'error', f'works once mmcv is mended: {error}', '')
+    env = changed(mmcv=UNDEFINED, mmdet=error, mmseg=error)
+    for check in ('mmdet', 'mmseg'):
+        assert_finding(env, check, 'error', f'^mend mmcv first: {error}$', '')
