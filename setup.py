@@ -9,20 +9,25 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r"__version__ = '(.+)'", (ROOT / 'iterbackbone/__init__.py').read_text())[1]
-SHIPPED = ('configs', 'tools')  # top-level folders that travel inside the package, as in mmdet
+# What travels inside the package, where OpenMMLab's tools and mim look for it, as in mmdet.
+SHIPPED = ('configs', 'tools', 'requirements/constraints.txt', 'model-index.yml')
 
 
 class BuildWithConfigs(build_py):
-    """Copies configs/ and tools/ to iterbackbone/.mim/, where OpenMMLab's tools look for them."""
+    """Copies what is shipped to iterbackbone/.mim/."""
 
     def run(self):
         super().run()
         if self.editable_mode:  # the checkout's own folders are used
             return
-        for folder in SHIPPED:
-            target = Path(self.build_lib, 'iterbackbone', '.mim', folder)
-            ignore = shutil.ignore_patterns('__pycache__')
-            shutil.copytree(ROOT / folder, target, dirs_exist_ok=True, ignore=ignore)
+        for name in SHIPPED:
+            source, target = ROOT / name, Path(self.build_lib, 'iterbackbone', '.mim', name)
+            if source.is_dir():
+                ignore = shutil.ignore_patterns('__pycache__')
+                shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignore)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
 
 
 REPORT = ['plotly>=6.0', 'jinja2>=3.1', 'pillow>=9.4', 'scipy>=1.10', 'matplotlib>=3.7']

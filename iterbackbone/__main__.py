@@ -1,24 +1,26 @@
-"""Prints paths for use with OpenMMLab's own tools.
+"""Prints paths for use with OpenMMLab's own tools, and checks the environment.
 
 python -m iterbackbone config                     lists the configs
 python -m iterbackbone config detection/NAME.py   prints that config's path
 python -m iterbackbone tool mmdet train           prints the path of mmdet's tools/train.py
 python -m iterbackbone tool iterbackbone analyze_iterations   and of this package's own
+python -m iterbackbone check                      what this environment lacks, and how to mend it
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+from .environment import command_line
+from .files import shipped
 
 
 def config_root() -> Path:
     """The configs inside the installed package, or beside it in a checkout."""
-    shipped = PACKAGE / '.mim' / 'configs'
-    return shipped if shipped.is_dir() else PACKAGE.parent / 'configs'
+    return shipped('configs')
 
 
 def config_names() -> list[str]:
@@ -72,7 +74,11 @@ def main() -> None:
     tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
     tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')
     tool.add_argument('name', help='such as train, test')
+    check = commands.add_parser('check', help='say what this environment lacks and how to mend it')
+    command_line.add_options(check)
     args = parser.parse_args()
+    if args.command == 'check':
+        sys.exit(command_line.run(args))
     try:
         if args.command == 'tool':
             print(tool_path(args.package, args.name))

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files of the repository's root, and files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+PACKAGE = Path(__file__).parent
+
+
+def shipped(name: str) -> Path:
+    """A file or folder of the repository's root, such as 'configs'.
+
+    It travels inside the installed package; in a checkout it lies beside it.
+    """
+    path = PACKAGE / '.mim' / name
+    return path if path.exists() else PACKAGE.parent / name
 
 
 @contextmanager

@@ -1,19 +1,15 @@
-"""The command line that prints paths, and the wheel that ships what they point to."""
+"""The command line that prints paths."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from iterbackbone import __version__
 from iterbackbone.__main__ import config_names, config_path, config_root, tool_path
 
-ROOT = Path(__file__).parents[1]
 NAME = 'detection/faster-rcnn_iterative-r50_fpn_1x_voc2007.py'
 
 
@@ -61,26 +57,3 @@ def test_command_line():
     wrong = run('-m', 'iterbackbone', 'config', 'resnet')
     assert wrong.returncode == 2
     assert "got 'resnet'" in wrong.stderr
-
-
-def test_the_wheel_ships_configs_and_tools(tmp_path):
-    source = tmp_path / 'source'  # building leaves files in the tree
-    skipped = shutil.ignore_patterns('.venv', '.git', 'data', 'work_dirs', 'build', '*.egg-info')
-    shutil.copytree(ROOT, source, ignore=skipped)
-    options = ['--no-deps', '--no-build-isolation', '--wheel-dir', tmp_path]
-    built = run('-m', 'pip', 'wheel', '--quiet', *options, source)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.glob('*.whl')
-    assert wheel.name.startswith(f'iterbackbone-{__version__}-')
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / 'site')
-    shipped = tmp_path / 'site' / 'iterbackbone'
-    assert (shipped / 'py.typed').is_file()
-    assert (shipped / '.mim' / 'tools' / 'quickstart.py').is_file()
-    here = {p.relative_to(ROOT / 'configs') for p in (ROOT / 'configs').rglob('*.py')}
-    there = {p.relative_to(shipped / '.mim/configs') for p in (shipped / '.mim/configs').rglob('*.py')}
-    assert here == there
-    listed = run('-m', 'iterbackbone', 'config', cwd=tmp_path / 'site')
-    assert listed.stdout.split() == config_names()
-    path = run('-m', 'iterbackbone', 'config', Path(NAME).stem, cwd=tmp_path / 'site').stdout.strip()
-    assert path == str(shipped / '.mim/configs' / NAME)
