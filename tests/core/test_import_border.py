@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from blocked_runs import OPENMMLAB, run
 
 import iterbackbone
 
 PACKAGE = Path(iterbackbone.__file__).parent
-OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'}
 WORKER = 'environment/worker.py'  # tries what an environment holds, in a process of its own
-BLOCK = """
-import sys
-
-class Block:
-    def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {blocked!r}:
-            raise ImportError(f'{{name}} is blocked')
-
-sys.meta_path.insert(0, Block())
-sys.path.insert(0, {root!r})
-"""
-
-
-def run(statement: str, blocked: set[str]) -> subprocess.CompletedProcess:
-    """Run ``statement`` in a fresh interpreter in which ``blocked`` cannot be imported."""
-    code = BLOCK.format(blocked=sorted(blocked), root=str(PACKAGE.parent)) + statement
-    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize('name', sorted(OPENMMLAB | {'torch'}))
