@@ -46,7 +46,9 @@ def measure(args, size, threads):
     x = image(args.batch, size, dtype)
     names = tuple(dict.fromkeys([args.against, *args.baselines]))
     runs = {f'ResNet-152 {name}': run for name, run in baselines(x, names).items()}
-    full, shares = macs_of(resnet(), size), {}
+    full, smaller = macs_of(resnet(), size), resnet(50).to(dtype)
+    runs['ResNet-50 eager'] = lambda: smaller(x)  # how closely time follows MACs in plain networks
+    shares = {'ResNet-50 eager': macs_of(resnet(50), size) / full}
     for form in args.forms:
         network = iterative(FORMS[form], dtype)
 

@@ -53,16 +53,20 @@ def iterative(execution, k=None):
     return network
 
 
+def trained(network):
+    network.train()  # mmdet's returns nothing
+    return network
+
+
 def measure(args, size, threads):
     x = image(args.batch, size, torch.float32)
     networks = {'masked': (iterative('masked'), 36), 'active': (iterative('active'), 36)}
     networks |= {f'active at {k}': (iterative('active', k), k) for k in args.iterations}
-    baseline = resnet()
-    baseline.train()
     full = macs_of(resnet(), size)
-    runs = {'ResNet-152': step(baseline, x)}
+    runs = {f'ResNet-{depth}': step(trained(resnet(depth)), x) for depth in (152, 50)}
     runs |= {name: step(network, x) for name, (network, _) in networks.items()}
     shares = {name: macs_at(network, k, size) / full for name, (network, k) in networks.items()}
+    shares['ResNet-50'] = macs_of(resnet(50), size) / full
     seconds = forward_seconds(runs, args.rounds, threads)
     setting = f'{size[0]}x{size[1]}, batch {args.batch}, {threads} threads, training'
     return rows_of(setting, seconds, 'ResNet-152', shares)

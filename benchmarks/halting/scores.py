@@ -60,8 +60,11 @@ class ForcedDepthHook(Hook):
         for norm in self.norms:
             norm.momentum = 0.0 if forced else 0.1
 
+    def after_train_iter(self, *_: Any, **__: Any) -> None:
+        self.depth = {}
+
     def _forced(self, unit: HaltingUnit, _: Any, score: Tensor) -> Tensor | None:
-        if unit not in self.depth or unit.held or not unit.training:
+        if unit not in self.depth or unit.held:
             return None
         i, used = self.step.get(unit, (0, torch.zeros_like(score)))
         share = torch.ones_like(score) if i + 1 == self.depth[unit] else score * (0.98 - used)
