@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from gloo_ranks import RANKS, gathered, spawn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .networks import MAX_ITERATIONS, blocks, images, tiny_net
 
 pytestmark = pytest.mark.slow
-RANKS = 2
-
 
 class CountingSyncBatchNorm(nn.BatchNorm2d):
     """Stands in for SyncBatchNorm, which refuses CPU tensors: one collective call a forward."""
@@ -39,31 +37,12 @@ class Loss(nn.Module):
         return sum(f.mean() for f in self.net(x)) + 0.1 * self.net.ponder_cost().mean()
 
 
-def spawn(function, tmp_path, *args):
-    """Run ``function(rank, *args)`` in both ranks of a gloo group."""
-    mp.spawn(_start, args=(function, f'file://{tmp_path}/group', *args), nprocs=RANKS)
-
-
-def _start(rank, function, init_method, *args):
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    dist.init_process_group('gloo', init_method=init_method, rank=rank, world_size=RANKS)
-    function(rank, *args)
-    dist.destroy_process_group()
-
-
 def set_halting(net, rank):
     """Rank 0 runs everything, rank 1 stops everywhere at the first iteration."""
     with torch.no_grad():
         for block in blocks(net):
             block.halting.fc2.weight.zero_()
             block.halting.fc2.bias.fill_(-8.0 if rank == 0 else 8.0)
-
-
-def gathered(tensor):
-    parts = [torch.zeros_like(tensor) for _ in range(RANKS)]
-    dist.all_gather(parts, tensor)
-    return parts
 
 
 def train(rank, execution, with_cp):
