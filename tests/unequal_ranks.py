@@ -28,7 +28,8 @@ class UnequalRanks(Hook):
                 module.register_forward_hook(self._shift)
 
     def after_train(self, runner):
-        found = {'calls': self._calls, 'parameters': dict(unwrapped(runner.model).named_parameters())}
+        parameters = {n: p.detach() for n, p in unwrapped(runner.model).named_parameters()}
+        found = {'calls': self._calls, 'parameters': parameters}
         torch.save(found, Path(runner.work_dir, f'rank_{get_rank()}.pth'))
 
     def _shift(self, unit, _, score):

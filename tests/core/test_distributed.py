@@ -9,9 +9,10 @@ from gloo_ranks import RANKS, gathered, spawn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .networks import MAX_ITERATIONS, blocks, images, tiny_net
+from .networks import MAX_ITERATIONS, blocks, images, loss_of, tiny_net, varied
 
 pytestmark = pytest.mark.slow
+
 
 class CountingSyncBatchNorm(nn.BatchNorm2d):
     """Stands in for SyncBatchNorm, which refuses CPU tensors: one collective call a forward."""
@@ -90,3 +91,26 @@ def test_ranks_reduce_the_same_parameters(tmp_path, execution, with_cp):
 @pytest.mark.parametrize('training', [True, False])
 def test_synchronised_norms_make_the_same_calls_on_all_ranks(tmp_path, training):
     spawn(synchronise, tmp_path, training)
+
+
+def count_calls(rank, with_cp):
+    """Of five steps, forward and backward, whose images halt where their scores let them."""
+    net = tiny_net(norm_layer=CountingSyncBatchNorm, execution='active', with_cp=with_cp)
+    x = images(2 * RANKS)
+    varied(net, x)
+    CountingSyncBatchNorm.calls = 0
+    seen = []
+    for _ in range(5):
+        net.train()
+        torch.manual_seed(17 * len(seen) + rank)
+        features = net(images(2))
+        loss_of(net, features).backward()
+        seen.append([CountingSyncBatchNorm.calls, int(net.iterations().sum())])
+    first, second = gathered(torch.tensor(seen))
+    assert torch.equal(first[:, 0], second[:, 0])
+    assert (first[:, 1] != second[:, 1]).any()  # the ranks' images did differ
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_synchronised_norms_make_the_same_calls_whatever_the_data(tmp_path, with_cp):
+    spawn(count_calls, tmp_path, with_cp)

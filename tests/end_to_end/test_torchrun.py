@@ -62,7 +62,9 @@ def test_ranks_of_unequal_depth_train_the_same_weights(trained):
     steps = losses(trained)
     assert [step for step, _ in steps] == [1, 2, 3, 4]
     assert all(math.isfinite(loss) for _, loss in steps)
-    first, second = (torch.load(trained / f'rank_{rank}.pth', weights_only=False) for rank in range(RANKS))
+    first, second = (
+        torch.load(trained / f'rank_{rank}.pth', weights_only=False) for rank in range(RANKS)
+    )
     # Of 3, 4, 6 and 3 iterations the last asks no halting unit.
     assert (first['calls'], second['calls']) == (len(steps) * (2 + 3 + 5 + 2), len(steps) * 4)
     for name, parameter in first['parameters'].items():
@@ -74,8 +76,8 @@ def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path
     checkpoint = tmp_path / 'varied.pth'
     spread_iterations(trained / 'epoch_2.pth', checkpoint)
     run(over_ranks('test', checkpoint, '--work-dir', tmp_path / 'ranks', options=OPTIONS), **env)
-    alone = command('mmdet', 'test', SHAPES, checkpoint, '--work-dir', tmp_path / 'alone', options=OPTIONS)
-    run(alone, **env)
+    alone = ('--work-dir', tmp_path / 'alone')
+    run(command('mmdet', 'test', SHAPES, checkpoint, *alone, options=OPTIONS), **env)
     ranks, one = (read_log(log_folder(tmp_path / name)) for name in ('ranks', 'alone'))
     records, _, meta = ranks
     ids = (shapes_root / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').read_text().split()
