@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm import IterativeResNet
+from iterbackbone.mm.unwrapping import unwrapped
 
 QUICKSTART = 'detection/faster-rcnn_iterative-r50-tiny_fpn_shapes.py'
 SEGMENTATION_QUICKSTART = 'segmentation/upernet_iterative-r50-tiny_shapes.py'
@@ -76,7 +77,7 @@ def labelled_loader(dataset, batch_size):
 
 
 class Spy(Hook):
-    """Keeps what each step showed."""
+    """Keeps what each step showed; gradients are those of the last optimizer step, over all ranks."""
 
     priority = 'LOWEST'
 
@@ -85,8 +86,12 @@ class Spy(Hook):
         self.grads = {}
 
     def before_train(self, runner):
-        for name, parameter in runner.model.named_parameters():  # the optimizer clears .grad
-            parameter.register_hook(lambda grad, name=name: self.grads.update({name: grad.clone()}))
+        parameters = list(unwrapped(runner.model).named_parameters())
+
+        def keep(*_):  # behind the step .grad is cleared
+            self.grads = {n: p.grad.clone() for n, p in parameters if p.grad is not None}
+
+        runner.optim_wrapper.optimizer.register_step_pre_hook(keep)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         hub = runner.message_hub
@@ -95,7 +100,7 @@ class Spy(Hook):
                 'outputs': {k: v.item() for k, v in outputs.items()},
                 'scalars': {k: v.current() for k, v in hub.log_scalars.items()},
                 'grads': dict(self.grads),
-                'held': [s.blocks[0].halting.held for s in runner.model.backbone.stages],
+                'held': [s.blocks[0].halting.held for s in unwrapped(runner.model).backbone.stages],
             }
         )
 
@@ -105,15 +110,17 @@ def endless(dataset, batch_size):
     return DataLoader(dataset, batch_size, sampler=InfiniteSampler(dataset, shuffle=False))
 
 
-def train_tiny(tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, **options):
+def train_tiny(
+    tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, batch_size=4, accumulate=1, **options
+):
     spy = Spy()
     model = model or TinyClassifier()
     runner = Runner(
         model=model,
         work_dir=str(tmp_path),
-        train_dataloader=endless(TinyImages(8), batch_size=4),
+        train_dataloader=endless(TinyImages(8), batch_size),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr), accumulative_counts=accumulate),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=interval),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4),

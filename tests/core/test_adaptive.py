@@ -104,6 +104,25 @@ def test_bfloat16_disagrees_on_few_iterations(execution, record_property):
 
 
 @executions
+def test_training_in_bfloat16_halts_in_float32(execution):
+    x = images(4)
+    net = varied(tiny_net(execution=execution), x).train()
+    net.record_scores()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        features = net(x)
+        loss = loss_of(net, features)
+    assert features[-1].dtype == torch.bfloat16
+    halting = [net.trace.ponder_cost, *net.trace.scores]
+    assert {tensor.dtype for tensor in halting} == {torch.float32}
+    sums = net.trace.ponder_cost - net.trace.iterations
+    assert not torch.equal(sums, sums.bfloat16().float())
+    loss.backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad.dtype == torch.float32, name
+        assert parameter.grad.isfinite().all(), name
+
+
+@executions
 def test_held_halting_runs_at_full_depth_without_gradient(execution):
     net = stop_at_once(tiny_net(execution=execution)).train()
     net.hold_halting()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from gloo_ranks import RANKS, gathered, spawn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .networks import MAX_ITERATIONS, blocks, images, tiny_net
+from .networks import MAX_ITERATIONS, blocks, images, loss_of, tiny_net, varied
 
 pytestmark = pytest.mark.slow
-RANKS = 2
 
 
 class CountingSyncBatchNorm(nn.BatchNorm2d):
@@ -39,31 +38,12 @@ class Loss(nn.Module):
         return sum(f.mean() for f in self.net(x)) + 0.1 * self.net.ponder_cost().mean()
 
 
-def spawn(function, tmp_path, *args):
-    """Run ``function(rank, *args)`` in both ranks of a gloo group."""
-    mp.spawn(_start, args=(function, f'file://{tmp_path}/group', *args), nprocs=RANKS)
-
-
-def _start(rank, function, init_method, *args):
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    dist.init_process_group('gloo', init_method=init_method, rank=rank, world_size=RANKS)
-    function(rank, *args)
-    dist.destroy_process_group()
-
-
 def set_halting(net, rank):
     """Rank 0 runs everything, rank 1 stops everywhere at the first iteration."""
     with torch.no_grad():
         for block in blocks(net):
             block.halting.fc2.weight.zero_()
             block.halting.fc2.bias.fill_(-8.0 if rank == 0 else 8.0)
-
-
-def gathered(tensor):
-    parts = [torch.zeros_like(tensor) for _ in range(RANKS)]
-    dist.all_gather(parts, tensor)
-    return parts
 
 
 def train(rank, execution, with_cp):
@@ -111,3 +91,26 @@ def test_ranks_reduce_the_same_parameters(tmp_path, execution, with_cp):
 @pytest.mark.parametrize('training', [True, False])
 def test_synchronised_norms_make_the_same_calls_on_all_ranks(tmp_path, training):
     spawn(synchronise, tmp_path, training)
+
+
+def count_calls(rank, with_cp):
+    """Of five steps, forward and backward, whose images halt where their scores let them."""
+    net = tiny_net(norm_layer=CountingSyncBatchNorm, execution='active', with_cp=with_cp)
+    x = images(2 * RANKS)
+    varied(net, x)
+    CountingSyncBatchNorm.calls = 0
+    seen = []
+    for _ in range(5):
+        net.train()
+        torch.manual_seed(17 * len(seen) + rank)
+        features = net(images(2))
+        loss_of(net, features).backward()
+        seen.append([CountingSyncBatchNorm.calls, int(net.iterations().sum())])
+    first, second = gathered(torch.tensor(seen))
+    assert torch.equal(first[:, 0], second[:, 0])
+    assert (first[:, 1] != second[:, 1]).any()  # the ranks' images did differ
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_synchronised_norms_make_the_same_calls_whatever_the_data(tmp_path, with_cp):
+    spawn(count_calls, tmp_path, with_cp)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from core.networks import stop_at_once
 from mmengine.config import ConfigDict
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from support import LabelledImages, labelled_loader, read_log
@@ -19,10 +21,10 @@ BACKBONE = dict(
 )
 
 
-def test_classifier_over_train_iters(tmp_path):
-    """Two validations of an iteration-based run: two folders, and metrics that are lists."""
+def classifier_run(tmp_path, *hooks):
+    """A Runner of four steps, two validations and the two hooks behind ``hooks``."""
     init_default_scope('mmpretrain')
-    runner = Runner(
+    return Runner(
         model=dict(
             type='ImageClassifier',
             backbone=dict(**BACKBONE, out_indices=(1,)),
@@ -38,6 +40,7 @@ def test_classifier_over_train_iters(tmp_path):
         val_evaluator=dict(type='SingleLabelMetric', num_classes=2, average=None),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         custom_hooks=[
+            *hooks,
             dict(type='iterbackbone.PonderCostHook'),
             dict(type='iterbackbone.IterationLogHook'),
         ],
@@ -45,7 +48,11 @@ def test_classifier_over_train_iters(tmp_path):
         experiment_name=tmp_path.name,
         log_level='WARNING',
     )
-    runner.train()
+
+
+def test_classifier_over_train_iters(tmp_path):
+    """Two validations of an iteration-based run: two folders, and metrics that are lists."""
+    classifier_run(tmp_path).train()
     folders = sorted(tmp_path.glob('*/iterations/*'))
     assert [folder.name for folder in folders] == ['val_iter_2', 'val_iter_4']
     for folder, steps in zip(folders, (2, 4), strict=True):
@@ -55,6 +62,30 @@ def test_classifier_over_train_iters(tmp_path):
         assert meta['iter'] == steps
         assert len(meta['score']['single-label/precision_classwise']) == 2
         assert all(record['macs'] <= record['macs_full'] for record in records)
+
+
+class StopAtOnceAtStepTwo(Hook):
+    """From the second training step on every image halts at its first iteration."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 1:
+            stop_at_once(runner.model.backbone)
+
+
+@pytest.mark.parametrize(('averaging', 'iterations'), [(True, [2, 3]), (False, [1, 1])])
+def test_averaged_weights_log_their_own_iterations(tmp_path, averaging, iterations):
+    """EMAHook at so small a momentum that the average stays what it was after the first step."""
+    hooks = [StopAtOnceAtStepTwo()] + [dict(type='EMAHook', momentum=1e-6)] * averaging
+    runner = classifier_run(tmp_path, *hooks)
+    runner.train()
+    folders = sorted(tmp_path.glob('*/iterations/*'))
+    assert len(folders) == 2
+    for folder in folders:
+        records, _, _ = read_log(folder)
+        assert [record['iterations'] for record in records] == [iterations] * 5
+    images = torch.stack([LabelledImages(5)[i]['inputs'] for i in range(5)])
+    runner.model.backbone.eval()(images)  # the trained weights are back
+    assert (runner.model.backbone.iterations() == 1).all()
 
 
 @pytest.fixture

@@ -14,8 +14,11 @@ from iterbackbone.mm.trace_collector import Call
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
 
 
-def test_the_loss_is_the_weighted_cost(tmp_path):
-    steps, _ = train_tiny(tmp_path, PonderCostHook(weight=0.25))
+@pytest.mark.parametrize('autocast', [False, True])
+def test_the_loss_is_the_weighted_cost(tmp_path, autocast):
+    """In bfloat16 the cost, about 9, would come in steps of 1/16."""
+    with torch.autocast('cpu', dtype=torch.bfloat16, enabled=autocast):
+        steps, _ = train_tiny(tmp_path, PonderCostHook(weight=0.25))
     first = steps[0]
     # A fresh network runs everything: N = 3 and 4. R = 1 - (L - 1) h at scores of 1/(1 + e^3).
     h = 1 / (1 + torch.tensor(3.0).exp().item())

@@ -1,0 +1,105 @@
+"""torchrun with two processes through mmdet's own, unmodified tools."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from core.networks import images, varied
+from gloo_ranks import RANKS
+from support import read_log
+from tool_runs import command, losses, run
+
+from iterbackbone import IterativeResNet
+
+pytestmark = pytest.mark.slow
+TESTS = Path(__file__).parents[1]
+TORCHRUN = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={RANKS}']
+SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
+OPTIONS = [
+    'model.backbone.base_channels=8',
+    'model.neck.in_channels=[32,64,128,256]',
+    'model_wrapper_cfg.type=MMDistributedDataParallel',
+    'model_wrapper_cfg.device_ids=None',  # no GPU
+    'model_wrapper_cfg.broadcast_buffers=False',
+]
+TRAINING = [
+    'train_dataloader.batch_size=2',
+    'max_epochs=2',
+    'train_cfg.max_epochs=2',
+    'param_scheduler.1.end=2',
+    'custom_hooks.0.halting_warmup=0.0',
+    'custom_hooks.0.ramp=0.0',
+    'default_hooks.unequal.type=unequal_ranks.UnequalRanks',
+    'default_hooks.logger.interval=1',
+]
+
+
+def over_ranks(tool, *args, options=()):
+    """Of mmdet's tool in two processes."""
+    python, *rest = command('mmdet', tool, SHAPES, *args, '--launcher', 'pytorch', options=options)
+    return [python, *TORCHRUN, TESTS / 'gloo_launcher.py', *rest]
+
+
+@pytest.fixture(scope='module')
+def env(shapes_root):
+    path = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
+    return {'ITERBACKBONE_SHAPES_ROOT': str(shapes_root), 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
+
+
+@pytest.fixture(scope='module')
+def trained(env, tmp_path_factory):
+    """The work folder of two epochs of two steps, two images a rank."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    run(over_ranks('train', '--work-dir', work_dir, options=[*OPTIONS, *TRAINING]), **env)
+    return work_dir
+
+
+def test_ranks_of_unequal_depth_train_the_same_weights(trained):
+    steps = losses(trained)
+    assert [step for step, _ in steps] == [1, 2, 3, 4]
+    assert all(math.isfinite(loss) for _, loss in steps)
+    first, second = (
+        torch.load(trained / f'rank_{rank}.pth', weights_only=False) for rank in range(RANKS)
+    )
+    # Of 3, 4, 6 and 3 iterations the last asks no halting unit.
+    assert (first['calls'], second['calls']) == (len(steps) * (2 + 3 + 5 + 2), len(steps) * 4)
+    for name, parameter in first['parameters'].items():
+        assert torch.equal(parameter, second['parameters'][name]), name
+        assert parameter.isfinite().all(), name
+
+
+def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path):
+    checkpoint = tmp_path / 'varied.pth'
+    spread_iterations(trained / 'epoch_2.pth', checkpoint)
+    run(over_ranks('test', checkpoint, '--work-dir', tmp_path / 'ranks', options=OPTIONS), **env)
+    alone = ('--work-dir', tmp_path / 'alone')
+    run(command('mmdet', 'test', SHAPES, checkpoint, *alone, options=OPTIONS), **env)
+    ranks, one = (read_log(log_folder(tmp_path / name)) for name in ('ranks', 'alone'))
+    records, _, meta = ranks
+    ids = (shapes_root / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').read_text().split()
+    assert [record['img_id'] for record in records] == ids  # five, so that a sampler repeats one
+    assert len({tuple(record['iterations']) for record in records}) > 1
+    assert ranks[:2] == one[:2]
+    assert meta == one[2]
+
+
+def log_folder(work_dir):
+    (folder,) = work_dir.glob('*/iterations/test_epoch_2')
+    return folder
+
+
+def spread_iterations(source, target):
+    """Copy a checkpoint; its images shall halt at different iterations."""
+    checkpoint = torch.load(source, weights_only=False)
+    prefix, state = 'backbone.', checkpoint['state_dict']
+    backbone = IterativeResNet(depth=50, base_channels=8)
+    backbone.load_state_dict(
+        {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    )
+    varied(backbone, images(8, 64, 96))
+    state.update({prefix + key: value for key, value in backbone.state_dict().items()})
+    torch.save(checkpoint, target)
