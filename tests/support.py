@@ -105,7 +105,7 @@ def endless(dataset, batch_size):
     return DataLoader(dataset, batch_size, sampler=InfiniteSampler(dataset, shuffle=False))
 
 
-def train_tiny(tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, **options):
+def train_tiny(tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, more_hooks=(), **options):
     spy = Spy()
     model = model or TinyClassifier()
     runner = Runner(
@@ -118,7 +118,7 @@ def train_tiny(tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, **op
             logger=dict(type='LoggerHook', interval=interval),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4),
         ),
-        custom_hooks=[hook, spy] if hook else [spy],
+        custom_hooks=[*([hook] if hook else []), *more_hooks, spy],
         default_scope='mmengine',
         experiment_name=str(tmp_path.name),
         log_level='WARNING',
