@@ -21,6 +21,17 @@ def shipped(name: str) -> Path:
 
 
 @contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Let an OSError say which file it is about: that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes its name once it is complete.
 
@@ -29,7 +40,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     part = path.with_name(path.name + '.part')
     try:
-        with open(part, 'wb') as file:
+        with named_errors(part), open(part, 'wb') as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

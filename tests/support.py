@@ -111,7 +111,16 @@ def endless(dataset, batch_size):
 
 
 def train_tiny(
-    tmp_path, hook, max_iters=4, model=None, interval=2, lr=0.1, batch_size=4, accumulate=1, **options
+    tmp_path,
+    hook,
+    max_iters=4,
+    model=None,
+    interval=2,
+    lr=0.1,
+    batch_size=4,
+    accumulate=1,
+    more_hooks=(),
+    **options,
 ):
     spy = Spy()
     model = model or TinyClassifier()
@@ -125,7 +134,7 @@ def train_tiny(
             logger=dict(type='LoggerHook', interval=interval),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4),
         ),
-        custom_hooks=[hook, spy] if hook else [spy],
+        custom_hooks=[*([hook] if hook else []), *more_hooks, spy],
         default_scope='mmengine',
         experiment_name=str(tmp_path.name),
         log_level='WARNING',

@@ -103,6 +103,7 @@ def plot(rows: list[Row], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(6, 5), layout='constrained')
     for name in dict.fromkeys((r.setting, r.network.split(' at ')[0]) for r in rows):
         points = [r for r in rows if (r.setting, r.network.split(' at ')[0]) == name]
+        points.sort(key=lambda r: r.macs)
         x, y = [r.macs for r in points], [r.ratio.median for r in points]
         low = [r.ratio.median - r.ratio.lower for r in points]
         high = [r.ratio.upper - r.ratio.median for r in points]

@@ -66,7 +66,7 @@ def advance(state: HaltingState, score: Tensor, threshold: float) -> HaltingStat
     Args:
         state: Before the iteration.
         score: h, (B,) float32 in [0, 1]; 1 at the last allowed iteration. Ignored
-            for halted rows. A NaN halts its row.
+            for halted rows. A NaN halts its row and makes its ponder cost NaN.
         threshold: 1 - epsilon; a row goes on while c < threshold.
 
     Returns:
@@ -83,5 +83,6 @@ def advance(state: HaltingState, score: Tensor, threshold: float) -> HaltingStat
 
 
 def ponder_cost(state: HaltingState) -> Tensor:
-    """N + R per row, (B,) float32; differentiable through R only."""
-    return state.iterations + state.remainder
+    """N + R per row, (B,) float32; differentiable through R only; NaN where a score was."""
+    remainder = state.remainder.masked_fill(state.cumulative.isnan(), torch.nan)
+    return state.iterations + remainder

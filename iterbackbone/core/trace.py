@@ -18,7 +18,8 @@ class HaltingTrace:
         iterations: N, (B, K) int64.
         executed: (B, K) int64, iterations computed for the row: N, or the batch's longest
             run where the execution is ``masked``.
-        ponder_cost: N + R, (B, K) float32, with gradient in training.
+        ponder_cost: N + R, (B, K) float32, with gradient in training; NaN where the halting
+            score of iteration N was.
         limits: L' of each block in this call.
         input_size: (H, W) of the call's input in pixels.
         scores: One (B, L') float32 tensor a block, NaN where no score was used; None

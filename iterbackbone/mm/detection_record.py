@@ -8,6 +8,8 @@ import numpy as np
 
 from ..stats.objects import summarise_boxes
 
+UNLABELLED = -1
+
 
 def is_detection(sample: Any) -> bool:
     """Whether a data sample holds predicted boxes."""
@@ -45,7 +47,7 @@ def object_fields(sample: Any, classes: tuple[str, ...], resized: bool) -> dict[
     height, width = sample.ori_shape
     boxes = _true_boxes(sample.gt_instances, sample, resized)
     summary = summarise_boxes(boxes, height, width)
-    labels = sorted(set(sample.gt_instances.labels.tolist()))
+    labels = sorted(set(_labels(sample.gt_instances)) - {UNLABELLED})
     return {
         'num_objects': summary.num_objects,
         'num_difficult': _count(sample, 'ignored_instances'),
@@ -68,8 +70,7 @@ def prediction_fields(sample: Any, resized: bool) -> dict[str, Any]:
     for name, key in (('true', 'gt_instances'), ('difficult', 'ignored_instances')):
         if _annotated(sample, key):
             boxes = _true_boxes(sample.get(key), sample, resized)
-            labels = sample.get(key).labels.tolist()
-            fields[name] = {'boxes': boxes.round(2).tolist(), 'labels': labels}
+            fields[name] = {'boxes': boxes.round(2).tolist(), 'labels': _labels(sample.get(key))}
     return fields
 
 
@@ -80,6 +81,11 @@ def _annotated(sample: Any, key: str) -> bool:
 
 def _count(sample: Any, key: str) -> int:
     return len(sample.get(key).bboxes) if _annotated(sample, key) else 0
+
+
+def _labels(instances: Any) -> list[int]:
+    """The classes' indices; data sets may leave them out, of ignored regions most of all."""
+    return instances.labels.tolist() if 'labels' in instances else [UNLABELLED] * len(instances)
 
 
 def _true_boxes(instances: Any, sample: Any, resized: bool) -> np.ndarray:

@@ -6,7 +6,7 @@ A killed evaluation leaves only ``.part`` files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import chain, islice, zip_longest
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from mmengine.dist import barrier, get_rank, get_world_size
 
-from ..files import whole_file
+from ..files import named_errors, whole_file
 from ..stats.records import META, PREDICTIONS, RECORDS, to_line
 from .png_files import PngFiles
 
@@ -47,9 +47,15 @@ class EvaluationFolder:
         """Append one image's lines; its label maps or picture become files, named in its prediction."""
         index = get_rank() + get_world_size() * self._images
         paths = self._pngs.write(index, record.get('img_id'), pngs or {})
-        self._files[RECORDS].write(to_line(record).encode())
-        self._files[PREDICTIONS].write(to_line({**prediction, **paths}).encode())
+        self._append(RECORDS, record)
+        self._append(PREDICTIONS, {**prediction, **paths})
         self._images += 1
+
+    def _append(self, name: str, content: Mapping[str, Any]) -> None:
+        file, line = self._files[name], to_line(content).encode()
+        with named_errors(Path(file.name)):
+            while line:  # a disk that is nearly full takes a part and says how much
+                line = line[file.write(line) :]
 
     def close(self) -> None:
         """Close this rank's parts, which stay ``.part`` files."""
@@ -69,15 +75,24 @@ class EvaluationFolder:
         self._pngs.publish(num_images)
         barrier()
         if get_rank() == 0:
-            described = json.dumps(json.loads(to_line(meta)), indent=2) + '\n'
-            (self.path / META).unlink(missing_ok=True)  # an earlier evaluation's: no longer whole
-            for name in (PREDICTIONS, RECORDS):
-                parts = [_part(self.path, name, rank) for rank in range(get_world_size())]
-                _replace(self.path / name, islice(_interleaved(parts), num_images))
-                for part in parts:
-                    part.unlink()
-            _replace(self.path / META, [described])
+            self._replace(num_images, json.dumps(json.loads(to_line(meta)), indent=2) + '\n')
         barrier()
+
+    def _replace(self, num_images: int, described: str) -> None:
+        """An earlier evaluation's files stay until all of the new ones are on the disk."""
+        parts = {
+            name: [_part(self.path, name, rank) for rank in range(get_world_size())]
+            for name in (RECORDS, PREDICTIONS)
+        }
+        lines = {name: islice(_interleaved(parts[name]), num_images) for name in parts}
+        with ExitStack() as files:  # renamed last to first: what says that all is there comes last
+            for name, content in {META: [described], **lines}.items():
+                file = files.enter_context(whole_file(self.path / name))
+                file.writelines(line.encode() for line in content)
+                file.flush()
+            (self.path / META).unlink(missing_ok=True)
+        for part in chain(*parts.values()):
+            part.unlink()
 
 
 def _part(path: Path, name: str, rank: int) -> Path:
@@ -89,8 +104,3 @@ def _interleaved(parts: list[Path]) -> Iterator[str]:
     with ExitStack() as stack:
         files = [stack.enter_context(open(part, encoding='utf-8')) for part in parts]
         yield from (line for line in chain.from_iterable(zip_longest(*files)) if line is not None)
-
-
-def _replace(target: Path, lines: Iterable[str]) -> None:
-    with whole_file(target) as file:
-        file.writelines(line.encode() for line in lines)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ..core.adaptive import AdaptiveModule
+from ..core.block import IterativeBlock
 from ..core.macs import MacTable, Size, mac_table
 from ..core.resnet_counterpart import resnet_macs
 from ..core.roi_layer import IterativeResLayer
@@ -43,6 +44,7 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
 
     Raises:
         ValueError: a backbone call whose rows are not the batch's images.
+        FloatingPointError: a halting score was NaN.
     """
     rows = [_Rows.of(call) for call in collector.calls]
     backbone = [r for r in rows if not isinstance(r.module, IterativeResLayer)]
@@ -74,6 +76,7 @@ class _Rows(NamedTuple):
     @classmethod
     def of(cls, call: Call) -> _Rows:
         trace = call.trace
+        _check_scores(call)
         table, plain = _counts_of(call.module, trace.input_size)
         return cls(
             call.module,
@@ -84,6 +87,20 @@ class _Rows(NamedTuple):
             dict(zip(REFERENCES, (table.lowest, table.highest, plain), strict=True)),
             _owners(call),
         )
+
+
+def _check_scores(call: Call) -> None:
+    """Here and not in the loop: on a GPU looking for NaN waits for it."""
+    broken = call.trace.ponder_cost.isnan().nonzero().tolist()
+    if not broken:
+        return
+    row, block = broken[0]
+    names = [name for name, part in call.module.named_modules() if isinstance(part, IterativeBlock)]
+    raise FloatingPointError(
+        f'a halting score is NaN: {type(call.module).__name__} {names[block]}, iteration '
+        f'{int(call.trace.iterations[row, block])}, row {row} of the batch; look for NaN or infinity '
+        'in the weights, the images or, with half precision, the features'
+    )
 
 
 def _owners(call: Call) -> list[int]:

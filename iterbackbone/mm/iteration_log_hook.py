@@ -41,7 +41,11 @@ class IterationLogHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember how long the weights were trained."""
-        self._trained = {k: checkpoint.get('meta', {}).get(k, 0) for k in ('epoch', 'iter')}
+        meta = checkpoint.get('meta')
+        said = meta if isinstance(meta, dict) else {}
+        counts = {k: said.get(k) for k in ('epoch', 'iter')}
+        # They name a folder, and a checkpoint may come from anywhere.
+        self._trained = {k: n if isinstance(n, int) else 0 for k, n in counts.items()}
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Open the folder."""

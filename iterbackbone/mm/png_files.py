@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..files import named_errors
+
 FOLDERS = {'true_map': 'annotations', 'predicted_map': 'predictions', 'picture': 'pictures'}
 NAME_LENGTH = 100  # characters of an image's name that go into a file's
 
@@ -44,7 +46,8 @@ class PngFiles:
             target.parent.mkdir(exist_ok=True)
             # OpenCV's order is blue, green, red.
             pixels = image[..., ::-1] if image.ndim == 3 else image
-            _part(target).write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
+            with named_errors(_part(target)):
+                _part(target).write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
             self._written.append((index, target))
         return paths
 

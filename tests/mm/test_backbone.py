@@ -131,6 +131,9 @@ def test_a_checkpoint_that_matches_no_key_is_an_error(tmp_path):
         ({'stem': 'cifar'}, 'it has the CIFAR stem .*1 of another shape: stem.conv.weight'),
         ({'max_iterations': (2, 3, 1, 2)}, r"IterativeResNet at 'backbone\.': .*missing: stages.2"),
         ({'num_stages': 3, 'max_iterations': (2, 3, 2)}, 'missing: stages.3.transition'),
+        ({'depth': 50, 'max_iterations': None}, r'unexpected: stages.0.blocks.0.norm1.2.weight'),
+        ({'expansion': 4}, 'of another shape: stages.0.transition.conv.weight'),
+        ({'blocks_per_stage': 2}, 'unexpected: stages.0.blocks.1.'),
     ],
 )
 def test_a_checkpoint_that_matches_in_part_is_an_error(tmp_path, change, message):

@@ -74,6 +74,17 @@ def test_labels_without_class_names():
     assert fields['class_names'] == ['2']
 
 
+def test_boxes_without_labels():
+    data = sample(difficult=([[0, 0, 99, 49]], [1]))
+    del data.ignored_instances.labels
+    assert object_fields(data, CLASSES, resized=False)['num_difficult'] == 1
+    expected = {'boxes': [[0, 0, 99, 49]], 'labels': [-1]}
+    assert prediction_fields(data, resized=False)['difficult'] == expected
+    data.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0, 10, 20]]))
+    fields = object_fields(data, CLASSES, resized=False)
+    assert (fields['num_objects'], fields['class_names']) == (1, [])
+
+
 def test_rotated_boxes_are_refused():
     data = sample()
     data.gt_instances = InstanceData(bboxes=torch.zeros(4, 5), labels=torch.zeros(4).long())

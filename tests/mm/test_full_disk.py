@@ -1,0 +1,85 @@
+"""A disk that is full: what was good stays, and the error names the file.
+
+Every write to /dev/full fails as on a full disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+
+import numpy as np
+import pytest
+
+from iterbackbone.files import whole_file
+from iterbackbone.mm.evaluation_folder import EvaluationFolder
+from iterbackbone.mm.png_files import PngFiles
+
+FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
+
+
+def full(path):
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to('/dev/full')
+    return pytest.raises(OSError, match=rf"No space left on device: '.*{path.name}'")
+
+
+def evaluated(path, image):
+    folder = EvaluationFolder(path)
+    folder.write({'img_id': image}, {'img_id': image})
+    return folder
+
+
+def test_whole_file(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('good')
+    with full(tmp_path / 'a.json.part') as caught, whole_file(path) as file:
+        file.write(b'new')
+    assert caught.value.errno == errno.ENOSPC
+    assert [p.name for p in tmp_path.iterdir()] == ['a.json']
+    assert path.read_text() == 'good'
+
+
+@pytest.mark.parametrize('name', ['records.jsonl', 'predictions.jsonl'])
+def test_while_an_image_is_logged(tmp_path, name):
+    evaluated(tmp_path, 1).publish(1, {})
+    with full(tmp_path / f'{name}.0.part'):
+        evaluated(tmp_path, 2)
+    assert json.loads((tmp_path / name).read_text()) == {'img_id': 1}
+    assert (tmp_path / 'meta.json').exists()
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_while_the_log_is_completed(tmp_path, name):
+    """All three files of the earlier evaluation stay, and the new one's parts."""
+    evaluated(tmp_path, 1).publish(1, {'epoch': 1})
+    folder = evaluated(tmp_path, 2)
+    with full(tmp_path / f'{name}.part'):
+        folder.publish(1, {'epoch': 2})
+    parts = ['predictions.jsonl.0.part', 'records.jsonl.0.part']
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FILES + parts)
+    assert json.loads((tmp_path / 'meta.json').read_text()) == {'epoch': 1}
+    for lines in ('records.jsonl', 'predictions.jsonl'):
+        assert json.loads((tmp_path / lines).read_text()) == {'img_id': 1}
+
+
+def test_while_a_label_map_is_written(tmp_path):
+    with full(tmp_path / 'predictions/000000_a.png.part'):
+        PngFiles(tmp_path).write(0, 'a', {'predicted_map': np.zeros((2, 3), np.uint8)})
+
+
+class NearlyFull(io.FileIO):
+    """Takes at most ten bytes at a time, as a system may, and says so."""
+
+    def write(self, content):
+        return super().write(bytes(content)[:10])
+
+
+def test_a_line_that_is_taken_in_parts_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr('builtins.open', lambda path, *_, **__: NearlyFull(path, 'w'))
+    folder = evaluated(tmp_path, 'a name of more than ten letters')
+    monkeypatch.undo()
+    folder.publish(1, {})
+    line = json.loads((tmp_path / 'records.jsonl').read_text())
+    assert line == {'img_id': 'a name of more than ten letters'}

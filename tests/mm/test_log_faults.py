@@ -1,0 +1,90 @@
+"""Broken weights and images, and a hostile checkpoint, under a Runner."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from support import TinyClassifier, detector_config, train_tiny
+from support_resnets import RunsCode
+
+from iterbackbone.mm import IterationLogHook, PonderCostHook
+
+VOC = 'VOCdevkit/VOC2007'
+
+
+@pytest.fixture
+def shapes(shapes_root, tmp_path):
+    """A copy of the scenes to damage."""
+    return Path(shutil.copytree(shapes_root, tmp_path / 'shapes'))
+
+
+def runner_of(root, tmp_path):
+    cfg = detector_config(root, tmp_path / 'run')
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
+    cfg.visualizer['name'] = cfg.experiment_name = tmp_path.name
+    return Runner.from_cfg(cfg)
+
+
+def logged(runner):
+    return sorted(p.name for p in Path(runner.log_dir, 'iterations').rglob('*.*'))
+
+
+def ids(root, split):
+    return (root / VOC / f'ImageSets/Main/{split}.txt').read_text().split()
+
+
+def test_a_nan_score_is_an_error_that_names_stage_and_iteration(shapes_root, tmp_path):
+    runner = runner_of(shapes_root, tmp_path)
+    runner.model.backbone.stages[1].blocks[0].halting.fc2.bias.data.fill_(float('nan'))
+    message = r'NaN: IterativeResNet stages\.1\.blocks\.0, iteration 1, row 0'
+    with pytest.raises(FloatingPointError, match=message):
+        runner.val()
+    assert logged(runner) == ['predictions.jsonl.0.part', 'records.jsonl.0.part']
+
+
+def test_an_unreadable_image_is_mmdets_error_and_leaves_only_parts(shapes, tmp_path):
+    path = shapes / VOC / 'JPEGImages' / f'{ids(shapes, "val")[2]}.jpg'
+    path.write_bytes(path.read_bytes()[:20])
+    runner = runner_of(shapes, tmp_path)
+    with pytest.raises(Exception, match=path.stem) as caught:
+        runner.val()
+    assert 'iterbackbone' not in str(caught.traceback[-1].path)
+    assert logged(runner) == ['predictions.jsonl.0.part', 'records.jsonl.0.part']
+
+
+def test_mmdets_hook_for_invalid_losses_sees_the_ponder_cost(tmp_path):
+    from mmdet.engine.hooks import CheckInvalidLossHook
+
+    model = TinyClassifier()
+    model.backbone.stages[1].blocks[0].halting.fc2.bias.data.fill_(float('nan'))
+    with pytest.raises(AssertionError) as caught:
+        train_tiny(tmp_path, CheckInvalidLossHook(1), model=model, more_hooks=[PonderCostHook()])
+    assert 'checkloss_hook' in str(caught.traceback[-1].path)
+
+
+@pytest.mark.parametrize(
+    ('meta', 'expected'),
+    [
+        ({'epoch': '../../elsewhere', 'iter': 7}, {'epoch': 0, 'iter': 7}),
+        ({'epoch': 3}, {'epoch': 3, 'iter': 0}),
+        ('../..', {'epoch': 0, 'iter': 0}),
+    ],
+)
+def test_a_checkpoint_cannot_name_another_folder(meta, expected):
+    hook = IterationLogHook()
+    hook.after_load_checkpoint(None, {'meta': meta})
+    assert hook._trained == expected
+
+
+def test_resuming_runs_nothing_where_torch_reads_weights_only(tmp_path, monkeypatch):
+    """mmengine alone would read such a file again without care."""
+    path, ran = tmp_path / 'a.pth', tmp_path / 'ran'
+    torch.save({'state_dict': TinyClassifier().state_dict(), 'meta': RunsCode(ran)}, path)
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    with pytest.raises(Exception, match='Weights only load failed'):
+        train_tiny(tmp_path / 'run', None, resume=True, load_from=str(path))
+    assert not ran.exists()
