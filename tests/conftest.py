@@ -19,6 +19,14 @@ settings.register_profile('repeatable', derandomize=True, deadline=None, databas
 settings.load_profile('repeatable')
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is marked long, whatever other markers are asked for."""
+    if 'long' not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker('long')]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch = sys.modules.get('torch')  # tests that do without torch stay without it

@@ -32,7 +32,10 @@ def check_real(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f'{name} must be a number, got {value!r}')
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer that no float can hold
+        number = float('inf')
     if number != number or number in (float('inf'), float('-inf')):
         raise ValueError(f'{name} must be finite, got {number}')
     return number

@@ -14,10 +14,21 @@ from .weights_only_loading import openmmlab_weights_only
 
 
 def norm_layer_from_cfg(norm_cfg: dict) -> Any:
-    """``norm_cfg`` of an OpenMMLab config as ``channels -> nn.Module``."""
+    """``norm_cfg`` of an OpenMMLab config as ``channels -> nn.Module``.
+
+    Raises:
+        TypeError, ValueError: it is no norm config; the function raises the latter, too.
+    """
+    if not isinstance(norm_cfg, dict):
+        raise TypeError(f"norm_cfg must be a dict such as dict(type='BN'), got {norm_cfg!r}")
 
     def norm_layer(channels: int) -> nn.Module:
-        return build_norm_layer(norm_cfg, channels)[1]
+        try:
+            return build_norm_layer(norm_cfg, channels)[1]
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'norm_cfg must describe a norm of {channels} channels, got {norm_cfg}: {error!r}'
+            ) from error
 
     return norm_layer
 

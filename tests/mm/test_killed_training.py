@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import time
 from pathlib import Path
@@ -26,10 +27,11 @@ def finish(work_dir):
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
-    """An uninterrupted run."""
+    """An uninterrupted run and the seconds it took."""
     work_dir = tmp_path_factory.mktemp('whole')
+    began = time.monotonic()
     finish(work_dir)
-    return work_dir
+    return work_dir, time.monotonic() - began
 
 
 def weights(work_dir):
@@ -80,4 +82,26 @@ def test_killed_once_in_the_second_epoch(tmp_path, whole, moment, checkpoint, lo
     assert process.exitcode == -signal.SIGKILL
     assert resumable(tmp_path) == checkpoint
     finish(tmp_path)
-    assert check(tmp_path, whole) == logged
+    assert check(tmp_path, whole[0]) == logged
+
+
+@pytest.mark.long
+def test_killed_at_ten_random_moments(tmp_path, whole):
+    """Each resumed run is killed again; a run that ends before its moment came starts over."""
+    moments = random.Random(0)
+    killed = 0
+    for attempt in range(100):
+        work_dir = tmp_path / str(attempt)
+        while not (work_dir / LAST).exists() and killed < 10:
+            process = start(work_dir)
+            process.join(moments.uniform(0, whole[1]))
+            process.kill()
+            process.join()
+            killed += process.exitcode == -signal.SIGKILL
+            resumable(work_dir)
+            time.sleep(1)
+        finish(work_dir)
+        check(work_dir, whole[0])
+        if killed == 10:
+            return
+    raise AssertionError(f'only {killed} runs were killed')
