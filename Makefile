@@ -4,7 +4,7 @@
 # make quickstart-segmentation   the same with a small segmentor
 # make test        set up, then run the whole test suite
 # make lint        set up, then ruff and mypy
-# make bench       set up, then time everything beside ResNet-152, in short (about 8 minutes on two
+# make bench       set up, then time everything beside ResNet-152, in short (about 9 minutes on two
 #                  free cores); tables and plots in work_dirs/bench
 PYTHON ?= python3.11
 VENV := .venv
