@@ -30,7 +30,9 @@ class BuildWithConfigs(build_py):
                 shutil.copyfile(source, target)
 
 
+EXPORT = ['onnx>=1.17', 'onnxscript>=0.5', 'onnxruntime>=1.20']
 REPORT = ['plotly>=6.0', 'jinja2>=3.1', 'pillow>=9.4', 'scipy>=1.10', 'matplotlib>=3.7']
+DOCS = ['mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29']
 # Maintained builds of the OpenMMLab packages. Whoever has the originals installs without extras.
 OPENMMLAB = [
     'torchvision',
@@ -61,7 +63,11 @@ setup(
     extras_require={
         'report': REPORT,
         'openmmlab': OPENMMLAB,
+        'export': EXPORT,
+        'docs': DOCS,
         'dev': [
+            *EXPORT,
+            *DOCS,
             'pytest>=8',
             'hypothesis>=6.100',
             'selenium>=4.20',

@@ -17,7 +17,7 @@ PY
 say "virtual environment $venv ($("$python" --version))"
 "$python" -m venv "$venv"  # also completes one that was left half made
 pip=("$venv/bin/python" -m pip --disable-pip-version-check)
-# The constraints hold for build environments too: setuptools 81 has no pkg_resources.
+# The constraints hold for build environments too: setuptools 82 has no pkg_resources.
 export PIP_CONSTRAINT=$PWD/requirements/constraints.txt
 
 say "PyTorch (downloads a few gigabytes the first time)"
