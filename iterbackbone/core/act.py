@@ -60,7 +60,7 @@ def output_weight(state: HaltingState) -> Tensor:
     return torch.where(state.running, state.remainder, 0.0)
 
 
-def advance(state: HaltingState, score: Tensor, threshold: float) -> HaltingState:
+def advance(state: HaltingState, score: Tensor, threshold: float | Tensor) -> HaltingState:
     """One iteration of Algorithm 1.
 
     Args:

@@ -45,7 +45,7 @@ def affine_of(norm: nn.Module) -> Affine:
     """
     if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
         raise ValueError(
-            'optimize_for_inference needs BatchNorms with running statistics, got '
+            'the inference and export forms need BatchNorms with running statistics, got '
             f'{type(norm).__name__}: its scale cannot be folded into the convolutions'
         )
     scale = (norm.running_var.float() + norm.eps).rsqrt()

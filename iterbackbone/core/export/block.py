@@ -1,0 +1,129 @@
+"""An iterative block as one loop of a graph."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import act
+from ..block import IterativeBlock
+from ..halting import pool
+from ..inference.block_form import BlockForm
+from ..inference.folding import affine_of
+
+
+class Carried(NamedTuple):
+    """What one iteration hands to the next.
+
+    Attributes:
+        i: () int64, iterations done.
+        state: s_i, (B, C, H, W).
+        output: The weighted sum so far, the same.
+        pooled: mean of s_i, (B, C) float32.
+        cumulative, remainder, iterations, running: :class:`~iterbackbone.core.act.HaltingState`.
+    """
+
+    i: Tensor
+    state: Tensor
+    output: Tensor
+    pooled: Tensor
+    cumulative: Tensor
+    remainder: Tensor
+    iterations: Tensor
+    running: Tensor
+
+    @property
+    def halting(self) -> act.HaltingState:
+        """The last four."""
+        return act.HaltingState(*self[4:])
+
+
+class ExportBlock(nn.Module):
+    """An iterative block with stacked norms; shares its convolutions and halting unit.
+
+    Args:
+        block: In evaluation mode.
+        limit: Highest number of iterations.
+        unrolled: Whether exactly ``limit`` iterations are computed, without a loop.
+
+    Raises:
+        ValueError: a norm is no BatchNorm with running statistics.
+    """
+
+    def __init__(self, block: IterativeBlock, limit: int, unrolled: bool) -> None:
+        super().__init__()
+        self.limit = limit
+        self.unrolled = unrolled
+        self.convs = nn.ModuleList([*BlockForm(block).hidden_convs(), block.conv3])
+        self.halting = block.halting
+        norms = [[affine_of(norm) for norm in block.norms(i)] for i in range(limit)]
+        for j, affines in enumerate(zip(*norms, strict=True)):
+            self.register_buffer(f'scale{j}', torch.stack([a.scale for a in affines]))
+            self.register_buffer(f'shift{j}', torch.stack([a.shift for a in affines]))
+            self.register_buffer(f'zeros{j}', torch.zeros_like(affines[0].scale))
+            self.register_buffer(f'ones{j}', torch.ones_like(affines[0].scale))
+
+    def forward(self, x: Tensor, limit: Tensor, threshold: Tensor) -> Carried:
+        """Where the loop ended.
+
+        Args:
+            x: s_0, (B, C, H, W).
+            limit: L', () int64; not read where ``unrolled``.
+            threshold: () float32.
+        """
+
+        def going_on(*carried: Tensor) -> Tensor:
+            return (carried[0] < limit) & carried[-1].any()
+
+        def iterate(*carried: Tensor) -> tuple[Tensor, ...]:
+            return self._iterate(Carried(*carried), limit, threshold)
+
+        carried: tuple[Tensor, ...] = self._start(x)
+        if self.unrolled:
+            for i in range(self.limit):
+                carried = self._iterate(Carried(*carried), self.limit, threshold, i)
+        elif torch.compiler.is_exporting():
+            carried = torch.while_loop(going_on, iterate, carried)
+        else:
+            while going_on(*carried):
+                carried = iterate(*carried)
+        return Carried(*carried)
+
+    def _start(self, x: Tensor) -> Carried:
+        halting = act.initial_state(x.shape[0], x.device)
+        done = torch.zeros((), dtype=torch.int64, device=x.device)
+        return Carried(done, x, x.clone(), pool(x), *halting)  # a loop's inputs must not alias
+
+    def _iterate(
+        self, now: Carried, limit: int | Tensor, threshold: Tensor, known_i: int | None = None
+    ) -> Carried:
+        """One iteration of Algorithm 1; ``known_i`` where the graph has no loop."""
+        halting = now.halting
+        y = self._residual(now.state, now.i if known_i is None else known_i)
+        share = act.output_weight(halting).view(-1, 1, 1, 1)
+        mean = pool(y)
+        pooled = now.pooled + mean
+        score = torch.ones_like(halting.cumulative)
+        if self.halting is not None and (known_i is None or known_i + 1 < self.limit):
+            unit_score = self.halting.score(torch.stack((pooled, mean), dim=1))
+            score = unit_score if known_i is not None else unit_score.where(now.i + 1 < limit, score)
+        halting = act.advance(halting, score, threshold)
+        return Carried(now.i + 1, now.state + y, now.output + share.to(y.dtype) * y, pooled, *halting)
+
+    def _residual(self, state: Tensor, i: int | Tensor) -> Tensor:
+        """y = F_i(s). A BatchNorm of mean 0 and variance 1 applies a scale and shift in one pass."""
+        x = state
+        for j, conv in enumerate(self.convs):
+            scale, shift, zeros, ones = (
+                getattr(self, f'{name}{j}') for name in ('scale', 'shift', 'zeros', 'ones')
+            )
+            norm = (zeros, ones, _row(scale, i), _row(shift, i))
+            x = F.relu(F.batch_norm(conv(x), *norm, training=False, eps=0.0))
+        return x
+
+
+def _row(table: Tensor, i: int | Tensor) -> Tensor:
+    return table[i] if isinstance(i, int) else table.index_select(0, i.view(1)).squeeze(0)

@@ -1,0 +1,1 @@
+"""ONNX files of adaptive networks; needs the extra ``export``."""

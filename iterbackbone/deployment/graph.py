@@ -1,0 +1,136 @@
+"""From a module to a checked ONNX model whose loops own their weights."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from .. import __version__
+from ..files import whole_file
+
+OPSETS = (18, 23)  # of the exporter; lowest and highest
+
+
+def export_graph(
+    module: nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    dynamic: Mapping[str, Mapping[int, str]],
+    outputs: Sequence[str],
+    opset: int,
+) -> onnx.ModelProto:
+    """Trace ``module`` and translate it.
+
+    Args:
+        module: In evaluation mode, on the CPU.
+        inputs: An example of each argument of its forward, by the argument's name.
+        dynamic: Dimensions (index: name) of an input that may vary.
+        outputs: Names of what it returns, flattened.
+        opset: ONNX operator set, within ``OPSETS``.
+
+    Raises:
+        ValueError: ``opset`` is not supported.
+    """
+    if not OPSETS[0] <= opset <= OPSETS[1]:
+        raise ValueError(f'opset must be between {OPSETS[0]} and {OPSETS[1]}, got {opset}')
+    shapes = {name: dict(dynamic.get(name, {})) or None for name in inputs}
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module,
+            kwargs=dict(inputs),
+            dynamo=True,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            opset_version=opset,
+        )
+    assert program is not None
+    model = program.model_proto
+    model.producer_name, model.producer_version = 'iterbackbone', __version__
+    _strip_traces(model.graph)
+    return move_weights_into_loops(model)
+
+
+def _strip_traces(graph: onnx.GraphProto) -> None:
+    """Take out what the exporter notes of its source code: as much as a small network's weights."""
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ''
+        for attribute in node.attribute:
+            _strip_traces(attribute.g)  # empty where it is no graph
+    for value in [*graph.value_info, *graph.input, *graph.output, *graph.initializer]:
+        del value.metadata_props[:]
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Without the exporter's progress and its deprecation warnings about itself."""
+    level = logging.getLogger('onnxscript').level
+    logging.getLogger('onnxscript').setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.getLogger('onnxscript').setLevel(level)
+
+
+def move_weights_into_loops(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Let each loop's body hold the weights that only it uses.
+
+    Runtimes lay out weights once for those a graph itself holds: ONNX Runtime's convolutions take
+    up to a third less time. Changes ``model`` and returns it.
+    """
+    graph = model.graph
+    bodies = [
+        a.g for node in graph.node if node.op_type == 'Loop' for a in node.attribute if a.name == 'body'
+    ]
+    used = [_names_used(body) for body in bodies]
+    outside = {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
+    kept = []
+    for tensor in graph.initializer:
+        owners = [body for body, names in zip(bodies, used, strict=True) if tensor.name in names]
+        if len(owners) == 1 and tensor.name not in outside:
+            owners[0].initializer.append(tensor)
+        else:
+            kept.append(tensor)
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    return model
+
+
+def _names_used(graph: onnx.GraphProto) -> set[str]:
+    names = {output.name for output in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            names |= _names_used(attribute.g)  # empty where it is no graph
+    return names
+
+
+def set_defaults(model: onnx.ModelProto, defaults: Mapping[str, np.ndarray]) -> None:
+    """Give inputs of ``model`` default values, so that callers may leave them out."""
+    for name, value in defaults.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+
+
+def describe(model: onnx.ModelProto, description: Mapping[str, Any]) -> None:
+    """Keep plain data in the file, as JSON under the key ``iterbackbone``."""
+    onnx.helper.set_model_props(model, {'iterbackbone': json.dumps(description)})
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Check ``model`` and write it; a file that is there is replaced by a whole one or not at all."""
+    onnx.checker.check_model(model, full_check=True)
+    with whole_file(path) as file:
+        file.write(model.SerializeToString())

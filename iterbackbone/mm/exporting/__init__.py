@@ -1,0 +1,1 @@
+"""OpenMMLab's classifiers, segmentors and detectors as modules that can be exported."""

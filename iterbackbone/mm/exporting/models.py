@@ -1,0 +1,158 @@
+"""Whole models as modules whose inputs and outputs are plain tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...core.export import ExportForm
+from ...core.resnet import IterativeResNet
+from .preparation import Preparation
+
+
+class ExportedModel(nn.Module):
+    """Base: preparation of the image, adaptive backbone, then what :meth:`finish` does.
+
+    Args:
+        model: In evaluation mode.
+        fixed: See :class:`~iterbackbone.core.export.ExportForm`.
+
+    Attributes:
+        outputs: Names of what :meth:`forward` returns.
+
+    Raises:
+        TypeError: the model's backbone is no IterativeResNet.
+    """
+
+    task = 'backbone'
+
+    def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
+        super().__init__()
+        backbone = getattr(model, 'backbone', None)
+        if not isinstance(backbone, IterativeResNet):
+            raise TypeError(
+                'model.backbone must be an IterativeResNet to be exported, got '
+                f'{type(backbone).__name__}'
+            )
+        self.model = model
+        self.preparation = Preparation(getattr(model, 'data_preprocessor', None))
+        self.form = ExportForm(backbone, fixed)
+
+    @property
+    def outputs(self) -> list[str]:
+        return [*self.result_names(), 'iterations', 'macs']
+
+    def forward(
+        self,
+        image: Tensor,
+        max_iterations: Tensor | None = None,
+        halting_threshold: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The task's results, iterations (B, K) int64 and executed MACs of the backbone () int64.
+
+        Args:
+            image: (B, 3, H, W) uint8 in RGB.
+            max_iterations, halting_threshold: See :class:`~iterbackbone.core.export.ExportForm`.
+        """
+        x = self.preparation(image)
+        features, iterations, macs = self.form(x, max_iterations, halting_threshold)
+        return (*self.finish(features, image, x), iterations, macs)
+
+    def result_names(self) -> list[str]:
+        """What :meth:`finish` returns."""
+        return [f'features_{k}' for k in self.form.network.out_indices]
+
+    def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        """From the backbone's features to the task's results.
+
+        Args:
+            features: Of the backbone.
+            image: As given.
+            x: As the backbone saw it.
+        """
+        return features
+
+
+class ExportedClassifier(ExportedModel):
+    """mmpretrain's ImageClassifier: ``scores``, (B, classes) float32, which sum to 1."""
+
+    task = 'classification'
+
+    def result_names(self) -> list[str]:
+        return ['scores']
+
+    def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        if self.model.with_neck:
+            features = self.model.neck(features)
+        return (self.model.head(features).softmax(dim=1),)
+
+
+class ExportedSegmentor(ExportedModel):
+    """mmseg's EncoderDecoder, whole inference: ``label_map``, (B, H, W) uint8."""
+
+    task = 'segmentation'
+
+    def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
+        super().__init__(model, fixed)
+        head = model.decode_head
+        if head.num_classes > 256:
+            raise ValueError(f'num_classes must be at most 256 to be exported, got {head.num_classes}')
+
+    def result_names(self) -> list[str]:
+        return ['label_map']
+
+    def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        if self.model.with_neck:
+            features = self.model.neck(features)
+        head = self.model.decode_head
+        logits = F.interpolate(
+            head(features), size=x.shape[-2:], mode='bilinear', align_corners=head.align_corners
+        )
+        logits = logits[..., : image.shape[-2], : image.shape[-1]]
+        if logits.shape[1] > 1:
+            labels = logits.argmax(dim=1)
+        else:
+            labels = (logits.sigmoid() > head.threshold).squeeze(1)
+        return (labels.to(torch.uint8),)
+
+
+class ExportedFeatures(ExportedModel):
+    """A detector up to its neck: ``features_k``, one for each level."""
+
+    task = 'features'
+
+    def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
+        super().__init__(model, fixed)
+        self.levels = len(model.backbone.out_indices)
+        if getattr(model, 'with_neck', False):
+            self.levels = model.neck.num_outs
+
+    def result_names(self) -> list[str]:
+        return [f'features_{k}' for k in range(self.levels)]
+
+    def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        return self.model.neck(features) if getattr(self.model, 'with_neck', False) else features
+
+
+KINDS = {  # by library; the first part of a class's module
+    'mmpretrain': ExportedClassifier,
+    'mmseg': ExportedSegmentor,
+    'mmdet': ExportedFeatures,
+}
+
+
+def exported(model: Any, fixed: int | None = None) -> ExportedModel:
+    """The exported form of a classifier, segmentor or detector.
+
+    Raises:
+        TypeError: it is none of these, or its backbone is no IterativeResNet.
+        ValueError: it has something that cannot be exported.
+    """
+    libraries = {kind.__module__.split('.')[0] for kind in type(model).__mro__}
+    for library, kind in KINDS.items():
+        if library in libraries:
+            return kind(model, fixed)
+    raise TypeError(f'model must be of one of {sorted(KINDS)}, got {type(model).__name__}')

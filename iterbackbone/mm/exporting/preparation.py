@@ -1,0 +1,87 @@
+"""From an RGB image of bytes to what the network sees, and what must be done to a file before that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from torch import Tensor, nn
+
+STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
+
+
+class Preparation(nn.Module):
+    """What the model's data preprocessor does to images, as a part of the graph.
+
+    Args:
+        preprocessor: mmdet's, mmseg's or mmpretrain's, or None for a model without one; images are
+            taken as loaded by OpenCV, in BGR, where it says so.
+    """
+
+    def __init__(self, preprocessor: nn.Module | None) -> None:
+        super().__init__()
+        mean = getattr(preprocessor, 'mean', None)
+        std = getattr(preprocessor, 'std', None)
+        self.register_buffer('mean', torch.zeros(3, 1, 1) if mean is None else mean.clone())
+        self.register_buffer('std', torch.ones(3, 1, 1) if std is None else std.clone())
+        to_rgb = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
+        self.flipped = not to_rgb
+        test_cfg = getattr(preprocessor, 'test_cfg', None) or {}
+        self.divisor = int(test_cfg.get('size_divisor') or _divisor(preprocessor))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) uint8 in RGB -> (B, 3, H', W') float32, padded below and on the right."""
+        x = image.float()
+        x = (x.flip(1) if self.flipped else x).sub(self.mean).div(self.std)
+        if self.divisor == 1:
+            return x
+        height, width = x.shape[-2:]
+        return F.pad(x, (0, -width % self.divisor, 0, -height % self.divisor))
+
+
+def _divisor(preprocessor: nn.Module | None) -> int:
+    """mmseg's pads in training only, unless its test_cfg says otherwise."""
+    if preprocessor is None or hasattr(preprocessor, 'seg_pad_val'):
+        return 1
+    return int(getattr(preprocessor, 'pad_size_divisor', 1))
+
+
+def image_steps(cfg: Config) -> list[dict[str, Any]]:
+    """What the test pipeline does to an image before it is handed over, in plain data.
+
+    Returns:
+        Steps ``resize`` (``scale`` (W, H), ``keep_ratio``), ``resize_short`` (``edge``) and
+        ``center_crop`` (``size`` (H, W)), in order.
+
+    Raises:
+        ValueError: the pipeline has a step that this cannot describe.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while not dataset.get('pipeline') and 'dataset' in dataset:
+        dataset = dataset['dataset']
+    steps = []
+    for step in dataset.get('pipeline') or []:
+        name = str(step['type']).split('.')[-1]
+        if not name.startswith(STEPS_WITHOUT_EFFECT):
+            steps.append(_described(name, step))
+    return steps
+
+
+def _described(name: str, step: dict[str, Any]) -> dict[str, Any]:
+    if name == 'Resize' and step.get('scale'):
+        scale = step['scale']
+        width, height = (scale, scale) if isinstance(scale, int) else scale
+        keep_ratio = bool(step.get('keep_ratio', False))
+        return {'step': 'resize', 'scale': [width, height], 'keep_ratio': keep_ratio}
+    if name == 'ResizeEdge' and step.get('edge', 'short') == 'short':
+        return {'step': 'resize_short', 'edge': int(step['scale'])}
+    if name == 'CenterCrop':
+        size = step['crop_size']
+        height, width = (size, size) if isinstance(size, int) else size
+        return {'step': 'center_crop', 'size': [height, width]}
+    raise ValueError(
+        f'test pipeline: {name} is none of the steps an exported file can describe: Resize with a '
+        'scale, ResizeEdge of the short edge, CenterCrop, loading and packing'
+    )
