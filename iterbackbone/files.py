@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PACKAGE = Path(__file__).parent
+IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 
 
 def shipped(name: str) -> Path:
@@ -48,3 +49,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def image_files(folder: Path, count: int) -> list[Path]:
+    """At most ``count`` images in ``folder`` and below, evenly spaced by name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    files = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
+    if not files:
+        raise ValueError(f'--images: {folder} has no image ({", ".join(IMAGE_TYPES)})')
+    count = min(count, len(files))
+    return [files[i * len(files) // count] for i in range(count)]

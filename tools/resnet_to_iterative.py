@@ -15,14 +15,13 @@ from PIL import Image
 
 from iterbackbone import __version__
 from iterbackbone.core.resnet import DEPTHS
-from iterbackbone.files import whole_file
+from iterbackbone.files import image_files, whole_file
 from iterbackbone.warm_start.conversion import check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.recalibration import recalibrate
 from iterbackbone.warm_start.safe_loading import load_checkpoint
 from iterbackbone.warm_start.shared_convolution import METHODS
 
-IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 BATCH = 16
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 SIDES = {'imagenet': 224, 'cifar': 32}
@@ -92,11 +91,7 @@ def positive(text):
 
 def image_batches(args, side):
     """Normalised images, (B, 3, side, side), evenly spaced over the sorted files."""
-    files = sorted(p for p in args.images.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
-    if not files:
-        raise ValueError(f'--images: {args.images} has no image ({", ".join(IMAGE_TYPES)})')
-    count = min(args.num_images, len(files))
-    chosen = [files[i * len(files) // count] for i in range(count)]
+    chosen = image_files(args.images, args.num_images)
     images = torch.stack([read_image(path, side, args.mean, args.std) for path in chosen])
     return images.split(BATCH)
 

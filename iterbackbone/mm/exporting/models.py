@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from typing import Any
 
 import torch
@@ -9,7 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.export import ExportForm
+from ...core.macs import mac_table
 from ...core.resnet import IterativeResNet
+from ...core.trace import HaltingTrace
+from .pooling import with_bin_means
 from .preparation import Preparation
 
 
@@ -28,6 +33,7 @@ class ExportedModel(nn.Module):
     """
 
     task = 'backbone'
+    batched = True  # whether several images may be given at once
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__()
@@ -61,6 +67,29 @@ class ExportedModel(nn.Module):
         features, iterations, macs = self.form(x, max_iterations, halting_threshold)
         return (*self.finish(features, image, x), iterations, macs)
 
+    @torch.no_grad()
+    def reference(self, image: Tensor) -> tuple[dict[str, Tensor], float]:
+        """The same outputs by the backbone's own execution, and the margin of its decisions.
+
+        Args:
+            image: As of :meth:`forward`.
+
+        Returns:
+            Outputs by name, and the least distance of a sum of halting scores to the threshold.
+        """
+        x = self.preparation(image)
+        backbone = self.form.network
+        backbone.record_scores()
+        try:
+            results = self.finish(backbone(x), image, x)
+            trace = backbone.trace
+        finally:
+            backbone.record_scores(False)
+        table = mac_table(backbone, (x.shape[-2], x.shape[-1]))
+        macs = table.total(trace.iterations.amax(dim=0).tolist(), trace.limits)
+        values = (*results, trace.iterations, torch.tensor(macs))
+        return dict(zip(self.outputs, values, strict=True)), margin(trace, self.form.threshold)
+
     def result_names(self) -> list[str]:
         """What :meth:`finish` returns."""
         return [f'features_{k}' for k in self.form.network.out_indices]
@@ -74,6 +103,14 @@ class ExportedModel(nn.Module):
             x: As the backbone saw it.
         """
         return features
+
+
+def margin(trace: HaltingTrace, threshold: float) -> float:
+    """Least distance of a sum of halting scores to ``threshold``; infinite where none was read."""
+    assert trace.scores is not None
+    sums = [scores[:, :-1].cumsum(dim=1) for scores in trace.scores]  # the last score is always 1
+    distances = torch.cat([(each - threshold).abs().flatten() for each in sums])
+    return float(distances[distances.isfinite()].min()) if distances.isfinite().any() else math.inf
 
 
 class ExportedClassifier(ExportedModel):
@@ -145,7 +182,7 @@ KINDS = {  # by library; the first part of a class's module
 
 
 def exported(model: Any, fixed: int | None = None) -> ExportedModel:
-    """The exported form of a classifier, segmentor or detector.
+    """The exported form of a copy of a classifier, segmentor or detector.
 
     Raises:
         TypeError: it is none of these, or its backbone is no IterativeResNet.
@@ -154,5 +191,5 @@ def exported(model: Any, fixed: int | None = None) -> ExportedModel:
     libraries = {kind.__module__.split('.')[0] for kind in type(model).__mro__}
     for library, kind in KINDS.items():
         if library in libraries:
-            return kind(model, fixed)
+            return kind(with_bin_means(copy.deepcopy(model)), fixed)
     raise TypeError(f'model must be of one of {sorted(KINDS)}, got {type(model).__name__}')

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from .images import pipeline_of
+
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
 
 
@@ -58,11 +60,8 @@ def image_steps(cfg: Config) -> list[dict[str, Any]]:
     Raises:
         ValueError: the pipeline has a step that this cannot describe.
     """
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while not dataset.get('pipeline') and 'dataset' in dataset:
-        dataset = dataset['dataset']
     steps = []
-    for step in dataset.get('pipeline') or []:
+    for step in pipeline_of(cfg):
         name = str(step['type']).split('.')[-1]
         if not name.startswith(STEPS_WITHOUT_EFFECT):
             steps.append(_described(name, step))

@@ -1,0 +1,104 @@
+"""Whether an exported file does what PyTorch does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+
+Array = np.ndarray
+Outputs = Mapping[str, Array]
+
+TOLERANCE = 1e-3  # of a result, relative to its largest absolute value
+NEAR = 1e-4  # of the threshold: rounding may decide there whether an image goes on
+SAME_PIXELS = 0.999  # of a label map: two classes may tie
+
+
+class Comparison(NamedTuple):
+    """One image, run by both.
+
+    Attributes:
+        errors: Of each result: largest difference over the largest value; of a label map the share
+            of pixels that differ; infinite where shapes differ.
+        same_iterations: Whether all blocks ran the same number.
+        margin: Least distance of a sum of scores to the threshold in PyTorch.
+    """
+
+    errors: dict[str, float]
+    same_iterations: bool
+    margin: float
+
+    @property
+    def agrees(self) -> bool:
+        """Within the tolerances, or rounding decided otherwise where a sum met the threshold."""
+        if not self.same_iterations:
+            return self.margin < NEAR
+        return all(
+            error <= (1.0 - SAME_PIXELS if name == 'label_map' else TOLERANCE)
+            for name, error in self.errors.items()
+        )
+
+
+class Parity(NamedTuple):
+    """All images.
+
+    Attributes:
+        comparisons: One for each.
+    """
+
+    comparisons: Sequence[Comparison]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every image does, and iterations are the same for at least 99.5% of them."""
+        return all(c.agrees for c in self.comparisons) and self.same_iterations >= 0.995
+
+    @property
+    def same_iterations(self) -> float:
+        """Share of images with the same iterations in all blocks."""
+        return float(np.mean([c.same_iterations for c in self.comparisons]))
+
+    def worst(self) -> dict[str, float]:
+        """Largest error of each result among the images with the same iterations."""
+        names = self.comparisons[0].errors
+        same = [c for c in self.comparisons if c.same_iterations]
+        return {name: max((c.errors[name] for c in same), default=np.inf) for name in names}
+
+
+def compare(
+    session: ort.InferenceSession,
+    reference: Callable[[Array], tuple[Outputs, float]],
+    feeds: Iterable[Mapping[str, Array]],
+) -> Parity:
+    """Run both on every image.
+
+    Args:
+        session: Of the exported file.
+        reference: From an image, (B, 3, H, W) uint8, to the outputs by name and the margin.
+        feeds: Inputs of the session; ``image`` is the reference's.
+    """
+    names = [output.name for output in session.get_outputs()]
+    comparisons = []
+    for feed in feeds:
+        found = dict(zip(names, session.run(None, dict(feed)), strict=True))
+        wanted, margin = reference(feed['image'])
+        same = np.array_equal(found.pop('iterations'), wanted['iterations'])
+        found.pop('macs')
+        errors = {name: _error(name, value, wanted[name]) for name, value in found.items()}
+        comparisons.append(Comparison(errors, bool(same), margin))
+    if not comparisons:
+        raise ValueError('images must be at least one, got none')
+    return Parity(comparisons)
+
+
+def _error(name: str, found: Array, wanted: Array) -> float:
+    if found.shape != wanted.shape:
+        return float('inf')
+    if found.size == 0:
+        return 0.0
+    if name == 'label_map':
+        return float(np.mean(found != wanted))
+    difference = np.abs(found.astype(np.float64) - wanted).max()
+    return float(difference / max(np.abs(wanted).max(), np.finfo(np.float32).tiny))

@@ -1,0 +1,166 @@
+"""Writes a trained classifier, segmentor or detector with its adaptive loops as one ONNX file.
+
+The file stops early by itself and takes a budget as an input, max_iterations. It is compared with
+PyTorch before it is written. A classifier and a segmentor are exported whole, a detector as far as
+is said.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import DictAction
+
+from iterbackbone.deployment.graph import OPSETS, save
+from iterbackbone.deployment.latency import measure, open_session, settings
+from iterbackbone.deployment.parity import compare
+from iterbackbone.files import image_files
+from iterbackbone.mm.checkpoint_check import misfit
+from iterbackbone.mm.exporting.images import noise, prepared
+from iterbackbone.mm.exporting.models import exported
+from iterbackbone.mm.exporting.onnx_file import onnx_model
+from iterbackbone.mm.model_building import build_model, pipeline_size, read_config
+from iterbackbone.warm_start.safe_loading import load_checkpoint
+
+NO_LEFTOVERS = re.compile(r'(?!)')
+NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', type=Path, help='config file path')
+    parser.add_argument('checkpoint', type=Path, help='checkpoint file')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
+    parser.add_argument(
+        '--fixed',
+        type=positive,
+        metavar='K',
+        help='compute K iterations a stage (or all, if fewer) without a loop, for runtimes that have '
+        'none: the time no longer adapts to the image',
+    )
+    parser.add_argument(
+        '--opset', type=int, default=20, help=f'{OPSETS[0]} to {OPSETS[1]}; default: 20'
+    )
+    parser.add_argument(
+        '--images', type=Path, metavar='FOLDER', help='compare on these instead of noise'
+    )
+    parser.add_argument(
+        '--num-images', type=positive, default=8, metavar='N', help='taken evenly; default: 8'
+    )
+    parser.add_argument('--threads', type=positive, default=1, help='of the timing; default: 1')
+    parser.add_argument('--rounds', type=positive, default=10, help='of the timing; default: 10')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config, key=value',
+    )
+    args = parser.parse_args(argv)
+    if not args.out.absolute().parent.is_dir():
+        parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
+    if not OPSETS[0] <= args.opset <= OPSETS[1]:
+        parser.error(f'argument --opset: must be between {OPSETS[0]} and {OPSETS[1]}, got {args.opset}')
+    if args.images and not args.images.is_dir():
+        parser.error(f'argument --images: must be a folder, got {args.images}')
+    return parser, args
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def trained(cfg, path):
+    """The model with the checkpoint's weights, and the dataset's meta data in it."""
+    model = build_model(cfg)
+    checkpoint = load_checkpoint(path)
+    weights = checkpoint.get('state_dict', checkpoint)
+    problems = misfit(model, weights, NO_LEFTOVERS)
+    if problems:
+        raise ValueError(f'checkpoint {path} does not fit the config: {problems}')
+    model.load_state_dict(weights, strict=False)
+    return model.eval(), (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+
+
+def check_images(cfg, args):
+    """What to compare on: images as the test pipeline prepares them, or noise."""
+    if args.images:
+        return list(prepared(cfg, image_files(args.images, args.num_images)))
+    size = pipeline_size(cfg) or NOISE_SIZE
+    return list(noise(size, NOISE_IMAGES))
+
+
+def reference_of(module):
+    """For :func:`iterbackbone.deployment.parity.compare`."""
+
+    def reference(image):
+        outputs, margin = module.reference(torch.from_numpy(image))
+        return {name: value.numpy() for name, value in outputs.items()}, margin
+
+    return reference
+
+
+def report_parity(parity, images):
+    kind = 'images' if len(parity.comparisons) == images else 'runs'
+    print(
+        f'compared     {len(parity.comparisons)} {kind}; same iterations {parity.same_iterations:.1%}'
+    )
+    for name, error in parity.worst().items():
+        what = 'share of other pixels' if name == 'label_map' else 'largest relative difference'
+        print(f'  {name:<12} {what} {error:.1e}')
+
+
+def report_size(path, module):
+    weights = sum(p.numel() * p.element_size() for p in module.model.parameters())
+    size = path.stat().st_size
+    print(f'size         {size / 1e6:.2f} MB; parameters of the whole model {weights / 1e6:.2f} MB')
+
+
+def report_latency(session, image, module, args):
+    form = module.form
+    feeds = settings(session, image, list(form.limits))
+    print(f'latency      ONNX Runtime, CPU, {args.threads} threads, {tuple(image.shape[2:])} pixels')
+    for name, found in measure(session, feeds, args.rounds).items():
+        print(
+            f'  {name:<12} {found.median:.1f} ms [{found.low:.1f}, {found.high:.1f}], '
+            f'{found.iterations:.2f} iterations a stage'
+        )
+
+
+def main(argv=None):
+    parser, args = parse_args(argv)
+    try:
+        cfg = read_config(args.config, args.cfg_options)
+        model, meta = trained(cfg, args.checkpoint)
+        fixed = args.fixed
+        if fixed:
+            model.backbone.set_budget(max_iterations=fixed)
+        module = exported(model, fixed).eval()
+        images = check_images(cfg, args)
+        onnx_file = onnx_model(module, cfg, meta, args.opset)
+    except (ValueError, TypeError, OSError) as error:
+        parser.error(str(error))
+    session = open_session(onnx_file.SerializeToString(), args.threads)
+    parity = compare(session, reference_of(module), ({'image': image} for image in images))
+    print(f'exported     {module.task}: {", ".join(module.outputs)}')
+    report_parity(parity, len(images))
+    if not parity.agrees:
+        print(f'not written: the file does not do what PyTorch does, {args.out}', file=sys.stderr)
+        return 1
+    save(onnx_file, args.out)
+    report_size(args.out, module)
+    report_latency(session, images[0], module, args)
+    if fixed:
+        print(
+            f'fixed        {fixed} iterations a stage are always computed: nothing adapts to the image'
+        )
+    print(f'written      {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
