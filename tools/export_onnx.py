@@ -7,6 +7,7 @@ is said.
 
 import argparse
 import re
+import statistics
 import sys
 from pathlib import Path
 
@@ -14,13 +15,14 @@ import torch
 from mmengine.config import DictAction
 
 from iterbackbone.deployment.graph import OPSETS, save
-from iterbackbone.deployment.latency import measure, open_session, settings
 from iterbackbone.deployment.parity import compare
+from iterbackbone.deployment.runtime import open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.checkpoint_check import misfit
 from iterbackbone.mm.exporting.images import noise, prepared
 from iterbackbone.mm.exporting.models import exported
 from iterbackbone.mm.exporting.onnx_file import onnx_model
+from iterbackbone.mm.forward_time import forward_seconds
 from iterbackbone.mm.model_building import build_model, pipeline_size, read_config
 from iterbackbone.warm_start.safe_loading import load_checkpoint
 
@@ -50,7 +52,7 @@ def parse_args(argv):
         '--num-images', type=positive, default=8, metavar='N', help='taken evenly; default: 8'
     )
     parser.add_argument('--threads', type=positive, default=1, help='of the timing; default: 1')
-    parser.add_argument('--rounds', type=positive, default=10, help='of the timing; default: 10')
+    parser.add_argument('--rounds', type=rounds, default=10, help='of the timing; default: 10')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -71,6 +73,13 @@ def positive(text):
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def rounds(text):
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f'must be at least 2, for a spread, got {value}')
     return value
 
 
@@ -121,13 +130,16 @@ def report_size(path, module):
 
 
 def report_latency(session, image, module, args):
-    form = module.form
-    feeds = settings(session, image, list(form.limits))
-    print(f'latency      ONNX Runtime, CPU, {args.threads} threads, {tuple(image.shape[2:])} pixels')
-    for name, found in measure(session, feeds, args.rounds).items():
+    feeds = settings(session, image, module.form.limits)
+    runs = {name: lambda feed=feed: session.run(None, feed) for name, feed in feeds.items()}
+    iterations = {name: run()[-2].mean() for name, run in runs.items()}
+    threads = f'{args.threads} thread{"s" * (args.threads > 1)}'
+    print(f'latency      ONNX Runtime, CPU, {threads}, {image.shape[2]}x{image.shape[3]} pixels')
+    for name, seconds in forward_seconds(runs, args.rounds, args.threads).items():
+        low, median, high = (1e3 * x for x in statistics.quantiles(seconds, n=4, method='inclusive'))
         print(
-            f'  {name:<12} {found.median:.1f} ms [{found.low:.1f}, {found.high:.1f}], '
-            f'{found.iterations:.2f} iterations a stage'
+            f'  {name:<12} {median:.1f} ms [{low:.1f}, {high:.1f}], '
+            f'{iterations[name]:.2f} iterations a block'
         )
 
 

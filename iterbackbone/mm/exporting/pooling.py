@@ -28,7 +28,7 @@ class BinMeans(nn.Module):
 
 
 def _bins(count: int, length: int, like: Tensor) -> Tensor:
-    """(count, length): row i has the weights of the mean from floor(i n / count) to ceil((i+1) n / count)."""
+    """(count, length): the weights with which each bin takes its mean, bins as torch divides them."""
     row = torch.arange(count, device=like.device).view(-1, 1)
     position = torch.arange(length, device=like.device)
     inside = (position >= row * length // count) & (position < -(-(row + 1) * length // count))
