@@ -113,11 +113,8 @@ def reference_of(module):
     return reference
 
 
-def report_parity(parity, images):
-    kind = 'images' if len(parity.comparisons) == images else 'runs'
-    print(
-        f'compared     {len(parity.comparisons)} {kind}; same iterations {parity.same_iterations:.1%}'
-    )
+def report_parity(parity, count):
+    print(f'compared     {count} images; same iterations for {parity.same_iterations:.1%} of them')
     for name, error in parity.worst().items():
         what = 'share of other pixels' if name == 'label_map' else 'largest relative difference'
         print(f'  {name:<12} {what} {error:.1e}')
@@ -167,9 +164,7 @@ def main(argv=None):
     report_size(args.out, module)
     report_latency(session, images[0], module, args)
     if fixed:
-        print(
-            f'fixed        {fixed} iterations a stage are always computed: nothing adapts to the image'
-        )
+        print(f'fixed        {fixed} iterations a stage, always: nothing adapts to the image any more')
     print(f'written      {args.out}')
     return 0
 

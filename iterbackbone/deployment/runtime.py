@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnxruntime as ort
 
-OUT_OF_REACH = 2.0  # a threshold no sum of scores reaches: all iterations run
+OUT_OF_REACH = 1e6  # a threshold that no sum of scores reaches: all iterations run
 
 
 def open_session(model: bytes | str, threads: int = 1) -> ort.InferenceSession:

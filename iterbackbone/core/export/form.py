@@ -37,18 +37,21 @@ class ExportForm(nn.Module):
     all their images have halted; halted images get weight 0.
 
     Args:
-        network: In evaluation mode; iterations that its training never reached are left out.
+        network: In evaluation mode; its budget and the iterations its training reached are the
+            highest of the form.
         fixed: Compute min(L, fixed) iterations of each block without a loop: the result is that of
             a budget of ``fixed`` iterations, the time is no longer adaptive.
 
     Raises:
         RuntimeError: ``network`` is in training mode.
-        TypeError, ValueError: ``fixed`` is no positive int, or a norm is no BatchNorm with running
-            statistics.
+        TypeError, ValueError: ``network`` is no IterativeResNet, ``fixed`` no positive int, or a norm
+            no BatchNorm with running statistics.
     """
 
     def __init__(self, network: IterativeResNet, fixed: int | None = None) -> None:
         super().__init__()
+        if not isinstance(network, IterativeResNet):
+            raise TypeError(f'network must be an IterativeResNet, got {type(network).__name__}')
         if network.training:
             raise RuntimeError('ExportForm needs a network in evaluation mode: call eval() first')
         fixed = None if fixed is None else check_int('fixed', fixed, 1)

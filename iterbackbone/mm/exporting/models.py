@@ -39,10 +39,7 @@ class ExportedModel(nn.Module):
         super().__init__()
         backbone = getattr(model, 'backbone', None)
         if not isinstance(backbone, IterativeResNet):
-            raise TypeError(
-                'model.backbone must be an IterativeResNet to be exported, got '
-                f'{type(backbone).__name__}'
-            )
+            raise TypeError(f'model.backbone must be an IterativeResNet, got {type(backbone).__name__}')
         self.model = model
         self.preparation = Preparation(getattr(model, 'data_preprocessor', None))
         self.form = ExportForm(backbone, fixed)

@@ -31,6 +31,7 @@ class Preparation(nn.Module):
         to_rgb = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
         self.flipped = not to_rgb
         test_cfg = getattr(preprocessor, 'test_cfg', None) or {}
+        self.pad_value = float(getattr(preprocessor, 'pad_val', getattr(preprocessor, 'pad_value', 0)))
         self.divisor = int(test_cfg.get('size_divisor') or _divisor(preprocessor))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -40,7 +41,8 @@ class Preparation(nn.Module):
         if self.divisor == 1:
             return x
         height, width = x.shape[-2:]
-        return F.pad(x, (0, -width % self.divisor, 0, -height % self.divisor))
+        padding = (0, -width % self.divisor, 0, -height % self.divisor)
+        return F.pad(x, padding, value=self.pad_value)
 
 
 def _divisor(preprocessor: nn.Module | None) -> int:

@@ -1,0 +1,155 @@
+"""The export form: the same results as the network it was made from, whatever the budget."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from core.networks import images, relative_error, tiny_layer, tiny_net, varied
+from iterbackbone.core.export import ExportForm
+from iterbackbone.core.macs import mac_table
+
+KINDS = {
+    'plain': {},
+    'two blocks a stage': {'blocks_per_stage': 2},
+    'depthwise': {'depthwise': True},
+    'dilated': {'dilations': (1, 1, 2, 4), 'strides': (1, 2, 1, 1)},
+    'imagenet stem': {'stem': 'imagenet'},
+    'normalised input': {'halting': {'layer_norm': True}},
+    'one iteration': {'max_iterations': (1, 3, 1, 2)},
+    'two outputs': {'out_indices': (1, 3)},
+}
+BUDGETS = {
+    'none': {},
+    'cap': {'max_iterations': 2},
+    'cap of each stage': {'max_iterations': (1, 3, 4, 1)},
+    'threshold': {'halting_threshold': 0.5},
+    'both': {'max_iterations': (2, 2, 3, 2), 'halting_threshold': 0.7},
+}
+
+
+def network(x, **options):
+    return varied(tiny_net(**options), x).eval()
+
+
+def inputs_of(max_iterations=None, halting_threshold=None):
+    """A budget as inputs of the form."""
+    caps = (max_iterations,) * 4 if isinstance(max_iterations, int) else max_iterations
+    return [None if value is None else torch.tensor(value) for value in (caps, halting_threshold)]
+
+
+def assert_same(found, wanted):
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert relative_error(ours, theirs) <= 1e-5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('budget', BUDGETS)
+def test_does_what_the_network_does(kind, budget):
+    x = images(6)
+    net = network(x, **KINDS[kind])
+    found = ExportForm(net)(x, *inputs_of(**BUDGETS[budget]))
+    net(x)
+    assert len(set(map(tuple, net.iterations().tolist()))) > 1  # else nothing is shown
+    net.set_budget(**BUDGETS[budget])
+    features = net(x)
+    assert torch.equal(found.iterations, net.iterations())
+    assert_same(found.features, features)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('fixed', [1, 2, 3, 9])
+def test_a_fixed_number_is_a_budget_without_a_loop(fixed):
+    x = images(6)
+    net = network(x)
+    form = ExportForm(net, fixed=fixed)
+    found = form(x)
+    net.set_budget(max_iterations=fixed)
+    assert_same(found.features, net(x))
+    assert torch.equal(found.iterations, net.iterations())
+    assert form.limits == tuple(min(fixed, n) for n in net.max_iterations)
+    # all are computed, whatever the images need
+    assert found.macs == mac_table(net, (32, 32)).total(form.limits, form.limits)
+
+
+@torch.no_grad()
+def test_macs_are_those_of_the_longest_run():
+    x = images(6, 40, 24)
+    net = network(x)
+    table = mac_table(net, (40, 24))
+    for one in x.split(1):
+        found = ExportForm(net)(one)
+        assert found.macs == table.total(found.iterations[0].tolist())
+    found = ExportForm(net)(x)
+    assert found.macs == table.total(found.iterations.amax(dim=0).tolist())
+    caps = (2, 2, 2, 2)
+    capped = ExportForm(net)(x, torch.tensor(caps))
+    assert capped.macs == table.total(capped.iterations.amax(dim=0).tolist(), limits=caps)
+
+
+@torch.no_grad()
+def test_budgets_outside_the_file_are_brought_inside():
+    x = images(4)
+    net = network(x)
+    form = ExportForm(net)
+    assert torch.equal(form(x, torch.tensor([99] * 4)).iterations, form(x).iterations)
+    assert form(x, torch.tensor([0, -3, 1, 1])).iterations.eq(1).all()
+
+
+@torch.no_grad()
+def test_a_budget_of_the_network_is_the_highest_of_the_form():
+    x = images(4)
+    net = network(x)
+    net.set_budget(max_iterations=(1, 2, 3, 1), halting_threshold=0.6)
+    form = ExportForm(net)
+    assert form.limits == (1, 2, 3, 1)
+    assert form.threshold == 0.6
+    assert torch.equal(form(x).iterations, (net(x), net.iterations())[1])
+
+
+@torch.no_grad()
+def test_iterations_that_were_never_trained_are_left_out():
+    x = images(2)
+    net = network(x)
+    for norm in [*net.stages[2].blocks[0].norm1][:4]:
+        norm.num_batches_tracked.fill_(1)
+    with pytest.warns(UserWarning, match='stops at 4'):
+        form = ExportForm(net)
+    assert form.limits == (2, 3, 4, 2)
+    assert form.blocks[2].scale0.shape[0] == 4
+
+
+def test_shares_the_kernels():
+    net = network(images(2))
+    form = ExportForm(net)
+    kernels = {p.data_ptr() for p in form.blocks.parameters()}
+    assert kernels < {p.data_ptr() for p in net.parameters()}
+
+
+def test_refusals_name_what_is_wrong():
+    x = images(2)
+    with pytest.raises(RuntimeError, match='needs a network in evaluation mode'):
+        ExportForm(tiny_net())
+    with pytest.raises(ValueError, match='fixed must be >= 1, got 0'):
+        ExportForm(network(x), fixed=0)
+    with pytest.raises(TypeError, match="fixed must be an int, got '3'"):
+        ExportForm(network(x), fixed='3')
+    groups = tiny_net(norm_layer=lambda channels: nn.GroupNorm(2, channels)).eval()
+    with pytest.raises(ValueError, match='BatchNorms with running statistics, got GroupNorm'):
+        ExportForm(groups)
+    with pytest.raises(TypeError, match='network must be an IterativeResNet, got IterativeResLayer'):
+        ExportForm(tiny_layer().eval())
+
+
+@torch.no_grad()
+def test_a_nan_halts_its_image_and_ends_the_loop():
+    x = images(3)
+    net = network(x)
+    x[1] = torch.nan
+    found = ExportForm(net)(x)
+    net(x)
+    assert torch.equal(found.iterations, net.iterations())
+    assert found.iterations[1].eq(1).all()
+    assert found.features[-1][[0, 2]].isfinite().all()

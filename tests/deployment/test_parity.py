@@ -1,0 +1,73 @@
+"""Comparisons of a file with PyTorch: what counts as the same, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from iterbackbone.deployment.parity import Comparison, Parity, compare
+from iterbackbone.deployment.runtime import open_session, settings
+
+
+def doubling():
+    """A file that returns 2 * image, iterations 3 and macs 7."""
+    graph = helper.make_graph(
+        [
+            helper.make_node('Add', ['image', 'image'], ['scores']),
+            helper.make_node('Constant', [], ['iterations'], value_ints=[3]),
+            helper.make_node('Constant', [], ['macs'], value_int=7),
+        ],
+        'doubling',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [2])],
+        [
+            helper.make_tensor_value_info('scores', TensorProto.FLOAT, [2]),
+            helper.make_tensor_value_info('iterations', TensorProto.INT64, [1]),
+            helper.make_tensor_value_info('macs', TensorProto.INT64, []),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 20)], ir_version=10)
+    return open_session(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ('scores', 'iterations', 'margin', 'error', 'agrees'),
+    [
+        ([2.0, 4.0], 3, 1.0, 0.0, True),
+        ([2.0, 4.002], 3, 1.0, 5e-4, True),
+        ([2.0, 4.02], 3, 1.0, 5e-3, False),
+        ([2.0, 4.0], 2, 1.0, 0.0, False),
+        ([9.0, 4.0], 2, 5e-5, 7 / 9, True),  # rounding decided otherwise
+    ],
+)
+def test_one_image(scores, iterations, margin, error, agrees):
+    def reference(image):
+        values = {'scores': np.float32(scores), 'iterations': np.array([iterations])}
+        return values, margin
+
+    parity = compare(doubling(), reference, [{'image': np.float32([1, 2])}])
+    assert parity.comparisons[0].errors['scores'] == pytest.approx(error, abs=1e-6, rel=0.01)
+    assert parity.comparisons[0].agrees is agrees
+
+
+def test_many_images_need_the_same_iterations_in_nearly_all():
+    same, other = Comparison({'scores': 0.0}, True, 1.0), Comparison({'scores': 0.5}, False, 1e-6)
+    assert Parity([same] * 199 + [other]).agrees
+    assert not Parity([same] * 198 + [other] * 2).agrees
+    assert Parity([same, other]).worst() == {'scores': 0.0}
+
+
+def test_other_shapes_and_label_maps():
+    assert not Comparison({'boxes': float('inf')}, True, 1.0).agrees
+    assert Comparison({'label_map': 9e-4}, True, 1.0).agrees
+    assert not Comparison({'label_map': 2e-3}, True, 1.0).agrees
+
+
+def test_no_image_is_an_error():
+    with pytest.raises(ValueError, match='images must be at least one'):
+        compare(doubling(), lambda image: ({}, 1.0), [])
+
+
+def test_a_fixed_file_has_one_setting():
+    image = np.zeros(2, dtype=np.float32)
+    assert list(settings(doubling(), image, (3, 4))) == ['fixed']

@@ -1,0 +1,157 @@
+"""The command line: a file that does what PyTorch does, or none; every refusal in plain words."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from core.networks import varied
+from mmengine.config import Config
+from PIL import Image
+
+from iterbackbone.__main__ import config_path
+from iterbackbone.deployment.runtime import open_session
+from iterbackbone.mm.model_building import build_model, read_config
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
+
+import export_onnx as tool
+
+CONFIG = 'iterative-tiny_1xb64_cifar10-subset'
+QUICK = ['--rounds', '2']
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A config, a checkpoint whose iterations vary between images, and a folder of images."""
+    folder = tmp_path_factory.mktemp('trained')
+    cfg = Config.fromfile(config_path(CONFIG))
+    cfg.model.backbone.update(num_stages=2, max_iterations=(3, 6), out_indices=(1,))
+    cfg.model.head.in_channels = 64
+    cfg.dump(folder / 'config.py')
+    torch.manual_seed(0)
+    model = build_model(read_config(folder / 'config.py'))
+    varied(model.backbone, torch.randn(6, 3, 32, 32) * torch.rand(6, 1, 1, 1) * 2)
+    meta = {'dataset_meta': {'classes': tuple('abcdefghij')}}
+    torch.save({'state_dict': model.state_dict(), 'meta': meta}, folder / 'trained.pth')
+    (folder / 'images').mkdir()
+    for k in range(6):
+        pixels = np.random.default_rng(k).integers(0, 40 * (k + 1), (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / 'images' / f'{k}.png')
+    return folder
+
+
+def run(trained, out, *more):
+    return tool.main([*map(str, (trained / 'config.py', trained / 'trained.pth', '--out', out)), *more])
+
+
+@pytest.fixture(scope='module')
+def written(trained, tmp_path_factory):
+    """The file and what was printed."""
+    path = tmp_path_factory.mktemp('out') / 'model.onnx'
+    with redirect_stdout(io.StringIO()) as printed:
+        assert run(trained, path, '--images', str(trained / 'images'), *QUICK) == 0
+    return path, printed.getvalue()
+
+
+def test_writes_one_file_and_says_what_it_does(written):
+    path, printed = written
+    assert [p.name for p in path.parent.iterdir()] == ['model.onnx']
+    assert 'compared     6 images; same iterations for 100.0% of them' in printed
+    for word in ('scores, iterations, macs', 'size', 'lowest', 'own', 'written'):
+        assert word in printed
+    assert re.search(r'highest .* 4\.50 iterations a block', printed)
+
+
+def test_the_file_describes_itself(written):
+    session = open_session(str(written[0]))
+    description = json.loads(session.get_modelmeta().custom_metadata_map['iterbackbone'])
+    assert description['task'] == 'classification'
+    assert description['classes'] == list('abcdefghij')
+    assert description['steps'] == []
+    assert description['max_iterations'] == [3, 6]
+    assert description['halting_threshold'] == pytest.approx(0.99)
+    assert description['fixed'] is None
+
+
+def test_the_files_images_differ_and_a_budget_stops_them(written):
+    session = open_session(str(written[0]))
+    images = np.random.default_rng(1).integers(0, 256, (6, 3, 32, 32)).astype(np.uint8)
+    images = images // np.arange(1, 7, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    scores, iterations, _ = session.run(None, {'image': images})
+    assert np.allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert len({tuple(row) for row in iterations}) > 1
+    capped = session.run(None, {'image': images, 'max_iterations': np.array([1, 2])})
+    assert capped[1].max(axis=0).tolist() == [1, 2]
+
+
+def test_fixed_says_that_nothing_adapts(trained, tmp_path, capsys):
+    assert run(trained, tmp_path / 'fixed.onnx', '--fixed', '2', *QUICK) == 0
+    printed = capsys.readouterr().out
+    assert 'nothing adapts to the image any more' in printed
+    assert 'lowest' not in printed
+    assert 'Loop' not in {node.op_type for node in onnx.load(tmp_path / 'fixed.onnx').graph.node}
+
+
+def test_a_file_that_does_something_else_is_not_written(trained, tmp_path, capsys, monkeypatch):
+    exporting = tool.onnx_model
+
+    def wrong(*arguments):
+        model = exporting(*arguments)
+        weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+        weights.raw_data = bytes(len(weights.raw_data))
+        return model
+
+    monkeypatch.setattr(tool, 'onnx_model', wrong)
+    (tmp_path / 'good.onnx').write_bytes(b'good')
+    assert run(trained, tmp_path / 'good.onnx', *QUICK) == 1
+    assert 'not written' in capsys.readouterr().err
+    assert (tmp_path / 'good.onnx').read_bytes() == b'good'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--opset', '17'], 'argument --opset: must be between 18 and 23, got 17'),
+        (['--fixed', '0'], 'argument --fixed: must be at least 1, got 0'),
+        (['--rounds', '1'], 'must be at least 2, for a spread, got 1'),
+        (['--images', 'nowhere'], 'argument --images: must be a folder, got nowhere'),
+        (['--images', '{empty}'], 'has no image'),
+        (['--cfg-options', 'model.head.num_classes=7'], 'does not fit the config'),
+        (['--cfg-options', 'model.backbone.norm_cfg.type=LN2d'], 'does not fit the config'),
+        (['--cfg-options', 'model.backbone.type=mmpretrain.VGG'], ''),
+    ],
+)
+def test_refusals(trained, tmp_path, capsys, arguments, message):
+    (tmp_path / 'empty').mkdir()
+    arguments = [a.format(empty=tmp_path / 'empty') for a in arguments]
+    with pytest.raises(SystemExit) as stopped:
+        run(trained, tmp_path / 'model.onnx', *arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'model.onnx').exists()
+
+
+@pytest.mark.parametrize('name', ['no.pth', 'half.pth', 'no/config.py'])
+def test_files_that_cannot_be_read(trained, tmp_path, capsys, name):
+    (tmp_path / 'half.pth').write_bytes((trained / 'trained.pth').read_bytes()[:1000])
+    files = [trained / 'config.py', tmp_path / name]
+    if name.endswith('.py'):
+        files = [tmp_path / name, trained / 'trained.pth']
+    with pytest.raises(SystemExit):
+        tool.main([*map(str, files), '--out', str(tmp_path / 'model.onnx')])
+    assert name in capsys.readouterr().err
+
+
+def test_a_folder_that_does_not_exist(trained, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(trained, tmp_path / 'no' / 'folder' / 'model.onnx')
+    assert 'argument --out: must be in a folder that exists' in capsys.readouterr().err
