@@ -127,7 +127,6 @@ def test_a_file_that_does_something_else_is_not_written(trained, tmp_path, capsy
         (['--images', '{empty}'], 'has no image'),
         (['--cfg-options', 'model.head.num_classes=7'], 'does not fit the config'),
         (['--cfg-options', 'model.backbone.norm_cfg.type=LN2d'], 'does not fit the config'),
-        (['--cfg-options', 'model.backbone.type=mmpretrain.VGG'], ''),
     ],
 )
 def test_refusals(trained, tmp_path, capsys, arguments, message):
