@@ -1,4 +1,4 @@
-"""Halting stays in float32 where the features are in bfloat16."""
+"""Halting stays in float32 where the features are in bfloat16 or float16."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 
 from .networks import images, loss_of, tiny_net, varied
 
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 executions = pytest.mark.parametrize('execution', ['active', 'masked'])
 
 
@@ -47,3 +48,26 @@ def test_training_in_bfloat16_halts_in_float32(execution):
     for name, parameter in net.named_parameters():
         assert parameter.grad.dtype == torch.float32, name
         assert parameter.grad.isfinite().all(), name
+
+
+@executions
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=NEEDS_GPU)])
+def test_a_scaled_loss_trains_in_float16(device, execution):
+    x = images(4)
+    net = varied(tiny_net(execution=execution), x).train().to(device)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    scaler = torch.amp.GradScaler(device, init_scale=1024.0)
+    before = {name: parameter.clone() for name, parameter in net.named_parameters()}
+    with torch.autocast(device, dtype=torch.float16):
+        features = net(x.to(device))
+        loss = loss_of(net, features)
+    assert features[-1].dtype == torch.float16
+    assert net.trace.ponder_cost.dtype == torch.float32
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == 1024.0  # of infinite gradients it would step over the step
+    for name, parameter in net.named_parameters():
+        assert parameter.grad.dtype == torch.float32, name
+        moved = parameter.grad.count_nonzero() > 0
+        assert parameter.equal(before[name]) != moved, name
