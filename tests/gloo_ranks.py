@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from processes import METHOD
 
 RANKS = 2
 
 
 def spawn(function, tmp_path, *args):
     """Run ``function(rank, *args)`` in both ranks of a gloo group."""
-    mp.spawn(_start, args=(function, f'file://{tmp_path}/group', *args), nprocs=RANKS)
+    args = (function, f'file://{tmp_path}/group', *args)
+    mp.start_processes(_start, args, nprocs=RANKS, start_method=METHOD)
 
 
 def _start(rank, function, init_method, *args):
