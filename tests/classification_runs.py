@@ -83,7 +83,7 @@ def load(name: str) -> Config:
 def _load(name: str) -> Config:
     os.environ.pop('ITERBACKBONE_CIFAR', None)
     init_default_scope('mmpretrain')
-    return Config.fromfile(config_root() / name, format_python_code=False)  # half a second a runner
+    return Config.fromfile(config_root() / name)
 
 
 def classifier_config(root, work_dir, name=TINY, source='png') -> Config:

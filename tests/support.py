@@ -147,7 +147,7 @@ def train_tiny(
 def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:
     """A detection config on the generated scenes, without worker processes."""
     os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
-    cfg = Config.fromfile(config_root() / name, format_python_code=False)  # half a second a runner
+    cfg = Config.fromfile(config_root() / name)
     shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_detection.py')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
@@ -160,7 +160,7 @@ def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:
 def segmentor_config(shapes_root, work_dir, name=SEGMENTATION_QUICKSTART) -> Config:
     """A segmentation config at an eighth of its width on the generated scenes, without workers."""
     os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
-    cfg = Config.fromfile(config_root() / name, format_python_code=False)  # half a second a runner
+    cfg = Config.fromfile(config_root() / name)
     shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_segmentation.py')
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}

@@ -1,4 +1,4 @@
-"""A real browser: Debian's chromium and chromium-driver.
+"""Reports made quickly, and a real browser: Debian's chromium and chromium-driver.
 
 CHROMIUM and CHROMEDRIVER name other programs. Without them what asks for it is skipped.
 """
@@ -9,6 +9,8 @@ import os
 import shutil
 
 import pytest
+
+from iterbackbone.stats import resampling
 
 OPTIONS = (
     '--headless=new',
@@ -21,6 +23,15 @@ OPTIONS = (
     '--disable-sync',
     '--window-size=1280,1000',
 )
+
+
+@pytest.fixture(scope='package', autouse=True)
+def _few_resamples():
+    """No test of a report is about their number, which takes seconds a report."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, 'PERMUTATIONS', 99)
+        patch.setattr(resampling, 'BOOTSTRAP_RESAMPLES', 200)
+        yield
 
 
 @pytest.fixture(scope='package')
