@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from processes import METHOD
 
 RANKS = 2
+PATIENCE = timedelta(seconds=60)  # with a rank whose collective calls are others: an error, no hang
 
 
 def spawn(function, tmp_path, *args):
@@ -19,7 +22,8 @@ def spawn(function, tmp_path, *args):
 def _start(rank, function, init_method, *args):
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    dist.init_process_group('gloo', init_method=init_method, rank=rank, world_size=RANKS)
+    place = dict(init_method=init_method, rank=rank, world_size=RANKS)
+    dist.init_process_group('gloo', timeout=PATIENCE, **place)
     function(rank, *args)
     dist.destroy_process_group()
 
