@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def _seed():
     torch = sys.modules.get('torch')  # tests that do without torch stay without it
     if torch is not None:
         torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _configs_as_they_are():
+    """mmengine lays a config out four times a runner, for half a second; nothing reads the layout."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec('yapf'):
+            patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, False))
+        yield
 
 
 @pytest.fixture(scope='session')

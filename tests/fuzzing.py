@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 INF = float('inf')
 SMALL = st.integers(-2, 6)  # a network of a larger size is slow, not wrong
-NUMBERS = st.floats() | st.sampled_from([0.01, 0.5, 0.99, 10**400, -(10**400)])
-ATOMS = st.none() | st.booleans() | SMALL | NUMBERS | st.text(max_size=4) | st.binary(max_size=4)
+FLOATS = st.floats() | st.sampled_from([0.01, 0.5, 0.99])
+# No large int among the atoms: a network of 10**400 blocks is built until the memory ends, and so
+# is one of 10**9 channels, on the way from that to the simplest failure.
+ATOMS = st.none() | st.booleans() | SMALL | FLOATS | st.text(max_size=4) | st.binary(max_size=4)
+NUMBERS = FLOATS | st.sampled_from([10**400, -(10**400)])
 SMALL_INTS = st.lists(st.integers(0, 4), min_size=1, max_size=5)
 JUNK = ATOMS | SMALL_INTS | st.lists(ATOMS, max_size=5) | st.dictionaries(st.text(max_size=4), ATOMS)
 

@@ -4,8 +4,9 @@ import runpy
 import sys
 
 import torch.distributed as dist
+from gloo_ranks import PATIENCE
 
 del sys.argv[0]
-dist.init_process_group('gloo')
+dist.init_process_group('gloo', timeout=PATIENCE)
 runpy.run_path(sys.argv[0], run_name='__main__')
 dist.destroy_process_group()

@@ -1,13 +1,9 @@
-"""A small training without randomness, to be killed at a chosen moment and resumed.
-
-The server that starts the processes has imported everything, so each starts at once.
-"""
+"""A small training without randomness, to be killed at a chosen moment and resumed."""
 
 from __future__ import annotations
 
 import os
 import signal
-from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,13 +13,12 @@ from mmengine.fileio.backends import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.structures import BaseDataElement
+from processes import PROCESSES
 from support import TinyClassifier, TinyImages
 
 from iterbackbone.mm import IterationLogHook, PonderCostHook
 
 EPOCHS, STEPS, IMAGES = 4, 4, 6  # training steps an epoch, validated images
-PROCESSES = get_context('forkserver')
-PROCESSES.set_forkserver_preload(['torch', 'mmengine.runner', 'mmdet.registry', 'iterbackbone.mm'])
 
 
 class Predicting(TinyClassifier):

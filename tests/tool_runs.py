@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
+
+from processes import Program
 
 from iterbackbone.__main__ import config_path, tool_path
 
@@ -26,17 +26,15 @@ NARROW = [  # a UPerNet at an eighth of its width
 
 def command(package, tool, config, *args, options=()):
     """Of a package's tool without worker processes, with ``--cfg-options``."""
-    start = [sys.executable, tool_path(package, tool), config_path(config), *args]
+    start = [tool_path(package, tool), config_path(config), *args]
     return [*start, '--cfg-options', *PLAIN, *options]
 
 
 def run(command, **env):
     """What it printed; an exit code other than 0 is an error."""
-    done = subprocess.run(
-        [*map(str, command)], env={**os.environ, **env}, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
+    code, stdout, stderr = Program(*command, env=env).wait(timeout=600)
+    assert code == 0, stdout[-3000:] + stderr[-3000:]
+    return stdout + stderr
 
 
 def losses(work_dir):
@@ -48,18 +46,12 @@ def losses(work_dir):
 
 def kill_after(command, work_dir, marker, **env):
     """Start a training and SIGKILL its whole process group once ``marker`` is written."""
-    process = subprocess.Popen(
-        [*map(str, command)],
-        env={**os.environ, **env},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    program = Program(*command, env=env)
     deadline = time.monotonic() + 300
     written = work_dir / marker
     while not (written.exists() and written.stat().st_size):
-        assert process.poll() is None, 'training ended before it was killed'
+        assert program.process.exitcode is None, 'training ended before it was killed'
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    os.killpg(program.process.pid, signal.SIGKILL)
+    assert program.wait()[0] == -signal.SIGKILL

@@ -25,7 +25,7 @@ def norm_layer_from_cfg(norm_cfg: dict) -> Any:
     def norm_layer(channels: int) -> nn.Module:
         try:
             return build_norm_layer(norm_cfg, channels)[1]
-        except (AssertionError, KeyError, TypeError, ValueError) as error:
+        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f'norm_cfg must describe a norm of {channels} channels, got {norm_cfg}: {error!r}'
             ) from error

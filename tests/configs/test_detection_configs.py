@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -18,10 +21,19 @@ CONFIGS = [name for name in config_names() if name.startswith('detection/')]
 VOC = [name for name in CONFIGS if 'voc2007' in name]
 
 
+def load(name):
+    return copy.deepcopy(_load(name))
+
+
+@functools.cache
+def _load(name):  # half a second
+    return Config.fromfile(config_root() / name)
+
+
 def build(name):
     init_default_scope('mmdet')
     with torch.device('meta'):
-        return MODELS.build(Config.fromfile(config_root() / name).model)
+        return MODELS.build(load(name).model)
 
 
 def without_downloads(cfg):
@@ -38,6 +50,9 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
     cfg = detector_config(shapes_root, tmp_path, name)
     without_downloads(cfg.model)
     cfg.model.test_cfg.rpn.max_per_img = 20
+    cfg.model.train_cfg.rcnn.sampler.num = 8
+    if 'fc_out_channels' in cfg.model.roi_head.bbox_head:
+        cfg.model.roi_head.bbox_head.fc_out_channels = 64
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = None
@@ -88,7 +103,7 @@ def test_parameters_of_the_papers_detectors(name, millions):
 
 @pytest.mark.parametrize('name', [name for name in VOC if 'tiny' not in name])
 def test_the_papers_data(name):
-    cfg = Config.fromfile(config_root() / name)
+    cfg = load(name)
     train, test = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
     assert train.type == 'VOCDataset'  # one dataset: 2007 alone
     assert train.ann_file == 'VOC2007/ImageSets/Main/trainval.txt'
@@ -101,7 +116,7 @@ def test_the_papers_data(name):
 
 
 def test_the_small_configs_data_is_there_with_the_train_and_val_images_alone():
-    cfg = Config.fromfile(config_root() / 'detection/faster-rcnn_iterative-r50-tiny_fpn_voc2007.py')
+    cfg = load('detection/faster-rcnn_iterative-r50-tiny_fpn_voc2007.py')
     for loader, split in (('train', 'train'), ('val', 'val'), ('test', 'val')):
         dataset = cfg[f'{loader}_dataloader'].dataset
         assert dataset.ann_file == f'VOC2007/ImageSets/Main/{split}.txt'
@@ -111,7 +126,7 @@ def test_the_small_configs_data_is_there_with_the_train_and_val_images_alone():
 
 @pytest.mark.parametrize('name', [n for n in CONFIGS if 'iterative' in n])
 def test_random_features_are_not_frozen(name):
-    cfg = Config.fromfile(config_root() / name)
+    cfg = load(name)
     model = build(name)
     assert cfg.model.backbone.frozen_stages == -1
     assert cfg.model.backbone.norm_eval is False
@@ -122,7 +137,7 @@ def test_random_features_are_not_frozen(name):
 
 @pytest.mark.parametrize('name', [n for n in VOC if 'iterative' not in n])
 def test_baselines_state_their_pretraining(name):
-    cfg = Config.fromfile(config_root() / name)
+    cfg = load(name)
     checkpoint = cfg.model.backbone.init_cfg.checkpoint
     depth = str(cfg.model.backbone.depth)
     assert checkpoint == f'torchvision://resnet{depth}' or 'vgg16_batch256_imagenet' in checkpoint
@@ -130,7 +145,7 @@ def test_baselines_state_their_pretraining(name):
 
 def test_c4_runs_512_rpn_channels_and_300_proposals():
     for name in ('faster-rcnn_iterative-r152-c4_1x_voc2007', 'faster-rcnn_r152-c4_1x_voc2007'):
-        cfg = Config.fromfile(config_root() / f'detection/{name}.py')
+        cfg = load(f'detection/{name}.py')
         assert cfg.model.rpn_head.feat_channels == 512
         assert cfg.model.test_cfg.rpn.max_per_img == 300
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from drop_in_runs import FULL_WIDTH, families, family_config, snippet
 from mmengine.config import Config
+from processes import Program
 
 BUILD = """
 import sys
@@ -29,10 +27,10 @@ CONSUMERS = ('neck', 'decode_head', 'auxiliary_head', 'head')
 def test_the_pages_config_as_it_stands(tmp_path):
     (tmp_path / 'mine.py').write_text(snippet())
     (tmp_path / 'empty').mkdir()
-    command = [sys.executable, '-W', 'ignore', '-c', BUILD, '../mine.py']
-    done = subprocess.run(command, cwd=tmp_path / 'empty', capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-3:] == [
+    program = Program('../mine.py', code=BUILD, cwd=tmp_path / 'empty')
+    code, stdout, stderr = program.wait(timeout=100)
+    assert code == 0, stderr
+    assert stdout.splitlines()[-3:] == [
         'RetinaNet iterbackbone.mm.backbone (3, 4, 6, 3)',
         '-1 False None',
         '[512, 1024, 2048]',  # RetinaNet's FPN starts at the second stage

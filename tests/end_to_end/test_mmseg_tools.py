@@ -85,7 +85,7 @@ def test_the_checkpoint_is_tested_with_augmentation(trained, tmp_path):
     config = tmp_path / 'with_tta.py'
     config.write_text(TTA.format(base=str(config_path(SHAPES))))
     test = command('mmseg', 'test', SHAPES, work_dir / 'epoch_8.pth', '--tta', '--work-dir', tmp_path)
-    test[2] = config
+    test[1] = config
     assert 'mIoU' in run([*test, *NARROW], **env)
     (folder,) = tmp_path.glob('*/iterations/test_epoch_8')
     records, _, meta = read_log(folder)

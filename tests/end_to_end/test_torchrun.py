@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed.run
 from core.networks import images, varied
 from gloo_ranks import RANKS
 from support import read_log
@@ -17,7 +18,7 @@ from iterbackbone import IterativeResNet
 
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
-TORCHRUN = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={RANKS}']
+TORCHRUN = [torch.distributed.run.__file__, '--standalone', f'--nproc-per-node={RANKS}']
 SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 OPTIONS = [
     'model.backbone.base_channels=8',
@@ -40,8 +41,8 @@ TRAINING = [
 
 def over_ranks(tool, *args, options=()):
     """Of mmdet's tool in two processes."""
-    python, *rest = command('mmdet', tool, SHAPES, *args, '--launcher', 'pytorch', options=options)
-    return [python, *TORCHRUN, TESTS / 'gloo_launcher.py', *rest]
+    rest = command('mmdet', tool, SHAPES, *args, '--launcher', 'pytorch', options=options)
+    return [*TORCHRUN, TESTS / 'gloo_launcher.py', *rest]
 
 
 @pytest.fixture(scope='module')

@@ -35,6 +35,12 @@ def test_same_keys_as_the_pure_class(options):
     pure.load_state_dict(ours.state_dict())
 
 
+@pytest.mark.parametrize('norm_type', ['', 'NoSuchNorm'])
+def test_an_unknown_norm_is_named(norm_type):
+    with pytest.raises(ValueError, match='norm_cfg must describe a norm of 4 channels'):
+        IterativeResNet(**{**TINY, 'base_channels': 4}, norm_cfg=dict(type=norm_type))
+
+
 def test_norm_cfg_is_built_for_each_iteration():
     net = IterativeResNet(**TINY, norm_cfg=dict(type='GN', num_groups=2))
     norms = net.stages[1].blocks[0].norm3

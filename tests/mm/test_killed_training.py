@@ -97,6 +97,7 @@ def test_killed_at_ten_random_moments(tmp_path, whole):
             process.join(moments.uniform(0, whole[1]))
             process.kill()
             process.join()
+            assert process.exitcode in (0, -signal.SIGKILL)
             killed += process.exitcode == -signal.SIGKILL
             resumable(work_dir)
             time.sleep(1)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from processes import Program
 
 BUILD = """
 import sys
@@ -23,7 +21,6 @@ print(backbone.max_iterations, layer.max_iterations, hook.weight, type(log).__na
 
 @pytest.mark.parametrize('package', ['mmdet', 'mmseg', 'mmpretrain'])
 def test_types_resolve_without_custom_imports(package):
-    command = [sys.executable, '-W', 'ignore', '-c', BUILD.format(package=package)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == '(3, 4, 6, 3) (3,) 0.25 IterationLogHook'
+    code, stdout, stderr = Program(code=BUILD.format(package=package)).wait(timeout=100)
+    assert code == 0, stderr
+    assert stdout.splitlines()[-1] == '(3, 4, 6, 3) (3,) 0.25 IterationLogHook'

@@ -1,64 +1,14 @@
-"""The report in a real browser: Debian's chromium and chromium-driver.
-
-CHROMIUM and CHROMEDRIVER name other programs. Without them these tests are skipped.
-"""
+"""The report in a real browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
-from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
+from report.browsing import move_to, opened, point_at, script, wait
 from report.logs import PALETTE, classified, correlated, record, segmented, write_images, write_log
 
 HOSTILE = '</script><img src=x onerror="document.title=\'taken\'"><b>bold</b>'
-OPTIONS = (
-    '--headless=new',
-    '--no-sandbox',  # as root there is none
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--window-size=1280,1000',
-)
-
-
-@pytest.fixture(scope='module')
-def browser():
-    webdriver = pytest.importorskip('selenium.webdriver')
-    programs = {
-        name: shutil.which(os.environ.get(name.upper(), name)) for name in ('chromium', 'chromedriver')
-    }
-    if None in programs.values():
-        pytest.skip(f'no browser: {programs} (CHROMIUM and CHROMEDRIVER name the programs)')
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs['chromium']
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(programs['chromedriver'])
-    )
-    yield driver
-    driver.quit()
-
-
-def opened(browser, folder, evaluations):
-    """Write the report, open it, wait until its script has run."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    analyze(evaluations, folder / 'out', folder, 0.3)
-    browser.get_log('browser')
-    browser.get((folder / 'out' / 'report.html').as_uri())
-    WebDriverWait(browser, 30).until(
-        lambda b: b.execute_script('return document.body.dataset.ready') == 'true'
-    )
-    return browser
 
 
 @pytest.fixture(scope='module')
@@ -73,50 +23,6 @@ def page(browser, tmp_path_factory):
         write_log(root / 'b', correlated(30, seed=1), score={HOSTILE: 0.4}),
     ]
     return opened(browser, root, load_evaluations(folders, [HOSTILE, 'b']))
-
-
-def script(page, code, *args):
-    return page.execute_script(code, *args)
-
-
-def point_at(page, chart, number):
-    """Screen position of a point of a chart's first trace, scrolled into view."""
-    return script(
-        page,
-        """
-        const chart = document.getElementById(arguments[0]);
-        chart.scrollIntoView({ block: 'center' });
-        const { xaxis, yaxis } = chart._fullLayout;
-        const trace = chart._fullData[0];
-        const place = chart.getBoundingClientRect();
-        const along = (axis, value) =>
-          axis._offset + axis.c2p(axis.type === 'log' ? axis.d2c(value) : value);
-        return [place.x + along(xaxis, trace.x[arguments[1]]),
-                place.y + along(yaxis, trace.y[arguments[1]]),
-                trace.customdata[arguments[1]]];
-        """,
-        chart,
-        number,
-    )
-
-
-def move_to(page, x, y, click=False):
-    from selenium.webdriver.common.actions.action_builder import ActionBuilder
-
-    actions = ActionBuilder(page)
-    actions.pointer_action.move_to_location(round(x) - 3, round(y))
-    actions.pointer_action.move_to_location(round(x), round(y))
-    actions.perform()
-    if click:
-        actions = ActionBuilder(page)
-        actions.pointer_action.click()
-        actions.perform()
-
-
-def wait(page, code):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(page, 10).until(lambda b: script(b, f'return {code}'), code)
 
 
 def test_the_console_is_silent_and_the_charts_are_drawn(page):

@@ -150,15 +150,15 @@ def test_small_logs_show_every_image_once(count):
     assert sorted(spread_out(list(range(count)))) == list(range(count))
 
 
-def test_fifty_thousand_images_are_thinned_and_say_so(tmp_path):
-    records = correlated(50_000)
+def test_thousands_of_images_are_thinned_and_say_so(tmp_path):
+    records = correlated(8000)
     write_images(tmp_path, records[:60])
     text = page(tmp_path, records)
-    assert len(text.encode()) < 15_000_000
+    assert len(text.encode()) < 6_000_000  # plotly alone is 4.7
     data = embedded(text)
     assert len(data['runs'][0]) <= 3000 + 60
     assert '3000 of its images are drawn as points' in text
-    assert 'pictures of 60 of 50000 images' in text
+    assert 'pictures of 60 of 8000 images' in text
     summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())[0]
-    assert summary['num_images'] == 50_000
+    assert summary['num_images'] == 8000
     assert {e['spearman']['interval'] for e in summary['associations']} == {'asymptotic'}

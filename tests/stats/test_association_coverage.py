@@ -36,9 +36,10 @@ def all_three(x, y, z, **options):
 
 @pytest.fixture(autouse=True, scope='module')
 def _small_samples():
-    """Intervals of few images too."""
+    """Intervals of few images too, of a quarter of the resamples: thousands are computed here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(association, 'MIN_DIFFERING', 0)
+        patch.setattr(resampling, 'BOOTSTRAP_RESAMPLES', 500)
         yield
 
 

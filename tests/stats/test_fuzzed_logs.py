@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from fuzzing import ATOMS, cases, run
+from fuzzing import ATOMS, NUMBERS, cases, run
 from hypothesis import strategies as st
 
 from iterbackbone.stats.record_reader import missing_and_repeated, read_meta, read_records
 from iterbackbone.stats.records import IterationRecord
 
 ANYTHING = st.recursive(
-    ATOMS.filter(lambda value: not isinstance(value, bytes)),
+    ATOMS.filter(lambda value: not isinstance(value, bytes)) | NUMBERS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from processes import Program
 from report.logs import correlated, write_images, write_log
 
 from iterbackbone.__main__ import tool_path
 
 
 def run(*args, cwd):
-    command = [sys.executable, tool_path('iterbackbone', 'analyze_iterations'), *args]
-    return subprocess.run(
-        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
+    """(Exit code, stdout, stderr)."""
+    return Program(tool_path('iterbackbone', 'analyze_iterations'), *args, cwd=cwd).wait(timeout=300)
 
 
 def test_one_command_from_the_log_to_the_report(tmp_path):
     records = [*correlated(40), '{"img_id": "cut off', '\n']
     write_log(tmp_path / 'log', records)
     write_images(tmp_path / 'images_are_here', records[:40])
-    done = run('log', '--out', 'out', '--image-root', 'images_are_here', cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert 'problem: log/records.jsonl:41: not JSON (a truncated line?)' in done.stderr
-    assert 'tiny log: 40 images' in done.stdout
-    assert 'Images with more objects tend to take more iterations' in done.stdout
-    assert done.stdout.endswith('out/report.html\n')
+    args = ('log', '--out', 'out', '--image-root', 'images_are_here')
+    code, stdout, stderr = run(*args, cwd=tmp_path)
+    assert code == 0, stderr
+    assert 'problem: log/records.jsonl:41: not JSON (a truncated line?)' in stderr
+    assert 'tiny log: 40 images' in stdout
+    assert 'Images with more objects tend to take more iterations' in stdout
+    assert stdout.endswith('out/report.html\n')
     summary = json.loads((tmp_path / 'out/summary.json').read_text())[0]
     assert summary['num_images'] == 40
     assert len((tmp_path / 'out/records.csv').read_text().splitlines()) == 41
@@ -45,7 +43,7 @@ def test_one_command_from_the_log_to_the_report(tmp_path):
 def test_the_same_log_gives_the_same_numbers(tmp_path):
     write_log(tmp_path / 'log', correlated(30))
     for out in ('a', 'b'):
-        assert run('log', '--out', out, cwd=tmp_path).returncode == 0
+        assert run('log', '--out', out, cwd=tmp_path)[0] == 0
     for name in ('summary.json', 'summary.md', 'records.csv', 'report.html'):
         assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes(), name
 
@@ -60,8 +58,8 @@ def test_the_same_log_gives_the_same_numbers(tmp_path):
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, args, message):
     write_log(tmp_path / 'log', correlated(3))
-    done = run(*args, cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert 'Traceback' not in done.stderr
+    code, _, stderr = run(*args, cwd=tmp_path)
+    assert code == 2
+    assert message in stderr
+    assert 'Traceback' not in stderr
     assert not Path(tmp_path, 'out').exists()
