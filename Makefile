@@ -4,7 +4,7 @@
 # make quickstart-segmentation   the same with a small segmentor
 # make test        set up, then run the whole test suite
 # make lint        set up, then ruff and mypy
-# make docs        set up, then build the documentation: site/index.html
+# make docs        set up, then build the documentation into site/ (.venv/bin/mkdocs serve shows it)
 # make bench       set up, then time everything beside ResNet-152, in short (about 9 minutes on two
 #                  free cores); tables and plots in work_dirs/bench
 PYTHON ?= python3.11
