@@ -9,7 +9,7 @@ import pytest
 from iterbackbone.__main__ import config_path
 
 from .blocks import FENCE, PAGES, ROOT
-from .command_checks import check_make
+from .command_checks import check_make, check_python
 
 SPAN = re.compile(r'`([^`\n]+)`')
 FOLDERS = r'(?:benchmarks|configs|docs|examples|iterbackbone|requirements|tests|tools)'
@@ -29,6 +29,9 @@ def check_mention(span):
         assert file.is_file(), f'{match[1]} does not exist'
         for option in re.findall(r'(?<=\s)--[\w-]+', span):
             assert f"'{option}'" in file.read_text(), f'{match[1]} has no option {option}'
+    elif span.startswith('bench_'):  # a command of docs/performance/README.md
+        script, *args = span.split()
+        check_python([f'benchmarks/{script}', *args])
     elif span.startswith('make '):
         check_make(span.split()[1:])
     elif match := CONFIG.match(span):
@@ -52,6 +55,7 @@ def test_pages_mention_something():
     [
         'see `tools/none.py` for it',
         '`tools/count_macs.py CONFIG --size 512 512`',
+        '`bench_backbone.py --round 3 --sizes 9`',
         '`make quickstrat`',
         '`python -m iterbackbone config none`',
     ],
