@@ -6,7 +6,6 @@ down its arguments, but `python -m iterbackbone config` and `tool`, whose paths 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,14 +15,13 @@ from .blocks import ROOT, Block
 
 COMMANDS = ('python', 'pip', 'make', 'torchrun', 'srun', 'apt-get', 'source')
 PRELUDE = 'set -eu\nsource() { "$PRETENDED/source" "$@"; }\n'
-PRETENDED = """#!{python}
-import json, os, runpy, sys
-name, args = os.path.basename(sys.argv[0]), sys.argv[1:]
-with open(os.environ['WRITTEN'], 'a') as file:
-    file.write(json.dumps([int(os.environ['BLOCK']), name, *args]) + '\\n')
-if name == 'python' and args[:2] == ['-m', 'iterbackbone'] and args[2] in ('config', 'tool'):
-    sys.argv = args[1:]
-    runpy.run_module('iterbackbone', run_name='__main__')
+PRETENDED = f"""#!/bin/sh
+name=${{0##*/}}
+printf '%s\\0' "$BLOCK" "$name" "$@" >> "$WRITTEN"
+printf '\\n' >> "$WRITTEN"
+case "$name $*" in
+    "python -m iterbackbone config"*|"python -m iterbackbone tool"*) exec {sys.executable} "$@";;
+esac
 """
 
 
@@ -31,10 +29,10 @@ def commands_of(blocks: list[Block], folder: Path) -> list[tuple[Block, list[str
     """Each command of a page's shell blocks with its arguments, in the order of execution."""
     if not blocks:
         return []
-    pretended, written = folder / 'commands', folder / 'written.jsonl'
+    pretended, written = folder / 'commands', folder / 'written'
     pretended.mkdir()
     for name in COMMANDS:
-        (pretended / name).write_text(PRETENDED.format(python=sys.executable))
+        (pretended / name).write_text(PRETENDED)
         (pretended / name).chmod(0o755)
     written.touch()
     script = ''.join(f'export BLOCK={i}\n{block.text}\n' for i, block in enumerate(blocks))
@@ -43,5 +41,5 @@ def commands_of(blocks: list[Block], folder: Path) -> list[tuple[Block, list[str
     bash = ['/bin/bash', '--norc', '-c', PRELUDE + script]
     done = subprocess.run(bash, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f'{blocks[0].page}: {done.stderr}'
-    found = [json.loads(line) for line in written.read_text().splitlines()]
-    return [(blocks[number], words) for number, *words in found]
+    found = [line.split('\0') for line in written.read_text().split('\0\n')[:-1]]
+    return [(blocks[int(number)], words) for number, *words in found]
