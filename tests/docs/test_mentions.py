@@ -6,11 +6,15 @@ import re
 
 import pytest
 
+from mmengine.config import Config
+
 from iterbackbone.__main__ import config_path
 
 from .blocks import FENCE, PAGES, ROOT
 from .command_checks import check_make, check_python
+from .config_keys import check_keys
 
+TUTORIAL = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 SPAN = re.compile(r'`([^`\n]+)`')
 FOLDERS = r'(?:benchmarks|configs|docs|examples|iterbackbone|requirements|tests|tools)'
 FILE = re.compile(rf'^(?:python )?({FOLDERS}/[\w./-]+\.\w+)\b')
@@ -32,6 +36,9 @@ def check_mention(span):
     elif span.startswith('bench_'):  # a command of docs/performance/README.md
         script, *args = span.split()
         check_python([f'benchmarks/{script}', *args])
+    elif span.startswith('--cfg-options '):  # of the tutorial's detector
+        keys = [option.partition('=')[0] for option in span.split()[1:]]
+        check_keys(Config.fromfile(config_path(TUTORIAL)), dict.fromkeys(keys))
     elif span.startswith('make '):
         check_make(span.split()[1:])
     elif match := CONFIG.match(span):
@@ -56,6 +63,7 @@ def test_pages_mention_something():
         'see `tools/none.py` for it',
         '`tools/count_macs.py CONFIG --size 512 512`',
         '`bench_backbone.py --round 3 --sizes 9`',
+        '`--cfg-options train_dataloader.dataset.pipeline.1.scale=(640,480)`',
         '`make quickstrat`',
         '`python -m iterbackbone config none`',
     ],
