@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
