@@ -4,6 +4,7 @@
 # make quickstart-segmentation   the same with a small segmentor
 # make test        set up, then run the whole test suite
 # make lint        set up, then ruff and mypy
+# make docs        set up, then build the documentation into site/ (.venv/bin/mkdocs serve shows it)
 # make bench       set up, then time everything beside ResNet-152, in short (about 9 minutes on two
 #                  free cores); tables and plots in work_dirs/bench
 PYTHON ?= python3.11
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORK_DIR_OPTION = $(if $(WORK_DIR),--work-dir "$(WORK_DIR)")
 
-.PHONY: setup quickstart quickstart-segmentation test lint bench clean
+.PHONY: setup quickstart quickstart-segmentation test lint docs bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -36,6 +37,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/bench_backbone.py --rounds 9
 	$(BIN)/python benchmarks/bench_backbone.py --input 600x800 --rounds 3 --out work_dirs/bench/backbone-600x800
@@ -46,4 +50,4 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/bench_detector.py --iterations 1 36 --rounds 2
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

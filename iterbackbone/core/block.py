@@ -58,7 +58,9 @@ class IterativeBlock(nn.Module):
         dilation: Of the 3x3 convolution.
         depthwise: Whether the 3x3 convolution is depthwise-separable.
         with_cp: Recompute each iteration in the backward pass instead of storing it.
-        hidden, bias, layer_norm: See :class:`~iterbackbone.core.halting.HaltingUnit`.
+        hidden: See :class:`~iterbackbone.core.halting.HaltingUnit`, as for the next two.
+        bias: Of the halting score.
+        layer_norm: Of the halting unit's input.
 
     Attributes:
         form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.

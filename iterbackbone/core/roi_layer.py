@@ -21,9 +21,9 @@ class IterativeResLayer(AdaptiveModule):
     The rows are regions of interest: each decides for itself when to halt. The stage keeps
     its number in the state dict (``stages.3.*``), so a classification checkpoint serves it.
 
+    Arguments that are not listed are those of ``IterativeResNet``.
+
     Args:
-        depth, base_channels, expansion, blocks_per_stage, depthwise, norm_layer, norm_eval,
-        with_cp, halting, execution, budget: As in ``IterativeResNet``.
         stage: Index of the stage, from 0; 3 in the C4 detector.
         stride: Of its transition.
         dilation: Of its 3x3 convolutions.

@@ -26,8 +26,9 @@ class Association:
         method: 'spearman' or 'kendall' (tau-b).
         num_images: Images used, those of which every column is finite.
         coefficient: In [-1, 1]; None where it is undefined, as are the next four.
-        low, high: 95% interval, widened to hold ``coefficient`` where it would not; None where
+        low: Of the 95% interval, widened to hold ``coefficient`` where it would not; None where
             there is none to trust, ``note`` says why.
+        high: Of the same interval.
         p_value: Two-sided, of no association; 0 where it is too small for a float.
         interval: 'bootstrap' or 'asymptotic', where ``low`` and ``high`` come from.
         note: Why there is no coefficient or no interval; None where there are both.
@@ -66,7 +67,8 @@ def associate(
     frequent value of a column: resamples then mostly repeat the same few images.
 
     Args:
-        x, y: (n,) each; images with None, NaN or an infinity are left out.
+        x: (n,); images with None, NaN or an infinity are left out.
+        y: (n,), likewise.
         method: 'spearman' or 'kendall'.
         names: What ``note`` calls the columns.
         seed: Of the resampling.

@@ -16,11 +16,13 @@ class Bin:
     """Images whose x lies in [low, high].
 
     Attributes:
-        low, high: The least and the greatest x of these images.
+        low: The least x of these images.
+        high: The greatest.
         x_mean: Their mean x.
         num_images: At least 1.
         mean: Their mean y.
-        mean_low, mean_high: 95% interval of ``mean``; None with one image.
+        mean_low: Of the 95% interval of ``mean``; None with one image.
+        mean_high: Of the same interval.
     """
 
     low: float
@@ -68,7 +70,8 @@ def binned_means(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
     may leave fewer bins.
 
     Args:
-        x, y: (n,) each; images with None, NaN or an infinity are left out.
+        x: (n,); images with None, NaN or an infinity are left out.
+        y: (n,), likewise.
         max_bins: At least 1.
 
     Raises:

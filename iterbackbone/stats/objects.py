@@ -35,7 +35,8 @@ def summarise_boxes(boxes: ArrayLike, height: int, width: int) -> ObjectSummary:
     Args:
         boxes: (n, 4) as (xmin, ymin, xmax, ymax) in pixels of the original image. The area
             is (xmax - xmin) * (ymax - ymin).
-        height, width: Of the original image in pixels.
+        height: Of the original image in pixels.
+        width: Likewise.
 
     Raises:
         ValueError: ``boxes`` is not (n, 4), or the image has no area.

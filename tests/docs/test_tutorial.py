@@ -1,0 +1,139 @@
+"""The tutorial, followed to the letter on tiny scenes: its files written, its commands and code run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .blocks import ROOT, SHELL, Block, blocks_of
+
+pytestmark = pytest.mark.slow
+PAGE = ROOT / 'docs/tutorial.md'
+NOT_RUN = (
+    'apt-get',
+    'make ',
+    'source',
+    'python -m iterbackbone check',
+)  # set-up and quickstart: other tests
+SMALL = """
+model.update(backbone=dict(base_channels=8), neck=dict(in_channels=[32, 64, 128, 256]))
+param_scheduler = [dict(type='ConstantLR', factor=1.0)]
+default_hooks = dict(checkpoint=dict(interval=5), logger=dict(interval=1))
+for loader in (train_dataloader, val_dataloader, test_dataloader):
+    loader.update(num_workers=0, persistent_workers=False)
+del loader
+"""
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory, shapes_root):
+    """A stand-in for the repository's root, with tiny scenes as the quickstart's data."""
+    folder = tmp_path_factory.mktemp('tutorial')
+    for name in ('configs', 'tools', 'iterbackbone'):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / 'data').mkdir()
+    (folder / 'data/shapes').symlink_to(shapes_root)
+    return folder
+
+
+def run(block: Block, place: Path) -> str:
+    """Write a block's file, or run its commands or its code; what was printed."""
+    if block.title:
+        (place / block.title).write_text(block.text + (SMALL if block.title == 'mine.py' else ''))
+        return ''
+    if block.language == 'python':  # here, as it saves the imports
+        with contextlib.chdir(place), contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(block.text, str(block), 'exec'), {})
+        return printed.getvalue()
+    lines = [line for line in block.text.splitlines() if not line.startswith(NOT_RUN)]
+    command = ['/bin/bash', '-euc', '\n'.join(lines)]
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    env = {
+        **os.environ,
+        'PATH': path,
+        'PYTHONPATH': str(ROOT),
+        'ITERBACKBONE_SHAPES_ROOT': 'data/shapes',
+    }
+    done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f'{block}: {done.stdout[-2000:]}{done.stderr[-3000:]}'
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def printed(place):
+    """What each block of the page printed, by its first line."""
+    blocks = [block for block in blocks_of(PAGE) if block.language in (*SHELL, 'python')]
+    return {block.text.splitlines()[0]: run(block, place) for block in blocks}
+
+
+def output(printed, start):
+    (found,) = [text for line, text in printed.items() if line.startswith(start)]
+    return found
+
+
+def test_the_training_log_shows_what_the_page_names(printed):
+    log = output(printed, 'python $(python -m iterbackbone tool mmdet train)')
+    for name in ('loss_ponder', 'iterations_stage2', 'iterations_std_stage2', 'one_iteration_stage2'):
+        assert f'{name}: ' in log
+        assert f'`{name}`' in PAGE.read_text()
+
+
+def test_the_evaluation_is_that_of_the_two_classes(printed, place):
+    (meta,) = place.glob('work_dirs/test/*/iterations/test_epoch_5/meta.json')
+    assert json.loads(meta.read_text())['classes'] == ['star', 'ring']
+    assert (place / 'work_dirs/test/report/report.html').is_file()
+    records = [line for line in output(printed, 'import json').splitlines() if line]
+    assert len(records) == 3
+
+
+def test_the_budget_holds_and_both_stand_side_by_side(printed, place):
+    (records,) = place.glob('work_dirs/budget/*/iterations/test_epoch_5/records.jsonl')
+    iterations = [json.loads(line)['iterations'] for line in records.read_text().splitlines()]
+    assert iterations == [[1, 1, 1, 1]] * 5
+    names = [each['name'] for each in json.loads((place / 'work_dirs/both/summary.json').read_text())]
+    assert names == ['all', 'at most 1']
+
+
+def test_the_inferencer_names_iterations_and_macs(printed):
+    line = output(printed, 'from mmdet.apis').splitlines()[-1]
+    assert re.fullmatch(r'\[\d, \d, \d, \d\] \d{6,} tensor\(.*\)', line)
+
+
+def test_the_coco_style_config_reads_its_own_data(printed, place):
+    from mmengine.config import Config
+    from mmengine.registry import DATASETS, init_default_scope
+
+    root = place / 'data/mine'
+    (root / 'images').mkdir(parents=True)
+    (root / 'annotations').mkdir()
+    Image.new('RGB', (96, 64)).save(root / 'images/one.jpg')
+    names = ('ring', 'square', 'star')
+    content = dict(
+        images=[dict(id=1, file_name='one.jpg', width=96, height=64)],
+        categories=[dict(id=i, name=name) for i, name in enumerate(names)],
+        annotations=[
+            dict(id=i, image_id=1, category_id=i, bbox=[8 * i, 9, 20, 20], area=400, iscrowd=0)
+            for i in range(len(names))
+        ],
+    )
+    for split in ('train', 'val'):
+        (root / f'annotations/{split}.json').write_text(json.dumps(content))
+    cfg = Config.fromfile(place / 'mine_coco.py')
+    init_default_scope('mmdet')
+    cfg.train_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = str(root)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        dataset = DATASETS.build(loader.dataset)
+        assert dataset.metainfo['classes'] == ('star', 'ring')
+        assert sorted(each['bbox_label'] for each in dataset.get_data_info(0)['instances']) == [0, 1]
+        assert dataset[0]['inputs'].shape[0] == 3
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+    assert cfg.test_evaluator.ann_file == 'data/mine/annotations/val.json'
