@@ -140,6 +140,10 @@ def test_fixed_has_no_loop_and_no_budget(network):
     model = exported(network, fixed=2)
     assert not {'Loop', 'If', 'Scan'} & set(operators(model.graph))
     assert [value.name for value in model.graph.input] == ['x']
+    held = {tensor.name for tensor in model.graph.initializer}
+    norms = [node for node in model.graph.node if node.op_type == 'BatchNormalization']
+    assert len(norms) == 2 * 2 * 3  # blocks, iterations, convolutions
+    assert all(set(node.input[1:]) <= held for node in norms)  # some runtimes want constants
     x = images(3, 24, 40)
     network.set_budget(max_iterations=2)
     try:

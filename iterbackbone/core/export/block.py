@@ -61,10 +61,14 @@ class ExportBlock(nn.Module):
         self.halting = block.halting
         norms = [[affine_of(norm) for norm in block.norms(i)] for i in range(limit)]
         for j, affines in enumerate(zip(*norms, strict=True)):
-            self.register_buffer(f'scale{j}', torch.stack([a.scale for a in affines]))
-            self.register_buffer(f'shift{j}', torch.stack([a.shift for a in affines]))
             self.register_buffer(f'zeros{j}', torch.zeros_like(affines[0].scale))
             self.register_buffer(f'ones{j}', torch.ones_like(affines[0].scale))
+            for name, rows in zip(('scale', 'shift'), zip(*affines, strict=True), strict=True):
+                if unrolled:  # runtimes without loops may want norms whose numbers are constants
+                    for i, row in enumerate(rows):
+                        self.register_buffer(f'{name}{j}_{i}', row)
+                else:
+                    self.register_buffer(f'{name}{j}', torch.stack(rows))
 
     def forward(self, x: Tensor, limit: Tensor, threshold: Tensor) -> Carried:
         """Where the loop ended.
@@ -117,13 +121,13 @@ class ExportBlock(nn.Module):
         """y = F_i(s). A BatchNorm of mean 0 and variance 1 applies a scale and shift in one pass."""
         x = state
         for j, conv in enumerate(self.convs):
-            scale, shift, zeros, ones = (
-                getattr(self, f'{name}{j}') for name in ('scale', 'shift', 'zeros', 'ones')
-            )
-            norm = (zeros, ones, _row(scale, i), _row(shift, i))
-            x = F.relu(F.batch_norm(conv(x), *norm, training=False, eps=0.0))
+            constants = (getattr(self, f'zeros{j}'), getattr(self, f'ones{j}'))
+            norm = (self._row(f'scale{j}', i), self._row(f'shift{j}', i))
+            x = F.relu(F.batch_norm(conv(x), *constants, *norm, training=False, eps=0.0))
         return x
 
-
-def _row(table: Tensor, i: int | Tensor) -> Tensor:
-    return table[i] if isinstance(i, int) else table.index_select(0, i.view(1)).squeeze(0)
+    def _row(self, name: str, i: int | Tensor) -> Tensor:
+        """Of iteration ``i``, (C,)."""
+        if isinstance(i, int):
+            return getattr(self, f'{name}_{i}')
+        return getattr(self, name).index_select(0, i.view(1)).squeeze(0)
