@@ -1,0 +1,85 @@
+"""What mmdet does to boxes, with operators that graphs have and sizes that they need not know.
+
+mmdet's own functions branch on numbers of boxes and call mmcv's compiled operators: neither can be
+traced. Boxes are (N, 4) float32, xyxy in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor
+
+HIGHEST_RATIO = abs(math.log(16 / 1000))  # of widths and heights to an anchor's: mmdet's default
+
+
+class Detections(NamedTuple):
+    """Boxes, best first after :func:`suppressed`.
+
+    Attributes:
+        boxes: (N, 4) float32.
+        scores: (N,) float32.
+        labels: (N,) int64, classes; levels among an RPN's proposals.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+    def take(self, index: Tensor) -> Detections:
+        """Those at ``index``, (M,) int64."""
+        return Detections(*(each[index] for each in self))
+
+
+def limits_of(image: Tensor) -> Tensor:
+    """(4,) float32: width, height, width, height of an image, (..., H, W)."""
+    height, width = (torch.tensor(length, dtype=torch.float32) for length in image.shape[-2:])
+    return torch.stack((width, height)).repeat(2).to(image.device)
+
+
+def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tensor:
+    """Boxes of a DeltaXYWHBBoxCoder.
+
+    Args:
+        coder: mmdet's; its settings are read.
+        anchors: (N, 4), what the deltas refer to.
+        deltas: (N, 4), as predicted.
+        limits: Of :func:`limits_of`.
+    """
+    deltas = deltas * deltas.new_tensor(coder.stds) + deltas.new_tensor(coder.means)
+    center, size = (anchors[:, :2] + anchors[:, 2:]) * 0.5, anchors[:, 2:] - anchors[:, :2]
+    shift, growth = size * deltas[:, :2], deltas[:, 2:].clamp(max=HIGHEST_RATIO)
+    if coder.add_ctr_clamp:
+        shift = shift.clamp(-coder.ctr_clamp, coder.ctr_clamp)
+    else:
+        growth = growth.clamp(min=-HIGHEST_RATIO)
+    center, half = center + shift, size * growth.exp() * 0.5
+    boxes = torch.cat((center - half, center + half), dim=1)
+    return torch.minimum(boxes.clamp(min=0), limits) if coder.clip_border else boxes
+
+
+def suppressed(found: Detections, test_cfg: Any) -> Detections:
+    """Of boxes with equal labels that overlap the best one; small ones are left out, too.
+
+    Args:
+        found: In any order, none at all included.
+        test_cfg: mmdet's: ``min_bbox_size`` (pixels), ``nms`` and ``max_per_img``.
+    """
+    smallest = test_cfg.get('min_bbox_size', -1)
+    if smallest >= 0:
+        sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        found = found.take(where((sides > smallest).all(dim=1)))
+    boxes = found.boxes
+    if not test_cfg.nms.get('class_agnostic', False):  # labels lie apart, as in mmcv's batched_nms
+        highest = torch.cat((boxes.flatten(), boxes.new_zeros(1))).max()
+        boxes = boxes + (found.labels.to(boxes) * (highest + 1.0)).unsqueeze(1)
+    kept = torchvision.ops.nms(boxes, found.scores, float(test_cfg.nms.iou_threshold))
+    return found.take(kept[: test_cfg.max_per_img] if test_cfg.max_per_img > 0 else kept)
+
+
+def where(mask: Tensor) -> Tensor:
+    """Indices (M,) int64 at which ``mask``, (N,) bool, holds."""
+    return mask.nonzero().squeeze(1)
