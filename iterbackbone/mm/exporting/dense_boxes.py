@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -57,8 +58,8 @@ class DenseBoxes(nn.Module):
         """Columns of the scores; softmax has one more, for the background."""
         return self.head.cls_out_channels - (not self.head.use_sigmoid_cls)
 
-    def _levels(self, features: tuple[Tensor, ...]):
-        """Of each: scores (N, classes), deltas (N, 4), anchors (N, 4), factors of scores (N,) or None."""
+    def _levels(self, features: tuple[Tensor, ...]) -> Iterator[tuple[Any, ...]]:
+        """Of each: scores (N, classes), deltas and anchors (N, 4), factors of scores (N,) or None."""
         logits, deltas, *factors = self.head(features)
         sizes = [level.shape[-2:] for level in logits]
         anchors = self.head.prior_generator.grid_priors(sizes, logits[0].dtype, logits[0].device)
@@ -76,8 +77,12 @@ def _rows(level: Tensor, columns: int) -> Tensor:
 
 def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The ``most`` highest of (N,), or all if fewer, highest first, and their indices."""
-    scores, index = scores.topk(torch.sym_min(scores.shape[0], most))
-    return scores, index
+    most = torch.sym_min(scores.shape[0], most)
+    if torch.compiler.is_exporting():
+        scores, index = scores.topk(most)  # of equals ONNX takes the first, torch any
+    else:
+        scores, index = scores.sort(descending=True, stable=True)
+    return scores[:most], index[:most]
 
 
 def _joined(levels: list[Detections]) -> Detections:

@@ -155,7 +155,7 @@ class ExportedSegmentor(ExportedModel):
 
 
 class ExportedFeatures(ExportedModel):
-    """A detector up to its neck: ``features_k``, one for each level.
+    """A detector up to its neck: ``features_k``, one for each level; on the CPU.
 
     Args:
         model, fixed: See :class:`ExportedModel`.
@@ -164,12 +164,13 @@ class ExportedFeatures(ExportedModel):
 
     task = 'features'
 
-    def __init__(self, model: nn.Module, fixed: int | None, reason: str) -> None:
+    def __init__(self, model: nn.Module, fixed: int | None = None, reason: str | None = None) -> None:
         super().__init__(model, fixed)
         self.reason = reason
         self.levels = len(model.backbone.out_indices)
         if getattr(model, 'with_neck', False):
-            self.levels = model.neck.num_outs
+            with torch.no_grad():  # not all necks say how many levels they have
+                self.levels = len(model.neck(self.form(torch.zeros(1, 3, 64, 64)).features))
 
     def result_names(self) -> list[str]:
         return [f'features_{k}' for k in range(self.levels)]
