@@ -36,7 +36,7 @@ FASTER_RCNN = dict(
         bbox_roi_extractor=dict(out_channels=8, featmap_strides=[4, 8], finest_scale=20),
         bbox_head=dict(in_channels=8, fc_out_channels=16, num_classes=CLASSES),
     ),
-    test_cfg=dict(rpn=dict(nms_pre=100, max_per_img=60), rcnn=dict(score_thr=0.26, max_per_img=40)),
+    test_cfg=dict(rpn=dict(nms_pre=100, max_per_img=60), rcnn=dict(score_thr=0.25, max_per_img=40)),
 )
 RETINANET = dict(
     backbone=BACKBONE,
@@ -80,8 +80,9 @@ def detector(cfg) -> nn.Module:
     heads = [part for name, part in model.named_children() if 'head' in name]
     for layer in nn.ModuleList(heads).modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            nn.init.xavier_normal_(layer.weight, gain=0.4)
-            nn.init.normal_(layer.bias, std=0.1)
+            nn.init.xavier_normal_(layer.weight, gain=0.3)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, std=0.1)
     return model.eval()
 
 

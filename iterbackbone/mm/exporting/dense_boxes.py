@@ -79,7 +79,7 @@ def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The ``most`` highest of (N,), or all if fewer, highest first, and their indices."""
     most = torch.sym_min(scores.shape[0], most)
     if torch.compiler.is_exporting():
-        scores, index = scores.topk(most)  # of equals ONNX takes the first, torch any
+        scores, index = scores.topk(most)  # ONNX's takes the first of equals, torch's any
     else:
         scores, index = scores.sort(descending=True, stable=True)
     return scores[:most], index[:most]

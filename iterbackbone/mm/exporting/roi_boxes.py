@@ -45,7 +45,7 @@ class RoIBoxes(nn.Module):
         return Detections(boxes, scores[above], label)
 
     def _pooled(self, features: tuple[Tensor, ...], proposals: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, h, w) and the proposals again, in the same order."""
+        """(N, C, h, w) and the proposals in that order: one level after the other."""
         layers: Any = self.extractor.roi_layers
         rois = torch.cat((torch.zeros_like(proposals[:, :1]), proposals), dim=1)
         level = self.extractor.map_roi_levels(rois, len(layers))
@@ -55,6 +55,4 @@ class RoIBoxes(nn.Module):
             settings = (layer.output_size, layer.spatial_scale, layer.sampling_ratio, layer.aligned)
             pooled.append(roi_align(features[k], rois[index], *settings))
             order.append(index)
-        by_level = torch.cat(order)
-        back = by_level.argsort()
-        return torch.cat(pooled)[back], proposals[by_level][back]  # for the tracer of one length
+        return torch.cat(pooled), proposals[torch.cat(order)]
