@@ -113,6 +113,12 @@ def reference_of(module):
     return reference
 
 
+def report_outputs(module):
+    print(f'exported     {module.task}: {", ".join(module.outputs)}')
+    if module.reason:
+        print(f'no boxes     {module.reason}')
+
+
 def report_parity(parity, count):
     print(f'compared     {count} images; same iterations for {parity.same_iterations:.1%} of them')
     for name, error in parity.worst().items():
@@ -155,9 +161,7 @@ def main(argv=None):
         parser.error(str(error))
     session = open_session(onnx_file.SerializeToString(), args.threads)
     parity = compare(session, reference_of(module), ({'image': image} for image in images))
-    print(f'exported     {module.task}: {", ".join(module.outputs)}')
-    if module.reason:
-        print(f'no boxes     {module.reason}')
+    report_outputs(module)
     report_parity(parity, len(images))
     if not parity.agrees:
         print(f'not written: the file does not do what PyTorch does, {args.out}', file=sys.stderr)

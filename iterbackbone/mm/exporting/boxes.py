@@ -61,23 +61,27 @@ def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tens
     return torch.minimum(boxes.clamp(min=0), limits) if coder.clip_border else boxes
 
 
+def large_enough(found: Detections, smallest: float) -> Detections:
+    """Those with both sides longer than ``smallest`` pixels; all if it is negative."""
+    if smallest < 0:
+        return found
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    return found.take(where((sides > smallest).all(dim=1)))
+
+
 def suppressed(found: Detections, test_cfg: Any) -> Detections:
-    """Of boxes with equal labels that overlap the best one; small ones are left out, too.
+    """Without those that overlap a better one of the same label.
 
     Args:
         found: In any order, none at all included.
-        test_cfg: mmdet's: ``min_bbox_size`` (pixels), ``nms`` and ``max_per_img``.
+        test_cfg: mmdet's: ``nms`` and ``max_per_img``.
     """
-    smallest = test_cfg.get('min_bbox_size', -1)
-    if smallest >= 0:
-        sides = found.boxes[:, 2:] - found.boxes[:, :2]
-        found = found.take(where((sides > smallest).all(dim=1)))
     boxes = found.boxes
     if not test_cfg.nms.get('class_agnostic', False):  # labels lie apart, as in mmcv's batched_nms
         highest = torch.cat((boxes.flatten(), boxes.new_zeros(1))).max()
         boxes = boxes + (found.labels.to(boxes) * (highest + 1.0)).unsqueeze(1)
     kept = torchvision.ops.nms(boxes, found.scores, float(test_cfg.nms.iou_threshold))
-    return found.take(kept[: test_cfg.max_per_img] if test_cfg.max_per_img > 0 else kept)
+    return found.take(kept[: test_cfg.max_per_img])
 
 
 def where(mask: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .boxes import Detections, decoded, where
+from .boxes import Detections, decoded, large_enough, where
 
 
 class DenseBoxes(nn.Module):
@@ -16,7 +16,7 @@ class DenseBoxes(nn.Module):
 
     Args:
         head: An AnchorHead, RPNHead included, in evaluation mode.
-        test_cfg: Its own: ``nms_pre`` and ``score_thr``.
+        test_cfg: Its own: ``nms_pre``, ``score_thr`` and ``min_bbox_size``.
     """
 
     def __init__(self, head: nn.Module, test_cfg: Any) -> None:
@@ -24,6 +24,7 @@ class DenseBoxes(nn.Module):
         self.head = head
         self.most = int(test_cfg.nms_pre)
         self.score_thr = float(test_cfg.get('score_thr', 0))
+        self.smallest = float(test_cfg.get('min_bbox_size', -1))
 
     def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
         """Candidates of all levels; labels are classes.
@@ -42,7 +43,7 @@ class DenseBoxes(nn.Module):
                 scores = scores * factors[place]
             boxes = decoded(self.head.bbox_coder, anchors[place], deltas[place], limits)
             levels.append(Detections(boxes, scores, label))
-        return _joined(levels)
+        return large_enough(_joined(levels), self.smallest)
 
     def proposals(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
         """An RPN's; labels are levels. Arguments: as of :meth:`forward`."""
@@ -51,7 +52,7 @@ class DenseBoxes(nn.Module):
             scores, best = _best(scores.flatten(), self.most)
             boxes = decoded(self.head.bbox_coder, anchors[best], deltas[best], limits)
             levels.append(Detections(boxes, scores, torch.full_like(best, k)))
-        return _joined(levels)
+        return large_enough(_joined(levels), self.smallest)
 
     @property
     def _classes(self) -> int:

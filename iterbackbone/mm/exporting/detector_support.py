@@ -48,9 +48,12 @@ def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:
 
 
 def _of_roi_head(head: Any) -> Iterator[str]:
-    if head.with_shared_head or head.with_mask or not _as(StandardRoIHead, head, *ROI_HEAD):
-        yield f'roi_head: {type(head).__name__} with a shared head, with masks or with its own predict'
-        return
+    if not _as(StandardRoIHead, head, *ROI_HEAD):
+        yield f'roi_head: {type(head).__name__} predicts in its own way'
+    if head.with_shared_head:
+        yield 'roi_head: it has a shared head'
+    if head.with_mask:
+        yield 'roi_head: it predicts masks'
     extractor, boxes = head.bbox_roi_extractor, head.bbox_head
     if not _as(SingleRoIExtractor, extractor, 'forward', 'map_roi_levels'):
         yield f'roi_head: {type(extractor).__name__} is no SingleRoIExtractor'
@@ -71,6 +74,8 @@ def _of_coder(name: str, coder: Any) -> Iterator[str]:
 
 
 def _of_nms(name: str, test_cfg: Any) -> Iterator[str]:
+    if test_cfg.get('max_per_img', -1) <= 0:
+        yield f'{name}: test_cfg has no max_per_img'
     nms = test_cfg.get('nms') or {}
     known = {'type', 'iou_threshold', 'class_agnostic', 'split_thr'}
     if nms.get('type') != 'nms' or not known.issuperset(nms):

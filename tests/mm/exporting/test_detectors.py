@@ -33,8 +33,8 @@ SMALL = {
     'DETR': {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1},
 }
 OWN_WAY = {
-    'Mask R-CNN': 'roi_head: StandardRoIHead with a shared head, with masks or with its own predict',
-    'Cascade R-CNN': 'roi_head: CascadeRoIHead with a shared head, with masks or with its own predict',
+    'Mask R-CNN': 'roi_head: it predicts masks',
+    'Cascade R-CNN': 'roi_head: CascadeRoIHead predicts in its own way',
     'FCOS': 'bbox_head: MlvlPointGenerator makes no anchors as AnchorGenerator does',
     'DETR': 'DETR is neither a single-stage detector nor one with RPN and RoIs',
 }
@@ -251,9 +251,7 @@ def test_features_of_others(name, tmp_path):
 def test_features_of_the_c4_detector():
     cfg = read_config(config_root() / C4)
     narrow_c4(cfg)
-    check_features(
-        built(cfg), 'roi_head: StandardRoIHead with a shared head, with masks or with its own predict'
-    )
+    check_features(built(cfg), 'roi_head: it has a shared head')
 
 
 REFUSED = {
