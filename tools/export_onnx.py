@@ -1,8 +1,8 @@
 """Writes a trained classifier, segmentor or detector with its adaptive loops as one ONNX file.
 
 The file stops early by itself and takes a budget as an input, max_iterations. It is compared with
-PyTorch before it is written. A classifier and a segmentor are exported whole, a detector as far as
-is said.
+PyTorch before it is written. Classifiers, segmentors and detectors with anchors are exported whole,
+other detectors up to their features.
 """
 
 import argparse
@@ -113,6 +113,12 @@ def reference_of(module):
     return reference
 
 
+def report_outputs(module):
+    print(f'exported     {module.task}: {", ".join(module.outputs)}')
+    if module.reason:
+        print(f'no boxes     {module.reason}')
+
+
 def report_parity(parity, count):
     print(f'compared     {count} images; same iterations for {parity.same_iterations:.1%} of them')
     for name, error in parity.worst().items():
@@ -155,7 +161,7 @@ def main(argv=None):
         parser.error(str(error))
     session = open_session(onnx_file.SerializeToString(), args.threads)
     parity = compare(session, reference_of(module), ({'image': image} for image in images))
-    print(f'exported     {module.task}: {", ".join(module.outputs)}')
+    report_outputs(module)
     report_parity(parity, len(images))
     if not parity.agrees:
         print(f'not written: the file does not do what PyTorch does, {args.out}', file=sys.stderr)

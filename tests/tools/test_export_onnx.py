@@ -13,12 +13,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from core.networks import varied
+from core.networks import tiny_net, varied
 from mmengine.config import Config
 from PIL import Image
+from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.deployment.runtime import open_session
+from iterbackbone.mm.exporting.models import ExportedFeatures
 from iterbackbone.mm.model_building import build_model, read_config
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
@@ -99,6 +101,15 @@ def test_fixed_says_that_nothing_adapts(trained, tmp_path, capsys):
     assert 'nothing adapts to the image any more' in printed
     assert 'lowest' not in printed
     assert 'Loop' not in {node.op_type for node in onnx.load(tmp_path / 'fixed.onnx').graph.node}
+
+
+def test_says_why_a_detector_has_no_boxes(capsys):
+    model = nn.ModuleDict({'backbone': tiny_net()}).eval()
+    tool.report_outputs(ExportedFeatures(model, reason='roi_head: it predicts masks'))
+    assert capsys.readouterr().out.splitlines() == [
+        'exported     features: features_0, features_1, features_2, features_3, iterations, macs',
+        'no boxes     roi_head: it predicts masks',
+    ]
 
 
 def test_a_file_that_does_something_else_is_not_written(trained, tmp_path, capsys, monkeypatch):

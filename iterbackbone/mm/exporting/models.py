@@ -34,6 +34,7 @@ class ExportedModel(nn.Module):
 
     task = 'backbone'
     batched = True  # whether several images may be given at once
+    reason: str | None = None  # why the model is not exported whole
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__()
@@ -154,15 +155,22 @@ class ExportedSegmentor(ExportedModel):
 
 
 class ExportedFeatures(ExportedModel):
-    """A detector up to its neck: ``features_k``, one for each level."""
+    """A detector up to its neck: ``features_k``, one for each level; on the CPU.
+
+    Args:
+        model, fixed: See :class:`ExportedModel`.
+        reason: Why it is not exported whole.
+    """
 
     task = 'features'
 
-    def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
+    def __init__(self, model: nn.Module, fixed: int | None = None, reason: str | None = None) -> None:
         super().__init__(model, fixed)
+        self.reason = reason
         self.levels = len(model.backbone.out_indices)
         if getattr(model, 'with_neck', False):
-            self.levels = model.neck.num_outs
+            with torch.no_grad():  # not all necks say how many levels they have
+                self.levels = len(model.neck(self.form(torch.zeros(1, 3, 64, 64)).features))
 
     def result_names(self) -> list[str]:
         return [f'features_{k}' for k in range(self.levels)]
@@ -171,10 +179,16 @@ class ExportedFeatures(ExportedModel):
         return self.model.neck(features) if getattr(self.model, 'with_neck', False) else features
 
 
+def _exported_detector(model: Any, fixed: int | None) -> ExportedModel:
+    from .detectors import exported_detector  # the one that needs mmdet
+
+    return exported_detector(model, fixed)
+
+
 KINDS = {  # by library; the first part of a class's module
     'mmpretrain': ExportedClassifier,
     'mmseg': ExportedSegmentor,
-    'mmdet': ExportedFeatures,
+    'mmdet': _exported_detector,
 }
 
 

@@ -1,0 +1,89 @@
+"""What mmdet does to boxes, with operators that graphs have and sizes that they need not know.
+
+mmdet's own functions branch on numbers of boxes and call mmcv's compiled operators: neither can be
+traced. Boxes are (N, 4) float32, xyxy in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor
+
+HIGHEST_RATIO = abs(math.log(16 / 1000))  # of widths and heights to an anchor's: mmdet's default
+
+
+class Detections(NamedTuple):
+    """Boxes, best first after :func:`suppressed`.
+
+    Attributes:
+        boxes: (N, 4) float32.
+        scores: (N,) float32.
+        labels: (N,) int64, classes; levels among an RPN's proposals.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+    def take(self, index: Tensor) -> Detections:
+        """Those at ``index``, (M,) int64."""
+        return Detections(*(each[index] for each in self))
+
+
+def limits_of(image: Tensor) -> Tensor:
+    """(4,) float32: width, height, width, height of an image, (..., H, W)."""
+    height, width = (torch.tensor(length, dtype=torch.float32) for length in image.shape[-2:])
+    return torch.stack((width, height)).repeat(2).to(image.device)
+
+
+def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tensor:
+    """Boxes of a DeltaXYWHBBoxCoder.
+
+    Args:
+        coder: mmdet's; its settings are read.
+        anchors: (N, 4), what the deltas refer to.
+        deltas: (N, 4), as predicted.
+        limits: Of :func:`limits_of`.
+    """
+    deltas = deltas * deltas.new_tensor(coder.stds) + deltas.new_tensor(coder.means)
+    center, size = (anchors[:, :2] + anchors[:, 2:]) * 0.5, anchors[:, 2:] - anchors[:, :2]
+    shift, growth = size * deltas[:, :2], deltas[:, 2:].clamp(max=HIGHEST_RATIO)
+    if coder.add_ctr_clamp:
+        shift = shift.clamp(-coder.ctr_clamp, coder.ctr_clamp)
+    else:
+        growth = growth.clamp(min=-HIGHEST_RATIO)
+    center, half = center + shift, size * growth.exp() * 0.5
+    boxes = torch.cat((center - half, center + half), dim=1)
+    return torch.minimum(boxes.clamp(min=0), limits) if coder.clip_border else boxes
+
+
+def large_enough(found: Detections, smallest: float) -> Detections:
+    """Those with both sides longer than ``smallest`` pixels; all if it is negative."""
+    if smallest < 0:
+        return found
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    return found.take(where((sides > smallest).all(dim=1)))
+
+
+def suppressed(found: Detections, test_cfg: Any) -> Detections:
+    """Without those that overlap a better one of the same label.
+
+    Args:
+        found: In any order, none at all included.
+        test_cfg: mmdet's: ``nms`` and ``max_per_img``.
+    """
+    boxes = found.boxes
+    if not test_cfg.nms.get('class_agnostic', False):  # labels lie apart, as in mmcv's batched_nms
+        highest = torch.cat((boxes.flatten(), boxes.new_zeros(1))).max()
+        boxes = boxes + (found.labels.to(boxes) * (highest + 1.0)).unsqueeze(1)
+    kept = torchvision.ops.nms(boxes, found.scores, float(test_cfg.nms.iou_threshold))
+    return found.take(kept[: test_cfg.max_per_img])
+
+
+def where(mask: Tensor) -> Tensor:
+    """Indices (M,) int64 at which ``mask``, (N,) bool, holds."""
+    return mask.nonzero().squeeze(1)

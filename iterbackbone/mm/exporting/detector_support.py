@@ -1,0 +1,89 @@
+"""Whose boxes can be exported: detectors that predict by mmdet's own functions, in standard ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmcv.ops import RoIAlign
+from mmdet.models.dense_heads import RPNHead
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
+from mmdet.models.roi_heads import SingleRoIExtractor, StandardRoIHead
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
+
+DENSE = ('predict', 'predict_by_feat', '_predict_by_feat_single', '_bbox_post_process')
+ROI_HEAD = ('predict', 'predict_bbox', '_bbox_forward')
+ROI_BOXES = ('predict_by_feat', '_predict_by_feat_single')
+
+
+def obstacle(model: Any) -> str | None:
+    """Why the boxes of an mmdet detector cannot be exported; None if they can."""
+    return next(_obstacles(model), None)
+
+
+def _obstacles(model: Any) -> Iterator[str]:
+    if _as(TwoStageDetector, model, 'predict') and model.with_rpn:
+        yield from _of_dense('rpn_head', model.rpn_head, RPNHead)
+        yield from _of_roi_head(model.roi_head)
+    elif _as(SingleStageDetector, model, 'predict'):
+        yield from _of_dense('bbox_head', model.bbox_head, BaseDenseHead)
+    else:
+        yield f'{type(model).__name__} is neither a single-stage detector nor one with RPN and RoIs'
+
+
+def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:
+    if not _as(base, head, *DENSE):
+        yield f'{name}: {type(head).__name__} predicts in its own way'
+    elif not _as(AnchorGenerator, head.prior_generator, 'grid_priors', 'single_level_grid_priors'):
+        yield f'{name}: {type(head.prior_generator).__name__} makes no anchors as AnchorGenerator does'
+    elif getattr(head.loss_cls, 'custom_cls_channels', False):
+        yield f'{name}: {type(head.loss_cls).__name__} has its own scores'
+    elif head.test_cfg.get('nms_pre', -1) <= 0:
+        yield f'{name}: test_cfg has no nms_pre'
+    yield from _of_coder(name, head.bbox_coder)
+    yield from _of_nms(name, head.test_cfg)
+
+
+def _of_roi_head(head: Any) -> Iterator[str]:
+    if not _as(StandardRoIHead, head, *ROI_HEAD):
+        yield f'roi_head: {type(head).__name__} predicts in its own way'
+    if head.with_shared_head:
+        yield 'roi_head: it has a shared head'
+    if head.with_mask:
+        yield 'roi_head: it predicts masks'
+    extractor, boxes = head.bbox_roi_extractor, head.bbox_head
+    if not _as(SingleRoIExtractor, extractor, 'forward', 'map_roi_levels'):
+        yield f'roi_head: {type(extractor).__name__} is no SingleRoIExtractor'
+    for layer in extractor.roi_layers:
+        if type(layer) is not RoIAlign or layer.pool_mode != 'avg':
+            yield f'roi_head: {type(layer).__name__} is no RoIAlign that averages'
+    if not _as(BBoxHead, boxes, *ROI_BOXES) or boxes.custom_cls_channels:
+        yield f'roi_head: {type(boxes).__name__} predicts in its own way'
+    if not (boxes.with_cls and boxes.with_reg):
+        yield f'roi_head: {type(boxes).__name__} has no scores or no boxes'
+    yield from _of_coder('roi_head', boxes.bbox_coder)
+    yield from _of_nms('roi_head', head.test_cfg)
+
+
+def _of_coder(name: str, coder: Any) -> Iterator[str]:
+    if not _as(DeltaXYWHBBoxCoder, coder, 'decode') or coder.use_box_type:
+        yield f'{name}: {type(coder).__name__} is no DeltaXYWHBBoxCoder'
+
+
+def _of_nms(name: str, test_cfg: Any) -> Iterator[str]:
+    if test_cfg.get('max_per_img', -1) <= 0:
+        yield f'{name}: test_cfg has no max_per_img'
+    nms = test_cfg.get('nms') or {}
+    known = {'type', 'iou_threshold', 'class_agnostic', 'split_thr'}
+    if nms.get('type') != 'nms' or not known.issuperset(nms):
+        yield f'{name}: test_cfg.nms must be of type nms with {sorted(known)}, got {dict(nms)}'
+
+
+def _as(base: type, thing: Any, *methods: str) -> bool:
+    """Whether ``thing`` is a ``base`` and has its methods unchanged."""
+    return isinstance(thing, base) and all(
+        getattr(type(thing), name) is getattr(base, name) for name in methods
+    )

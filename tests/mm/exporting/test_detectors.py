@@ -1,0 +1,288 @@
+"""Detectors as ONNX files: the boxes of mmdet's own predict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from drop_in_runs import families, family_config
+from mmcv.image import imread, imrescale
+from support_compute import C4, built, narrow_c4
+from support_detectors import BASES, boxes_of, check_same, contrasts, detector, detector_cfg
+from torch import nn
+
+from iterbackbone.__main__ import config_root
+from iterbackbone.deployment.runtime import open_session
+from iterbackbone.files import image_files
+from iterbackbone.mm.exporting.models import ExportedModel, exported
+from iterbackbone.mm.exporting.onnx_file import onnx_model
+from iterbackbone.mm.model_building import read_config
+
+SIZES = [(64, 64), (70, 90), (33, 150), (8, 8)]  # of the second and third all levels are padded
+SMALL = {
+    'Mask R-CNN': {'model.roi_head.bbox_head.fc_out_channels': 8},
+    'Cascade R-CNN': {},
+    'DETR': {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1},
+}
+OWN_WAY = {
+    'Mask R-CNN': 'roi_head: it predicts masks',
+    'Cascade R-CNN': 'roi_head: CascadeRoIHead predicts in its own way',
+    'FCOS': 'bbox_head: MlvlPointGenerator makes no anchors as AnchorGenerator does',
+    'DETR': 'DETR is neither a single-stage detector nor one with RPN and RoIs',
+}
+VARIANTS = {
+    'class-agnostic boxes': (
+        'faster_rcnn',
+        dict(roi_head=dict(bbox_head=dict(reg_class_agnostic=True))),
+    ),
+    'small boxes left out': ('faster_rcnn', dict(test_cfg=dict(rpn=dict(min_bbox_size=12)))),
+    'boxes without area kept': ('retinanet', dict(test_cfg=dict(min_bbox_size=-1))),
+    'RoIAlign of old': (
+        'faster_rcnn',
+        dict(roi_head=dict(bbox_roi_extractor=dict(roi_layer=dict(aligned=False, sampling_ratio=2)))),
+    ),
+    'one level of RoIs': (
+        'faster_rcnn',
+        dict(roi_head=dict(bbox_roi_extractor=dict(featmap_strides=[4]))),
+    ),
+    'NMS over all classes': ('retinanet', dict(test_cfg=dict(nms=dict(class_agnostic=True)))),
+    'boxes beyond the border': ('retinanet', dict(bbox_head=dict(bbox_coder=dict(clip_border=False)))),
+    'centers held': (
+        'retinanet',
+        dict(bbox_head=dict(bbox_coder=dict(add_ctr_clamp=True, ctr_clamp=2))),
+    ),
+    'softmax': (
+        'retinanet',
+        dict(
+            bbox_head=dict(loss_cls=dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=False)),
+            test_cfg=dict(score_thr=0.3),
+        ),
+    ),
+    'centerness': (
+        'retinanet',
+        dict(
+            type='ATSS',
+            bbox_head=dict(
+                type='ATSSHead',
+                reg_decoded_bbox=True,
+                loss_bbox=dict(_delete_=True, type='GIoULoss'),
+                loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True),
+                norm_cfg=dict(type='BN'),
+            ),
+        ),
+    ),
+}
+
+
+class Case(NamedTuple):
+    """A detector and what became of it."""
+
+    model: nn.Module
+    module: ExportedModel
+    file: onnx.ModelProto
+    session: ort.InferenceSession
+
+    def run(self, image, **settings):
+        """Boxes, scores, labels and iterations of the file."""
+        return self.session.run(None, {'image': image, **settings})[:4]
+
+
+@contextmanager
+def changed(case, name, value) -> Iterator[Case]:
+    """Model, module and file with another value of the parameter whose name ends so."""
+    file = onnx.ModelProto()
+    file.CopyFrom(case.file)
+    (tensor,) = [t for t in file.graph.initializer if t.name.endswith(name)]
+    parameters = [p for part in (case.model, case.module.model) for p in named(part, name)]
+    kept = parameters[0].detach().clone()
+    for parameter in parameters:
+        parameter.data.copy_(torch.as_tensor(value))
+    tensor.CopyFrom(onnx.numpy_helper.from_array(parameters[0].detach().numpy(), tensor.name))
+    try:
+        yield case._replace(file=file, session=open_session(file.SerializeToString()))
+    finally:
+        for parameter in parameters:
+            parameter.data.copy_(kept)
+
+
+def named(model, name):
+    return [p for n, p in model.named_parameters() if n.endswith(name)]
+
+
+def torch_form(module, image):
+    """Boxes, scores, labels and iterations of the module itself."""
+    with torch.no_grad():
+        return [x.numpy() for x in module(torch.from_numpy(image))[:4]]
+
+
+@pytest.fixture(scope='module', params=BASES)
+def case(request):
+    cfg = detector_cfg(request.param)
+    model = detector(cfg)
+    module = exported(model).eval()
+    file = onnx_model(module, cfg, {}, 20)
+    return Case(model, module, file, open_session(file.SerializeToString()))
+
+
+def test_inputs_and_outputs(case):
+    shapes = {value.name: value.shape for value in case.session.get_inputs()}
+    assert shapes == {'image': [1, 3, 'height', 'width']}
+    names = ['boxes', 'scores', 'labels', 'iterations', 'macs']
+    assert [output.name for output in case.session.get_outputs()] == names
+    types = [value.dtype for value in case.run(contrasts((64, 64))[0])]
+    assert types == [np.float32, np.float32, np.int64, np.int64]
+    assert (case.module.task, case.module.reason) == ('detection', None)
+
+
+def test_boxes_of_noise(case):
+    iterations, labels, counts = set(), set(), set()
+    for size in SIZES:
+        for image in contrasts(size):
+            wanted = boxes_of(case.model, image)
+            check_same(case.run(image), wanted)
+            check_same(torch_form(case.module, image), wanted)
+            iterations.add(tuple(wanted[3][0]))
+            labels.update(wanted[2].tolist())
+            counts.add(len(wanted[0]))
+    assert len(iterations) > 3
+    assert labels == {0, 1, 2}
+    assert max(counts) > 15
+
+
+@pytest.mark.real_data
+def test_boxes_of_real_images(case, voc2007):
+    files = image_files(Path(voc2007) / 'VOCdevkit/VOC2007/JPEGImages', 4)
+    images = [imrescale(imread(str(file), channel_order='rgb'), (160, 120)) for file in files]
+    for image in images:
+        image = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+        wanted = boxes_of(case.model, image)
+        check_same(case.run(image), wanted)
+        assert len(wanted[0]) > 0
+
+
+def test_a_budget(case):
+    image = contrasts((70, 90))[2]
+    free = case.run(image)
+    case.model.backbone.set_budget(max_iterations=1)
+    try:
+        wanted = boxes_of(case.model, image)
+    finally:
+        case.model.backbone.set_budget()
+    found = case.run(image, max_iterations=np.array([1, 1]))
+    check_same(found, wanted)
+    assert found[3].tolist() == [[1, 1]]
+    assert found[1][0] != pytest.approx(free[1][0], abs=1e-3)
+
+
+def test_no_boxes(case):
+    """Of scores below the threshold nothing is left."""
+    name, background = ('retina_cls.bias', -50.0)
+    if hasattr(case.model, 'roi_head'):
+        name, background = 'fc_cls.bias', torch.tensor([-50.0, -50.0, -50.0, 0.0])
+    check_nothing_found(case, name, background)
+
+
+@pytest.mark.parametrize('case', ['faster_rcnn'], indirect=True)
+def test_no_proposals(case):
+    """All boxes of the RPN lie beyond the right border."""
+    check_nothing_found(case, 'rpn_reg.bias', torch.tensor([50.0, 0.0, 0.0, 0.0] * 3))
+
+
+def check_nothing_found(case, name, value):
+    with changed(case, name, value) as other:
+        for size in SIZES:
+            image = contrasts(size)[1]
+            found = other.run(image)
+            assert [x.shape for x in found[:3]] == [(0, 4), (0,), (0,)]
+            check_same(found, boxes_of(case.model, image))
+            check_same(torch_form(case.module, image), found)
+
+
+def test_equal_scores(case):
+    """Of equals the first ones are taken, by torch and by ONNX Runtime; mmdet takes any."""
+    name = 'rpn_cls.weight' if hasattr(case.model, 'rpn_head') else 'retina_cls.weight'
+    with changed(case, name, 0.0) as other:
+        for size in SIZES:
+            image = contrasts(size)[1]
+            found = other.run(image)
+            check_same(torch_form(case.module, image), found)
+            assert len(found[0]) > 0
+
+
+def test_two_images(case):
+    images = np.concatenate(contrasts((64, 64))[:2])
+    with pytest.raises(ValueError, match='image must be a single one to get boxes, got 2'):
+        case.module(torch.from_numpy(images))
+    with pytest.raises(Exception, match='Got: 2 Expected: 1'):
+        case.run(images)
+
+
+@pytest.mark.parametrize('name', VARIANTS)
+def test_variants(name):
+    """Settings that the graph follows: the module by itself, without an export."""
+    base, changes = VARIANTS[name]
+    model, plain = detector(detector_cfg(base, **changes)), detector(detector_cfg(base))
+    module, differs = exported(model), False
+    assert module.task == 'detection'
+    for size in SIZES:
+        for image in contrasts(size):
+            wanted = boxes_of(model, image)
+            check_same(torch_form(module, image), wanted)
+            differs |= not np.array_equal(wanted[0], boxes_of(plain, image)[0])
+    assert differs
+
+
+@pytest.mark.parametrize('name', OWN_WAY)
+def test_features_of_others(name, tmp_path):
+    (family,) = [family for family in families('mmdet') if family.name == name]
+    cfg = family_config(family, tmp_path)
+    cfg.merge_from_dict(SMALL.get(name, {}))
+    check_features(built(cfg), OWN_WAY[name])
+
+
+def test_features_of_the_c4_detector():
+    cfg = read_config(config_root() / C4)
+    narrow_c4(cfg)
+    check_features(built(cfg), 'roi_head: it has a shared head')
+
+
+REFUSED = {
+    'soft NMS': (
+        'test_cfg.nms.type',
+        'soft_nms',
+        r'bbox_head: test_cfg\.nms must be of type nms with .*',
+    ),
+    'all candidates': ('test_cfg.nms_pre', -1, 'bbox_head: test_cfg has no nms_pre'),
+    'another coder': (
+        'bbox_head.bbox_coder.type',
+        'LegacyDeltaXYWHBBoxCoder',
+        'bbox_head: LegacyDeltaXYWHBBoxCoder is no DeltaXYWHBBoxCoder',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_features_of_settings_unknown(name):
+    key, value, message = REFUSED[name]
+    cfg = detector_cfg('retinanet')
+    cfg.merge_from_dict({f'model.{key}': value})
+    module = exported(detector(cfg))
+    assert module.task == 'features'
+    assert re.fullmatch(message, module.reason)
+
+
+def check_features(model, reason):
+    module = exported(model)
+    assert (module.task, module.reason) == ('features', reason)
+    found = dict(zip(module.outputs, module(torch.from_numpy(contrasts((64, 64))[0])), strict=True))
+    levels = [name for name in found if name.startswith('features_')]
+    assert levels
+    assert list(found) == [*levels, 'iterations', 'macs']
