@@ -42,7 +42,7 @@ def quantized(model: onnx.ModelProto, ranges: Mapping[Key, Range]) -> onnx.Model
             they are: no image reached them.
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
-    for scope in scopes(model):
+    for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
         _Rewriter(scope, ranges).run()
     prune(model)
     return model
