@@ -16,6 +16,7 @@ Key = tuple[str, str]  # name of the loop or '', name of the tensor
 
 
 def key_of(scope: Scope, tensor: str) -> Key:
+    """Of a tensor of that graph."""
     return (scope.loop.name if scope.loop else '', tensor)
 
 

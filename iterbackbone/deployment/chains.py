@@ -1,10 +1,11 @@
-"""Convolutions of an exported graph with the norm and ReLU behind them, in the graph and in its loops."""
+"""Convolutions of an exported graph and its loops, with the norm and ReLU behind them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -106,7 +107,22 @@ def prune(model: onnx.ModelProto) -> None:
         _replace(graph.initializer, [t for t in graph.initializer if t.name in read | inputs])
 
 
-def _replace(field, values) -> None:
+def replace_nodes(
+    scope: Scope, chains: Sequence[Chain], rewritten: Callable[[Chain], list[onnx.NodeProto]]
+) -> None:
+    """Put ``rewritten`` nodes where the last node of each of ``chains`` was."""
+    last = {chain.y: chain for chain in chains}
+    inside = {node.output[0] for chain in chains for node in chain.nodes[:-1]}
+    nodes: list[onnx.NodeProto] = []
+    for node in scope.graph.node:
+        if node.output[0] in last:
+            nodes += rewritten(last[node.output[0]])
+        elif node.output[0] not in inside:
+            nodes.append(node)
+    _replace(scope.graph.node, nodes)
+
+
+def _replace(field: Any, values: Sequence[Any]) -> None:
     copies = [type(value).FromString(value.SerializeToString()) for value in values]
     del field[:]
     field.extend(copies)

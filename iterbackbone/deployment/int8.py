@@ -15,7 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from .calibration import Key, Range, key_of
-from .chains import Chain, Scope, prune, scopes
+from .chains import Chain, Scope, prune, replace_nodes, scopes
 
 LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
 
@@ -59,18 +59,7 @@ class _Rewriter:
         self.stored: set[str] = set()
 
     def run(self) -> None:
-        last = {chain.nodes[-1].output[0]: chain for chain in self.chains}
-        inside = {node.output[0] for chain in self.chains for node in chain.nodes[:-1]}
-        nodes = []
-        for node in self.scope.graph.node:
-            chain = last.get(node.output[0])
-            if chain is not None:
-                nodes += self.rewritten(chain)
-            elif node.output[0] not in inside:
-                nodes.append(node)
-        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-        del self.scope.graph.node[:]
-        self.scope.graph.node.extend(copies)
+        replace_nodes(self.scope, self.chains, self.rewritten)
 
     def rewritten(self, chain: Chain) -> list[onnx.NodeProto]:
         nodes = []
