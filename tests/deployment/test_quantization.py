@@ -59,6 +59,7 @@ def spread(network, x):
             size = module.weight.shape
             sign = torch.where(torch.rand(size, generator=generator) < 0.2, -1.0, 1.0)
             module.weight.copy_(sign * (0.5 + torch.rand(size, generator=generator)))
+            module.weight[0] = 0.0  # no bias can be counted in its units
             module.bias.copy_(0.3 * torch.randn(size, generator=generator))
     stem = network.stem.norm
     stem.running_mean.zero_()
