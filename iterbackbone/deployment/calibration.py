@@ -1,0 +1,67 @@
+"""The ranges that a graph's tensors take on images, inside loops too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from .chains import Scope, scopes
+from .runtime import open_session
+
+Range = tuple[float, float]
+Key = tuple[str, str]  # name of the loop or '', name of the tensor
+
+
+def key_of(scope: Scope, tensor: str) -> Key:
+    """Of a tensor of that graph."""
+    return (scope.loop.name if scope.loop else '', tensor)
+
+
+def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Range]:
+    """Lowest and highest value of what enters and leaves each chain.
+
+    A loop hands out the extremes of each iteration; the mean over the images of each image's
+    extremes is taken, so that one odd image does not coarsen all others.
+
+    Args:
+        model: Exported, float32.
+        images: (B, 3, H, W) uint8 in RGB each; at least one.
+
+    Returns:
+        By tensor; none for what no image reached.
+    """
+    observed = onnx.ModelProto.FromString(model.SerializeToString())
+    keys = [key for scope in scopes(observed) for key in _observe(observed, scope)]
+    session = open_session(observed.SerializeToString())
+    names = [output.name for output in session.get_outputs()][-2 * len(keys) :]
+    lowest: dict[Key, list[float]] = {key: [] for key in keys}
+    highest: dict[Key, list[float]] = {key: [] for key in keys}
+    for image in images:
+        values = session.run(names, {'image': image})
+        for key, low, high in zip(keys, values[::2], values[1::2], strict=True):
+            if low.size:
+                lowest[key].append(float(low.min()))
+                highest[key].append(float(high.max()))
+    return {
+        key: (float(np.mean(lowest[key])), float(np.mean(highest[key]))) for key in keys if lowest[key]
+    }
+
+
+def _observe(model: onnx.ModelProto, scope: Scope) -> list[Key]:
+    """Make the extremes outputs of the model; in a loop, as one value of each iteration."""
+    tensors = list(dict.fromkeys(name for chain in scope.chains for name in (chain.x, chain.y)))
+    for tensor in tensors:
+        for kind in ('ReduceMin', 'ReduceMax'):
+            name = f'{scope.loop.name if scope.loop else ""}.{tensor}.{kind}'
+            scope.graph.node.append(helper.make_node(kind, [tensor], [name], name=name, keepdims=0))
+            value = helper.make_tensor_value_info(name, TensorProto.FLOAT, [])
+            scope.graph.output.append(value)
+            if scope.loop:
+                outside = f'{name}.all'
+                scope.loop.output.append(outside)
+                value = helper.make_tensor_value_info(outside, TensorProto.FLOAT, [None])
+                model.graph.output.append(value)
+    return [key_of(scope, tensor) for tensor in tensors]

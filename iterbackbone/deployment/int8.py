@@ -1,0 +1,156 @@
+"""Convolutions in 8 bits, loops included; everything else, halting above all, stays float32.
+
+What the norms of the iterations do is a factor and a sum for each channel: they become scales of the
+same 8-bit weights and 32-bit biases, a row for each iteration. So weights stand once, in loops and
+in graphs without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from .calibration import Key, Range, key_of
+from .chains import Chain, Scope, prune, replace_nodes, scopes
+
+LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
+
+
+class Affine(NamedTuple):
+    """What follows a convolution's sum: gain * sum + shift.
+
+    Attributes:
+        gain, shift: (C,), or (L, C) with one row of each iteration.
+        rows: Gather and Squeeze nodes that take the iteration's row; none for (C,).
+    """
+
+    gain: np.ndarray
+    shift: np.ndarray
+    rows: tuple[onnx.NodeProto, ...]
+
+
+def quantized(model: onnx.ModelProto, ranges: Mapping[Key, Range]) -> onnx.ModelProto:
+    """A copy of ``model`` with 8-bit convolutions.
+
+    Args:
+        model: Exported, float32.
+        ranges: Of :func:`iterbackbone.deployment.calibration.ranges`. Chains without one stay as
+            they are: no image reached them.
+    """
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
+        _Rewriter(scope, ranges).run()
+    prune(model)
+    return model
+
+
+class _Rewriter:
+    def __init__(self, scope: Scope, ranges: Mapping[Key, Range]) -> None:
+        self.scope = scope
+        self.ranges = ranges
+        self.chains = [c for c in scope.chains if key_of(scope, c.y) in ranges]
+        self.quantities: dict[str, tuple[str, str, str]] = {}  # 8-bit tensor, scale, zero point
+        self.made_by = {o: node for node in scope.graph.node for o in node.output}
+        self.prefix = f'{scope.loop.name}.' if scope.loop else ''
+        self.stored: set[str] = set()
+
+    def run(self) -> None:
+        replace_nodes(self.scope, self.chains, self.rewritten)
+
+    def rewritten(self, chain: Chain) -> list[onnx.NodeProto]:
+        nodes = []
+        if chain.x not in self.quantities:
+            quantity = self.declare(chain.x)
+            nodes.append(helper.make_node('QuantizeLinear', [chain.x, *quantity[1:]], [quantity[0]]))
+        x, x_scale, x_zero = self.quantities[chain.x]
+        y, y_scale, y_zero = self.declare(chain.y)
+        weights, more = self.weights(chain, self.scale_of(chain.x))
+        inputs = [x, x_scale, x_zero, *weights[:3], y_scale, y_zero, weights[3]]
+        conv = helper.make_node('QLinearConv', inputs, [y], name=f'{chain.conv.name}.int8')
+        conv.attribute.extend(a for a in chain.conv.attribute if a.name != 'auto_pad')
+        nodes += [*more, conv]
+        if self.scope.read_elsewhere(chain):
+            nodes.append(helper.make_node('DequantizeLinear', [y, y_scale, y_zero], [chain.y]))
+        return nodes
+
+    def declare(self, tensor: str) -> tuple[str, str, str]:
+        """Names of a tensor's 8-bit form, of its scale and zero point, which are stored."""
+        low, _ = self.ranges[key_of(self.scope, tensor)]
+        scale = self.scale_of(tensor)
+        zero = int(np.clip(round(-min(low, 0.0) / scale), 0, 255))
+        names = tuple(f'{self.prefix}{tensor}.{part}' for part in ('q', 'scale', 'zero'))
+        self.store(names[1], np.float32(scale))
+        self.store(names[2], np.uint8(zero))
+        self.quantities[tensor] = names  # type: ignore[assignment]
+        return self.quantities[tensor]
+
+    def scale_of(self, tensor: str) -> float:
+        low, high = self.ranges[key_of(self.scope, tensor)]
+        return float(np.float32(max(high, 0.0) - min(low, 0.0)) or 1.0) / 255.0
+
+    def weights(self, chain: Chain, x_scale: float) -> tuple[list[str], list[onnx.NodeProto]]:
+        """Names of 8-bit weight, its scales and zero points, and bias; nodes that take rows."""
+        weight_name = chain.conv.input[1]
+        weight = self.scope.constants[weight_name]
+        steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0
+        steps = np.where(steps > 0.0, steps, 1.0)
+        q = np.round(weight / steps.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8)
+        affine = affine_of(chain, self.scope, self.made_by, len(weight))
+        unit = x_scale * steps
+        least = np.maximum(np.abs(affine.shift) / (unit * LARGEST_BIAS), 1e-12)
+        sign = np.where(affine.gain < 0.0, -1.0, 1.0)
+        gain = sign * np.maximum(np.abs(affine.gain), least)  # a gain of 0 has no bias in its units
+        names = [f'{self.prefix}{weight_name}.{part}' for part in ('int8', 'zero')]
+        self.store(names[0], q)
+        self.store(names[1], np.zeros(len(weight), dtype=np.int8))
+        own = f'{self.prefix}{chain.conv.name}'
+        self.store(f'{own}.weight_scale', (steps * gain).astype(np.float32))
+        self.store(f'{own}.bias', np.round(affine.shift / (unit * gain)).astype(np.int32))
+        scale, first = self.row(f'{own}.weight_scale', affine.rows)
+        bias, second = self.row(f'{own}.bias', affine.rows)
+        return [names[0], scale, names[1], bias], first + second
+
+    def row(self, table: str, rows: tuple[onnx.NodeProto, ...]) -> tuple[str, list[onnx.NodeProto]]:
+        """As the float graph takes a row of its norm's table."""
+        name, nodes = table, []
+        for node in rows:
+            copy = onnx.NodeProto.FromString(node.SerializeToString())
+            copy.input[0], copy.name = name, f'{table}.{node.op_type}'
+            name = copy.output[0] = copy.name
+            nodes.append(copy)
+        return name, nodes
+
+    def store(self, name: str, value: np.ndarray | np.generic) -> None:
+        if name not in self.stored:
+            self.stored.add(name)
+            self.scope.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+
+
+def affine_of(
+    chain: Chain, scope: Scope, made_by: Mapping[str, onnx.NodeProto], channels: int
+) -> Affine:
+    """Bias and norm of a chain in one; its norm's mean and variance must be constants."""
+    bias = scope.constants[chain.conv.input[2]] if len(chain.conv.input) > 2 else np.zeros(channels)
+    if chain.norm is None:
+        return Affine(np.ones(channels), bias.astype(np.float64), ())
+    scale, rows = _table(chain.norm.input[1], scope, made_by)
+    shift, _ = _table(chain.norm.input[2], scope, made_by)
+    mean, variance = (scope.constants[name].astype(np.float64) for name in chain.norm.input[3:5])
+    epsilon = next((a.f for a in chain.norm.attribute if a.name == 'epsilon'), 1e-5)
+    gain = scale / np.sqrt(variance + epsilon)
+    return Affine(gain, (bias - mean) * gain + shift, rows)
+
+
+def _table(
+    name: str, scope: Scope, made_by: Mapping[str, onnx.NodeProto]
+) -> tuple[np.ndarray, tuple[onnx.NodeProto, ...]]:
+    """A constant, and the nodes that take a row of it."""
+    rows: list[onnx.NodeProto] = []
+    while name not in scope.constants:
+        rows.insert(0, made_by[name])
+        name = made_by[name].input[0]
+    return scope.constants[name].astype(np.float64), tuple(rows)

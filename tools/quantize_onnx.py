@@ -1,0 +1,76 @@
+"""Makes a file of tools/export_onnx.py smaller: its convolutions in int8 or float16.
+
+States, weighted sums, pooling and halting stay float32. int8 takes the ranges of its numbers from
+real images. Says how far the new file lies apart from the old one on them.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from iterbackbone.deployment.agreement import agreement
+from iterbackbone.deployment.graph import save
+from iterbackbone.deployment.images import load_image
+from iterbackbone.deployment.quantization import PRECISIONS, compressed, read_model
+from iterbackbone.files import image_files
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('file', type=Path, metavar='FILE', help='ONNX file, float32')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
+    parser.add_argument('--to', choices=PRECISIONS, required=True, help='type of the convolutions')
+    parser.add_argument(
+        '--images',
+        type=Path,
+        metavar='FOLDER',
+        help='of images like those to come, not those of the test; needed for int8',
+    )
+    parser.add_argument(
+        '--num-images', type=positive, default=32, metavar='N', help='taken evenly; default: 32'
+    )
+    args = parser.parse_args(argv)
+    if not args.out.absolute().parent.is_dir():
+        parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
+    if args.to == 'int8' and not args.images:
+        parser.error('argument --images: int8 needs a folder of real images, got none')
+    if args.images and not args.images.is_dir():
+        parser.error(f'argument --images: must be a folder, got {args.images}')
+    return parser, args
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def report(path, out, old, new, images):
+    if images:
+        same = agreement(old, new, images)
+        print(f'compared     {len(images)} images; same iterations {same.iterations:.1%}')
+        for name, error in same.errors.items():
+            what = 'share of other pixels' if name == 'label_map' else 'mean relative difference'
+            print(f'  {name:<12} {what} {error:.1e}')
+    before, after = path.stat().st_size, out.stat().st_size
+    print(f'size         {after / 1e6:.2f} MB, {after / before:.0%} of {before / 1e6:.2f} MB')
+    print(f'written      {out}')
+
+
+def main(argv=None):
+    parser, args = parse_args(argv)
+    try:
+        model, description = read_model(args.file)
+        files = image_files(args.images, args.num_images) if args.images else []
+        images = [load_image(file, description['steps']) for file in files]
+        smaller = compressed(model, description, args.to, images)
+        save(smaller, args.out)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    report(args.file, args.out, model.SerializeToString(), smaller.SerializeToString(), images)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
