@@ -101,7 +101,7 @@ def test_only_mm_and_registry_import_openmmlab():
     ('folder', 'allowed'),
     [
         ('core/', {'torch'}),
-        ('deployment/', {'torch', 'numpy', 'onnx', 'onnxruntime'}),
+        ('deployment/', {'torch', 'numpy', 'onnx', 'onnxruntime', 'cv2', 'google'}),
         ('environment/', set()),
         ('stats/', {'numpy', 'scipy'}),
         ('warm_start/', {'torch', 'numpy'}),
