@@ -63,6 +63,8 @@ class ExportedDenseDetector(ExportedDetector):
 class ExportedTwoStageDetector(ExportedDetector):
     """Faster R-CNN."""
 
+    highest_opset = 21  # RoiAlign of 22 is in no ONNX Runtime up to 1.32
+
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
         self.rpn_cfg, self.roi_cfg = model.rpn_head.test_cfg, model.roi_head.test_cfg

@@ -35,6 +35,7 @@ class ExportedModel(nn.Module):
     task = 'backbone'
     batched = True  # whether several images may be given at once
     reason: str | None = None  # why the model is not exported whole
+    highest_opset: int | None = None  # where ONNX Runtime lacks an operator of later ones
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__()

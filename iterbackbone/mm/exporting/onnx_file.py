@@ -28,8 +28,11 @@ def onnx_model(
         opset: ONNX operator set.
 
     Raises:
-        ValueError: the opset is not supported, or the pipeline cannot be described.
+        ValueError: the opset is not supported (for this model), or the pipeline cannot be described.
     """
+    highest = module.highest_opset
+    if highest is not None and opset > highest:
+        raise ValueError(f'opset must be at most {highest} for this {module.task} model, got {opset}')
     form = module.form
     description = {
         'format': FORMAT,

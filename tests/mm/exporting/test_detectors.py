@@ -217,6 +217,13 @@ def test_equal_scores(case):
             assert len(found[0]) > 0
 
 
+def test_the_highest_opset(case):
+    """ONNX Runtime has no RoiAlign of opset 22."""
+    highest = {'FasterRCNN': 21, 'RetinaNet': 23}[type(case.model).__name__]
+    with pytest.raises(ValueError, match=f'opset must be .* {highest}.*, got {highest + 1}'):
+        onnx_model(case.module, detector_cfg('retinanet'), {}, highest + 1)
+
+
 def test_two_images(case):
     images = np.concatenate(contrasts((64, 64))[:2])
     with pytest.raises(ValueError, match='image must be a single one to get boxes, got 2'):
