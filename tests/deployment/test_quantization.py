@@ -30,6 +30,8 @@ from iterbackbone.mm.model_building import build_model  # noqa: F401  registers 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 import quantize_onnx
 
+pytestmark = pytest.mark.slow
+
 HALTING = ('Gemm', 'Sigmoid', 'ReduceMean', 'Where', 'Less', 'Add', 'Mul')
 REAL = dict(base_channels=8, expansion=2, num_stages=2, max_iterations=(3, 5), stem='cifar')
 

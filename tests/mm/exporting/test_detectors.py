@@ -26,6 +26,8 @@ from iterbackbone.mm.exporting.models import ExportedModel, exported
 from iterbackbone.mm.exporting.onnx_file import onnx_model
 from iterbackbone.mm.model_building import read_config
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(64, 64), (70, 90), (33, 150), (8, 8)]  # of the second and third all levels are padded
 SMALL = {
     'Mask R-CNN': {'model.roi_head.bbox_head.fc_out_channels': 8},
