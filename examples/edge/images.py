@@ -74,7 +74,7 @@ def _scaled(height: int, width: int, scale: tuple[int, int], keep_ratio: bool) -
     if not keep_ratio:
         return scale[1], scale[0]
     factor = min(max(scale) / max(height, width), min(scale) / min(height, width))
-    return int(height * factor + 0.5), int(width * factor + 0.5)
+    return max(1, int(height * factor + 0.5)), max(1, int(width * factor + 0.5))
 
 
 def _center_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:

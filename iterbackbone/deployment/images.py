@@ -35,7 +35,8 @@ def _after(image: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
     if step['step'] == 'resize':
         long, short = max(step['scale']), min(step['scale'])
         factor = min(long / max(height, width), short / min(height, width))
-        return cv2.resize(image, (int(width * factor + 0.5), int(height * factor + 0.5)))
+        size = (max(1, int(width * factor + 0.5)), max(1, int(height * factor + 0.5)))
+        return cv2.resize(image, size)
     if step['step'] == 'resize_short':
         edge, short = step['edge'], min(height, width)
         return cv2.resize(image, (edge * width // short, edge * height // short))

@@ -46,6 +46,11 @@ def test_resize_by_hand():
     assert resize(image, 1, 4) is image
 
 
+def test_a_strip_keeps_a_row():
+    step = {'step': 'resize', 'scale': [30, 20], 'keep_ratio': True}
+    assert prepare(noise((2, 300)), [step]).shape == (1, 30, 3)
+
+
 def test_a_step_of_a_newer_file_is_refused():
     with pytest.raises(UserError, match="wants the step 'rotate': take a newer runner"):
         prepare(noise((4, 4)), [{'step': 'rotate'}])
