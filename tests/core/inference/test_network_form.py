@@ -198,6 +198,6 @@ def test_bad_calls_are_refused(net):
         tiny_net(execution='masked').eval().optimize_for_inference()
     group = tiny_net(norm_layer=lambda channels: nn.GroupNorm(2, channels)).eval()
     expected = group(X)
-    with pytest.raises(ValueError, match='needs BatchNorms with running statistics, got GroupNorm'):
+    with pytest.raises(ValueError, match='need BatchNorms with running statistics, got GroupNorm'):
         group.optimize_for_inference()
     assert all(torch.equal(a, b) for a, b in zip(group(X), expected, strict=True))

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-import run
+import run_onnx
 import torch
 from images import UserError, load
 from onnx import TensorProto, helper
@@ -41,7 +41,7 @@ def test_prints_the_iterations_of_pytorch(classifier, pictures, capsys, budget):
     path, module = classifier
     options = {'max_iterations': '--budget', 'halting_threshold': '--threshold'}
     more = [word for name, value in budget.items() for word in (options[name], str(value))]
-    assert run.main([str(path), str(pictures), *more]) == 0
+    assert run_onnx.main([str(path), str(pictures), *more]) == 0
     printed = capsys.readouterr().out
     module.model.backbone.set_budget(**budget)
     try:
@@ -67,7 +67,7 @@ def test_a_stream_without_torch(classifier, pictures, tmp_path):
         assert subprocess.run(
             [python, '-c', f'import {name}'], capture_output=True, cwd=tmp_path
         ).returncode
-    runner = ROOT / 'examples' / 'edge' / 'run.py'
+    runner = ROOT / 'examples' / 'edge' / 'run_onnx.py'
     call = [python, runner, classifier[0], pictures, '--out', tmp_path / 'out']
     printed = subprocess.run(call, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     wanted = {p.name: iterations_of(classifier[1], p) for p in sorted(pictures.iterdir())}
@@ -110,7 +110,7 @@ def test_boxes_are_drawn_on_the_image_as_it_was(tmp_path, capsys):
     steps = {'steps': [{'step': 'resize', 'scale': [16, 16], 'keep_ratio': False}]}
     path = small_file(tmp_path / 'boxes.onnx', 'detection', outputs, steps)
     Image.new('RGB', (64, 32)).save(tmp_path / 'a.png')
-    assert run.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
+    assert run_onnx.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
     assert '1 boxes: sea 0.90' in capsys.readouterr().out
     drawn = np.asarray(Image.open(tmp_path / 'out' / 'a.png'))
     assert drawn.shape == (32, 64, 3)
@@ -126,7 +126,7 @@ def test_label_maps_take_the_palette(tmp_path, capsys):
     labels[:, :, 8:] = 1
     path = small_file(tmp_path / 'labels.onnx', 'segmentation', {'label_map': labels})
     Image.new('RGB', (64, 64)).save(tmp_path / 'a.png')
-    assert run.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
+    assert run_onnx.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
     assert 'sea 50%' in capsys.readouterr().out
     drawn = np.asarray(Image.open(tmp_path / 'out' / 'a.png'))
     assert drawn[50, 10].tolist() == [0, 0, int(0.55 * 255)]
@@ -173,7 +173,7 @@ def broken(tmp_path, name):
 )
 def test_refusals(tmp_path, pictures, capsys, name, more, message):
     try:
-        code = run.main([broken(tmp_path, name), str(pictures), *more])
+        code = run_onnx.main([broken(tmp_path, name), str(pictures), *more])
     except SystemExit as stopped:  # argparse
         code = stopped.code
     assert code == 2
@@ -184,10 +184,10 @@ def test_images_that_cannot_be_read_are_skipped_and_said(tmp_path, capsys):
     model = broken(tmp_path, 'good')
     (tmp_path / 'images').mkdir()
     (tmp_path / 'images' / 'a.jpg').write_bytes(b'no image')
-    assert run.main([model, str(tmp_path / 'images')]) == 1
+    assert run_onnx.main([model, str(tmp_path / 'images')]) == 1
     assert 'no image could be read' in capsys.readouterr().err
     Image.new('RGB', (5, 4)).save(tmp_path / 'images' / 'b.png')
-    assert run.main([model, str(tmp_path / 'images')]) == 0
+    assert run_onnx.main([model, str(tmp_path / 'images')]) == 0
     printed = capsys.readouterr()
     assert 'a.jpg' in printed.err
     assert '1 images: 2.00 iterations' in printed.out

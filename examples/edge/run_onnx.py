@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         network.set_budget(args.budget, args.threshold)
         paths = find(args.images, args.limit)
     except UserError as error:
-        print(f'run.py: {error}', file=sys.stderr)
+        print(f'run_onnx.py: {error}', file=sys.stderr)
         return 2
     if args.out:
         args.out.mkdir(exist_ok=True)
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f'skipped: {error}', file=sys.stderr)
         progress(done, len(paths), results)
     if not results:
-        print('run.py: no image could be read', file=sys.stderr)
+        print('run_onnx.py: no image could be read', file=sys.stderr)
         return 1
     print(summary(results, network))
     return 0
