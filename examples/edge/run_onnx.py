@@ -100,7 +100,8 @@ def main(argv: list[str] | None = None) -> int:
     results: list[Result] = []
     for done, path in enumerate(paths, start=1):
         try:
-            results.append(process(path, network, args))
+            result = process(path, network, args)
+            results.append(result._replace(values={}))  # a stream may be long, features large
         except UserError as error:
             print(f'skipped: {error}', file=sys.stderr)
         progress(done, len(paths), results)
