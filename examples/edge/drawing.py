@@ -59,9 +59,20 @@ def draw(
             _write(pen, corners[:2], f'{_name(about, label)} {score:.2f}')
     caption = f'{" ".join(map(str, result.iterations))} iterations, {result.milliseconds:.0f} ms'
     if about['task'] == 'classification':
-        caption = f'{words(result, about, score_thr)}; {caption}'
-    _write(pen, (2, 2), caption)
+        picture = _with_caption(picture, f'{words(result, about, score_thr)}; {caption}')
+    else:
+        _write(pen, (2, 2), caption)
     picture.save(path)
+
+
+def _with_caption(picture: Image.Image, text: str) -> Image.Image:
+    """With a strip below that the text fits in: small images would vanish behind it."""
+    left, top, right, bottom = ImageDraw.Draw(picture).textbbox((2, 2), text)
+    size = max(picture.width, int(right + left)), picture.height + int(bottom + top)
+    canvas = Image.new('RGB', size)
+    canvas.paste(picture, (0, 0))
+    ImageDraw.Draw(canvas).text((2, picture.height + 2), text, fill='white')
+    return canvas
 
 
 def _write(pen: ImageDraw.ImageDraw, corner: Any, text: str) -> None:

@@ -41,7 +41,10 @@ def load(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as file:
-            return np.asarray(ImageOps.exif_transpose(file).convert('RGB'))
+            upright = ImageOps.exif_transpose(file)
+            if upright.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            return np.asarray(upright.convert('RGB'))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f'{path}: {error}') from None
 

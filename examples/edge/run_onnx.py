@@ -7,6 +7,7 @@ the means. --budget and --threshold trade accuracy for time; they are inputs of 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.threads < 0:
         parser.error(f'argument --threads: must be at least 0, got {args.threads}')
+    cores = os.cpu_count() or 1
+    if args.threads > cores:
+        parser.error(f'argument --threads: must be at most {cores} here, got {args.threads}')
+    if not 0 <= args.score_thr <= 1:
+        parser.error(f'argument --score-thr: must be between 0 and 1, got {args.score_thr}')
     if args.limit is not None and args.limit < 1:
         parser.error(f'argument --limit: must be at least 1, got {args.limit}')
     if args.out and not args.out.absolute().parent.is_dir():
@@ -53,9 +59,14 @@ def progress(done: int, total: int, results: list[Result]) -> None:
     iterations = np.mean([r.iterations for r in results]) if results else 0
     milliseconds = np.mean([r.milliseconds for r in results]) if results else 0
     bar = '#' * filled + '.' * (BAR - filled)
-    end = '\n' if done == total else ''
     means = f'{iterations:.2f} iterations a block, {milliseconds:.1f} ms'
-    print(f'\r{bar} {done}/{total}  mean {means} ', end=end, file=sys.stderr, flush=True)
+    print(f'{bar} {done}/{total}  mean {means}', end='', file=sys.stderr, flush=True)
+
+
+def clear_progress() -> None:
+    """Make room for a line of text where the bar is."""
+    if sys.stderr.isatty():
+        print('\r\033[K', end='', file=sys.stderr, flush=True)
 
 
 def summary(results: list[Result], network: Network) -> str:
@@ -73,40 +84,83 @@ def summary(results: list[Result], network: Network) -> str:
     )
 
 
-def process(path: Path, network: Network, args: argparse.Namespace) -> Result:
+def pictures(paths: list[Path], out: Path | None) -> list[Path | None]:
+    """Where each image's picture goes: images of different folders may share a name.
+
+    Raises:
+        UserError: it cannot be a folder, or pictures could replace images.
+    """
+    if out is None:
+        return [None] * len(paths)
+    if out.resolve() in {path.resolve().parent for path in paths}:
+        raise UserError(f'--out {out} holds images that pictures could replace: name another folder')
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f'--out {out} cannot be a folder: {error.strerror}') from None
+    names: dict[str, None] = {}
+    for path in paths:
+        name, number = path.stem, 2
+        while name in names:
+            name, number = f'{path.stem}-{number}', number + 1
+        names[name] = None
+    return [out / f'{name}.png' for name in names]
+
+
+def process(path: Path, picture: Path | None, network: Network, args: argparse.Namespace) -> Result:
     """Run one image, print it and draw it where asked for."""
     image = load(path)
     result = network(image)
     iterations = ' '.join(map(str, result.iterations))
     found = words(result, network.about, args.score_thr)
+    clear_progress()
     print(f'{path.name}  {found}  iterations {iterations}  {result.milliseconds:.1f} ms')
-    if args.out:
-        draw(image, result, network.about, args.score_thr, args.out / f'{path.stem}.png')
+    if picture:
+        draw(image, result, network.about, args.score_thr, picture)
     return result
 
 
+def stream(
+    paths: list[Path], targets: list[Path | None], network: Network, args: argparse.Namespace
+) -> list[Result]:
+    """Run all images, until interrupted; those that cannot be read are named and left out."""
+    results: list[Result] = []
+    try:
+        for done, (path, picture) in enumerate(zip(paths, targets, strict=True), start=1):
+            try:
+                result = process(path, picture, network, args)
+                results.append(result._replace(values={}))  # a stream may be long, features large
+            except UserError as error:
+                clear_progress()
+                print(f'skipped: {error}', file=sys.stderr)
+            progress(done, len(paths), results)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+    clear_progress()
+    return results
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Returns 0, 1 where no image could be read, 2 where the call was wrong."""
+    """Returns 0, 1 where no image could be run, 2 where the call was wrong."""
     args = parse_args(argv)
     try:
         network = Network(args.model, args.threads)
         network.set_budget(args.budget, args.threshold)
         paths = find(args.images, args.limit)
+        targets = pictures(paths, args.out)
     except UserError as error:
         print(f'run_onnx.py: {error}', file=sys.stderr)
         return 2
-    if args.out:
-        args.out.mkdir(exist_ok=True)
-    results: list[Result] = []
-    for done, path in enumerate(paths, start=1):
-        try:
-            result = process(path, network, args)
-            results.append(result._replace(values={}))  # a stream may be long, features large
-        except UserError as error:
-            print(f'skipped: {error}', file=sys.stderr)
-        progress(done, len(paths), results)
+    try:
+        results = stream(paths, targets, network, args)
+    except BrokenPipeError:  # nobody reads on, as with head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f'run_onnx.py: cannot write {error.filename or args.out}: {error}', file=sys.stderr)
+        return 2
     if not results:
-        print('run_onnx.py: no image could be read', file=sys.stderr)
+        print('run_onnx.py: no image was run', file=sys.stderr)
         return 1
     print(summary(results, network))
     return 0

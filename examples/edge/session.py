@@ -96,14 +96,17 @@ class Network:
             image: (H, W, 3) uint8 in RGB, of any size.
 
         Raises:
-            UserError: it is something else.
+            UserError: it is something else, or ONNX Runtime fails, as without memory.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise UserError(f'image must be (H, W, 3) uint8 in RGB, got {image.shape} {image.dtype}')
         prepared = prepare(image, self.about['steps'])
         feed = np.ascontiguousarray(prepared.transpose(2, 0, 1)[None])
         started = time.perf_counter()
-        outputs = self.session.run(None, {'image': feed, **self.budget})
+        try:
+            outputs = self.session.run(None, {'image': feed, **self.budget})
+        except Exception as error:  # ONNX Runtime's own types have no common base
+            raise UserError(f'ONNX Runtime cannot run an image of {prepared.shape}: {error}') from None
         milliseconds = 1e3 * (time.perf_counter() - started)
         values = dict(zip(self.names, outputs, strict=True))
         iterations, macs = values.pop('iterations')[0].tolist(), int(values.pop('macs'))

@@ -42,6 +42,6 @@ def _after(image: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
         return cv2.resize(image, (edge * width // short, edge * height // short))
     if step['step'] == 'center_crop':
         h, w = step['size']
-        top, left = max(0, (height - h) // 2), max(0, (width - w) // 2)
+        top, left = max(0, round((height - h) / 2)), max(0, round((width - w) / 2))  # as mmcv
         return image[top : top + h, left : left + w]
     raise ValueError(f'steps must be resize, resize_short or center_crop, got {step["step"]!r}')

@@ -11,7 +11,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from mmcv.transforms import CenterCrop
 from mmengine.config import Config
+from PIL import Image
 from torch import nn
 
 from iterbackbone import IterativeResNet
@@ -217,3 +219,11 @@ def test_steps_of_a_description(tmp_path):
     assert load_image(path, [])[0, :, 0, 0].tolist() == [3, 2, 1]
     with pytest.raises(ValueError, match="got 'pad'"):
         load_image(path, [{'step': 'pad'}])
+
+
+def test_calibration_images_are_cropped_as_mmcv_crops(tmp_path):
+    for width in range(20, 28):  # odd and even remainders
+        pixels = np.random.default_rng(0).integers(0, 256, (16, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / 'a.png')
+        found = load_image(tmp_path / 'a.png', [{'step': 'center_crop', 'size': [16, 16]}])
+        assert np.array_equal(found[0].transpose(1, 2, 0), CenterCrop(16)({'img': pixels})['img'])

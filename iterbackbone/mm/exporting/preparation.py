@@ -80,7 +80,7 @@ def _described(name: str, step: dict[str, Any]) -> dict[str, Any]:
         return {'step': 'resize_short', 'edge': int(step['scale'])}
     if name == 'CenterCrop':
         size = step['crop_size']
-        height, width = (size, size) if isinstance(size, int) else size
+        width, height = (size, size) if isinstance(size, int) else size
         return {'step': 'center_crop', 'size': [height, width]}
     raise ValueError(
         f'test pipeline: {name} is none of the steps an exported file can describe: Resize with a '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from images import UserError, find, load, prepare, resize
@@ -37,6 +38,21 @@ def test_short_edge_and_crop_as_mmpretrain(size):
     wanted = CenterCrop(28)(ResizeEdge(scale=32)({'img': image}))['img']
     steps = [{'step': 'resize_short', 'edge': 32}, {'step': 'center_crop', 'size': [28, 28]}]
     assert_same(prepare(image, steps), wanted)
+
+
+def test_crop_of_any_shape_as_mmcv():
+    for width in range(30, 40):  # odd and even remainders
+        image = noise((37, width))
+        wanted = CenterCrop((30, 20))({'img': image})['img']
+        found = prepare(image, [{'step': 'center_crop', 'size': [20, 30]}])
+        assert np.array_equal(found, wanted)
+
+
+def test_sixteen_bits_as_opencv(tmp_path):
+    levels = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(levels).save(tmp_path / 'a.png')
+    wanted = cv2.imread(str(tmp_path / 'a.png'), cv2.IMREAD_COLOR)
+    assert np.abs(load(tmp_path / 'a.png').astype(int) - wanted).max() <= 1
 
 
 def test_resize_by_hand():

@@ -133,6 +133,82 @@ def test_label_maps_take_the_palette(tmp_path, capsys):
     assert drawn[50, 50].tolist() == [int(0.55 * 255), 0, 0]
 
 
+def test_small_images_keep_their_pixels_beside_the_caption(tmp_path):
+    scores = {'scores': np.float32([[0.25, 0.75]])}
+    path = small_file(tmp_path / 'scores.onnx', 'classification', scores)
+    Image.new('RGB', (32, 32), 'white').save(tmp_path / 'a.png')
+    assert run_onnx.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
+    drawn = np.asarray(Image.open(tmp_path / 'out' / 'a.png'))
+    assert (drawn[:32, :32] == 255).all()
+    assert drawn[32:, :].any()
+    assert not drawn[:, -1].any()  # the text ends before the picture does
+
+
+def test_images_of_one_name_get_pictures_of_their_own(tmp_path):
+    model = broken(tmp_path, 'good')
+    for name, colour in (('b/a.png', 'red'), ('c/a.png', 'blue'), ('d/a-2.jpg', 'white')):
+        (tmp_path / 'in' / name).parent.mkdir(parents=True)
+        Image.new('RGB', (99, 30), colour).save(tmp_path / 'in' / name)
+    assert run_onnx.main([model, str(tmp_path / 'in'), '--out', str(tmp_path / 'out')]) == 0
+    corners = [np.asarray(Image.open(p))[29, 98].tolist() for p in (tmp_path / 'out').iterdir()]
+    assert sorted(corners) == [[0, 0, 255], [255, 0, 0], [255, 255, 255]]
+
+
+def test_pictures_never_replace_images(tmp_path, pictures, capsys):
+    model = broken(tmp_path, 'good')
+    before = {p.name: p.read_bytes() for p in pictures.iterdir()}
+    assert run_onnx.main([model, str(pictures), '--out', str(pictures)]) == 2
+    assert 'holds images that pictures could replace' in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in pictures.iterdir()} == before
+
+
+def test_a_picture_that_cannot_be_written_ends_the_run(tmp_path, pictures, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(run_onnx, 'draw', full)
+    model = broken(tmp_path, 'good')
+    assert run_onnx.main([model, str(pictures), '--out', str(tmp_path / 'out')]) == 2
+    assert 'cannot write' in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    for k in range(40):
+        Image.new('RGB', (8, 8)).save(tmp_path / f'{k}.png')
+    model = broken(tmp_path, 'good')
+    call = [sys.executable, '-u', ROOT / 'examples' / 'edge' / 'run_onnx.py', model, tmp_path]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b''
+        assert process.wait() == 0
+
+
+def test_an_interrupted_stream_is_summed_up(tmp_path, pictures, capsys, monkeypatch):
+    model, process, calls = broken(tmp_path, 'good'), run_onnx.process, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return process(*args)
+
+    monkeypatch.setattr(run_onnx, 'process', interrupted)
+    assert run_onnx.main([model, str(pictures)]) == 0
+    printed = capsys.readouterr()
+    assert 'interrupted' in printed.err
+    assert '2 images: 2.00 iterations' in printed.out
+
+
+def test_lines_and_bar_do_not_mix(tmp_path, pictures, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    monkeypatch.setattr(sys, 'stdout', sys.stderr)  # one terminal
+    assert run_onnx.main([broken(tmp_path, 'good'), str(pictures)]) == 0
+    shown = [line.rpartition('\033[K')[2] for line in capsys.readouterr().err.split('\n')[:-1]]
+    assert [line.split()[0] for line in shown[:7]] == [*(f'{k}.png' for k in range(6)), '6']
+    assert not any('#' in line for line in shown)
+
+
 def broken(tmp_path, name):
     if name == 'truncated':
         small_file(tmp_path / 'whole.onnx', 'features', {'features_0': np.zeros((9, 99))})
@@ -167,6 +243,9 @@ def broken(tmp_path, name):
         ('good', ['--threshold', '1'], '--threshold must be above 0 and at most 0.99, got 1'),
         ('good', ['nowhere'], 'no such file or folder: nowhere'),
         ('good', ['--limit', '0'], 'argument --limit: must be at least 1, got 0'),
+        ('good', ['--threads', '100000'], 'argument --threads: must be at most'),
+        ('good', ['--score-thr', '7'], 'argument --score-thr: must be between 0 and 1, got 7'),
+        ('good', ['--out', __file__], 'cannot be a folder: File exists'),
         ('good', ['--threads', '-1'], 'argument --threads: must be at least 0, got -1'),
         ('good', ['--out', '/no/folder/here'], 'argument --out: must be in a folder that exists'),
     ],
@@ -185,7 +264,7 @@ def test_images_that_cannot_be_read_are_skipped_and_said(tmp_path, capsys):
     (tmp_path / 'images').mkdir()
     (tmp_path / 'images' / 'a.jpg').write_bytes(b'no image')
     assert run_onnx.main([model, str(tmp_path / 'images')]) == 1
-    assert 'no image could be read' in capsys.readouterr().err
+    assert 'no image was run' in capsys.readouterr().err
     Image.new('RGB', (5, 4)).save(tmp_path / 'images' / 'b.png')
     assert run_onnx.main([model, str(tmp_path / 'images')]) == 0
     printed = capsys.readouterr()
@@ -199,3 +278,12 @@ def test_images_that_cannot_be_read_are_skipped_and_said(tmp_path, capsys):
 def test_arrays_of_another_kind_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match=r'image must be \(H, W, 3\) uint8 in RGB, got'):
         Network(small_file(tmp_path / 'm.onnx', 'features', {}))(wrong)
+
+
+def test_what_the_runtime_cannot_do_is_said(tmp_path):
+    path = small_file(tmp_path / 'm.onnx', 'features', {})
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 8
+    onnx.save(model, path)
+    with pytest.raises(UserError, match=r'ONNX Runtime cannot run an image of \(4, 4, 3\)'):
+        Network(path)(np.zeros((4, 4, 3), np.uint8))

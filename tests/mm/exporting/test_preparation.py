@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mmcv.transforms import CenterCrop
 from mmdet.models import DetDataPreprocessor
 from mmengine.config import Config
 from mmpretrain.models import ClsDataPreprocessor
@@ -55,6 +56,13 @@ def test_steps_of_our_configs():
         {'step': 'resize_short', 'edge': 256},
         {'step': 'center_crop', 'size': [224, 224]},
     ]
+
+
+def test_a_crop_is_given_as_width_and_height():
+    crop = {'type': 'CenterCrop', 'crop_size': (30, 20)}
+    (step,) = image_steps(loader(crop))
+    image = torch.zeros(50, 70, 3).numpy()
+    assert CenterCrop((30, 20))({'img': image})['img'].shape[:2] == tuple(step['size'])
 
 
 def loader(*pipeline):
