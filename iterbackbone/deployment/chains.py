@@ -16,19 +16,25 @@ Constants = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Chain:
-    """Conv, BatchNormalization or not, Relu or not; nothing else reads what is in between.
+    """Conv, norm or not, Relu or not; nothing else reads what is in between.
 
     Attributes:
-        conv, norm, relu: Nodes.
+        scaling: Mul of the constant kernel with the norm's scale; its shift is then the bias.
+        conv, norm, relu: Nodes; the norm a BatchNormalization or a depthwise 1x1 Conv of numbers
+            that are no constants.
+        weight: Name of the constant kernel.
     """
 
+    scaling: onnx.NodeProto | None
     conv: onnx.NodeProto
     norm: onnx.NodeProto | None
     relu: onnx.NodeProto | None
+    weight: str
 
     @property
     def nodes(self) -> list[onnx.NodeProto]:
-        return [node for node in (self.conv, self.norm, self.relu) if node is not None]
+        parts = (self.scaling, self.conv, self.norm, self.relu)
+        return [node for node in parts if node is not None]
 
     @property
     def x(self) -> str:
@@ -68,7 +74,7 @@ class Scope:
 def scopes(model: onnx.ModelProto) -> list[Scope]:
     """The model's graph and the bodies of its loops, one level deep, with their chains.
 
-    Convolutions whose weight is no constant are left out.
+    Convolutions whose kernel is neither a constant nor a constant times a scale are left out.
     """
     outer = _constants(model.graph)
     found = [_scope(model.graph, None, outer)]
@@ -138,6 +144,7 @@ def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Const
     for node in graph.node:
         for name in names_read(node):
             readers.setdefault(name, []).append(node)
+    made_by = {name: node for node in graph.node for name in node.output}
     outputs = {output.name for output in graph.output}
 
     def behind(node: onnx.NodeProto, kind: str) -> onnx.NodeProto | None:
@@ -147,9 +154,20 @@ def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Const
             return after[0]
         return None
 
+    def kernel(conv: onnx.NodeProto) -> tuple[onnx.NodeProto | None, str] | None:
+        name = conv.input[1]
+        if name in constants:
+            return None, name
+        scaling = made_by.get(name)
+        if scaling is None or scaling.op_type != 'Mul' or not behind(scaling, 'Conv'):
+            return None
+        return next(((scaling, name) for name in scaling.input if name in constants), None)
+
     chains = []
     for conv in graph.node:
-        if conv.op_type == 'Conv' and conv.input[1] in constants:
-            norm = behind(conv, 'BatchNormalization')
-            chains.append(Chain(conv, norm, behind(norm or conv, 'Relu')))
+        if conv.op_type == 'Conv' and (found := kernel(conv)):
+            norm = behind(conv, 'BatchNormalization') or behind(conv, 'Conv')
+            if norm and norm.op_type == 'Conv' and kernel(norm):  # the next chain's
+                norm = None
+            chains.append(Chain(found[0], conv, norm, behind(norm or conv, 'Relu'), found[1]))
     return Scope(graph, loop, constants, chains)

@@ -25,7 +25,7 @@ class Affine(NamedTuple):
 
     Attributes:
         gain, shift: (C,), or (L, C) with one row of each iteration.
-        rows: Gather and Squeeze nodes that take the iteration's row; none for (C,).
+        rows: Gather node that takes the iteration's row; none for (C,).
     """
 
     gain: np.ndarray
@@ -94,8 +94,7 @@ class _Rewriter:
 
     def weights(self, chain: Chain, x_scale: float) -> tuple[list[str], list[onnx.NodeProto]]:
         """Names of 8-bit weight, its scales and zero points, and bias; nodes that take rows."""
-        weight_name = chain.conv.input[1]
-        weight = self.scope.constants[weight_name]
+        weight = self.scope.constants[chain.weight]
         steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0
         steps = np.where(steps > 0.0, steps, 1.0)
         q = np.round(weight / steps.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8)
@@ -104,7 +103,7 @@ class _Rewriter:
         least = np.maximum(np.abs(affine.shift) / (unit * LARGEST_BIAS), 1e-12)
         sign = np.where(affine.gain < 0.0, -1.0, 1.0)
         gain = sign * np.maximum(np.abs(affine.gain), least)  # a gain of 0 has no bias in its units
-        names = [f'{self.prefix}{weight_name}.{part}' for part in ('int8', 'zero')]
+        names = [f'{self.prefix}{chain.weight}.{part}' for part in ('int8', 'zero')]
         self.store(names[0], q)
         self.store(names[1], np.zeros(len(weight), dtype=np.int8))
         own = f'{self.prefix}{chain.conv.name}'
@@ -134,11 +133,17 @@ def affine_of(
     chain: Chain, scope: Scope, made_by: Mapping[str, onnx.NodeProto], channels: int
 ) -> Affine:
     """Bias and norm of a chain in one; its norm's mean and variance must be constants."""
+    if chain.scaling is not None:
+        factor = next(name for name in chain.scaling.input if name != chain.weight)
+        gain, rows = _table(factor, scope, made_by)
+        return Affine(gain, _table(chain.conv.input[2], scope, made_by)[0], rows)
     bias = scope.constants[chain.conv.input[2]] if len(chain.conv.input) > 2 else np.zeros(channels)
     if chain.norm is None:
         return Affine(np.ones(channels), bias.astype(np.float64), ())
     scale, rows = _table(chain.norm.input[1], scope, made_by)
     shift, _ = _table(chain.norm.input[2], scope, made_by)
+    if chain.norm.op_type == 'Conv':
+        return Affine(scale, bias * scale + shift, rows)
     mean, variance = (scope.constants[name].astype(np.float64) for name in chain.norm.input[3:5])
     epsilon = next((a.f for a in chain.norm.attribute if a.name == 'epsilon'), 1e-5)
     gain = scale / np.sqrt(variance + epsilon)
@@ -148,9 +153,11 @@ def affine_of(
 def _table(
     name: str, scope: Scope, made_by: Mapping[str, onnx.NodeProto]
 ) -> tuple[np.ndarray, tuple[onnx.NodeProto, ...]]:
-    """A constant, and the nodes that take a row of it."""
+    """A constant, and the nodes that take a row of it; how the row is shaped then is left out."""
     rows: list[onnx.NodeProto] = []
     while name not in scope.constants:
-        rows.insert(0, made_by[name])
-        name = made_by[name].input[0]
+        node = made_by[name]
+        if node.op_type == 'Gather':
+            rows.insert(0, node)
+        name = node.input[0]
     return scope.constants[name].astype(np.float64), tuple(rows)

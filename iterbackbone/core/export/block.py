@@ -13,6 +13,7 @@ from ..block import IterativeBlock
 from ..halting import pool
 from ..inference.block_form import BlockForm
 from ..inference.folding import affine_of
+from .norms import ConstantNorms, NormTables
 
 
 class Carried(NamedTuple):
@@ -22,7 +23,7 @@ class Carried(NamedTuple):
         i: () int64, iterations done.
         state: s_i, (B, C, H, W).
         output: The weighted sum so far, the same.
-        pooled: mean of s_i, (B, C) float32.
+        pooled: mean of s_i, (B, 1, C) float32.
         cumulative, remainder, iterations, running: :class:`~iterbackbone.core.act.HaltingState`.
     """
 
@@ -57,18 +58,14 @@ class ExportBlock(nn.Module):
         super().__init__()
         self.limit = limit
         self.unrolled = unrolled
-        self.convs = nn.ModuleList([*BlockForm(block).hidden_convs(), block.conv3])
+        convs = [*BlockForm(block).hidden_convs(), block.conv3]
+        self.convs = nn.ModuleList(convs)
         self.halting = block.halting
         norms = [[affine_of(norm) for norm in block.norms(i)] for i in range(limit)]
-        for j, affines in enumerate(zip(*norms, strict=True)):
-            self.register_buffer(f'zeros{j}', torch.zeros_like(affines[0].scale))
-            self.register_buffer(f'ones{j}', torch.ones_like(affines[0].scale))
-            for name, rows in zip(('scale', 'shift'), zip(*affines, strict=True), strict=True):
-                if unrolled:  # runtimes without loops may want norms whose numbers are constants
-                    for i, row in enumerate(rows):
-                        self.register_buffer(f'{name}{j}_{i}', row)
-                else:
-                    self.register_buffer(f'{name}{j}', torch.stack(rows))
+        self.norms = nn.ModuleList(
+            ConstantNorms(affines) if unrolled else NormTables(affines, conv)
+            for affines, conv in zip(zip(*norms, strict=True), convs, strict=True)
+        )
 
     def forward(self, x: Tensor, limit: Tensor, threshold: Tensor) -> Carried:
         """Where the loop ended.
@@ -99,7 +96,8 @@ class ExportBlock(nn.Module):
     def _start(self, x: Tensor) -> Carried:
         halting = act.initial_state(x.shape[0], x.device)
         done = torch.zeros((), dtype=torch.int64, device=x.device)
-        return Carried(done, x, x.clone(), pool(x), *halting)  # a loop's inputs must not alias
+        output = x.clone()  # a loop's inputs must not alias
+        return Carried(done, x, output, pool(x).unsqueeze(1), *halting)
 
     def _iterate(
         self, now: Carried, limit: int | Tensor, threshold: Tensor, known_i: int | None = None
@@ -108,26 +106,19 @@ class ExportBlock(nn.Module):
         halting = now.halting
         y = self._residual(now.state, now.i if known_i is None else known_i)
         share = act.output_weight(halting).view(-1, 1, 1, 1)
-        mean = pool(y)
+        mean = pool(y).unsqueeze(1)
         pooled = now.pooled + mean
         score = torch.ones_like(halting.cumulative)
         if self.halting is not None and (known_i is None or known_i + 1 < self.limit):
-            unit_score = self.halting.score(torch.stack((pooled, mean), dim=1))
+            unit_score = self.halting.score(torch.cat((pooled, mean), dim=1))
             score = unit_score if known_i is not None else unit_score.where(now.i + 1 < limit, score)
         halting = act.advance(halting, score, threshold)
-        return Carried(now.i + 1, now.state + y, now.output + share.to(y.dtype) * y, pooled, *halting)
+        output = now.output + share.to(y.dtype) * y
+        return Carried(now.i + 1, now.state + y, output, pooled, *halting)
 
     def _residual(self, state: Tensor, i: int | Tensor) -> Tensor:
-        """y = F_i(s). A BatchNorm of mean 0 and variance 1 applies a scale and shift in one pass."""
+        """y = F_i(s)."""
         x = state
-        for j, conv in enumerate(self.convs):
-            constants = (getattr(self, f'zeros{j}'), getattr(self, f'ones{j}'))
-            norm = (self._row(f'scale{j}', i), self._row(f'shift{j}', i))
-            x = F.relu(F.batch_norm(conv(x), *constants, *norm, training=False, eps=0.0))
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.relu(norm(conv, x, i))
         return x
-
-    def _row(self, name: str, i: int | Tensor) -> Tensor:
-        """Of iteration ``i``, (C,)."""
-        if isinstance(i, int):
-            return getattr(self, f'{name}_{i}')
-        return getattr(self, name).index_select(0, i.view(1)).squeeze(0)

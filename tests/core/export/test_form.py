@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from core.networks import images, relative_error, tiny_layer, tiny_net, varied
+from iterbackbone import IterativeResNet
 from iterbackbone.core.export import ExportForm
 from iterbackbone.core.macs import mac_table
 
@@ -118,7 +119,17 @@ def test_iterations_that_were_never_trained_are_left_out():
     with pytest.warns(UserWarning, match='stops at 4'):
         form = ExportForm(net)
     assert form.limits == (2, 3, 4, 2)
-    assert form.blocks[2].scale0.shape[0] == 4
+    assert form.blocks[2].norms[0].scale.shape[0] == 4
+
+
+def test_only_small_kernels_are_scaled():
+    form = ExportForm(IterativeResNet(max_iterations=(2, 2, 2, 2)).eval())
+    assert [[norm.in_kernel for norm in block.norms] for block in form.blocks] == [
+        [False, False, True],  # 64 inputs
+        [False, False, True],
+        [False, False, False],
+        [False, False, False],
+    ]
 
 
 def test_shares_the_kernels():

@@ -1,0 +1,70 @@
+"""A convolution with the norm that belongs to the iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..inference.folding import Affine
+
+MOST_INPUTS = 128  # of a kernel that is scaled instead of its results; measured, docs/deployment.md
+
+
+class NormTables(nn.Module):
+    """The norms behind one convolution, one for each iteration, as stacked scales and shifts.
+
+    The scale goes where it costs least: into the kernel of a 1x1 convolution of few inputs, which
+    is small beside what it computes; else a depthwise 1x1 convolution applies scale and shift in
+    one pass over the results, which leaves the kernel constant, so that runtimes can lay it out once.
+
+    Args:
+        affines: Of each iteration.
+        conv: What it follows.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, affines: Sequence[Affine], conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.register_buffer('scale', torch.stack([affine.scale for affine in affines]))
+        self.register_buffer('shift', torch.stack([affine.shift for affine in affines]))
+        few = conv.in_channels <= min(MOST_INPUTS, conv.out_channels)
+        self.in_kernel = conv.kernel_size == (1, 1) and conv.groups == 1 and few
+
+    def forward(self, conv: nn.Conv2d, x: Tensor, i: Tensor) -> Tensor:
+        """norm_i(conv(x)).
+
+        Args:
+            x: (B, C_in, H, W).
+            i: () int64, from 0.
+        """
+        scale = F.embedding(i, self.scale).view(-1, 1, 1, 1)
+        shift = F.embedding(i, self.shift)
+        if self.in_kernel:
+            return F.conv2d(x, conv.weight * scale, shift, conv.stride, conv.padding)
+        return F.conv2d(conv(x), scale, shift, groups=conv.out_channels)
+
+
+class ConstantNorms(nn.Module):
+    """The same for graphs without loops, as BatchNorms: runtimes fold those of constant numbers.
+
+    Args:
+        affines: Of each iteration.
+    """
+
+    def __init__(self, affines: Sequence[Affine]) -> None:
+        super().__init__()
+        self.register_buffer('mean', torch.zeros_like(affines[0].scale))
+        self.register_buffer('var', torch.ones_like(affines[0].scale))
+        for i, affine in enumerate(affines):
+            self.register_buffer(f'scale_{i}', affine.scale)
+            self.register_buffer(f'shift_{i}', affine.shift)
+
+    def forward(self, conv: nn.Conv2d, x: Tensor, i: int) -> Tensor:
+        """norm_i(conv(x)), as of :class:`NormTables`."""
+        affine = getattr(self, f'scale_{i}'), getattr(self, f'shift_{i}')
+        return F.batch_norm(conv(x), self.mean, self.var, *affine, training=False, eps=0.0)  # type: ignore[arg-type]
