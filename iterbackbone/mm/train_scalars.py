@@ -40,7 +40,7 @@ class TrainScalars:
                     if any(block.max_iterations > 1 for block in stage.iterative_blocks()):
                         self._adaptive.add(name)
         self._iterations: dict[str, deque[Tensor]] = {}
-        self._costs: deque[Tensor] = deque(maxlen=interval)
+        self._costs: dict[AdaptiveModule, deque[Tensor]] = {}
         self._interval = interval
         self._differed: set[str] = set()
 
@@ -54,7 +54,8 @@ class TrainScalars:
         """Take in the calls of one training step."""
         for call in calls:
             iterations, cost = call.trace.iterations.detach(), call.trace.ponder_cost.detach()
-            self._costs.append(cost.sum(dim=1))
+            costs = self._costs.setdefault(call.module, deque(maxlen=self._interval))
+            costs.append(cost.sum(dim=1))
             start = 0
             for name, blocks in self._stages[call.module].items():
                 window = self._iterations.setdefault(name, deque(maxlen=self._interval))
@@ -68,8 +69,10 @@ class TrainScalars:
     def publish(self, runner: Runner) -> None:
         """Send the running means to the message hub, whence every logger takes them."""
         hub: MessageHub = runner.message_hub
-        if self._costs and (costs := torch.cat(list(self._costs))).numel():
-            hub.update_scalar('train/ponder_cost', costs.mean())
+        costs = [torch.cat(list(window)) for window in self._costs.values()]
+        means = [rows.mean() for rows in costs if len(rows)]
+        if means:  # added up, as in the loss: a RoI head has many more rows than images
+            hub.update_scalar('train/ponder_cost', torch.stack(means).sum())
         for name, window in self._iterations.items():
             rows = torch.cat(list(window))
             if not len(rows):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from core.networks import varied
+from core.networks import tiny_layer, varied
 from support import TinyClassifier, TinyImages, train_tiny
 
 from iterbackbone import HaltingTrace
@@ -45,6 +47,25 @@ def test_scalars_are_means_over_the_logging_interval(tmp_path):
         assert spread == pytest.approx(rows.std(correction=0).item())
         share = steps[step]['scalars']['train/one_iteration_stage1']
         assert share == pytest.approx((rows == 1).float().mean().item())
+
+
+def test_ponder_costs_of_modules_add_up():
+    """However many rows each has, over the same training steps."""
+    backbone, layer = TinyClassifier().backbone, tiny_layer()
+    scalars = train_scalars.TrainScalars(torch.nn.ModuleList([backbone, layer]), interval=2)
+
+    def call(module, costs):
+        costs = torch.tensor(costs)
+        ones = torch.ones_like(costs, dtype=torch.int64)
+        return Call(module, HaltingTrace(ones, ones, costs, (3, 3), (8, 8), None), None)
+
+    logged = {}
+    hub = SimpleNamespace(update_scalar=logged.__setitem__)
+    for step in (9.0, 1.0, 2.0):  # the first is out of the window by the end
+        backbone_rows, layer_rows = [[step, 1.0]], [[4.0], [4.0], [step * 10]]
+        scalars.observe([call(backbone, backbone_rows), call(layer, layer_rows)])
+    scalars.publish(SimpleNamespace(message_hub=hub))
+    assert logged['train/ponder_cost'] == pytest.approx(2.5 + (4 * 4 + 10 + 20) / 6)
 
 
 def test_warning_when_a_stage_stops_differing(monkeypatch):
