@@ -2,7 +2,7 @@
 #                  about 12 more to compile it)
 # make quickstart  set up, then train, evaluate and log a small detector on generated scenes
 # make quickstart-segmentation   the same with a small segmentor
-# make test        set up, then run the whole test suite
+# make test        set up, then run the whole test suite, its files on up to four cores
 # make lint        set up, then ruff and mypy
 # make docs        set up, then build the documentation into site/ (.venv/bin/mkdocs serve shows it)
 # make bench       set up, then time everything beside ResNet-152, in short (about 9 minutes on two
@@ -30,7 +30,7 @@ quickstart-segmentation: $(STAMP)
 	$(BIN)/python tools/quickstart.py segmentation $(WORK_DIR_OPTION)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -69,6 +69,7 @@ setup(
             *EXPORT,
             *DOCS,
             'pytest>=8',
+            'pytest-xdist>=3.6',
             'hypothesis>=6.100',
             'selenium>=4.20',
             'ruff>=0.15',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import setuptools  # noqa: F401  torch imports it late, which fails once a test has imported pip
 import torch
 from torch import nn
 from torch._inductor import aoti_compile_and_package, aoti_load_package
