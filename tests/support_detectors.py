@@ -54,6 +54,7 @@ BASES = {
     'faster_rcnn': ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', FASTER_RCNN),
     'retinanet': ('retinanet/retinanet_r50_fpn_1x_coco.py', RETINANET),
 }
+SIZES = [(64, 64), (70, 90), (33, 150), (8, 8)]  # of the second and third all levels are padded
 
 
 def detector_cfg(name, **model) -> Config:
@@ -102,6 +103,12 @@ def boxes_of(model, image):
     found = model.test_step(dict(inputs=[loaded], data_samples=[sample]))[0].pred_instances
     iterations = model.backbone.trace.iterations
     return [x.numpy() for x in (found.bboxes, found.scores, found.labels, iterations)]
+
+
+def torch_form(module, image):
+    """Boxes, scores, labels and iterations of the module itself."""
+    with torch.no_grad():
+        return [x.numpy() for x in module(torch.from_numpy(image))[:4]]
 
 
 def check_same(found, wanted):

@@ -41,6 +41,9 @@ class NormTables(nn.Module):
         Args:
             x: (B, C_in, H, W).
             i: () int64, from 0.
+
+        Returns:
+            (B, C_out, H', W').
         """
         scale = F.embedding(i, self.scale).view(-1, 1, 1, 1)
         shift = F.embedding(i, self.shift)
@@ -56,6 +59,9 @@ class ConstantNorms(nn.Module):
         affines: Of each iteration.
     """
 
+    mean: Tensor
+    var: Tensor
+
     def __init__(self, affines: Sequence[Affine]) -> None:
         super().__init__()
         self.register_buffer('mean', torch.zeros_like(affines[0].scale))
@@ -66,5 +72,5 @@ class ConstantNorms(nn.Module):
 
     def forward(self, conv: nn.Conv2d, x: Tensor, i: int) -> Tensor:
         """norm_i(conv(x)), as of :class:`NormTables`."""
-        affine = getattr(self, f'scale_{i}'), getattr(self, f'shift_{i}')
-        return F.batch_norm(conv(x), self.mean, self.var, *affine, training=False, eps=0.0)  # type: ignore[arg-type]
+        scale, shift = getattr(self, f'scale_{i}'), getattr(self, f'shift_{i}')
+        return F.batch_norm(conv(x), self.mean, self.var, scale, shift, training=False, eps=0.0)

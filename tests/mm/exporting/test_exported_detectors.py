@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,75 +12,25 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from drop_in_runs import families, family_config
 from mmcv.image import imread, imrescale
-from support_compute import C4, built, narrow_c4
-from support_detectors import BASES, boxes_of, check_same, contrasts, detector, detector_cfg
+from support_detectors import (
+    BASES,
+    SIZES,
+    boxes_of,
+    check_same,
+    contrasts,
+    detector,
+    detector_cfg,
+    torch_form,
+)
 from torch import nn
 
-from iterbackbone.__main__ import config_root
 from iterbackbone.deployment.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.exporting.models import ExportedModel, exported
 from iterbackbone.mm.exporting.onnx_file import onnx_model
-from iterbackbone.mm.model_building import read_config
 
 pytestmark = pytest.mark.slow
-
-SIZES = [(64, 64), (70, 90), (33, 150), (8, 8)]  # of the second and third all levels are padded
-SMALL = {
-    'Mask R-CNN': {'model.roi_head.bbox_head.fc_out_channels': 8},
-    'Cascade R-CNN': {},
-    'DETR': {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1},
-}
-OWN_WAY = {
-    'Mask R-CNN': 'roi_head: it predicts masks',
-    'Cascade R-CNN': 'roi_head: CascadeRoIHead predicts in its own way',
-    'FCOS': 'bbox_head: MlvlPointGenerator makes no anchors as AnchorGenerator does',
-    'DETR': 'DETR is neither a single-stage detector nor one with RPN and RoIs',
-}
-VARIANTS = {
-    'class-agnostic boxes': (
-        'faster_rcnn',
-        dict(roi_head=dict(bbox_head=dict(reg_class_agnostic=True))),
-    ),
-    'small boxes left out': ('faster_rcnn', dict(test_cfg=dict(rpn=dict(min_bbox_size=12)))),
-    'boxes without area kept': ('retinanet', dict(test_cfg=dict(min_bbox_size=-1))),
-    'RoIAlign of old': (
-        'faster_rcnn',
-        dict(roi_head=dict(bbox_roi_extractor=dict(roi_layer=dict(aligned=False, sampling_ratio=2)))),
-    ),
-    'one level of RoIs': (
-        'faster_rcnn',
-        dict(roi_head=dict(bbox_roi_extractor=dict(featmap_strides=[4]))),
-    ),
-    'NMS over all classes': ('retinanet', dict(test_cfg=dict(nms=dict(class_agnostic=True)))),
-    'boxes beyond the border': ('retinanet', dict(bbox_head=dict(bbox_coder=dict(clip_border=False)))),
-    'centers held': (
-        'retinanet',
-        dict(bbox_head=dict(bbox_coder=dict(add_ctr_clamp=True, ctr_clamp=2))),
-    ),
-    'softmax': (
-        'retinanet',
-        dict(
-            bbox_head=dict(loss_cls=dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=False)),
-            test_cfg=dict(score_thr=0.3),
-        ),
-    ),
-    'centerness': (
-        'retinanet',
-        dict(
-            type='ATSS',
-            bbox_head=dict(
-                type='ATSSHead',
-                reg_decoded_bbox=True,
-                loss_bbox=dict(_delete_=True, type='GIoULoss'),
-                loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True),
-                norm_cfg=dict(type='BN'),
-            ),
-        ),
-    ),
-}
 
 
 class Case(NamedTuple):
@@ -117,12 +66,6 @@ def changed(case, name, value) -> Iterator[Case]:
 
 def named(model, name):
     return [p for n, p in model.named_parameters() if n.endswith(name)]
-
-
-def torch_form(module, image):
-    """Boxes, scores, labels and iterations of the module itself."""
-    with torch.no_grad():
-        return [x.numpy() for x in module(torch.from_numpy(image))[:4]]
 
 
 @pytest.fixture(scope='module', params=BASES)
@@ -232,66 +175,3 @@ def test_two_images(case):
         case.module(torch.from_numpy(images))
     with pytest.raises(Exception, match='Got: 2 Expected: 1'):
         case.run(images)
-
-
-@pytest.mark.parametrize('name', VARIANTS)
-def test_variants(name):
-    """Settings that the graph follows: the module by itself, without an export."""
-    base, changes = VARIANTS[name]
-    model, plain = detector(detector_cfg(base, **changes)), detector(detector_cfg(base))
-    module, differs = exported(model), False
-    assert module.task == 'detection'
-    for size in SIZES:
-        for image in contrasts(size):
-            wanted = boxes_of(model, image)
-            check_same(torch_form(module, image), wanted)
-            differs |= not np.array_equal(wanted[0], boxes_of(plain, image)[0])
-    assert differs
-
-
-@pytest.mark.parametrize('name', OWN_WAY)
-def test_features_of_others(name, tmp_path):
-    (family,) = [family for family in families('mmdet') if family.name == name]
-    cfg = family_config(family, tmp_path)
-    cfg.merge_from_dict(SMALL.get(name, {}))
-    check_features(built(cfg), OWN_WAY[name])
-
-
-def test_features_of_the_c4_detector():
-    cfg = read_config(config_root() / C4)
-    narrow_c4(cfg)
-    check_features(built(cfg), 'roi_head: it has a shared head')
-
-
-REFUSED = {
-    'soft NMS': (
-        'test_cfg.nms.type',
-        'soft_nms',
-        r'bbox_head: test_cfg\.nms must be of type nms with .*',
-    ),
-    'all candidates': ('test_cfg.nms_pre', -1, 'bbox_head: test_cfg has no nms_pre'),
-    'another coder': (
-        'bbox_head.bbox_coder.type',
-        'LegacyDeltaXYWHBBoxCoder',
-        'bbox_head: LegacyDeltaXYWHBBoxCoder is no DeltaXYWHBBoxCoder',
-    ),
-}
-
-
-@pytest.mark.parametrize('name', REFUSED)
-def test_features_of_settings_unknown(name):
-    key, value, message = REFUSED[name]
-    cfg = detector_cfg('retinanet')
-    cfg.merge_from_dict({f'model.{key}': value})
-    module = exported(detector(cfg))
-    assert module.task == 'features'
-    assert re.fullmatch(message, module.reason)
-
-
-def check_features(model, reason):
-    module = exported(model)
-    assert (module.task, module.reason) == ('features', reason)
-    found = dict(zip(module.outputs, module(torch.from_numpy(contrasts((64, 64))[0])), strict=True))
-    levels = [name for name in found if name.startswith('features_')]
-    assert levels
-    assert list(found) == [*levels, 'iterations', 'macs']

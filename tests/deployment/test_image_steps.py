@@ -1,0 +1,33 @@
+"""Images as a file's description prepares them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from mmcv.transforms import CenterCrop
+from PIL import Image
+
+from iterbackbone.deployment.images import load_image
+
+
+def test_steps_of_a_description(tmp_path):
+    path = tmp_path / 'image.png'
+    cv2.imwrite(str(path), np.full((40, 80, 3), (1, 2, 3), dtype=np.uint8))
+    keep = {'step': 'resize', 'scale': [60, 100], 'keep_ratio': True}
+    short, crop = {'step': 'resize_short', 'edge': 20}, {'step': 'center_crop', 'size': [16, 18]}
+    assert load_image(path, [keep]).shape == (1, 3, 50, 100)
+    assert load_image(path, [{**keep, 'keep_ratio': False}]).shape == (1, 3, 100, 60)
+    assert load_image(path, [short]).shape == (1, 3, 20, 40)
+    assert load_image(path, [short, crop]).shape == (1, 3, 16, 18)
+    assert load_image(path, [])[0, :, 0, 0].tolist() == [3, 2, 1]
+    with pytest.raises(ValueError, match="got 'pad'"):
+        load_image(path, [{'step': 'pad'}])
+
+
+def test_calibration_images_are_cropped_as_mmcv_crops(tmp_path):
+    for width in range(20, 28):  # odd and even remainders
+        pixels = np.random.default_rng(0).integers(0, 256, (16, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / 'a.png')
+        found = load_image(tmp_path / 'a.png', [{'step': 'center_crop', 'size': [16, 16]}])
+        assert np.array_equal(found[0].transpose(1, 2, 0), CenterCrop(16)({'img': pixels})['img'])
