@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.fx import GraphModule
 
 from core.networks import images, relative_error, tiny_layer, tiny_net, varied
 from iterbackbone import IterativeResNet
@@ -130,6 +131,17 @@ def test_only_small_kernels_are_scaled():
         [False, False, False],
         [False, False, False],
     ]
+
+
+def test_norms_are_convolutions_for_onnx_only():
+    """torch's own depthwise convolutions would take three times as long."""
+    form = ExportForm(tiny_net().eval())
+    program = torch.export.export(form, (torch.zeros(1, 3, 32, 32), torch.tensor(form.limits)))
+    graphs = [part for part in program.graph_module.modules() if isinstance(part, GraphModule)]
+    nodes = [node for graph in graphs for node in graph.graph.nodes]
+    convolutions = [node for node in nodes if node.target is torch.ops.aten.conv2d.default]
+    assert len(convolutions) == 5 + 4 * 3  # stem, transitions, three in each loop
+    assert all(len(node.args) < 7 or node.args[6] == 1 for node in convolutions)
 
 
 def test_shares_the_kernels():
