@@ -88,14 +88,15 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def save(rows: list[Row], out: Path) -> None:
-    """OUT.md, OUT.json and OUT.png."""
+    """OUT.md, OUT.json and, where MACs are given, OUT.png."""
     out.parent.mkdir(parents=True, exist_ok=True)
     content = {'machine': machine(), 'rows': [asdict(r) | {'ratio': r.ratio._asdict()} for r in rows]}
     texts = {'.md': f'{machine()}\n\n{markdown(rows)}\n', '.json': json.dumps(content, indent=1)}
     for suffix, text in texts.items():
         with whole_file(out.with_suffix(suffix)) as file:
             file.write(text.encode())
-    plot([r for r in rows if r.macs is not None], out.with_suffix('.png'))
+    if points := [r for r in rows if r.macs is not None]:
+        plot(points, out.with_suffix('.png'))
 
 
 def plot(rows: list[Row], path: Path) -> None:

@@ -24,11 +24,15 @@ def tiny_layer(**options) -> IterativeResLayer:
 
 
 @torch.no_grad()
-def varied(net: nn.Module, x: Tensor) -> nn.Module:
-    """Make every iteration's norms differ, and the rows of ``x`` halt at different iterations."""
+def varied(net: nn.Module, x: Tensor, gain: float = 1.0) -> nn.Module:
+    """Make every iteration's norms differ, and the rows of ``x`` halt at different iterations.
+
+    Args:
+        gain: Of the norms: where iterations are many, 1 lets the states grow without bounds.
+    """
     for module in net.modules():
         if isinstance(module, (_BatchNorm, nn.GroupNorm)):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5 * gain, 1.5 * gain)
             nn.init.normal_(module.bias, 0.0, 0.3)
         if isinstance(module, _BatchNorm):
             nn.init.normal_(module.running_mean, 0.0, 0.3)
