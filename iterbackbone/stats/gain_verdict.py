@@ -1,0 +1,105 @@
+"""Whether adapting pays, in one sentence.
+
+It does where, in each of at least three seeds, the gain's interval lies above zero at two of three
+shares of the MACs, with p below .01 against shuffled depths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .gain import Gain
+
+TARGETS = (0.35, 0.5, 0.65)  # shares of the MACs
+NEAR = 0.05  # a policy counts for the target that it is at most this far from
+REQUIRED_TARGETS, REQUIRED_SEEDS, REQUIRED_SOURCES = 2, 3, 30
+MAX_P = 0.01
+_SHARES = f'{REQUIRED_TARGETS} of the shares {", ".join(f"{t:.0%}" for t in TARGETS)} of the MACs'
+
+
+def pays(gain: Gain) -> bool:
+    """Whether one policy is better than static budgets and than its own shuffled depths."""
+    better = gain.low > 0 and not gain.dominated
+    return better and gain.shuffled is not None and gain.shuffled.p_value < MAX_P
+
+
+def target_of(gain: Gain) -> float | None:
+    """The one of ``TARGETS`` that the policy's share of the MACs is near; None far from all."""
+    return next((target for target in TARGETS if abs(gain.share - target) <= NEAR + 1e-9), None)
+
+
+def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
+    """One sentence that begins with "Yes", "No" or "Not shown".
+
+    "No" where nothing is gained, or where a seed was measured at the shares required and fails.
+    "Not shown" where something is gained, yet shares, shuffles, images or seeds are lacking.
+
+    Args:
+        seeds: The policies of each training, at one budget or several.
+        unit: Of the scores.
+
+    Raises:
+        ValueError: no seed, or a seed without a policy.
+    """
+    if not seeds or not all(seeds):
+        raise ValueError('seeds must hold at least one policy each')
+    gains = [gain for seed in seeds for gain in seed]
+    best = max(gains, key=lambda g: (pays(g), g.low > 0 and not g.dominated, g.low, g.value))
+    if not best.low > 0 or best.dominated or (best.shuffled is not None and not pays(best)):
+        return f'No, adapting does not pay: {_words(best, unit, len(gains))}.'
+    failed = sum(not _passes(seed) and _measured(seed) for seed in seeds)
+    if failed:
+        which = 'the seed' if len(seeds) == 1 else f'{failed} of {len(seeds)} seeds'
+        return (
+            f'No, adapting does not pay reliably: {_words(best, unit, len(gains))}, but {which} '
+            f'gains at fewer than {_SHARES}.'
+        )
+    lacking = _lacking(seeds, gains)
+    if lacking:
+        return f'Not shown: {_words(best, unit, len(gains))}, but {lacking}.'
+    least = min(gain.value for gain in gains if pays(gain))
+    return (
+        f'Yes, adapting pays: at {_SHARES} or more each of {len(seeds)} seeds gains at least '
+        f'{least:.2f} {unit} over the best mixture of two static budgets, and over its own depths on '
+        'other images.'
+    )
+
+
+def _passes(seed: Sequence[Gain]) -> bool:
+    return len({target_of(gain) for gain in seed if pays(gain)} - {None}) >= REQUIRED_TARGETS
+
+
+def _measured(seed: Sequence[Gain]) -> bool:
+    known = [gain for gain in seed if gain.shuffled is not None or gain.low <= 0]
+    return len({target_of(gain) for gain in known} - {None}) >= REQUIRED_TARGETS
+
+
+def _lacking(seeds: Sequence[Sequence[Gain]], gains: Sequence[Gain]) -> str | None:
+    if any(gain.shuffled is None for gain in gains if gain.low > 0):
+        return 'its depths on other images were not measured'
+    if not all(_passes(seed) for seed in seeds):
+        return f'gains at {_SHARES} are required'
+    fewest = min(gain.num_groups for gain in gains)
+    if fewest < REQUIRED_SOURCES:
+        return f'{REQUIRED_SOURCES} source images are required, {fewest} were measured'
+    if len(seeds) < REQUIRED_SEEDS:
+        return f'{REQUIRED_SEEDS} seeds are required, {len(seeds)} measured'
+    return None
+
+
+def _words(gain: Gain, unit: str, of: int) -> str:
+    """A policy in words, the best of several."""
+    relation = 'more than' if gain.low > 0 else 'less than' if gain.high < 0 else 'about as much as'
+    text = (
+        f'{"at best, " if of > 1 else ""}at {gain.share:.0%} of the MACs the policy scores {relation} '
+        f'the best mixture of two static budgets (gain {gain.value:+.2f} {unit}, 95% interval '
+        f'{gain.low:+.2f} to {gain.high:+.2f})'
+    )
+    if gain.low <= 0:
+        return text
+    if gain.dominated:
+        return f'{text}, but no more than a static budget that costs less'
+    if gain.shuffled is not None and not pays(gain):
+        p = gain.shuffled.p_value
+        return f'{text}, but not clearly more than its own depths on other images (p = {p:.3f})'
+    return text

@@ -1,0 +1,142 @@
+"""Scores of several evaluations of the same images, and of what is put together from them.
+
+Shape legend: r runs (evaluations), n images, c classes, B weightings or choices at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ROUNDING = 1e-9  # a difference of scores up to here is none
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+def rounded(differences: ArrayLike) -> Array:
+    """Differences of scores with 0 for rounding errors: no policy beats itself by 1e-14."""
+    values = np.asarray(differences, dtype=np.float64)
+    return np.where(np.abs(values) < ROUNDING, 0.0, values)
+
+
+class RunScores(ABC):
+    """Outcomes of r runs on n images, and the score of any mixture of them; greater is better.
+
+    Attributes:
+        num_runs: r.
+        num_images: n.
+        linear: Whether the score of a random assignment of images to runs is, on average, exactly
+            the mean of the runs' scores weighted by their shares.
+    """
+
+    num_runs: int
+    num_images: int
+    linear = False
+
+    @abstractmethod
+    def mixed(self, shares: Array, counts: Array) -> Array:
+        """Score where image i counts ``counts[:, i]`` times and run j has ``shares[:, j]`` of it.
+
+        Args:
+            shares: (B, r), rows that add up to 1.
+            counts: (B, n), of a bootstrap how often each image is drawn.
+
+        Returns:
+            (B,).
+        """
+
+    @abstractmethod
+    def chosen(self, choice: Index) -> Array:
+        """Score where image i has the outcome of run ``choice[:, i]``: (B, n) to (B,)."""
+
+    @abstractmethod
+    def take(self, runs: Sequence[int] | Index, images: Index) -> RunScores:
+        """The scores of some runs and images only."""
+
+    def each(self) -> Array:
+        """Score of every run alone, (r,)."""
+        return self.mixed(np.eye(self.num_runs), np.ones((self.num_runs, self.num_images)))
+
+
+class MeanScores(RunScores):
+    """A score that is the mean of one value an image, such as top-1 accuracy.
+
+    Args:
+        values: (r, n), finite.
+
+    Raises:
+        ValueError: another shape, or a value that is not finite.
+    """
+
+    linear = True
+
+    def __init__(self, values: ArrayLike) -> None:
+        self.values = np.asarray(values, dtype=np.float64)
+        if self.values.ndim != 2 or not np.isfinite(self.values).all():
+            raise ValueError(f'values must be finite, of shape (r, n), got {self.values.shape}')
+        self.num_runs, self.num_images = self.values.shape
+
+    def mixed(self, shares: Array, counts: Array) -> Array:
+        """See :meth:`RunScores.mixed`."""
+        return (counts @ self.values.T * shares).sum(axis=1) / counts.sum(axis=1)
+
+    def chosen(self, choice: Index) -> Array:
+        """See :meth:`RunScores.chosen`."""
+        return self.values[choice, np.arange(self.num_images)].mean(axis=1)
+
+    def take(self, runs: Sequence[int] | Index, images: Index) -> MeanScores:
+        """See :meth:`RunScores.take`."""
+        return MeanScores(self.values[np.array(runs, dtype=int)[:, None], images])
+
+
+class MeanIoU(RunScores):
+    """Mean over the classes of intersection over union of the whole set's pixels, in points.
+
+    Classes of which neither a true nor a predicted pixel is left have no term.
+
+    Args:
+        intersections: (r, n, c) pixels, true and predicted.
+        unions: (r, n, c) pixels, true or predicted.
+
+    Raises:
+        ValueError: the shapes differ, or a class has more pixels shared than in all.
+    """
+
+    def __init__(self, intersections: ArrayLike, unions: ArrayLike) -> None:
+        pixels = np.asarray(intersections, dtype=np.float64), np.asarray(unions, dtype=np.float64)
+        if pixels[0].ndim != 3 or pixels[0].shape != pixels[1].shape:
+            raise ValueError(
+                'intersections and unions must have the shape (r, n, c), got '
+                f'{pixels[0].shape} and {pixels[1].shape}'
+            )
+        if not ((pixels[0] >= 0) & (pixels[0] <= pixels[1])).all():
+            raise ValueError('intersections must lie between 0 and unions')
+        self.pixels = np.stack(pixels)  # (2, r, n, c)
+        self.num_runs, self.num_images = pixels[0].shape[:2]
+
+    def mixed(self, shares: Array, counts: Array) -> Array:
+        """See :meth:`RunScores.mixed`."""
+        sums = np.einsum('srnc,bn->sbrc', self.pixels, counts, optimize=True)
+        return _mean_ratio(np.einsum('sbrc,br->sbc', sums, shares))
+
+    def chosen(self, choice: Index) -> Array:
+        """See :meth:`RunScores.chosen`."""
+        images = np.arange(self.num_images)
+        sums = [self.pixels[:, row, images].sum(axis=1) for row in choice]
+        return _mean_ratio(np.stack(sums, axis=1))
+
+    def take(self, runs: Sequence[int] | Index, images: Index) -> MeanIoU:
+        """See :meth:`RunScores.take`."""
+        return MeanIoU(*self.pixels[:, np.array(runs, dtype=int)[:, None], images])
+
+
+def _mean_ratio(sums: Array) -> Array:
+    """(2, B, c) to the mean over the classes that occur, in points."""
+    shared, union = sums
+    occurs = union > 0
+    ratio = np.divide(shared, union, out=np.zeros_like(shared), where=occurs)
+    return 100 * ratio.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
