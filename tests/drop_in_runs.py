@@ -47,10 +47,14 @@ class FakeImages(torch.utils.data.Dataset):
         return self.items[i]
 
 
+def blocks() -> list[str]:
+    """The page's Python."""
+    return re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.DOTALL)
+
+
 def snippet() -> str:
     """The page's complete config."""
-    (text,) = re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.DOTALL)
-    return text
+    return blocks()[0]
 
 
 def families(library: str) -> list[Family]:
@@ -104,7 +108,8 @@ def train_and_test(cfg: Config, items: list, folder: Path) -> Outcome:
         test_cfg=dict(),
         test_evaluator=Evaluator([]),
         optim_wrapper=cfg.optim_wrapper,
-        custom_hooks=[*cfg.custom_hooks, spy],
+        default_hooks=cfg.default_hooks,
+        custom_hooks=[*cfg.get('custom_hooks', []), spy],
         data_preprocessor=cfg.get('data_preprocessor'),
         default_scope=cfg.default_scope,
         experiment_name=folder.name,
@@ -130,7 +135,9 @@ def check_family(family: Family, items: list, folder: Path, small: dict) -> None
     """
     cfg = family_config(family, folder)
     cfg.merge_from_dict(small)
-    cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)  # held units would get no gradient
+    cfg.default_hooks.ponder_cost.update(
+        halting_warmup=0.0, ramp=0.0
+    )  # held units would get no gradient
     outcome = train_and_test(cfg, items, folder)
     losses = {name: x for name, x in outcome.step['outputs'].items() if 'loss' in name}
     assert len(losses) > 1

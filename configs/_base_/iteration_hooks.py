@@ -1,5 +1,5 @@
-# mmengine replaces an inherited custom_hooks list, it does not extend it: repeat these two
-# when you add hooks of your own.
+# mmengine replaces an inherited custom_hooks list, it does not extend it. Hooks of your own:
+# custom_hooks = [*_base_.custom_hooks, dict(type=...)] or default_hooks = dict(name=dict(type=...)).
 custom_hooks = [
     # Random weights: hold full depth for the first tenth of training, then let the weight grow.
     # Fine-tuning a trained network: halting_warmup=0.

@@ -173,7 +173,7 @@ class AdaptiveModule(SwitchableForm):
         warnings.warn(
             f'{type(self).__name__} is trained without its ponder cost, so nothing rewards it for '
             'stopping early: add backbone.ponder_cost() to the loss or, in an OpenMMLab config, '
-            "custom_hooks=[dict(type='iterbackbone.PonderCostHook')]",
+            "default_hooks=dict(ponder_cost=dict(type='iterbackbone.PonderCostHook'))",
             stacklevel=4,
         )
 

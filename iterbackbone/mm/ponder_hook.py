@@ -78,7 +78,16 @@ class PonderCostHook(Hook):
         self._scalars: TrainScalars | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model."""
+        """Attach to the model.
+
+        Raises:
+            ValueError: the run has a second hook of this type.
+        """
+        if sum(isinstance(hook, PonderCostHook) for hook in runner.hooks) > 1:
+            raise ValueError(
+                'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
+                'default_hooks or in custom_hooks'
+            )
         model = unwrapped(runner.model)
         self._collector = TraceCollector(model)
         self._scalars = TrainScalars.for_runner(runner, model)

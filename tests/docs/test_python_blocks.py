@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.config.utils import RemoveAssignFromAST
 from mmengine.registry import HOOKS, MODELS
 from report.logs import correlated, write_log
 from support import train_tiny
@@ -62,8 +63,9 @@ def check_config(text, folder):
         text = f'part = {text}'
     (folder / 'config.py').write_text(text)
     Config.fromfile(folder / 'config.py')
-    own = {}
-    exec(TEMPLATE.sub('None', text), own)
+    own = {'_base_': {}}
+    own_lines = RemoveAssignFromAST('_base_').visit(ast.parse(TEMPLATE.sub('None', text)))
+    exec(compile(own_lines, 'config.py', 'exec'), own)
     del own['__builtins__']
     for part in typed_dicts(own):
         check_arguments(part)

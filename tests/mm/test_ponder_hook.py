@@ -72,6 +72,11 @@ def test_the_trace_is_gone_once_the_loss_is_made(tmp_path):
         assert not module._forward_pre_hooks
 
 
+def test_two_hooks_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='two PonderCostHooks'):
+        train_tiny(tmp_path, PonderCostHook(), more_hooks=[PonderCostHook()])
+
+
 def test_training_without_the_hook_says_so_once(tmp_path):
     with pytest.warns(UserWarning, match='trained without its ponder cost') as record:
         train_tiny(tmp_path, None, max_iters=4)
