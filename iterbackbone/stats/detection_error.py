@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 IOU_THRESHOLD = 0.5
+IGNORED, WRONG, RIGHT = -1, 0, 1
 Array = NDArray[np.float64]
 
 
@@ -63,13 +64,37 @@ def image_ap50(predicted: Boxes, true: Boxes, difficult: Boxes | None = None) ->
     """
     if not len(true.boxes):
         return None
+    order = np.argsort(-predicted.scores, kind='stable')
+    outcomes = match(predicted, true, difficult)[0, order]
+    return _area(outcomes[outcomes != IGNORED] == RIGHT, len(true.boxes))
+
+
+def match(
+    predicted: Boxes,
+    true: Boxes,
+    difficult: Boxes | None = None,
+    thresholds: Sequence[float] = (IOU_THRESHOLD,),
+) -> NDArray[np.int8]:
+    """Whether each detection of one image is right; the rule is :func:`image_ap50`'s.
+
+    Returns:
+        (thresholds, detections) of ``RIGHT``, ``WRONG`` and ``IGNORED``, detections as given.
+    """
     targets = [true] if difficult is None else [true, difficult]
     labels = np.concatenate([t.labels for t in targets])
+    outcomes = np.full((len(thresholds), len(predicted.boxes)), WRONG, dtype=np.int8)
+    if not outcomes.size or not len(labels):
+        return outcomes
     order = np.argsort(-predicted.scores, kind='stable')
     overlaps = iou(predicted.boxes, np.concatenate([t.boxes for t in targets]))[order]
     overlaps[predicted.labels[order, None] != labels[None]] = 0.0
-    verdicts = _verdicts(overlaps, num_true=len(true.boxes))
-    return _area(verdicts, len(true.boxes))
+    best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)
+    for row, threshold in zip(outcomes, thresholds, strict=True):
+        hits = np.flatnonzero(overlap >= threshold)
+        taken, first = np.unique(best[hits], return_index=True)
+        row[order[hits[first[taken < len(true.boxes)]]]] = RIGHT
+        row[order[hits[best[hits] >= len(true.boxes)]]] = IGNORED
+    return outcomes
 
 
 def iou(first: Array, second: Array) -> Array:
@@ -85,26 +110,11 @@ def _areas(boxes: Array) -> Array:
     return np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=1)
 
 
-def _verdicts(overlaps: Array, num_true: int) -> list[bool]:
-    """For each detection by falling score whether it is right; those to ignore left out."""
-    taken: set[int] = set()
-    verdicts = []
-    best = overlaps.argmax(axis=1)
-    hits = overlaps.max(axis=1) >= IOU_THRESHOLD
-    for target, hit in zip(best.tolist(), hits.tolist(), strict=True):
-        if hit and target >= num_true:
-            continue
-        verdicts.append(hit and target not in taken)
-        if hit:
-            taken.add(target)
-    return verdicts
-
-
-def _area(verdicts: list[bool], num_true: int) -> float:
-    right = np.cumsum(verdicts)
-    precision = right / np.arange(1, len(verdicts) + 1)
+def _area(right: NDArray[np.bool_], num_true: int) -> float:
+    """Under the precision-recall curve of detections by falling score."""
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(envelope[np.asarray(verdicts, dtype=bool)].sum() / num_true)
+    return float(envelope[right].sum() / num_true)
 
 
 def _numbers(name: str, value: ArrayLike | None) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 class SegmentationScore(NamedTuple):
@@ -50,3 +50,33 @@ def score_label_map(
         miou=float((shared / (areas + guessed - shared)).mean()),
         pixel_accuracy=float(right.mean()),
     )
+
+
+def class_overlaps(
+    predicted: ArrayLike, true: ArrayLike, num_classes: int, ignore_index: int = 255
+) -> NDArray[np.int64]:
+    """Pixels that a data set's mean intersection over union is made of.
+
+    Args:
+        predicted: (H, W) class indices.
+        true: (H, W) class indices, or ``ignore_index`` where there is no label.
+        num_classes: c; greater predicted indices belong to no class.
+
+    Returns:
+        (2, c): of each class the pixels that are true and predicted, and true or predicted.
+
+    Raises:
+        ValueError: the maps differ in shape, or a true index is not below ``num_classes``.
+    """
+    labels, guesses = np.asarray(true), np.asarray(predicted)
+    if labels.shape != guesses.shape:
+        raise ValueError(f'predicted must have the shape of true {labels.shape}, got {guesses.shape}')
+    labelled = labels != ignore_index
+    labels, guesses = labels[labelled], guesses[labelled]
+    if labels.max(initial=0) >= num_classes:
+        raise ValueError(f'true must be below {num_classes}, got {labels.max()}')
+    shared, areas, guessed = (
+        np.bincount(of, minlength=num_classes)[:num_classes]
+        for of in (labels[labels == guesses], labels, guesses)
+    )
+    return np.stack([shared, areas + guessed - shared])

@@ -77,9 +77,9 @@ class ShuffledDepths:
                 f'choices must be (n,) = ({scores.num_images},) places among {len(costs) - 1} static '
                 f'runs, got the shape {places.shape}'
             )
-        self._runs = places + 1
-        self._scores = scores
-        self._reassembled = float(scores.chosen(self._runs[None])[0])
+        used, self._runs = np.unique(places + 1, return_inverse=True)
+        self._scores, costs = scores.take(used, np.arange(scores.num_images)), costs[used]
+        self._reassembled = float(self._scores.chosen(self._runs[None])[0])
         num = shuffles or (SHUFFLES if scores.linear else SET_SHUFFLES)
         size = max(1, AT_ONCE // len(places))
         found = [self._shuffled(min(size, num - i), costs, rng) for i in range(0, num, size)]
@@ -91,8 +91,8 @@ class ShuffledDepths:
 
     def expected(self, counts: Array) -> Array:
         """Score of the mixture of all depths by their histogram, (B, n) counts to (B,)."""
-        depths = np.eye(self._scores.num_runs)[self._runs]
-        return self._scores.mixed(counts @ depths / counts.sum(axis=1, keepdims=True), counts)
+        histogram = counts @ np.eye(self._scores.num_runs)[self._runs]
+        return self._scores.mixed(histogram / counts.sum(axis=1, keepdims=True), counts)
 
     def beside(self, policy: float, gains: Array) -> Shuffled:
         """The shuffles beside the policy's score.
