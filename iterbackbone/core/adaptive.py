@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .block import IterativeBlock
 from .budget import Budget, trained_iterations
+from .depths import check_depths
 from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
 from .inference.switchable import SwitchableForm
@@ -93,6 +94,25 @@ class AdaptiveModule(SwitchableForm):
             for block in stage.iterative_blocks():
                 if block.halting is not None:
                     block.halting.held = held
+
+    def force_depths(self, depths: Tensor | None) -> None:
+        """Stop each row of the next calls after a given number of iterations, or no longer.
+
+        A block's output is then the state of its row's last iteration. Halting units take no part,
+        limits hold as ever. Not in the state dict.
+
+        Args:
+            depths: (B, stages * blocks) int64, at least 1, for calls of B rows; None: rows halt
+                by their scores again.
+
+        Raises:
+            TypeError, ValueError: ``depths`` is no such tensor.
+        """
+        blocks = [b for s in self.iterative_stages() for b in s.iterative_blocks()]
+        if depths is not None:
+            check_depths(depths, len(blocks))
+        for k, block in enumerate(blocks):
+            block.depths = None if depths is None else depths[:, k]
 
     def record_scores(self, record: bool = True) -> None:
         """Keep the halting scores of later calls in :attr:`trace`."""

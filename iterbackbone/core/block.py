@@ -14,6 +14,7 @@ from .execution import BlockResult, any_row, run_iterations
 from .halting import HaltingUnit
 from .normalization import any_on_ranks, normalise, synchronises
 from .settings import RunSettings
+from .validation import check_bool, check_real
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -27,6 +28,28 @@ def check_norm_layer(norm_layer: object) -> None:
 def per_iteration(norm_layer: NormLayer, channels: int, max_iterations: int) -> nn.ModuleList:
     """One norm for each iteration: shared statistics do not work (paper, Section 3)."""
     return nn.ModuleList(norm_layer(channels) for _ in range(max_iterations))
+
+
+def checked_last_gamma(value: object, last_relu: bool) -> float:
+    """Return ``value`` as float; a gamma of 0 behind which a ReLU follows would never learn."""
+    gamma = check_real('last_gamma', value)
+    if gamma < 0.0 or (last_relu and gamma == 0.0):
+        allowed = 'above 0 (a ReLU follows)' if last_relu else 'at least 0'
+        raise ValueError(f'last_gamma must be {allowed}, got {gamma:g}')
+    return gamma
+
+
+def scale_norms(norms: nn.ModuleList, gamma: float) -> None:
+    """Start each of ``norms`` with this gamma.
+
+    Raises:
+        ValueError: a norm has no gamma, and another one than 1 is wanted.
+    """
+    for norm in norms:
+        if getattr(norm, 'weight', None) is not None:
+            nn.init.constant_(norm.weight, gamma)  # type: ignore[arg-type]
+        elif gamma != 1.0:
+            raise ValueError(f'last_gamma must be 1 for a norm without gamma, got {gamma:g}')
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -48,7 +71,7 @@ class IterativeBlock(nn.Module):
     """``s_i = s_{i-1} + F_i(s_{i-1})`` until the halting scores add up to one.
 
     F_i is 1x1 (e*n -> n), 3x3 (n -> n), 1x1 (n -> e*n), a norm of iteration i and a ReLU
-    behind each. The convolutions are shared by all iterations, the norms are not.
+    behind each (behind the last one only if ``last_relu``). The convolutions are shared by all iterations, the norms are not.
 
     Args:
         width: n.
@@ -61,12 +84,19 @@ class IterativeBlock(nn.Module):
         hidden: See :class:`~iterbackbone.core.halting.HaltingUnit`, as for the next two.
         bias: Of the halting score.
         layer_norm: Of the halting unit's input.
+        last_gamma: Initial gamma of the last norm of each iteration.
+        last_relu: Whether a ReLU follows the last norm.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
 
     Attributes:
         form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
+        depths: Where each row of the next calls stops, (B,) int64; None: where its scores say.
     """
 
     form: Callable[[Tensor, int, RunSettings], BlockResult] | None = None
+    depths: Tensor | None = None
 
     def __init__(
         self,
@@ -80,6 +110,8 @@ class IterativeBlock(nn.Module):
         hidden: int = 64,
         bias: float | None = None,
         layer_norm: bool = False,
+        last_gamma: float = 1.0,
+        last_relu: bool = True,
     ) -> None:
         super().__init__()
         channels = width * expansion
@@ -94,6 +126,8 @@ class IterativeBlock(nn.Module):
         self.norm2 = per_iteration(norm_layer, width, max_iterations)
         self.conv3 = nn.Conv2d(width, channels, 1, bias=False)
         self.norm3 = per_iteration(norm_layer, channels, max_iterations)
+        self.last_relu = check_bool('last_relu', last_relu)
+        scale_norms(self.norm3, checked_last_gamma(last_gamma, last_relu))
         self.halting: HaltingUnit | None = None
         if max_iterations > 1:
             self.halting = HaltingUnit(channels, max_iterations, hidden, bias, layer_norm)
@@ -111,7 +145,8 @@ class IterativeBlock(nn.Module):
         x = F.relu(normalise(self.norm1[i], self.conv1(state)), inplace=True)
         x = self.conv2(x, i) if isinstance(self.conv2, DepthwiseSeparableConv) else self.conv2(x)
         x = F.relu(normalise(self.norm2[i], x), inplace=True)
-        return F.relu(normalise(self.norm3[i], self.conv3(x)), inplace=True)
+        y = normalise(self.norm3[i], self.conv3(x))
+        return F.relu(y, inplace=True) if self.last_relu else y
 
     def forward(self, state: Tensor, limit: int, settings: RunSettings) -> BlockResult:
         """Iterate.
@@ -121,8 +156,10 @@ class IterativeBlock(nn.Module):
             limit: L' <= L, the highest number of iterations of this call.
             settings: Execution, threshold and what to record.
         """
-        if self.form is not None:
+        if self.form is not None and self.depths is None:
             return self.form(state, limit, settings)
+        if self.depths is not None and len(self.depths) != len(state):
+            raise ValueError(f'depths must have a row for each of {len(state)}, got {len(self.depths)}')
         synchronised = synchronises(self.norm1[0])
         recompute = self.with_cp and torch.is_grad_enabled()
         result = run_iterations(
@@ -134,6 +171,7 @@ class IterativeBlock(nn.Module):
             compact=settings.compact and not synchronised,
             any_running=partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row,
             record_scores=settings.record_scores,
+            depths=self.depths,
         )
         if self.training and torch.is_grad_enabled():
             result = result._replace(output=self._connect_unused(result.output, result.steps))

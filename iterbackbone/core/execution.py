@@ -90,6 +90,7 @@ def run_iterations(
     compact: bool,
     any_running: AnyRunning,
     record_scores: bool,
+    depths: Tensor | None = None,
 ) -> BlockResult:
     """Algorithm 1 for a batch.
 
@@ -103,6 +104,8 @@ def run_iterations(
         compact: Whether halted rows leave the batch (``active``) or stay (``masked``).
         any_running: Decides from the running flags of the rows in the batch whether to go on.
         record_scores: Whether to keep the halting scores.
+        depths: Where each row stops instead, (B,) int64 from 1; the block's output is then the
+            state of that iteration, and no score is asked for.
     """
     size = len(state)
     position = torch.arange(size, device=state.device)
@@ -112,13 +115,15 @@ def run_iterations(
     halted: list[_Part] = []
     for i in range(limit):
         running, output = rows.halting.running, None if compact else rows.output
-        rows, score = _iterate(advance, halting_score, rows, i, i == limit - 1, threshold)
+        last = i == limit - 1
+        score_of = halting_score if depths is None else _stop_at(depths[rows.position], i)
+        rows, score = _iterate(advance, score_of, rows, i, last, threshold)
         if output is not None:  # a weight of 0 would not keep an infinite y out of it
             output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
             rows = rows._replace(output=output)
         if scores is not None:
             _record(scores, i, rows, score)
-        if i == limit - 1 or not any_running(rows.halting.running):
+        if last or not any_running(rows.halting.running):
             break
         if compact:
             rows = _set_aside_halted(rows, halted)
@@ -147,6 +152,11 @@ def _iterate(
     return _Rows(
         rows.position, state, output, pooled, act.advance(rows.halting, score, threshold)
     ), score
+
+
+def _stop_at(depths: Tensor, i: int) -> HaltingScore:
+    """Scores of 1 where a row's depth, (M,), is reached after iteration ``i``, else 0."""
+    return lambda *_: (depths <= i + 1).float()
 
 
 def _set_aside_halted(rows: _Rows, halted: list[_Part]) -> _Rows:

@@ -75,13 +75,14 @@ def mac_table(module: AdaptiveModule, input_size: Size) -> MacTable:
         macs, size = layer_macs(stage.transition.conv, size)
         fixed += macs
         for block in stage.blocks:
-            per_iteration.append(sum(layer_macs(c, size)[0] for c in _of_type(block, nn.Conv2d)))
-            linears = _of_type(block, nn.Linear)
+            per_iteration.append(sum(layer_macs(c, size)[0] for c in of_type(block, nn.Conv2d)))
+            linears = of_type(block, nn.Linear)
             per_score.append(sum(fc.in_features * fc.out_features for fc in linears))
     return MacTable(input_size, fixed, tuple(per_iteration), tuple(per_score), module.max_iterations)
 
 
-def _of_type(module: nn.Module, kind: type) -> list[Any]:
+def of_type(module: nn.Module, kind: type) -> list[Any]:
+    """The modules of this type below ``module``."""
     return [child for child in module.modules() if isinstance(child, kind)]
 
 
@@ -89,7 +90,7 @@ def layer_macs(layer: Any, size: Size) -> tuple[int, Size]:
     """MACs and output size of a convolution, pooling or identity on an input of ``size``."""
     if isinstance(layer, nn.Identity):
         return 0, size
-    geometry = zip(size, *(_pair(getattr(layer, a)) for a in _GEOMETRY), strict=True)
+    geometry = zip(size, *(pair(getattr(layer, a)) for a in _GEOMETRY), strict=True)
     height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
     if not isinstance(layer, nn.Conv2d):
         return 0, (height, width)
@@ -99,5 +100,6 @@ def layer_macs(layer: Any, size: Size) -> tuple[int, Size]:
 _GEOMETRY = ('kernel_size', 'stride', 'padding', 'dilation')
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """A layer's setting along both axes."""
     return (value, value) if isinstance(value, int) else value

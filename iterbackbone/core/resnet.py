@@ -34,6 +34,9 @@ class IterativeResNet(AdaptiveModule):
         max_iterations: L per stage, instead of those of ``depth``; applies to each block.
         blocks_per_stage: Iterative blocks per stage; 2 for the paper's "double".
         depthwise: Whether 3x3 convolutions are depthwise-separable.
+        last_gamma: Initial gamma of the last norm of each iteration, above 0. With 1, as in the
+            paper, a stage starts as a sum of up to L outputs of full size, and depth hardly trains.
+        last_relu: Whether a ReLU follows the last norm of an iteration, as in the paper.
         num_stages: 1 to 4.
         strides: Stride of each stage's transition; (1, 2, 2, 2).
         dilations: Dilation of each stage's 3x3 convolution; all 1.
@@ -68,6 +71,8 @@ class IterativeResNet(AdaptiveModule):
         max_iterations: Sequence[int] | None = None,
         blocks_per_stage: int = 1,
         depthwise: bool = False,
+        last_gamma: float = 1.0,
+        last_relu: bool = True,
         num_stages: int = 4,
         strides: Sequence[int] | None = None,
         dilations: Sequence[int] | None = None,
@@ -108,6 +113,8 @@ class IterativeResNet(AdaptiveModule):
                 dilation=dilations[k],
                 depthwise=check_bool('depthwise', depthwise),
                 with_cp=with_cp,
+                last_gamma=last_gamma,
+                last_relu=last_relu,
                 **self.halting_options,
             )
             channels = stage.out_channels

@@ -44,6 +44,8 @@ class IterativeResLayer(AdaptiveModule):
         max_iterations: int | None = None,
         blocks_per_stage: int = 1,
         depthwise: bool = False,
+        last_gamma: float = 1.0,
+        last_relu: bool = True,
         norm_layer: NormLayer = nn.BatchNorm2d,
         norm_eval: bool = False,
         with_cp: bool = False,
@@ -69,6 +71,8 @@ class IterativeResLayer(AdaptiveModule):
             dilation=check_int('dilation', dilation, 1),
             depthwise=check_bool('depthwise', depthwise),
             with_cp=check_bool('with_cp', with_cp),
+            last_gamma=last_gamma,
+            last_relu=last_relu,
             **self.halting_options,
         )
         self.stages = nn.ModuleDict({str(self.stage): layer})

@@ -6,8 +6,10 @@ from .metainfo import report_iterations
 from .ponder_hook import PonderCostHook
 from .roi_head import IterativeResLayer
 from .stage_distillation import StageDistillationHook
+from .training.anytime_hook import AnytimeHook
 
 __all__ = [
+    'AnytimeHook',
     'IterationLogHook',
     'IterativeResLayer',
     'IterativeResNet',

@@ -61,6 +61,7 @@ class ExportBlock(nn.Module):
         convs = [*BlockForm(block).hidden_convs(), block.conv3]
         self.convs = nn.ModuleList(convs)
         self.halting = block.halting
+        self.last_relu = block.last_relu
         norms = [[affine_of(norm) for norm in block.norms(i)] for i in range(limit)]
         self.norms = nn.ModuleList(
             ConstantNorms(affines) if unrolled else NormTables(affines, conv)
@@ -121,7 +122,9 @@ class ExportBlock(nn.Module):
 
     def _residual(self, state: Tensor, i: int | Tensor) -> Tensor:
         """y = F_i(s)."""
+        *hidden, last = zip(self.convs, self.norms, strict=True)
         x = state
-        for conv, norm in zip(self.convs, self.norms, strict=True):
+        for conv, norm in hidden:
             x = F.relu(norm(conv, x, i))
-        return x
+        y = last[1](last[0], x, i)
+        return F.relu(y) if self.last_relu else y

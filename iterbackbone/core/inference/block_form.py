@@ -73,5 +73,6 @@ class BlockRun:
         x = images(state, size)
         for kernel, norm in zip(self.kernels, self.form.hidden_norms[i], strict=True):
             x = conv_norm_relu(x, kernel(x), norm, kernel.conv)
-        weight = self.form.block.conv3.weight.flatten(1)
-        return update(pixels(x), weight, self.form.output_norms[i], state, output, onto, shares)
+        block, norm = self.form.block, self.form.output_norms[i]
+        weight = block.conv3.weight.flatten(1)
+        return update(pixels(x), weight, norm, state, output, onto, shares, block.last_relu)

@@ -42,12 +42,12 @@ def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) 
     )
 
 
-def linear_norm_relu(x: Tensor, weight: Tensor, norm: Affine) -> Tensor:
-    """``relu(norm(x @ weight.T))``, (P, C) -> (P, C'), all of one type."""
+def linear_norm(x: Tensor, weight: Tensor, norm: Affine) -> Tensor:
+    """``norm(x @ weight.T)``, (P, C) -> (P, C'), all of one type."""
     if x.device.type != 'cpu':  # passes over the product cost more than one over the weights
-        return F.linear(x, weight * norm.scale.view(-1, 1), norm.shift).relu_()
+        return F.linear(x, weight * norm.scale.view(-1, 1), norm.shift)
     out = F.linear(x, weight)
-    return torch.addcmul(norm.shift, out, norm.scale, out=out).relu_()
+    return torch.addcmul(norm.shift, out, norm.scale, out=out)
 
 
 def fused(x: Tensor) -> bool:

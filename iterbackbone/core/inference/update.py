@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .folding import Affine
-from .kernels import linear_norm_relu
+from .kernels import linear_norm
 
 STRIP = 1 << 20  # bytes of y computed at a time: small enough to stay in a core's cache
 
@@ -19,6 +19,7 @@ def update(
     output: Tensor | None,
     onto: Tensor,
     shares: Tensor,
+    relu: bool,
 ) -> Tensor:
     """y = relu(norm(hidden @ weight.T)); output = onto + share * y; s += y.
 
@@ -33,6 +34,7 @@ def update(
         output: The same, or None where nothing is to be added.
         onto: The same; may be ``state`` or ``output``.
         shares: (M,) float32, 1 - c_{i-1}.
+        relu: Whether the ReLU is applied.
 
     Returns:
         The sum of y over the pixels, (M, C) float32.
@@ -41,12 +43,12 @@ def update(
     norm = Affine(norm.scale.to(hidden.dtype), norm.shift.to(hidden.dtype))
     parts = strips(state)
     if len(parts) == 1:
-        return _sweep(hidden, weight, norm, state, output, onto, shares)
+        return _sweep(hidden, weight, norm, state, output, onto, shares, relu)
     total = torch.zeros(len(state), state.shape[2], dtype=torch.float32, device=state.device)
     for part in parts:
         rows = None if output is None else output[part]
         total[part[0]] += _sweep(
-            hidden[part], weight, norm, state[part], rows, onto[part], shares[part[0]]
+            hidden[part], weight, norm, state[part], rows, onto[part], shares[part[0]], relu
         )
     return total
 
@@ -74,8 +76,11 @@ def _sweep(
     output: Tensor | None,
     onto: Tensor,
     shares: Tensor,
+    relu: bool,
 ) -> Tensor:
-    y = linear_norm_relu(hidden.flatten(0, 1), weight, norm).view_as(state)
+    y = linear_norm(hidden.flatten(0, 1), weight, norm).view_as(state)
+    if relu:
+        y.relu_()
     if output is not None:
         if len(shares) == 1 and not shares.is_cuda:  # a number is faster, but on a GPU waited for
             torch.add(onto, y, alpha=float(shares), out=output)

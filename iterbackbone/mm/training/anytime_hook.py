@@ -1,0 +1,162 @@
+"""Trains one network for every budget: each row of a batch stops at a depth drawn for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ...core.adaptive import AdaptiveModule
+from ...core.depths import DISTRIBUTIONS, draw_depths
+from ...core.halting import never_halt
+from ...core.validation import check_choice, check_int, check_share
+from ...registry import HOOKS
+from ..ponder_hook import PonderCostHook
+from ..unwrapping import unwrapped
+from .depth_losses import DepthLosses
+
+
+@HOOKS.register_module()
+class AnytimeHook(Hook):
+    """Anytime training: every row stops at a depth drawn for it, block by block.
+
+    A row's output is the state of its last iteration. BatchNorm sees the mixture of depths that
+    it meets in evaluation. The halting units learn nothing: their biases are set so low that the
+    trained network runs all iterations unless a budget stops it; fit them afterwards
+    (``tools/fit_halting.py``). RoI layers draw a depth for each RoI, frozen copies of a network
+    draw none. Draws depend on the seed, the rank and the training step only, so that a resumed run
+    goes on as an uninterrupted one.
+
+    Do not use it together with :class:`~iterbackbone.mm.ponder_hook.PonderCostHook`: the ponder cost
+    trains halting units, this hook holds them.
+
+    Args:
+        distribution: ``'mixed'`` or ``'log_uniform'``, see
+            :func:`~iterbackbone.core.depths.draw_depths`.
+        full_share: Probability of a row to run all iterations instead.
+        measure_every: Training steps between two measurements of the batch's loss at the lowest,
+            a middle and full depth, logged as ``train/loss_at_lowest`` and so on; 0 for none. A
+            measurement repeats the forward pass in evaluation mode: choose 0 where that changes
+            the model, as with momentum encoders.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before the weights are averaged or saved
+
+    def __init__(
+        self,
+        distribution: str = 'mixed',
+        full_share: float = 0.15,
+        measure_every: int = 50,
+    ) -> None:
+        check_choice('distribution', distribution, DISTRIBUTIONS)
+        self.distribution = distribution
+        self.full_share = check_share('full_share', full_share)
+        self.losses = DepthLosses(check_int('measure_every', measure_every, 0))
+        self._modules: list[AdaptiveModule] = []
+        self._handles: list[Any] = []
+        self._seed = (0, 0)  # of the run and the rank
+        self._step = self._calls = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Attach to the model's trainable iterative modules.
+
+        Raises:
+            ValueError: there is none, or a PonderCostHook is there, too.
+        """
+        if any(isinstance(hook, PonderCostHook) for hook in runner.hooks):
+            raise ValueError('AnytimeHook holds the halting units that PonderCostHook trains: use one')
+        model = unwrapped(runner.model)
+        self._modules = trainable_modules(model)
+        self._seed = (runner.seed or 0, get_rank())
+        self._silence()
+        for module in self._modules:
+            self._handles.append(module.register_forward_pre_hook(self._draw))
+            self._handles.append(module.register_forward_hook(self._forget))
+        self._handles.append(model.register_forward_hook(self._measure, with_kwargs=True))
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Note the training step, on which the draws depend."""
+        self._step, self._calls = runner.iter, 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Undo what weight decay did to the held units; log the losses by depth."""
+        self._silence()
+        self.losses.publish(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Detach from the model."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _silence(self) -> None:
+        for module in self._modules:
+            for stage in module.iterative_stages():
+                for block in stage.iterative_blocks():
+                    if block.halting is not None:
+                        never_halt(block.halting)
+
+    def _draw(self, module: AdaptiveModule, inputs: tuple[Tensor, ...]) -> None:
+        if self.losses.share is not None:
+            module.force_depths(self.losses.depths(module, len(inputs[0])))
+        elif module.training:
+            words = [*self._seed, self._step, self._calls]
+            generator = torch.Generator().manual_seed(
+                int(np.random.SeedSequence(words).generate_state(1))
+            )
+            options = (self.distribution, self.full_share, generator)
+            depths = draw_depths(len(inputs[0]), module.max_iterations, *options)
+            module.force_depths(depths.to(inputs[0].device))
+            self._calls += 1
+
+    def _forget(self, module: AdaptiveModule, *_: Any) -> None:
+        module.force_depths(None)
+        module.drop_trace()  # nobody asks for its ponder cost
+
+    def _measure(self, model: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        if model.training and kwargs.get('mode') == 'loss' and self.losses.due(self._step):
+            with evaluating(model):
+                self.losses.measure(model, args, kwargs)
+
+
+def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:
+    """The iterative modules with trainable parameters.
+
+    Raises:
+        ValueError: there is none.
+    """
+    modules = [m for m in model.modules() if isinstance(m, AdaptiveModule)]
+    modules = [m for m in modules if any(p.requires_grad for p in m.parameters())]
+    if not modules:
+        raise ValueError(
+            f'{type(model).__name__} has no trainable iterative module: set backbone=dict('
+            "type='iterbackbone.IterativeResNet', ...) or remove AnytimeHook"
+        )
+    return modules
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; random states and modes are as before afterwards."""
+    modes = {part: part.training for part in model.modules()}
+    devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices):
+            yield
+    finally:
+        model.train(modes[model])
+        for part, mode in modes.items():
+            part.training = mode

@@ -1,0 +1,64 @@
+"""The loss of a training batch at several depths: does depth pay yet?"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ...core.adaptive import AdaptiveModule
+
+DEPTHS = {'lowest': 0.0, 'middle': 0.5, 'full': 1.0}  # share of the way from 1 to L
+
+
+class DepthLosses:
+    """Measures now and then; hands the figures to the message hub.
+
+    Args:
+        every: Training steps between measurements, 0 for none.
+
+    Attributes:
+        share: Of the way from one iteration to all, while a measurement runs; else None.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.share: float | None = None
+        self._found: dict[str, Tensor] = {}
+
+    def due(self, step: int) -> bool:
+        """Whether to measure in this training step."""
+        return self.every > 0 and step % self.every == 0
+
+    def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
+        """Of this measurement, (rows, K) int64 on the module's device."""
+        assert self.share is not None
+        limits = torch.tensor(module.max_iterations)
+        depths = 1 + ((limits - 1) * self.share).round().long()
+        return depths.expand(rows, -1).to(next(module.parameters()).device)
+
+    def measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
+        """Repeat a forward pass at each depth.
+
+        Args:
+            model: In evaluation mode.
+            args, kwargs: Of its call with ``mode='loss'``.
+        """
+        with warnings.catch_warnings():  # what is not trained yet may still be
+            warnings.simplefilter('ignore', UserWarning)
+            for name, share in DEPTHS.items():
+                self.share = share
+                try:
+                    losses: Any = model.forward(*args, **kwargs)
+                finally:
+                    self.share = None
+                self._found[name] = model.parse_losses(losses)[0]  # type: ignore[operator]
+
+    def publish(self, runner: Runner) -> None:
+        """Send what was measured in this step."""
+        for name, loss in self._found.items():
+            runner.message_hub.update_scalar(f'train/loss_at_{name}', loss)
+        self._found.clear()
