@@ -71,7 +71,8 @@ class IterativeBlock(nn.Module):
     """``s_i = s_{i-1} + F_i(s_{i-1})`` until the halting scores add up to one.
 
     F_i is 1x1 (e*n -> n), 3x3 (n -> n), 1x1 (n -> e*n), a norm of iteration i and a ReLU
-    behind each (behind the last one only if ``last_relu``). The convolutions are shared by all iterations, the norms are not.
+    behind each (behind the last one only if ``last_relu``). The convolutions are shared by all
+    iterations, the norms are not.
 
     Args:
         width: n.

@@ -26,7 +26,7 @@ def full_depth_bias(max_iterations: int) -> float:
 
 @torch.no_grad()
 def never_halt(unit: HaltingUnit) -> None:
-    """Make a unit's score 0 (2e-9) for every row, so that all iterations run and the last state counts."""
+    """Make a unit's scores 2e-9: all iterations run, and the output is the last state."""
     unit.fc2.weight.zero_()
     unit.fc2.bias.fill_(NEVER)
 

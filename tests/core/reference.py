@@ -43,14 +43,15 @@ def run_block(block: nn.Module, state: Tensor, epsilon: float) -> tuple[Tensor, 
 
 
 def residual(block: nn.Module, state: Tensor, i: int) -> Tensor:
-    """F_i: 1x1, 3x3, 1x1, each with the norm of iteration i and a ReLU."""
+    """F_i: 1x1, 3x3, 1x1, each with the norm of iteration i and a ReLU, the last perhaps without."""
     x = F.relu(block.norm1[i](block.conv1(state)))
     if isinstance(block.conv2, nn.Conv2d):
         x = block.conv2(x)
     else:
         x = block.conv2.pointwise(F.relu(block.conv2.norm[i](block.conv2.depthwise(x))))
     x = F.relu(block.norm2[i](x))
-    return F.relu(block.norm3[i](block.conv3(x)))
+    y = block.norm3[i](block.conv3(x))
+    return F.relu(y) if block.last_relu else y
 
 
 def halting_score(unit: nn.Module, state: Tensor, output: Tensor) -> Tensor:

@@ -71,8 +71,8 @@ class BlockRun:
             size: (H, W).
         """
         x = images(state, size)
-        for kernel, norm in zip(self.kernels, self.form.hidden_norms[i], strict=True):
-            x = conv_norm_relu(x, kernel(x), norm, kernel.conv)
+        for kernel, hidden in zip(self.kernels, self.form.hidden_norms[i], strict=True):
+            x = conv_norm_relu(x, kernel(x), hidden, kernel.conv)
         block, norm = self.form.block, self.form.output_norms[i]
         weight = block.conv3.weight.flatten(1)
         return update(pixels(x), weight, norm, state, output, onto, shares, block.last_relu)

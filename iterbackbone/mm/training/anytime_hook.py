@@ -114,7 +114,7 @@ class AnytimeHook(Hook):
         elif module.training:
             words = [*self._seed, self._step, self._calls]
             generator = torch.Generator().manual_seed(
-                int(np.random.SeedSequence(words).generate_state(1))
+                int(np.random.SeedSequence(words).generate_state(1)[0])
             )
             options = (self.distribution, self.full_share, generator)
             depths = draw_depths(len(inputs[0]), module.max_iterations, *options)
