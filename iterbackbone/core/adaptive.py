@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from .block import IterativeBlock
-from .budget import Budget, trained_iterations
+from .budgeted import BudgetedModule
 from .depths import check_depths
 from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
-from .inference.switchable import SwitchableForm
 from .normalization import set_norms_eval
 from .settings import RunSettings
-from .stage import IterativeStage
 from .trace import HaltingTrace
 from .validation import check_bool, check_options, check_real
 
 
-class AdaptiveModule(SwitchableForm):
+class AdaptiveModule(BudgetedModule):
     """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
 
     Args:
@@ -49,40 +46,14 @@ class AdaptiveModule(SwitchableForm):
         if not 0.0 < self.epsilon < 1.0:
             raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {self.epsilon}')
         self.norm_eval = check_bool('norm_eval', norm_eval)
-        self.budget = Budget()  # to change it call set_budget
         self._record_scores = False
         self._trace: HaltingTrace | None = None
         self._cost_is_unused = False
         self._warned_of_unused_cost = False
-        self._trained: list[int] | None = None
-
-    def iterative_stages(self) -> list[IterativeStage]:
-        """The stages, first to last."""
-        raise NotImplementedError
 
     def entry_layers(self) -> list[nn.Module]:
         """Convolutions and poolings before the first stage, in order."""
         return []
-
-    def set_budget(
-        self,
-        max_iterations: int | Sequence[int] | None = None,
-        halting_threshold: float | None = None,
-    ) -> None:
-        """Limit compute in evaluation: the accuracy/compute knob at deployment.
-
-        Not part of the state dict; training ignores it; without arguments it is lifted.
-
-        Args:
-            max_iterations: Cap K, one for all stages or one each: L' = min(L, K), and the
-                last allowed iteration takes the whole remainder, as at L.
-            halting_threshold: t in (0, 1 - epsilon]: a row halts once its scores add up to t.
-
-        Raises:
-            TypeError, ValueError: naming the argument, the value and what is allowed.
-        """
-        stages = len(self.iterative_stages())
-        self.budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold)
 
     def hold_halting(self, held: bool = True) -> None:
         """Hold the halting scores at their initial constants (full depth by default), or release them.
@@ -117,11 +88,6 @@ class AdaptiveModule(SwitchableForm):
     def record_scores(self, record: bool = True) -> None:
         """Keep the halting scores of later calls in :attr:`trace`."""
         self._record_scores = check_bool('record', record)
-
-    @property
-    def max_iterations(self) -> tuple[int, ...]:
-        """L of each block, (stages * blocks,)."""
-        return tuple(b.max_iterations for s in self.iterative_stages() for b in s.iterative_blocks())
 
     @property
     def trace(self) -> HaltingTrace:
@@ -160,7 +126,6 @@ class AdaptiveModule(SwitchableForm):
 
     def train(self, mode: bool = True) -> AdaptiveModule:
         super().train(mode)
-        self._trained = None
         if mode and self.norm_eval:
             set_norms_eval(self)
         return self
@@ -204,34 +169,6 @@ class AdaptiveModule(SwitchableForm):
             threshold=1.0 - self.epsilon if threshold is None else threshold,
             record_scores=self._record_scores,
         )
-
-    def _limits(self) -> list[list[int]]:
-        """L' of each block: L, the trained iterations and, in evaluation, the budget.
-
-        In training a block's iterations are trained as it goes, unless its norms are frozen.
-        """
-        stages = self.iterative_stages()
-        if self._trained is None:  # read once: on a GPU the read waits for the device
-            self._trained = [
-                block.max_iterations if block.norm1[0].training else trained_iterations(name, block)
-                for name, block in self._named_blocks()
-            ]
-        trained = iter(self._trained)
-        budget = None if self.training else self.budget.caps
-        caps = budget or (max(self.max_iterations),) * len(stages)
-        return [
-            [min(cap, next(trained)) for _ in stage.blocks]
-            for cap, stage in zip(caps, stages, strict=True)
-        ]
-
-    def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:
-        for k, stage in enumerate(self.iterative_stages()):
-            for b, block in enumerate(stage.iterative_blocks()):
-                yield f'block {b} of stage {k}', block
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._trained = None
-        super()._load_from_state_dict(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         # A trace may hold non-leaf tensors, which can be neither copied nor pickled.

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from .block import IterativeBlock
 from .normalization import last_trained
-from .validation import check_int, check_int_tuple, check_real
+from .validation import check_int, check_int_tuple, check_real, check_share
 
-BUDGET_OPTIONS = ('max_iterations', 'halting_threshold')
+BUDGET_OPTIONS = ('max_iterations', 'halting_threshold', 'share')
 
 
 class Budget(NamedTuple):
@@ -19,10 +19,12 @@ class Budget(NamedTuple):
     Attributes:
         caps: Highest iterations per stage; None for no cap.
         threshold: Replaces 1 - epsilon as the sum at which a row halts; None for no change.
+        share: Of the full MACs, which the fitted halting is to meet; None for no such budget.
     """
 
     caps: tuple[int, ...] | None = None
     threshold: float | None = None
+    share: float | None = None
 
     @classmethod
     def checked(
@@ -31,12 +33,14 @@ class Budget(NamedTuple):
         epsilon: float,
         max_iterations: int | Sequence[int] | None = None,
         halting_threshold: float | None = None,
+        share: float | None = None,
     ) -> Budget:
         """Validate what a user asked for.
 
         Raises:
             TypeError, ValueError: ``max_iterations`` is neither a positive int nor one for
-                each stage, or ``halting_threshold`` lies outside (0, 1 - epsilon].
+                each stage, ``halting_threshold`` lies outside (0, 1 - epsilon], or ``share``
+                outside [0, 1].
         """
         caps = None
         if isinstance(max_iterations, Sequence):
@@ -50,7 +54,9 @@ class Budget(NamedTuple):
                     f'budget.halting_threshold must be above 0 and at most 1 - epsilon '
                     f'({1.0 - epsilon:g}), got {halting_threshold:g}'
                 )
-        return cls(caps, halting_threshold)
+        if share is not None:
+            share = check_share('budget.share', share)
+        return cls(caps, halting_threshold, share)
 
 
 def trained_iterations(name: str, block: IterativeBlock) -> int:

@@ -70,6 +70,7 @@ class HaltingUnit(nn.Module):
         )
         self.layer_norm = check_bool('halting.layer_norm', layer_norm)
         self.held = False
+        self.offset = 0.0  # of the logit in evaluation; of the budget
         self.fc1 = nn.Linear(2 * channels, hidden)
         self.fc2 = nn.Linear(hidden, 1)
         # Zero weights start every image at the same score; fc1's gradient begins one step later.
@@ -101,4 +102,5 @@ class HaltingUnit(nn.Module):
             pooled = F.layer_norm(pooled, pooled.shape[2:])
         x = F.linear(pooled.flatten(1), self.fc1.weight.float(), self.fc1.bias.float())
         x = F.linear(F.relu(x), self.fc2.weight.float(), self.fc2.bias.float())
-        return x.squeeze(1).sigmoid()
+        x = x.squeeze(1)
+        return (x if self.training or not self.offset else x + self.offset).sigmoid()

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .block import NormLayer, check_norm_layer
-from .budget import BUDGET_OPTIONS
 from .normalization import set_norms_eval
 from .stage import ConvNorm, IterativeStage
-from .validation import check_bool, check_choice, check_int, check_int_tuple, check_options
+from .validation import check_bool, check_choice, check_int, check_int_tuple
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
@@ -121,7 +120,7 @@ class IterativeResNet(AdaptiveModule):
             self.stages.append(stage)
         initialise_convolutions(self)
         self.train()  # applies norm_eval and frozen_stages
-        self.set_budget(**check_options('budget', budget, BUDGET_OPTIONS))
+        self._start_with(budget)
 
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages)  # type: ignore[arg-type]

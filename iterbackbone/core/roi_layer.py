@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .block import NormLayer, check_norm_layer
-from .budget import BUDGET_OPTIONS
 from .resnet import checked_iterations, initialise_convolutions
 from .stage import IterativeStage
-from .validation import check_bool, check_int, check_options
+from .validation import check_bool, check_int
 
 
 class IterativeResLayer(AdaptiveModule):
@@ -78,7 +77,7 @@ class IterativeResLayer(AdaptiveModule):
         self.stages = nn.ModuleDict({str(self.stage): layer})
         initialise_convolutions(self)
         self.train()  # applies norm_eval
-        self.set_budget(**check_options('budget', budget, BUDGET_OPTIONS))
+        self._start_with(budget)
 
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages.values())  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from ..core.budgeted import TABLE_KEY
 from ..warm_start.layouts import COUNTER
 from ..warm_start.safe_loading import load_checkpoint
 from .weights_only_loading import openmmlab_weights_only
@@ -54,8 +55,9 @@ def misfit(module: nn.Module, found: Mapping[str, Tensor], leftovers: re.Pattern
         found: The checkpoint's tensors, by their keys in the module.
         leftovers: As in :func:`check_pretrained`.
     """
-    expected = module.state_dict()
-    unexpected = [key for key in found if key not in expected and not leftovers.match(key)]
+    expected = {key: x for key, x in module.state_dict().items() if key != TABLE_KEY}
+    known = {*expected, TABLE_KEY}  # of fitted halting, with it or not
+    unexpected = [key for key in found if key not in known and not leftovers.match(key)]
     missing = [key for key in expected if key not in found and not key.endswith(COUNTER)]
     shapes = [
         f'{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}'

@@ -1,0 +1,89 @@
+"""What fitting the halting leaves behind: which settings meet which share of the full MACs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Setting(NamedTuple):
+    """How the blocks halt at one share.
+
+    Attributes:
+        offsets: Added to each block's halting logit, (K,).
+        caps: Highest iterations of each block, (K,).
+    """
+
+    offsets: tuple[float, ...]
+    caps: tuple[int, ...]
+
+
+class BudgetTable:
+    """Calibrated settings by share, K = blocks of the module.
+
+    Between two neighbouring points of equal caps offsets are interpolated.
+
+    Args:
+        rows: (P, 1 + 2 K) float64, ascending: share, offsets, caps. P is at least 1.
+
+    Raises:
+        ValueError: ``rows`` has another shape, is not ascending or not finite.
+    """
+
+    def __init__(self, rows: Tensor) -> None:
+        rows = rows.detach().to('cpu', torch.float64)
+        if rows.ndim != 2 or rows.shape[0] < 1 or rows.shape[1] % 2 != 1 or rows.shape[1] < 3:
+            shape = tuple(rows.shape)
+            raise ValueError(f'budget_table must have the shape (P, 1 + 2 K), got {shape}')
+        shares = rows[:, 0]
+        if not rows.isfinite().all() or (shares.diff() < 0).any():
+            found = shares.tolist()
+            raise ValueError(f'budget_table must be finite, its shares ascending, got {found}')
+        self.rows = rows
+
+    @classmethod
+    def of(cls, points: Sequence[tuple[float, Setting]]) -> BudgetTable:
+        """From (share, setting), in any order."""
+        rows = [[share, *s.offsets, *s.caps] for share, s in sorted(points)]
+        return cls(torch.tensor(rows, dtype=torch.float64))
+
+    @property
+    def blocks(self) -> int:
+        """K."""
+        return (self.rows.shape[1] - 1) // 2
+
+    @property
+    def lowest(self) -> float:
+        """Smallest share that was calibrated."""
+        return float(self.rows[0, 0])
+
+    @property
+    def highest(self) -> float:
+        """Largest share that was calibrated."""
+        return float(self.rows[-1, 0])
+
+    def at(self, share: float) -> Setting:
+        """The setting for a share of the full MACs.
+
+        Raises:
+            ValueError: ``share`` was not calibrated, naming the range that was.
+        """
+        if not self.lowest <= share <= self.highest:
+            raise ValueError(
+                f'budget.share must be between {self.lowest:.4g} and {self.highest:.4g}, '
+                f'as calibrated, got {share:g}'
+            )
+        k = self.blocks
+        for low, high in zip(self.rows, self.rows[1:], strict=False):
+            if low[0] <= share <= high[0] and torch.equal(low[1 + k :], high[1 + k :]):
+                width = float(high[0] - low[0])
+                weight = (share - float(low[0])) / width if width else 0.0
+                return self._setting(torch.lerp(low, high, weight))
+        return self._setting(self.rows[(self.rows[:, 0] - share).abs().argmin()])
+
+    def _setting(self, row: Tensor) -> Setting:
+        k = self.blocks
+        return Setting(tuple(row[1 : 1 + k].tolist()), tuple(int(c) for c in row[1 + k :].tolist()))

@@ -1,0 +1,149 @@
+"""How far the blocks of a network may iterate: budgets, their calibration, what training reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .block import IterativeBlock
+from .budget import BUDGET_OPTIONS, Budget, trained_iterations
+from .budget_table import BudgetTable
+from .inference.switchable import SwitchableForm
+from .stage import IterativeStage
+from .validation import check_options
+
+TABLE_KEY = 'budget_table'
+NOT_FITTED = 'load a checkpoint that tools/fit_halting.py wrote'
+
+
+class BudgetedModule(SwitchableForm):
+    """Base of networks of iterative stages: their limits, in training and under a budget.
+
+    Attributes:
+        epsilon: A row halts once its scores add up to 1 - epsilon.
+        budget: What :meth:`set_budget` was asked for.
+        budget_table: Calibration of fitted halting; None where it was not fitted.
+    """
+
+    epsilon: float
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.budget = Budget()
+        self.budget_table: BudgetTable | None = None
+        self._share_caps: tuple[int, ...] | None = None
+        self._trained: list[int] | None = None
+
+    def iterative_stages(self) -> list[IterativeStage]:
+        """The stages, first to last."""
+        raise NotImplementedError
+
+    @property
+    def max_iterations(self) -> tuple[int, ...]:
+        """L of each block, (stages * blocks,)."""
+        return tuple(b.max_iterations for s in self.iterative_stages() for b in s.iterative_blocks())
+
+    def set_budget(
+        self,
+        max_iterations: int | Sequence[int] | None = None,
+        halting_threshold: float | None = None,
+        share: float | None = None,
+    ) -> None:
+        """Limit compute in evaluation: the accuracy/compute knob at deployment.
+
+        Not part of the state dict; training ignores it; without arguments it is lifted.
+
+        Args:
+            max_iterations: Cap K, one for all stages or one each: L' = min(L, K), and the
+                last allowed iteration takes the whole remainder, as at L.
+            halting_threshold: t in (0, 1 - epsilon]: a row halts once its scores add up to t.
+            share: Mean MACs over those of all iterations that the fitted halting is to meet, as
+                calibrated when it was fitted (:mod:`iterbackbone.fitting`).
+
+        Raises:
+            TypeError, ValueError: naming the argument, the value and what is allowed; ``share`` is
+                given to a network whose halting was not fitted, or lies outside what was calibrated.
+        """
+        stages = len(self.iterative_stages())
+        budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold, share)
+        if share is not None and self.budget_table is None:
+            raise ValueError(f'budget.share needs fitted halting: {NOT_FITTED}, got {share:g}')
+        self._use(budget)
+
+    def _start_with(self, budget: Mapping[str, Any] | None) -> None:
+        """The constructor's budget, whose share waits for the table of a checkpoint."""
+        options = check_options('budget', budget, BUDGET_OPTIONS)
+        self._use(Budget.checked(len(self.iterative_stages()), self.epsilon, **options))
+
+    def _use(self, budget: Budget) -> None:
+        """Take a budget over; a share before its table is loaded has no effect yet."""
+        setting = None
+        if budget.share is not None and self.budget_table is not None:
+            setting = self.budget_table.at(budget.share)
+        self.budget, self._share_caps = budget, setting.caps if setting else None
+        for k, (_, block) in enumerate(self._named_blocks()):
+            if block.halting is not None:
+                block.halting.offset = setting.offsets[k] if setting else 0.0
+
+    def set_budget_table(self, table: BudgetTable | None) -> None:
+        """Give the calibration of fitted halting, or take it away; it is part of the state dict.
+
+        Raises:
+            ValueError: it is of another number of blocks, or the budget's share is outside it.
+        """
+        if table is not None and table.blocks != len(self.max_iterations):
+            raise ValueError(
+                f'budget table must be of {len(self.max_iterations)} blocks, got {table.blocks}'
+            )
+        self.budget_table = table
+        self._use(self.budget)
+
+    def train(self, mode: bool = True) -> BudgetedModule:
+        super().train(mode)
+        self._trained = None
+        return self
+
+    def _limits(self) -> list[list[int]]:
+        """L' of each block: L, the trained iterations and, in evaluation, the budget.
+
+        In training a block's iterations are trained as it goes, unless its norms are frozen.
+        """
+        stages = self.iterative_stages()
+        if self._trained is None:  # read once: on a GPU the read waits for the device
+            self._trained = [
+                block.max_iterations if block.norm1[0].training else trained_iterations(name, block)
+                for name, block in self._named_blocks()
+            ]
+        trained = iter(self._trained)
+        highest = max(self.max_iterations)
+        caps, shared = None, None
+        if not self.training:
+            caps, shared = self.budget.caps, self._share_caps
+            if self.budget.share is not None and shared is None:
+                raise RuntimeError(f'budget.share={self.budget.share:g} has no effect: {NOT_FITTED}')
+        of_blocks = iter(shared or (highest,) * len(self.max_iterations))
+        return [
+            [min(cap, next(trained), next(of_blocks)) for _ in stage.blocks]
+            for cap, stage in zip(caps or (highest,) * len(stages), stages, strict=True)
+        ]
+
+    def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:
+        for k, stage in enumerate(self.iterative_stages()):
+            for b, block in enumerate(stage.iterative_blocks()):
+                yield f'block {b} of stage {k}', block
+
+    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.budget_table is not None:  # no buffer: half() would round it
+            destination[prefix + TABLE_KEY] = self.budget_table.rows
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        self._trained = None
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        rows, unexpected = state_dict.get(prefix + TABLE_KEY), args[3]
+        if prefix + TABLE_KEY in unexpected:
+            unexpected.remove(prefix + TABLE_KEY)
+        table = None if rows is None else BudgetTable(rows)
+        if table is not None and table.blocks != len(self.max_iterations):
+            table = None  # of a network with other stages
+        self.set_budget_table(table)

@@ -1,0 +1,141 @@
+"""Budgets by share: the calibration in the state dict, and what it does to halting."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+
+from core.networks import blocks, images, relative_error, tiny_net, varied
+from iterbackbone.core.budget_table import BudgetTable, Setting
+from iterbackbone.core.export import ExportForm
+
+CAPS = (2, 3, 5, 2)
+POINTS = [
+    (0.4, Setting((1.0, 2.0, 3.0, 4.0), (1, 3, 5, 2))),
+    (0.6, Setting((0.0, 1.0, 2.0, 3.0), (1, 3, 5, 2))),
+    (0.6, Setting((2.0, 2.0, 2.0, 2.0), CAPS)),
+    (0.9, Setting((-1.0, -1.0, -1.0, -1.0), CAPS)),
+]
+
+
+def fitted(**options):
+    x = images(6)
+    net = varied(tiny_net(**options), x).eval()
+    net.set_budget_table(BudgetTable.of(POINTS))
+    return net, x
+
+
+def test_offsets_are_interpolated_between_points_of_equal_caps():
+    table = BudgetTable.of(list(reversed(POINTS)))
+    assert (table.lowest, table.highest, table.blocks) == (0.4, 0.9, 4)
+    assert table.at(0.4) == POINTS[0][1]
+    assert table.at(0.45).offsets == pytest.approx((0.75, 1.75, 2.75, 3.75))
+    assert table.at(0.45).caps == (1, 3, 5, 2)
+    assert table.at(0.8).offsets == pytest.approx((0.0,) * 4)
+    assert table.at(0.8).caps == CAPS
+    assert table.at(0.9) == POINTS[3][1]
+
+
+@pytest.mark.parametrize('share', [0.3, 0.95])
+def test_an_unreachable_share(share):
+    net, _ = fitted()
+    with pytest.raises(ValueError, match=f'between 0.4 and 0.9, as calibrated, got {share}'):
+        net.set_budget(share=share)
+    assert net.budget.share is None
+
+
+def test_a_network_that_was_not_fitted():
+    with pytest.raises(ValueError, match=r'budget.share needs fitted halting: .* got 0.5'):
+        tiny_net().set_budget(share=0.5)
+    net = tiny_net(budget=dict(share=0.5)).eval()
+    with pytest.raises(RuntimeError, match=r'budget\.share=0.5 has no effect'):
+        net(images(1))
+    net.train()(images(2))  # budgets are of evaluation
+
+
+@torch.no_grad()
+def test_offsets_and_caps_are_those_of_the_share():
+    net, x = fitted()
+    by_hand = copy.deepcopy(net)
+    net.set_budget(share=0.45)
+    setting = net.budget_table.at(0.45)
+    for block, offset in zip(blocks(by_hand), setting.offsets, strict=True):
+        block.halting.fc2.bias += offset
+    by_hand.set_budget(max_iterations=setting.caps)
+    for found, wanted in zip(net(x), by_hand(x), strict=True):
+        assert relative_error(found, wanted) <= 1e-5
+    assert torch.equal(net.iterations(), by_hand.iterations())
+    assert len(set(map(tuple, net.iterations().tolist()))) > 1
+    assert net.iterations()[:, 0].max() == 1
+    exported = ExportForm(net)(x)
+    assert torch.equal(exported.iterations, net.iterations())
+    iterations = net.iterations()
+    net.optimize_for_inference()
+    net(x)
+    assert torch.equal(net.iterations(), iterations)
+
+
+@torch.no_grad()
+def test_none_restores():
+    net, x = fitted()
+    net(x)
+    before = net.iterations()
+    net.set_budget(share=0.45)
+    net(x)
+    assert not torch.equal(net.iterations(), before)
+    net.set_budget()
+    net(x)
+    assert torch.equal(net.iterations(), before)
+
+
+def test_training_ignores_the_offset():
+    net, _ = fitted()
+    unit = net.stages[1].blocks[0].halting
+    pooled = torch.rand(2, 6, 16)
+    plain = unit(*pooled)
+    net.set_budget(share=0.6)
+    assert not torch.equal(unit(*pooled), plain)
+    assert torch.equal(net.train() and unit(*pooled), plain)
+
+
+@torch.no_grad()
+def test_it_travels_with_the_state_dict():
+    net, x = fitted()
+    net.set_budget(share=0.5)
+    net(x)
+    file = io.BytesIO()
+    torch.save(net.half().state_dict(), file)  # half precision must not round the shares
+    file.seek(0)
+    other = tiny_net(budget=dict(share=0.5)).eval()
+    assert other.load_state_dict(torch.load(file, weights_only=True)) == ([], [])
+    assert torch.equal(other.budget_table.rows, net.budget_table.rows)
+    assert [b.halting.offset for b in blocks(other)] == [b.halting.offset for b in blocks(net)]
+    plain = tiny_net().state_dict()
+    assert not any('budget_table' in key for key in plain)
+    other.set_budget()
+    assert other.load_state_dict(plain) == ([], [])
+    assert other.budget_table is None
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert twin.budget.share == 0.5
+        assert torch.equal(twin.budget_table.rows, net.budget_table.rows)
+
+
+def test_a_table_of_other_stages_is_left_out():
+    state = fitted()[0].state_dict()
+    other = tiny_net(num_stages=3, max_iterations=(2, 3, 5))
+    other.load_state_dict(state, strict=False)
+    assert other.budget_table is None
+    with pytest.raises(ValueError, match='must be of 3 blocks, got 4'):
+        other.set_budget_table(BudgetTable.of(POINTS))
+
+
+@pytest.mark.parametrize(
+    'rows', [torch.zeros(0, 3), torch.zeros(2, 4), torch.tensor([[0.5, 0.0, 1.0], [0.4, 0.0, 1.0]])]
+)
+def test_bad_tables(rows):
+    with pytest.raises(ValueError, match='budget_table must'):
+        BudgetTable(rows)
