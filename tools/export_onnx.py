@@ -24,7 +24,7 @@ from iterbackbone.mm.exporting.models import exported
 from iterbackbone.mm.exporting.onnx_file import onnx_model
 from iterbackbone.mm.forward_time import forward_seconds
 from iterbackbone.mm.model_building import build_model, pipeline_size, read_config
-from iterbackbone.warm_start.safe_loading import load_checkpoint
+from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
 
 NO_LEFTOVERS = re.compile(r'(?!)')
 NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
@@ -87,7 +87,7 @@ def trained(cfg, path):
     """The model with the checkpoint's weights, and the dataset's meta data in it."""
     model = build_model(cfg)
     checkpoint = load_checkpoint(path)
-    weights = checkpoint.get('state_dict', checkpoint)
+    weights = state_dict_of(checkpoint, str(path))
     problems = misfit(model, weights, NO_LEFTOVERS)
     if problems:
         raise ValueError(f'checkpoint {path} does not fit the config: {problems}')

@@ -1,20 +1,20 @@
-"""Checks a pretrained checkpoint before mmengine loads it leniently."""
+"""Checks that a checkpoint fits a module, key by key."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine.model import PretrainedInit
-from mmengine.runner import CheckpointLoader
+from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
 from ..core.budgeted import TABLE_KEY
 from ..warm_start.layouts import COUNTER
-from ..warm_start.safe_loading import load_checkpoint
-from .weights_only_loading import openmmlab_weights_only
+from ..warm_start.safe_loading import state_dict_of
+from ..warm_start.weight_checks import flaws
+from .weights_only_loading import load_weights_only
 
 SHOWN = 4  # keys listed in a message
 STEM = 'stem.conv.weight'
@@ -23,11 +23,34 @@ STEM_NAMES = {3: "CIFAR stem (3x3, stem='cifar')", 7: "ImageNet stem (7x7, stem=
 
 def is_pretrained(config: dict) -> bool:
     """Whether an ``init_cfg`` loads a checkpoint."""
-    return config.get('type') in ('Pretrained', PretrainedInit)
+    kind = config.get('type')
+    return (WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind) is PretrainedInit
 
 
-def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]) -> None:
-    """Account for every key of the checkpoint of a pretrained ``init_cfg``.
+def separated(init_cfg: dict | list | None) -> tuple[list[dict], list[dict]]:
+    """The configs of an ``init_cfg`` that load a checkpoint, and the others.
+
+    Raises:
+        TypeError: it is no dict and no list of dicts.
+        ValueError: a part of the module shall be loaded on its own, by an ``override``.
+    """
+    configs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []
+    if not all(isinstance(config, dict) for config in configs):
+        raise TypeError(f'init_cfg must be a dict or a list of dicts, got {init_cfg!r}')
+    for config in configs:
+        override = config.get('override') or []
+        if any(map(is_pretrained, [override] if isinstance(override, dict) else override)):
+            raise ValueError(f'override must not load a checkpoint, got init_cfg {config}')
+    pretrained = [config for config in configs if is_pretrained(config)]
+    return pretrained, [config for config in configs if not is_pretrained(config)]
+
+
+def pretrained_weights(
+    module: nn.Module, config: dict, leftovers: re.Pattern[str]
+) -> dict[str, Tensor]:
+    """The state dict that a pretrained ``init_cfg`` brings, with every key accounted for.
+
+    mmengine would only log what does not match, and run what a file brings along.
 
     Args:
         module: What will be initialised.
@@ -35,25 +58,27 @@ def check_pretrained(module: nn.Module, config: dict, leftovers: re.Pattern[str]
         leftovers: Matches keys that the checkpoint may have and the module may not.
 
     Raises:
-        ValueError: naming keys that are missing, unexpected or of another shape; the checkpoint
-            cannot be read or wants to run code.
+        TypeError: ``config`` has unknown keys.
+        ValueError: naming keys that are missing, unexpected, of another shape or no weights; the
+            checkpoint cannot be read or wants to run code.
     """
-    name, prefix = config['checkpoint'], config.get('prefix')
-    checkpoint = _load(name)
-    found = _below(checkpoint.get('state_dict', checkpoint), prefix)
+    source = PretrainedInit(**{key: value for key, value in config.items() if key != 'type'})
+    name, prefix = str(source.checkpoint), source.prefix
+    found = _below(state_dict_of(load_weights_only(name), name), prefix)
     problems = misfit(module, found, leftovers)
     if problems:
         kind = type(module).__name__
         raise ValueError(f'checkpoint {name!r} with prefix {prefix!r} does not fit {kind}: {problems}')
+    return {key: value for key, value in found.items() if not leftovers.match(key)}
 
 
-def misfit(module: nn.Module, found: Mapping[str, Tensor], leftovers: re.Pattern[str]) -> str:
+def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
     """What is wrong with a checkpoint for a module; empty if every key is accounted for.
 
     Args:
         module: What will be initialised.
-        found: The checkpoint's tensors, by their keys in the module.
-        leftovers: As in :func:`check_pretrained`.
+        found: The checkpoint's values, by their keys in the module.
+        leftovers: As in :func:`pretrained_weights`.
     """
     expected = {key: x for key, x in module.state_dict().items() if key != TABLE_KEY}
     known = {*expected, TABLE_KEY}  # of fitted halting, with it or not
@@ -62,29 +87,28 @@ def misfit(module: nn.Module, found: Mapping[str, Tensor], leftovers: re.Pattern
     shapes = [
         f'{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}'
         for key, tensor in expected.items()
-        if key in found and found[key].shape != tensor.shape
+        if isinstance(found.get(key), Tensor) and found[key].shape != tensor.shape
     ]
-    problems = {'missing': missing, 'unexpected': unexpected, 'of another shape': shapes}
+    problems = {
+        'missing': missing,
+        'unexpected': unexpected,
+        'of another shape': shapes,
+        'no weights': flaws(found, {key: tensor.dtype for key, tensor in expected.items()}),
+    }
     listed = [f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k]
     return '; '.join([*_other_stem(found, expected), *listed])
 
 
-def _other_stem(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterator[str]:
+def _other_stem(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:
     """A sentence where one stem is for small images and the other is not."""
-    if STEM in found and STEM in expected:
-        theirs, ours = (STEM_NAMES.get(state[STEM].shape[-1]) for state in (found, expected))
+    stems = [state.get(STEM) for state in (found, expected)]
+    if all(isinstance(stem, Tensor) and stem.dim() for stem in stems):
+        theirs, ours = (STEM_NAMES.get(stem.shape[-1]) for stem in stems)
         if theirs and ours and theirs != ours:
             yield f'it has the {theirs}, the network the {ours}'
 
 
-def _load(name: str) -> Mapping[str, Any]:
-    if '://' not in name:
-        return load_checkpoint(Path(name).expanduser())
-    with openmmlab_weights_only(name):
-        return CheckpointLoader.load_checkpoint(name, map_location='cpu')
-
-
-def _below(state_dict: dict[str, Tensor], prefix: str | None) -> dict[str, Tensor]:
+def _below(state_dict: dict[str, Any], prefix: str | None) -> dict[str, Any]:
     prefix = f'{prefix.rstrip(".")}.' if prefix else ''
     plain = {re.sub(r'^module\.', '', key): tensor for key, tensor in state_dict.items()}
     return {key[len(prefix) :]: tensor for key, tensor in plain.items() if key.startswith(prefix)}

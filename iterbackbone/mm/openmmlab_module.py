@@ -6,11 +6,10 @@ import re
 from typing import Any
 
 from mmcv.cnn import build_norm_layer
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, update_init_info
 from torch import nn
 
-from .checkpoint_check import check_pretrained, is_pretrained, misfit
-from .weights_only_loading import openmmlab_weights_only
+from .checkpoint_check import misfit, pretrained_weights, separated
 
 
 def norm_layer_from_cfg(norm_cfg: dict) -> Any:
@@ -46,17 +45,22 @@ class OpenMMLabModule(BaseModule):
         """As in mmengine, with every key of a pretrained checkpoint accounted for.
 
         Raises:
-            ValueError: keys are missing, unexpected or of another shape; the checkpoint wants
-                to run code.
+            TypeError: ``init_cfg`` is no dict or list of dicts, or has unknown keys.
+            ValueError: keys are missing, unexpected, of another shape or no weights; the
+                checkpoint cannot be read or wants to run code.
         """
-        configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg or []
-        if not self.is_init:
-            for config in filter(is_pretrained, configs):
-                check_pretrained(self, config, self.expected_leftovers)
-        with openmmlab_weights_only(
-            str(self.init_cfg)
-        ):  # where that fails mmengine would load anything
+        whole = self.init_cfg
+        pretrained, others = separated(None if self.is_init else whole)
+        weights = [pretrained_weights(self, config, self.expected_leftovers) for config in pretrained]
+        self.init_cfg = others
+        try:
             super().init_weights()
+        finally:
+            self.init_cfg = whole
+        for config, state in zip(pretrained, weights, strict=True):
+            self.load_state_dict(state, strict=False)
+            if hasattr(self, '_params_init_info'):  # of a module around this one
+                update_init_info(self, f'PretrainedInit: load from {config["checkpoint"]}')
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         # mmengine only logs what does not match, and the run would go on with random weights.

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from ..core.validation import check_int_tuple, check_real
 from ..registry import HOOKS
-from .checkpoint_check import check_pretrained, is_pretrained
+from .checkpoint_check import is_pretrained, pretrained_weights
 from .unwrapping import unwrapped
-from .weights_only_loading import openmmlab_weights_only
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
 
@@ -110,9 +109,8 @@ def build_teacher(config: dict) -> nn.Module:
         ValueError: the checkpoint does not fit, cannot be read or wants to run code.
     """
     teacher = MODELS.build(config)
-    check_pretrained(teacher, teacher.init_cfg, CLASSIFIER)
-    with openmmlab_weights_only(str(teacher.init_cfg)):
-        teacher.init_weights()
+    weights = pretrained_weights(teacher, teacher.init_cfg, CLASSIFIER)
+    teacher.load_state_dict(weights, strict=False)
     teacher.eval()  # returns None in mmpretrain
     return teacher.requires_grad_(False)
 

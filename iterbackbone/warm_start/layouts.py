@@ -12,13 +12,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+from .safe_loading import state_dict_of
+from .weight_checks import flaws
 
 ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
 WRAPPERS = ('state_dict', 'model')
 NORM = ('weight', 'bias', 'running_mean', 'running_var')
 COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
 POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
+OWN = re.compile(r'(layer\d+|conv1|bn1)\.')  # what is the ResNet's
 STEMS = {7: 'imagenet', 3: 'cifar'}
 
 
@@ -58,9 +63,12 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
             average pooling in the downsample path (V1d), grouped convolutions (ResNeXt),
             wide bottlenecks, extra layers (SE), norms other than BatchNorm.
     """
-    state = _state_dict(checkpoint)
+    state = state_dict_of(checkpoint, 'of a ResNet', *WRAPPERS)
     prefix = _prefix(state)
-    tensors = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+    values = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+    _refuse_flaws(values)
+    state = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
     _refuse_variants(tensors)
     stages = _count(tensors, r'layer(\d+)\.0\.conv1\.weight', start=1)
     blocks = tuple(_count(tensors, rf'layer{s}\.(\d+)\.conv1\.weight') for s in range(1, stages + 1))
@@ -86,15 +94,7 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
     return found._replace(tensors=own, others=others)
 
 
-def _state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    for wrapper in WRAPPERS:
-        if isinstance(checkpoint.get(wrapper), Mapping):
-            checkpoint = checkpoint[wrapper]
-            break
-    return {key: value for key, value in checkpoint.items() if isinstance(value, Tensor)}
-
-
-def _prefix(state: Mapping[str, Tensor]) -> str:
+def _prefix(state: Mapping[str, Any]) -> str:
     prefixes = [key[: -len(ANCHOR)] for key in state if key == ANCHOR or key.endswith('.' + ANCHOR)]
     if len(prefixes) == 1:
         return prefixes[0]
@@ -107,6 +107,16 @@ def _prefix(state: Mapping[str, Tensor]) -> str:
         f'checkpoint must hold a ResNet: none of its {len(state)} keys is {ANCHOR!r}, with or '
         f'without a prefix; its first keys: {shown}'
     )
+
+
+def _refuse_flaws(values: Mapping[str, Any]) -> None:
+    own = [name for name in values if OWN.match(name)]
+    found = flaws(values, {n: torch.int64 if n.endswith(COUNTER) else torch.float32 for n in own})
+    if found:
+        raise ValueError(
+            f'checkpoint must hold a plain bottleneck ResNet; {len(found)} no weights: '
+            f'{", ".join(found[:4])}'
+        )
 
 
 def _refuse_variants(tensors: Mapping[str, Tensor]) -> None:
@@ -165,7 +175,7 @@ def _norm_shapes(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...
 
 def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
     missing = [n for n in expected if n not in tensors and not n.endswith(COUNTER)]
-    strange = [n for n in tensors if n not in expected and re.match(r'(layer\d+|conv1|bn1)\.', n)]
+    strange = [n for n in tensors if n not in expected and OWN.match(n)]
     shapes = [
         f'{name} {tuple(tensors[name].shape)} instead of {shape}'
         for name, shape in expected.items()

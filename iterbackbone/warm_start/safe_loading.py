@@ -2,91 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
-import torch
+from torch import serialization
 
-FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'  # torch.load reads it at every call
-DTYPES = ('bool', 'uint8', 'int32', 'int64', 'float16', 'float32', 'float64')
-
-
-class _LoggedScalars:
-    """Stands for mmengine's HistoryBuffer, whose numbers nobody asks for here."""
-
-
-def _nothing(*_: object) -> None:
-    """Stands for the ``getattr`` by which a HistoryBuffer names its own methods.
-
-    mmengine allows the real one, which reaches the attributes of whatever else is allowed.
-    """
-
-
-def _harmless_types() -> list[Any]:
-    """What checkpoints of mmengine's runner hold besides tensors, by the names in the file."""
-    array, scalar = np.zeros(0).__reduce__()[0], np.float64().__reduce__()[0]
-    allowed: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(name)) for name in DTYPES}]
-    for core in ('core', '_core'):  # numpy 1 and 2
-        allowed += [
-            (array, f'numpy.{core}.multiarray._reconstruct'),
-            (scalar, f'numpy.{core}.multiarray.scalar'),
-        ]
-    stand_ins = [
-        (_LoggedScalars, 'mmengine.logging.history_buffer.HistoryBuffer'),
-        (_nothing, 'builtins.getattr'),
-    ]
-    return allowed + stand_ins
-
-
-@contextmanager
-def _harmless_types_allowed() -> Iterator[None]:
-    """They, and nothing that this process may have allowed elsewhere.
-
-    Of two types allowed by one name torch takes either.
-    """
-    if not hasattr(torch.serialization, 'safe_globals'):  # before torch 2.5: more is refused
-        yield
-        return
-    others = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    try:
-        with torch.serialization.safe_globals(_harmless_types()):
-            yield
-    finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(others)
-
-
-@contextmanager
-def weights_only(name: str) -> Iterator[None]:
-    """Within, every ``torch.load`` of this process reads weights only, whatever it asks for.
-
-    mmengine and torch.hub ask for the opposite where the first attempt fails, or always.
-
-    Args:
-        name: Of the checkpoint, for the message.
-
-    Raises:
-        ValueError: the checkpoint wants to run code.
-    """
-    before = os.environ.get(FORCE)
-    os.environ[FORCE] = '1'
-    try:
-        with _harmless_types_allowed():
-            yield
-    except pickle.UnpicklingError as error:
-        raise ValueError(_refusal(name, error)) from None
-    finally:
-        if before is None:
-            del os.environ[FORCE]
-        else:
-            os.environ[FORCE] = before
+from . import weights_unpickler
 
 
 def load_checkpoint(path: Path) -> Mapping[str, Any]:
@@ -100,16 +25,63 @@ def load_checkpoint(path: Path) -> Mapping[str, Any]:
     """
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, got {path}')
+    with open(path, 'rb') as file:
+        return read_checkpoint(file, str(path))
+
+
+def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
+    """As :func:`load_checkpoint`, from an open file.
+
+    Args:
+        file: At its start.
+        name: For messages.
+    """
     try:
-        with weights_only(str(path)):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except ValueError:
-        raise
+        content = _content(file)
+    except pickle.UnpicklingError as error:
+        raise ValueError(_refusal(name, error)) from None
     except Exception as error:  # a broken file raises almost anything
-        raise ValueError(f'checkpoint {path} cannot be read ({error!r})') from error
+        raise ValueError(f'checkpoint {name} cannot be read ({error!r})') from error
     if not isinstance(content, Mapping):
-        raise ValueError(f'checkpoint must hold a dict, {path} holds a {type(content).__name__}')
+        raise ValueError(f'checkpoint must hold a dict, {name} holds a {type(content).__name__}')
     return content
+
+
+def state_dict_of(checkpoint: Mapping[str, Any], name: str, *wrappers: str) -> dict[str, Any]:
+    """The state dict of a checkpoint, which may be one itself.
+
+    Args:
+        checkpoint: By :func:`load_checkpoint`.
+        name: For messages.
+        wrappers: Keys that may hold it; ``'state_dict'`` by default.
+
+    Raises:
+        ValueError: it is no dict, or a key of it is no text.
+    """
+    wrapper = next((key for key in wrappers or ('state_dict',) if key in checkpoint), None)
+    state = checkpoint if wrapper is None else checkpoint[wrapper]
+    if not isinstance(state, Mapping):
+        raise ValueError(
+            f'checkpoint {name}: its {wrapper} must be a dict of tensors, got a {type(state).__name__}'
+        )
+    strange = next((key for key in state if not isinstance(key, str)), None)
+    if strange is not None:
+        raise ValueError(f'checkpoint {name}: its keys must be text, got {strange!r}')
+    return dict(state)
+
+
+def _content(file: BinaryIO) -> Any:
+    """What ``torch.load`` returns for this unpickler.
+
+    It takes no unpickler itself where ``TORCH_FORCE_WEIGHTS_ONLY_LOAD`` is set, and has another
+    loader, without one, for TorchScript. The types that its ``weights_only=True`` allows are one
+    list for all threads, which mmengine extends while it reads.
+    """
+    if serialization._is_zipfile(file):
+        with serialization._open_zipfile_reader(file) as archive:
+            return serialization._load(archive, 'cpu', weights_unpickler, encoding='utf-8')
+    memory = io.BytesIO(file.read())  # a file on disk could be unpacked as an archive
+    return serialization._legacy_load(memory, 'cpu', weights_unpickler, encoding='utf-8')
 
 
 def _refusal(name: str, error: pickle.UnpicklingError) -> str:

@@ -25,11 +25,12 @@ def state(net, prefix=''):
 )
 def test_torchvision(build, blocks):
     with torch.device('meta'):  # timm's bottleneck ResNets have the same names
-        net = build()
-    found = read_resnet(net.state_dict())
+        shapes = {key: value.shape for key, value in build().state_dict().items()}
+    zero = {True: torch.zeros((), dtype=torch.int64), False: torch.zeros(())}
+    found = read_resnet({k: zero[k.endswith('tracked')].expand(shape) for k, shape in shapes.items()})
     assert found.blocks == blocks
     assert found[1:7] == ('', ('fc.weight', 'fc.bias'), 'imagenet', 3, 64, 4)
-    assert len(found.tensors) + 2 == len(net.state_dict())
+    assert len(found.tensors) + 2 == len(shapes)
 
 
 def test_mmpretrain_resnet50():
@@ -113,3 +114,19 @@ def without(key):
 def test_what_is_no_resnet_is_refused(content, message):
     with pytest.raises(ValueError, match=message):
         read_resnet(content())
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ({'state_dict': [1, 2]}, 'its state_dict must be a dict of tensors, got a list'),
+        ({'model': {0: torch.zeros(1)}}, 'its keys must be text, got 0'),
+        ({'conv1.weight': 'text'}, r'1 no weights: conv1.weight \(a str\)'),
+        ({'bn1.running_var': -torch.ones(4)}, r'bn1.running_var \(negative\)'),
+        ({'conv1.weight': torch.ones(4, 3, 7, 7, dtype=torch.int8)}, r'\(int8 instead of float32\)'),
+        ({'bn1.bias': torch.full((4,), torch.nan)}, r'bn1.bias \(NaN or infinite in float32\)'),
+    ],
+)
+def test_what_is_no_weight_is_refused(content, message):
+    with pytest.raises(ValueError, match=message):
+        read_resnet({**state(narrow_resnet()), **content})

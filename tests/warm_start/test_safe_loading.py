@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from threading import Event
 
+import numpy as np
 import pytest
 import torch
-from mmengine.runner import checkpoint
 from support import train_tiny
 from support_resnets import RunsCode
+from torch import nn
 
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.mm.weights_only_loading import openmmlab_weights_only
-from iterbackbone.warm_start.safe_loading import FORCE, load_checkpoint, weights_only
+from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
 
 
 @pytest.fixture
@@ -42,25 +46,19 @@ def test_code_is_not_run(malicious, payload):
     assert payload.exists()  # it was no dud
 
 
-def test_a_newer_pickle_is_not_run_either(tmp_path, payload):
-    (tmp_path / 'a.pth').write_bytes(pickle.dumps(RunsCode(payload), protocol=4))
-    with pytest.raises(ValueError, match='cannot be read: it is no file of weights'):
+@pytest.mark.parametrize('protocol', range(6))
+def test_no_pickle_is_run(tmp_path, payload, protocol):
+    (tmp_path / 'a.pth').write_bytes(pickle.dumps(RunsCode(payload), protocol=protocol))
+    with pytest.raises(ValueError, match=r'is refused: .* would call (posix|nt)\.system'):
         load_checkpoint(tmp_path / 'a.pth')
     assert not payload.exists()
 
 
-def test_everything_within_reads_weights_only(malicious, payload):
-    with pytest.raises(ValueError, match='some name is refused'), weights_only('some name'):
-        torch.load(malicious, weights_only=False)
-    assert not payload.exists()
-    assert FORCE not in os.environ
-
-
-def test_the_environment_is_put_back(monkeypatch):
-    monkeypatch.setenv(FORCE, '0')
-    with weights_only('a'):
-        assert os.environ[FORCE] == '1'
-    assert os.environ[FORCE] == '0'
+def test_torchscript_is_not_run(tmp_path):
+    """torch.load hands such files to a loader that runs what they bring."""
+    torch.jit.script(nn.ReLU()).save(tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'a.pth is refused: .* would call __torch__'):
+        load_checkpoint(tmp_path / 'a.pth')
 
 
 class Attribute:
@@ -71,29 +69,62 @@ class Attribute:
 
 
 def test_attributes_are_not_handed_out(tmp_path):
+    """Not even where the process allows it, as mmengine does while it reads a checkpoint."""
     torch.save({'a': Attribute()}, tmp_path / 'a.pth')
-    assert load_checkpoint(tmp_path / 'a.pth') == {'a': None}
-
-
-def test_what_the_process_allows_elsewhere_is_not_allowed():
-    """Of two types by one name torch takes either."""
     with torch.serialization.safe_globals([getattr]):
-        allowed = set(torch.serialization.get_safe_globals())
-        with weights_only('a'):
-            assert getattr not in torch.serialization.get_safe_globals()
-        assert getattr in allowed
-        assert set(torch.serialization.get_safe_globals()) == allowed
+        assert torch.load(tmp_path / 'a.pth')['a'] is torch.Tensor.__init__  # it was no dud
+        assert load_checkpoint(tmp_path / 'a.pth')['a'] != torch.Tensor.__init__
 
 
-def test_mmengine_allows_nothing_more(tmp_path):
-    torch.save({'a': Attribute()}, tmp_path / 'a.pth')
-    allowed = []
-    with openmmlab_weights_only('a'):
-        allowed += checkpoint.get_torch_safe_globals()
-        content = checkpoint.CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
-    assert content == {'a': None}
-    assert allowed == []
-    assert getattr in checkpoint.get_torch_safe_globals()
+@pytest.mark.parametrize('name', ['collections OrderedDict', 'torch._utils _rebuild_tensor_v2'])
+def test_nothing_of_the_process_is_changed(tmp_path, name):
+    """BUILD with a second state sets attributes of whatever a name leads to."""
+    module, function = name.split()
+    build = f'c{module}\n{function}\n(N}}(X\x07\0\0\0harmfulK\x01utb.'.encode('latin1')
+    with zipfile.ZipFile(tmp_path / 'a.pth', 'w') as archive:
+        archive.writestr('a/data.pkl', b'\x80\x02' + build)
+        archive.writestr('a/version', '3')
+    with pytest.raises(ValueError, match=r'a.pth cannot be read'):
+        load_checkpoint(tmp_path / 'a.pth')
+    assert not hasattr(getattr(import_module(module), function), 'harmful')
+
+
+def test_a_process_that_forces_weights_only_reads_checkpoints_of_the_runner(tmp_path, monkeypatch):
+    torch.save({'state_dict': {'a': torch.ones(2)}, 'hub': np.float64(3)}, tmp_path / 'a.pth')
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    assert load_checkpoint(tmp_path / 'a.pth')['state_dict']['a'].tolist() == [1, 1]
+
+
+def test_threads_disturb_neither_each_other_nor_the_process(malicious, tmp_path, payload):
+    """Reading leaves no setting of the process changed, at no moment."""
+    weights = {'a': torch.randn(50, 50), 'b': torch.ones(3, dtype=torch.float16)}
+    torch.save({'state_dict': weights, 'hub': np.ones(3)}, tmp_path / 'good.pth')
+    seen, done = [], Event()
+
+    def settings():
+        return dict(os.environ), set(torch.serialization.get_safe_globals())
+
+    def watch():
+        while not done.is_set():
+            seen.append(settings())
+
+    def refused(_):
+        with pytest.raises(ValueError, match='is refused'):
+            load_checkpoint(malicious)
+
+    def read(_):
+        found = load_checkpoint(tmp_path / 'good.pth')['state_dict']
+        return all(torch.equal(found[key], weights[key]) for key in weights)
+
+    with torch.serialization.safe_globals([Attribute]), ThreadPoolExecutor(4) as pool:
+        expected = settings()
+        watching = pool.submit(watch)
+        results = [pool.submit(job, i) for i in range(30) for job in (read, refused)]
+        assert all(result.result() in (True, None) for result in results)
+        done.set()
+        watching.result()
+    assert seen.count(expected) == len(seen) > 0
+    assert not payload.exists()
 
 
 def test_a_checkpoint_of_the_runner_is_read(tmp_path):
@@ -122,3 +153,20 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r'a.pth cannot be read'):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (
+            {'state_dict': [torch.zeros(1)]},
+            r'a.pth: its state_dict must be a dict of tensors, got a list',
+        ),
+        ({'state_dict': 'a'}, r'a.pth: its state_dict must be a dict of tensors, got a str'),
+        ({'state_dict': {3: torch.zeros(1)}}, r'a.pth: its keys must be text, got 3'),
+        ({(1, 2): torch.zeros(1)}, r'a.pth: its keys must be text, got \(1, 2\)'),
+    ],
+)
+def test_what_is_no_state_dict_is_named(content, message):
+    with pytest.raises(ValueError, match=message):
+        state_dict_of(content, 'a.pth')
