@@ -12,8 +12,8 @@ from .trace import HaltingTrace
 
 
 @torch.no_grad()
-def trace_in_evaluation(module: AdaptiveModule, *inputs: Any) -> HaltingTrace:
-    """The trace that ``module`` would leave for ``inputs`` in evaluation mode.
+def trace_in_evaluation(module: AdaptiveModule, *args: Any, **kwargs: Any) -> HaltingTrace:
+    """The trace that ``module`` would leave for a call with these arguments in evaluation mode.
 
     Runs it without its forward hooks and without gradients. Modes, running statistics and the
     trace of the last call stay as they are. A budget counts, as in any evaluation.
@@ -25,7 +25,7 @@ def trace_in_evaluation(module: AdaptiveModule, *inputs: Any) -> HaltingTrace:
     try:
         with warnings.catch_warnings():  # what is not trained yet may still be
             warnings.simplefilter('ignore', UserWarning)
-            module.forward(*inputs)
+            module.forward(*args, **kwargs)
         return module.trace
     finally:
         module.train(modes[module])

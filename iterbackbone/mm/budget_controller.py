@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.adaptive import AdaptiveModule
 from ..core.macs import MacTable
 from .image_compute import table_of
-from .trace_collector import Call
+from .trace_collector import Call, trained_calls
 
 SMOOTHING = 5  # training steps over which the measured share is averaged
 GAP_SMOOTHING = 5  # rehearsals over which the gap to evaluation is averaged
@@ -54,9 +54,14 @@ class BudgetController:
     def observe(self, calls: list[Call], rehearsed: list[Call]) -> None:
         """Take in the calls of one training step and, if there were any, their rehearsals.
 
+        Only trained calls count: a teacher or a momentum copy is not what is steered.
+
         Raises:
             ValueError: the target is out of the network's reach.
         """
+        calls = trained_calls(calls)
+        if not calls:
+            return
         executed, lowest, full = (sum(part) for part in zip(*map(_macs, calls), strict=True))
         if not lowest / full < self.target:
             raise ValueError(

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch.utils.hooks import RemovableHandle
 
 from ..core.adaptive import AdaptiveModule
 from ..core.rehearsal import trace_in_evaluation
-from .trace_collector import Call
+from .trace_collector import Call, is_trainable
 
 EVERY = 20  # training steps; a rehearsal costs about a third of a step
 
 
 class Rehearsal:
-    """Listens to ``modules``; in every :data:`EVERY`-th training step it runs each call again.
+    """Listens to ``modules``; where it is due it runs each of their trained calls again.
 
     Evaluation takes BatchNorm's running statistics, so that the same images halt a little earlier
     or later than in training.
 
     Attributes:
-        calls: Of this step, as evaluation would have run them; empty in most steps.
+        due: Whether to rehearse now; set it from the training step, which checkpoints hold.
+        calls: Of this forward pass, as evaluation would have run them.
     """
 
     def __init__(self, modules: list[AdaptiveModule]) -> None:
+        self.due = False
         self.calls: list[Call] = []
-        self._step = 0
         self._handles: list[RemovableHandle] = [
-            module.register_forward_hook(self._rehearse) for module in modules
+            module.register_forward_hook(self._rehearse, with_kwargs=True) for module in modules
         ]
-
-    def next_step(self) -> None:
-        """Begin a training step."""
-        self._step += 1
-        self.calls.clear()
 
     def detach(self) -> None:
         """Stop listening."""
@@ -41,6 +38,8 @@ class Rehearsal:
             handle.remove()
         self.calls.clear()
 
-    def _rehearse(self, module: AdaptiveModule, inputs: tuple, _: Any) -> None:
-        if module.training and self._step % EVERY == 0:
-            self.calls.append(Call(module, trace_in_evaluation(module, *inputs), None))
+    def _rehearse(self, module: AdaptiveModule, args: tuple, kwargs: dict, _: Any) -> None:
+        if self.due and torch.is_grad_enabled() and is_trainable(module):
+            same = not module.training  # the call itself was as in evaluation
+            trace = module.trace if same else trace_in_evaluation(module, *args, **kwargs)
+            self.calls.append(Call(module, trace, None))

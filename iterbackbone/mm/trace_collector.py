@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
@@ -18,11 +19,23 @@ class Call(NamedTuple):
         module: What was called.
         trace: Its iterations and costs.
         owners: (rows,) index of each row's image in the batch; None where row i is image i.
+        with_gradient: Whether gradients were recorded; teachers are called without.
     """
 
     module: AdaptiveModule
     trace: HaltingTrace
     owners: Tensor | None
+    with_gradient: bool = True
+
+
+def is_trainable(module: nn.Module) -> bool:
+    """Whether any parameter takes gradients: momentum copies and frozen teachers have none."""
+    return any(p.requires_grad for p in module.parameters())
+
+
+def trained_calls(calls: list[Call]) -> list[Call]:
+    """Those of trainable modules with gradients: what the loss can change."""
+    return [call for call in calls if call.with_gradient and is_trainable(call.module)]
 
 
 class TraceCollector:
@@ -76,4 +89,4 @@ class TraceCollector:
         owners = None
         if isinstance(module, IterativeResLayer) and self._rois is not None:
             owners = self._rois[:, 0].long()
-        self.calls.append(Call(module, module.trace, owners))
+        self.calls.append(Call(module, module.trace, owners, torch.is_grad_enabled()))

@@ -8,15 +8,15 @@ import pytest
 import torch
 from core.networks import varied
 from mmengine.optim import OptimWrapperDict
-from support import train_tiny
+from support import TinyClassifier, TinyImages, train_tiny
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.budget_controller import GAP_SMOOTHING, RATE, SMOOTHING, BudgetController
-from iterbackbone.mm.ponder_hook import learning_rate_share
 from iterbackbone.mm.rehearsal import EVERY, Rehearsal
 from iterbackbone.mm.trace_collector import Call
+from iterbackbone.mm.training.ponder_training import learning_rate_share
 
 STEPS = 600
 
@@ -119,12 +119,12 @@ def test_evaluation_meets_the_target_where_its_statistics_differ():
         norm.running_mean.add_(0.3)
     rehearsal, controller = Rehearsal([module]), BudgetController(0.6)
     module.train()
-    with torch.no_grad():
-        for _ in range(800):
-            rehearsal.next_step()
-            module(images)
-            controller.observe([Call(module, module.trace, None)], rehearsal.calls)
-            controller.steer([module])
+    for step in range(800):
+        rehearsal.due = (step + 1) % EVERY == 0
+        rehearsal.calls.clear()
+        module(images)
+        controller.observe([Call(module, module.trace, None)], rehearsal.calls)
+        controller.steer([module])
     rehearsal.detach()
     module.eval()(images)
     share = BudgetController(0.6)
@@ -199,6 +199,22 @@ def test_a_resumed_run_goes_on_with_the_share_it_had(tmp_path):
     resumed, _ = train_tiny(tmp_path / 'resumed', PonderCostHook(**hook), **options)
     first = resumed[0]['scalars']['train/macs_share']
     assert 0.25 < first <= 0.25 + 0.75 / SMOOTHING + 1e-6
+
+
+def test_a_resumed_run_is_bit_by_bit_the_uninterrupted_one(tmp_path, monkeypatch):
+    """Rehearsals at training steps 3, 6, ...: one counted anew from the resumed step would differ."""
+    monkeypatch.setattr('iterbackbone.mm.training.ponder_training.EVERY', 3)
+    model = TinyClassifier()
+    varied(model.backbone.train(), TinyImages(8).images)
+    options = dict(max_iters=12, lr=0.01)
+    whole, one = train_tiny(tmp_path / 'whole', PonderCostHook(target=0.8), model=model, **options)
+    options.update(resume=True, load_from=str(tmp_path / 'whole' / 'iter_4.pth'))
+    resumed, other = train_tiny(tmp_path / 'resumed', PonderCostHook(target=0.8), **options)
+    assert one.message_hub.get_info('budget_controller')['gap'] != 0
+    shares = [[step['scalars']['train/macs_share'] for step in steps] for steps in (whole[4:], resumed)]
+    assert shares[0] == shares[1]
+    state = other.model.state_dict()
+    assert all(torch.equal(x, state[key]) for key, x in one.model.state_dict().items())
 
 
 @pytest.mark.parametrize('target', [0.0, 1.0, -0.5, float('nan'), '0.5'])

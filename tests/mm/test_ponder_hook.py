@@ -8,8 +8,9 @@ from support import train_tiny
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.mm.ponder_hook import ponder_cost, ramp_factor
+from iterbackbone.mm.ponder_hook import ponder_cost
 from iterbackbone.mm.trace_collector import Call
+from iterbackbone.mm.training.ponder_schedule import ramp_factor
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
 
@@ -61,6 +62,26 @@ def test_a_resumed_run_takes_the_schedule_up_where_it_was(tmp_path):
     weights = [step['scalars']['train/ponder_weight'] for step in whole]
     assert weights == [0, 0, 0, 0.125, 0.25, 0.375, 0.5, 0.5]
     assert [step['scalars']['train/ponder_weight'] for step in resumed] == weights[4:]
+
+
+def test_a_run_that_goes_on_for_longer_keeps_the_schedule_it_began_with(tmp_path):
+    """As shares of 16 or 24 steps the warm-up and the ramp would begin again."""
+    hook = dict(weight=0.5, halting_warmup=0.25, ramp=0.5)
+    train_tiny(tmp_path / 'eight', PonderCostHook(**hook), max_iters=8)
+    for name, before, steps in (('sixteen', 'eight/iter_4', 16), ('more', 'sixteen/iter_8', 24)):
+        options = dict(max_iters=steps, resume=True, load_from=str(tmp_path / f'{before}.pth'))
+        resumed, _ = train_tiny(tmp_path / name, PonderCostHook(**hook), **options)
+        assert not any(any(step['held']) for step in resumed)
+        weights = [step['scalars']['train/ponder_weight'] for step in resumed]
+        assert weights == {'sixteen': [0.25, 0.375] + [0.5] * 10, 'more': [0.5] * 16}[name]
+
+
+def test_a_run_that_only_takes_the_weights_begins_its_own_schedule(tmp_path):
+    hook = dict(weight=0.5, halting_warmup=0.5)
+    train_tiny(tmp_path / 'first', PonderCostHook(**hook), max_iters=4)
+    options = dict(max_iters=8, load_from=str(tmp_path / 'first' / 'iter_4.pth'))
+    steps, _ = train_tiny(tmp_path / 'second', PonderCostHook(**hook), **options)
+    assert [step['scalars']['train/ponder_weight'] for step in steps] == [0] * 4 + [0.5] * 4
 
 
 def test_the_trace_is_gone_once_the_loss_is_made(tmp_path):

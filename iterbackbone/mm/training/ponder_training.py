@@ -1,0 +1,114 @@
+"""What PonderCostHook watches and steers from a training's first step to its last."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
+
+from ...core.adaptive import AdaptiveModule
+from ..budget_controller import BudgetController
+from ..rehearsal import EVERY, Rehearsal
+from ..trace_collector import Call, TraceCollector, is_trainable, trained_calls
+from ..train_scalars import TrainScalars
+from ..unwrapping import unwrapped
+
+CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
+
+
+class PonderTraining:
+    """Listens to the model's iterative modules until :meth:`detach`.
+
+    Args:
+        runner: Of the training.
+        target: See :class:`~iterbackbone.mm.ponder_hook.PonderCostHook`.
+
+    Attributes:
+        scalars: The training scalars.
+
+    Raises:
+        ValueError: the model has no iterative module.
+    """
+
+    def __init__(self, runner: Runner, target: float | None) -> None:
+        model = unwrapped(runner.model)
+        self.scalars = TrainScalars.for_runner(runner, model)
+        self._collector = TraceCollector(model)
+        self._modules = self._collector.modules
+        self._rehearsal = Rehearsal(self._modules)
+        self._calls: list[Call] = []  # of this training step, without their graphs
+        self._rehearsed: list[Call] = []
+        self._controller = None if target is None else BudgetController(target)
+        saved = runner.message_hub.runtime_info.get(CONTROLLER) if runner.iter else None
+        if self._controller is not None and saved is not None:
+            self._controller.load_state_dict(saved)
+        if not any(map(is_trainable, self._modules)):
+            message = 'no iterative module takes gradients: none has a ponder cost or is steered'
+            print_log(message, logger='current', level=logging.WARNING)
+
+    def begin_step(self, step: int, held: bool) -> None:
+        """Prepare training step ``step``, from 0, with halting units that are ``held`` or not.
+
+        Those of teachers are not: what they tell the student is their own.
+        """
+        trained = self._trained_modules()
+        for module in self._modules:
+            module.hold_halting(held and module in trained)
+        self.scalars.held = held
+        self._rehearsal.due = self._controller is not None and (step + 1) % EVERY == 0
+        self._calls.clear()
+        self._rehearsed.clear()
+
+    def begin_forward(self) -> None:
+        """Forget calls that belong to no loss."""
+        self._collector.reset()
+        self._rehearsal.calls.clear()
+
+    def take_calls(self) -> list[Call]:
+        """The calls of the forward pass that ends here, with their graphs."""
+        calls = self._collector.calls.copy()
+        for call in calls:
+            trace = replace(call.trace, ponder_cost=call.trace.ponder_cost.detach())
+            self._calls.append(call._replace(trace=trace))
+        self._rehearsed += self._rehearsal.calls
+        self.begin_forward()
+        return calls
+
+    def end_step(self, runner: Runner) -> None:
+        """Take in the step's calls and steer the halting units to the target."""
+        self.scalars.observe(self._calls)
+        if self._controller is None:
+            return
+        self._controller.observe(self._calls, self._rehearsed)
+        if not self.scalars.held:
+            lr_share = learning_rate_share(runner.optim_wrapper)
+            self._controller.steer(self._trained_modules(), lr_share)
+        hub = runner.message_hub
+        hub.update_info(CONTROLLER, self._controller.state_dict())
+        if (share := self._controller.expected()) is not None:
+            hub.update_scalar('train/macs_share', share)
+
+    def detach(self) -> None:
+        """Stop listening."""
+        self._collector.detach()
+        self._rehearsal.detach()
+
+    def _trained_modules(self) -> list[AdaptiveModule]:
+        """Those that take gradients, without those that the last step called for labels only.
+
+        One that was not called counts, so that ranks agree.
+        """
+        with_gradient = {call.module for call in trained_calls(self._calls)}
+        teachers = {call.module for call in self._calls} - with_gradient
+        return [m for m in self._modules if is_trainable(m) and m not in teachers]
+
+
+def learning_rate_share(optim_wrapper: OptimWrapper | OptimWrapperDict) -> float:
+    """The first parameters' learning rate over the one its schedulers started from."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        optim_wrapper = next(iter(optim_wrapper.values()))
+    group = optim_wrapper.param_groups[0]
+    return group['lr'] / group['initial_lr'] if group.get('initial_lr') else 1.0
