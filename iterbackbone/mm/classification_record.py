@@ -58,18 +58,18 @@ def identity_fields(sample: Any, image: np.ndarray | None) -> dict[str, Any]:
     return {'img_id': f'{file.parent.name}/{file.stem}'}
 
 
-def picture(sample: Any, dataset: Any) -> np.ndarray | None:
+def picture(sample: Any, dataset: Any, index: Any) -> np.ndarray | None:
     """The image of a data set that holds arrays instead of files, such as CIFAR's archives.
 
     Args:
-        sample: Of the image; its ``sample_idx`` is the data set's.
-        dataset: mmengine's ``BaseDataset``, or another that has no such images.
+        sample: Of the image.
+        dataset: mmengine's ``BaseDataset``, a wrapper of it, or another that has no such images.
+        index: Place of the image in ``dataset``; None where it is unknown.
 
     Returns:
         (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them, or (H, W);
         None where the image is a file.
     """
-    index = sample.metainfo.get('sample_idx')
-    if index is None or sample.metainfo.get('img_path') or not hasattr(dataset, 'get_data_info'):
+    if sample.metainfo.get('img_path') or not hasattr(dataset, 'get_data_info'):
         return None
-    return dataset.get_data_info(index).get('img')
+    return dataset.get_data_info(index).get('img') if isinstance(index, int) else None

@@ -34,7 +34,7 @@ def evaluation_meta(
         task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
             are of no known kind.
         metrics: The evaluator's score.
-        weights: Which ones were evaluated: checkpoint (None in training), epoch, iter.
+        weights: See :class:`~iterbackbone.mm.evaluated_weights.EvaluatedWeights`.
     """
     model = unwrapped(runner.model)
     return {
@@ -51,7 +51,7 @@ def evaluation_meta(
         'dataset': {
             'type': type(dataset).__name__,
             'ann_file': getattr(dataset, 'ann_file', None),
-            'num_images': len(dataset),
+            'num_images': _num_images(dataset),
         },
         'score': {key: _plain(value) for key, value in (metrics or {}).items()},
     }
@@ -61,6 +61,11 @@ def _plain(value: Any) -> Any:
     """A metric as JSON knows it: some are arrays, lists or tables."""
     value = value.tolist() if hasattr(value, 'tolist') else value
     return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
+
+
+def _num_images(dataset: Any) -> int:
+    """Frames where the dataset counts videos, as mmdet's do."""
+    return getattr(dataset, 'num_all_imgs', len(dataset))
 
 
 def class_names(dataset: Any) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
+from .evaluated_weights import EvaluatedWeights
 from .evaluation_folder import EvaluationFolder
 from .evaluation_meta import evaluation_meta
 from .image_compute import image_compute
 from .sample_record import sample_record
+from .sampled_indices import SampledIndices
 from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
 
@@ -25,35 +27,33 @@ class IterationLogHook(Hook):
     ``records.jsonl`` holds one line an image (its fields:
     :class:`~iterbackbone.stats.records.IterationRecord`), ``predictions.jsonl`` true and
     predicted boxes or the files of label maps and pictures, ``meta.json`` the model, its parameters
-    and MACs, the data and the score. All appear when the evaluation is complete; until then,
-    and after a kill, there are only ``.part`` files. Ranks must share ``work_dir``.
+    and MACs, the data and the score. The folder's name ends in ``.part`` until the evaluation
+    is complete, and after a kill. Ranks must share ``work_dir``.
 
     ``n`` is the epoch or training step of the weights, 0 where a tested checkpoint does not
-    say. Evaluate with batch size 1 for iterations that do not depend on padding.
+    say; a second evaluation of that name gets ``_2``. Evaluate with batch size 1 for
+    iterations that do not depend on padding.
     """
 
     def __init__(self) -> None:
         self._collector: TraceCollector | None = None
         self._folder: EvaluationFolder | None = None
         self._task: str | None = None
-        self._trained: dict[str, int] = {'epoch': 0, 'iter': 0}
-        self._weights: dict[str, Any] = {}
+        self._weights = EvaluatedWeights()
+        self._described: dict[str, Any] = {}
+        self._indices = SampledIndices(())
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember how long the weights were trained."""
-        meta = checkpoint.get('meta')
-        said = meta if isinstance(meta, dict) else {}
-        counts = {k: said.get(k) for k in ('epoch', 'iter')}
-        # They name a folder, and a checkpoint may come from anywhere.
-        self._trained = {k: n if isinstance(n, int) else 0 for k, n in counts.items()}
+        """Remember which weights are evaluated."""
+        self._weights.note_loading(runner, checkpoint)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Open the folder."""
-        self._begin(runner, 'val')
+        self._begin(runner, 'val', runner.val_dataloader)
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Open the folder."""
-        self._begin(runner, 'test')
+        self._begin(runner, 'test', runner.test_dataloader)
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Start collecting."""
@@ -66,13 +66,13 @@ class IterationLogHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write the batch's lines."""
-        self._write(runner, runner.val_dataloader, outputs)
+        self._write(runner, runner.val_dataloader, batch_idx, outputs)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write the batch's lines."""
-        self._write(runner, runner.test_dataloader, outputs)
+        self._write(runner, runner.test_dataloader, batch_idx, outputs)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Merge the ranks' parts."""
@@ -82,39 +82,41 @@ class IterationLogHook(Hook):
         """Merge the ranks' parts."""
         self._finish(runner, runner.test_dataloader, metrics)
 
-    def _begin(self, runner: Runner, mode: str) -> None:
+    def _begin(self, runner: Runner, mode: str, dataloader: Any) -> None:
         if self._collector is not None:  # an earlier evaluation of this process broke off
             self._collector.detach()
-        self._collector = TraceCollector(unwrapped(runner.model))
-        trained = {'epoch': runner.epoch, 'iter': runner.iter} if runner.iter else self._trained
-        self._weights = {
-            'checkpoint': runner.cfg.get('load_from') if mode == 'test' else None,
-            **trained,
-        }
+        self._collector, self._task = TraceCollector(unwrapped(runner.model)), None
+        self._described = self._weights.describe(runner)
+        self._indices = SampledIndices.of(dataloader)
         # Loops that count train_iters only leave the epoch at 0.
-        unit = 'iter' if trained['iter'] and not trained['epoch'] else 'epoch'
-        name = f'{mode}_{unit}_{trained[unit]}'
+        unit = 'iter' if self._described['iter'] and not self._described['epoch'] else 'epoch'
+        name = f'{mode}_{unit}_{self._described[unit]}'
         self._folder = EvaluationFolder(Path(runner.log_dir, 'iterations', name))
 
-    def _write(self, runner: Runner, dataloader: Any, outputs: Any) -> None:
+    def _write(self, runner: Runner, dataloader: Any, batch_idx: int, outputs: Any) -> None:
         assert self._collector is not None
         assert self._folder is not None
         model = unwrapped(runner.model)
         images = image_compute(self._collector, len(outputs))
-        for sample, compute in zip(outputs, images, strict=True):
-            found = sample_record(sample, dataloader.dataset, model)
+        indices = self._indices.batch(batch_idx, len(outputs))
+        for sample, compute, index in zip(outputs, images, indices, strict=True):
+            found = sample_record(sample, dataloader.dataset, model, index)
             self._task = found.task or self._task
-            self._folder.write({**found.record, **compute}, found.prediction, found.pngs)
+            self._folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
 
     def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
         assert self._collector is not None
         assert self._folder is not None
         dataset = dataloader.dataset
-        meta = evaluation_meta(runner, dataset, self._collector, self._task, metrics, self._weights)
+        meta = evaluation_meta(runner, dataset, self._collector, self._task, metrics, self._described)
         self._collector.detach()
         self._collector = None
-        self._folder.publish(len(dataset), meta)
+        lines, images = self._folder.publish(meta), meta['dataset']['num_images']
         if is_main_process():
+            if lines != images:
+                runner.logger.warning(
+                    f'{self._folder.path} has {lines} lines, the data set {images} images'
+                )
             self._show(runner)
 
     def _show(self, runner: Runner) -> None:
@@ -128,7 +130,7 @@ class IterationLogHook(Hook):
             runner.logger.warning(f'the iteration log {self._folder.path} has no summary: {error!r}')
             return
         runner.logger.info(summary.line)
-        mode, _, step = self._folder.path.name.split('_')
+        mode, _, step, *_ = self._folder.path.name.split('_')
         scalars = {f'{mode}/{name}': value for name, value in summary.scalars.items()}
         runner.visualizer.add_scalars(scalars, step=int(step))
         if summary.picture is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ NAME_LENGTH = 100  # characters of an image's name that go into a file's
 
 
 class PngFiles:
-    """Writes ``FOLDER/NAME.png``, as ``.part`` until published; ``FOLDERS`` says which folder.
+    """Writes ``FOLDER/NAME.png``; ``FOLDERS`` says which folder.
 
     Args:
         path: The evaluation's folder.
@@ -26,11 +26,11 @@ class PngFiles:
         self._path = path
         self._written: list[tuple[int, Path]] = []
 
-    def write(self, index: int, name: object, images: Mapping[str, np.ndarray]) -> dict[str, str]:
+    def write(self, number: int, name: object, images: Mapping[str, np.ndarray]) -> dict[str, str]:
         """Write one image's files.
 
         Args:
-            index: Of the image in the dataset. It makes the file's name unique.
+            number: Makes the file's name unique.
             name: Of the image; what is unsafe in a file's name is replaced.
             images: By the keys of ``FOLDERS``: (H, W) class indices or grey, uint8 or uint16, or
                 (H, W, 3) uint8 of red, green and blue.
@@ -41,24 +41,18 @@ class PngFiles:
         safe = re.sub(r'[^A-Za-z0-9._-]+', '_', '' if name is None else f'_{name}')[:NAME_LENGTH]
         paths = {}
         for key, image in images.items():
-            paths[key] = f'{FOLDERS[key]}/{index:06d}{safe}.png'
+            paths[key] = f'{FOLDERS[key]}/{number:06d}{safe}.png'
             target = self._path / paths[key]
             target.parent.mkdir(exist_ok=True)
             # OpenCV's order is blue, green, red.
             pixels = image[..., ::-1] if image.ndim == 3 else image
-            with named_errors(_part(target)):
-                _part(target).write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
-            self._written.append((index, target))
+            with named_errors(target):
+                target.write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
+            self._written.append((number, target))
         return paths
 
-    def publish(self, num_images: int) -> None:
-        """Give the files their names; drop those of images that a sampler repeated."""
-        for index, target in self._written:
-            if index < num_images:
-                _part(target).replace(target)
-            else:
-                _part(target).unlink()
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(target.name + '.part')
+    def keep(self, numbers: Set[int]) -> None:
+        """Remove the files of all other images."""
+        for number, path in self._written:
+            if number not in numbers:
+                path.unlink()

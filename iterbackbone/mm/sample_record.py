@@ -11,6 +11,7 @@ from torch import nn
 from .classification_record import class_fields, identity_fields, is_classification, picture
 from .detection_record import annotations_are_resized, is_detection, object_fields, prediction_fields
 from .evaluation_meta import class_names
+from .sampled_indices import Index
 from .segmentation_record import is_segmentation, label_map_fields, label_maps
 
 
@@ -30,17 +31,20 @@ class SampleRecord(NamedTuple):
     pngs: dict[str, np.ndarray]
 
 
-def sample_record(sample: Any, dataset: Any, model: nn.Module) -> SampleRecord:
+def sample_record(
+    sample: Any, dataset: Any, model: nn.Module, index: Index | None = None
+) -> SampleRecord:
     """Describe a data sample behind the model's prediction.
 
     Args:
         sample: Of mmdet, mmseg or mmpretrain.
         dataset: That it comes from.
         model: That predicted, unwrapped.
+        index: Place in the data set, None where it is unknown.
     """
     task, classes = None, class_names(dataset)
     resized = annotations_are_resized(dataset)
-    record = _identity(sample)
+    record = _identity(sample, index)
     found: dict[str, Any] = {}
     pngs: dict[str, np.ndarray] = {}
     if is_segmentation(sample):
@@ -51,18 +55,18 @@ def sample_record(sample: Any, dataset: Any, model: nn.Module) -> SampleRecord:
     if is_detection(sample):
         task, found = 'detection', prediction_fields(sample, resized)
     if is_classification(sample, model):
-        task, image = 'classification', picture(sample, dataset)
+        task, image = 'classification', picture(sample, dataset, index)
         pngs = {} if image is None else {'picture': image}
         record |= class_fields(sample, classes) | identity_fields(sample, image)
     prediction = {key: record[key] for key in ('img_id', 'img_path')}
     return SampleRecord(task, record, {**prediction, **found}, pngs)
 
 
-def _identity(sample: Any) -> dict[str, Any]:
+def _identity(sample: Any, index: Index | None) -> dict[str, Any]:
     info = sample.metainfo
     height, width = info.get('ori_shape', (None, None))
     path = info.get('img_path')
     # mmseg and mmpretrain number no images: the file's name then, without its suffix, or, of an
-    # image that is no file, its place in the data set.
-    name = Path(path).stem if path else info.get('sample_idx')
+    # image that is no file, its place in the data set: `sample_idx` is that in a wrapped one.
+    name = Path(path).stem if path else index
     return {'img_id': info.get('img_id', name), 'img_path': path, 'height': height, 'width': width}

@@ -76,7 +76,9 @@ def test_ranks_of_unequal_depth_train_the_same_weights(trained):
 def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path):
     checkpoint = tmp_path / 'varied.pth'
     spread_iterations(trained / 'epoch_2.pth', checkpoint)
-    run(over_ranks('test', checkpoint, '--work-dir', tmp_path / 'ranks', options=OPTIONS), **env)
+    # Each rank's images in a random order: the log has the data set's.
+    options = [*OPTIONS, 'test_dataloader.sampler.shuffle=True']
+    run(over_ranks('test', checkpoint, '--work-dir', tmp_path / 'ranks', options=options), **env)
     alone = ('--work-dir', tmp_path / 'alone')
     run(command('mmdet', 'test', SHAPES, checkpoint, *alone, options=OPTIONS), **env)
     ranks, one = (read_log(log_folder(tmp_path / name)) for name in ('ranks', 'alone'))

@@ -41,31 +41,40 @@ def test_whole_file(tmp_path):
     assert path.read_text() == 'good'
 
 
+class Full(io.FileIO):
+    """As a file of a full disk: the error does not know its name."""
+
+    def write(self, content):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+
 @pytest.mark.parametrize('name', ['records.jsonl', 'predictions.jsonl'])
-def test_while_an_image_is_logged(tmp_path, name):
-    evaluated(tmp_path, 1).publish(1, {})
-    with full(tmp_path / f'{name}.0.part'):
-        evaluated(tmp_path, 2)
-    assert json.loads((tmp_path / name).read_text()) == {'img_id': 1}
-    assert (tmp_path / 'meta.json').exists()
+def test_while_an_image_is_logged(tmp_path, monkeypatch, name):
+    opened = lambda path, *_, **__: (Full if path.name.startswith(name) else io.FileIO)(path, 'w')  # noqa: E731
+    monkeypatch.setattr('builtins.open', opened)
+    with pytest.raises(OSError, match=rf"No space left on device: '.*{name}\.0\.part'"):
+        evaluated(tmp_path / 'log', 2)
+    assert [p.name for p in tmp_path.iterdir()] == ['log.part']
 
 
 @pytest.mark.parametrize('name', FILES)
 def test_while_the_log_is_completed(tmp_path, name):
-    """All three files of the earlier evaluation stay, and the new one's parts."""
-    evaluated(tmp_path, 1).publish(1, {'epoch': 1})
-    folder = evaluated(tmp_path, 2)
-    with full(tmp_path / f'{name}.part'):
-        folder.publish(1, {'epoch': 2})
-    parts = ['predictions.jsonl.0.part', 'records.jsonl.0.part']
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FILES + parts)
-    assert json.loads((tmp_path / 'meta.json').read_text()) == {'epoch': 1}
+    """The earlier evaluation stays, and the new one's parts."""
+    evaluated(tmp_path / 'log', 1).publish({'epoch': 1})
+    folder = evaluated(tmp_path / 'log', 2)
+    with full(folder.path / f'{name}.part'):
+        folder.publish({'epoch': 2})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['log', 'log.part']
+    assert {'predictions.jsonl.0.part', 'records.jsonl.0.part'} <= {
+        p.name for p in folder.path.iterdir()
+    }
+    assert json.loads((tmp_path / 'log/meta.json').read_text()) == {'epoch': 1}
     for lines in ('records.jsonl', 'predictions.jsonl'):
-        assert json.loads((tmp_path / lines).read_text()) == {'img_id': 1}
+        assert json.loads((tmp_path / 'log' / lines).read_text()) == {'img_id': 1}
 
 
 def test_while_a_label_map_is_written(tmp_path):
-    with full(tmp_path / 'predictions/000000_a.png.part'):
+    with full(tmp_path / 'predictions/000000_a.png'):
         PngFiles(tmp_path).write(0, 'a', {'predicted_map': np.zeros((2, 3), np.uint8)})
 
 
@@ -78,8 +87,8 @@ class NearlyFull(io.FileIO):
 
 def test_a_line_that_is_taken_in_parts_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr('builtins.open', lambda path, *_, **__: NearlyFull(path, 'w'))
-    folder = evaluated(tmp_path, 'a name of more than ten letters')
+    folder = evaluated(tmp_path / 'log', 'a name of more than ten letters')
     monkeypatch.undo()
-    folder.publish(1, {})
-    line = json.loads((tmp_path / 'records.jsonl').read_text())
+    folder.publish({})
+    line = json.loads((tmp_path / 'log/records.jsonl').read_text())
     assert line == {'img_id': 'a name of more than ten letters'}

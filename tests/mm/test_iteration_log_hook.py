@@ -126,7 +126,7 @@ def test_meta(trained, folder):
     }
 
 
-def test_an_interrupted_evaluation_leaves_only_parts(trained, monkeypatch):
+def test_an_interrupted_evaluation_leaves_a_part(trained, monkeypatch):
     runner = trained
     done = []
 
@@ -139,9 +139,10 @@ def test_an_interrupted_evaluation_leaves_only_parts(trained, monkeypatch):
     monkeypatch.setattr(runner, '_log_dir', str(Path(runner.work_dir, 'interrupted')))
     with pytest.raises(KeyboardInterrupt):
         runner.val()
-    left = list(Path(runner.log_dir, 'iterations').rglob('*.*'))
-    assert left
-    assert all(path.suffix == '.part' for path in left)
+    (left,) = Path(runner.log_dir, 'iterations').iterdir()
+    assert left.name == 'val_epoch_1.part'
+    assert len(list(left.iterdir())) == 2
+    assert all(path.suffix == '.part' for path in left.iterdir())
 
 
 def test_iterations_in_metainfo_without_a_runner(trained, folder):

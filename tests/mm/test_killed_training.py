@@ -45,7 +45,8 @@ def check(work_dir, whole):
     """
     expected = weights(whole)
     assert all(torch.equal(x, expected[key]) for key, x in weights(work_dir).items())
-    complete = sorted(work_dir.glob('*/iterations/*/meta.json'))
+    found = sorted(work_dir.glob('*/iterations/*/meta.json'))
+    complete = [path for path in found if path.parent.suffix != '.part']
     for path in complete:
         lines, problems = read_records(path.with_name('records.jsonl'))
         assert [*problems, *missing_and_repeated(path, read_meta(path), lines)] == []

@@ -163,7 +163,7 @@ def test_a_test_without_annotations(shapes_root, tmp_path):
     assert meta['task'] == 'segmentation'
 
 
-def test_an_interrupted_evaluation_leaves_only_parts(whole, monkeypatch):
+def test_an_interrupted_evaluation_leaves_a_part(whole, monkeypatch):
     runner, _ = whole
     done = []
 
@@ -176,6 +176,7 @@ def test_an_interrupted_evaluation_leaves_only_parts(whole, monkeypatch):
     monkeypatch.setattr(runner, '_log_dir', str(Path(runner.work_dir, 'interrupted')))
     with pytest.raises(KeyboardInterrupt):
         runner.test()
-    left = [p for p in Path(runner.log_dir, 'iterations').rglob('*') if p.is_file()]
-    assert len(left) == 2 + 2 * 4  # two files of lines, two maps of each of four images
-    assert all(path.suffix == '.part' for path in left)
+    (left,) = Path(runner.log_dir, 'iterations').iterdir()
+    assert left.name == 'test_epoch_0.part'
+    files = [p for p in left.rglob('*') if p.is_file()]
+    assert len(files) == 2 + 2 * 4  # two files of lines, two maps of each of four images

@@ -1,0 +1,115 @@
+"""Which image of the data set a line is of: behind samplers that reorder and wrappers that renumber."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mm.classifier_runs import classifier_run
+from mmdet.datasets.samplers import AspectRatioBatchSampler
+from mmengine.dataset import (
+    BaseDataset,
+    ClassBalancedDataset,
+    ConcatDataset,
+    RepeatDataset,
+    pseudo_collate,
+)
+from support import LabelledImages, labelled_loader, read_log
+from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
+
+from iterbackbone.mm.sampled_indices import SampledIndices
+
+
+class Upright(LabelledImages):
+    """Every second image is taken for an upright one."""
+
+    def get_data_info(self, i):
+        return dict(width=8, height=8 + i % 2)
+
+
+def by_ratio(dataset, collate_fn=list, **options):
+    sampler = SequentialSampler(dataset)
+    sampler.dataset = dataset
+    batches = AspectRatioBatchSampler(sampler, 2)
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate_fn, **options)
+
+
+@pytest.mark.parametrize('options', [{}, dict(num_workers=2, persistent_workers=True)])
+def test_indices_of_two_passes_over_a_sampler_that_reorders(options):
+    loader = by_ratio(Upright(5), **options)
+    for _ in range(2):
+        indices = SampledIndices.of(loader)
+        for number, batch in enumerate(loader):
+            drawn = [item['data_samples'].img_id for item in batch]
+            assert indices.batch(number, len(batch)) == drawn
+        assert drawn == [4]
+    assert len(loader) == 3
+    assert loader.batch_sampler.batch_size == 2
+
+
+def test_without_a_sampler_the_place_is_unknown():
+    class Stream(IterableDataset):
+        def __iter__(self):
+            yield from range(3)
+
+    for loader in (DataLoader(Stream(), batch_size=2), DataLoader([1, 2], batch_size=None), [[1, 2]]):
+        indices = SampledIndices.of(loader)
+        list(loader)
+        assert indices.batch(0, 2) == [None, None]
+
+
+def test_a_batch_of_other_length_is_unknown():
+    loader = DataLoader([5, 6, 7], batch_size=3)
+    indices = SampledIndices.of(loader)
+    list(loader)
+    assert indices.batch(0, 1) == [None]
+    assert indices.batch(0, 3) == [0, 1, 2]
+
+
+def test_the_log_stands_in_the_data_sets_order(tmp_path):
+    runner = classifier_run(tmp_path, val_dataloader=by_ratio(Upright(5), pseudo_collate))
+    runner.val()
+    records, predictions, _ = read_log(Path(runner.log_dir, 'iterations/val_epoch_0'))
+    assert [record['img_id'] for record in records] == [0, 1, 2, 3, 4]
+    assert [line['img_id'] for line in predictions] == [0, 1, 2, 3, 4]
+
+
+class Arrays(BaseDataset):
+    """Images in memory, each of one grey value; no annotation file."""
+
+    METAINFO = dict(classes=('dark', 'bright'))
+
+    def __init__(self, *greys):
+        self.greys = greys
+        super().__init__(pipeline=[dict(type='PackInputs')], serialize_data=True, test_mode=True)
+
+    def load_data_list(self):
+        return [dict(img=np.full((8, 8, 3), g, np.uint8), gt_label=int(g > 99)) for g in self.greys]
+
+    def get_cat_ids(self, i):
+        return [self.get_data_info(i)['gt_label']]
+
+
+GREYS = (10, 20, 30, 200)
+WRAPPED = {
+    'plain': (lambda: Arrays(*GREYS), GREYS),
+    'concatenated': (lambda: ConcatDataset([Arrays(1, 2), Arrays(3, 4, 5)]), (1, 2, 3, 4, 5)),
+    'repeated': (lambda: RepeatDataset(Arrays(1, 2), 2), (1, 2, 1, 2)),
+    'balanced': (lambda: ClassBalancedDataset(Arrays(*GREYS), 1.0), (10, 10, 20, 20, 30, 30, 200, 200)),
+}
+
+
+@pytest.mark.parametrize('wrapped', WRAPPED)
+def test_images_in_memory_behind_wrappers(tmp_path, wrapped):
+    build, greys = WRAPPED[wrapped]
+    runner = classifier_run(tmp_path, val_dataloader=labelled_loader(build(), 2))
+    runner.val()
+    folder = Path(runner.log_dir, 'iterations/val_epoch_0')
+    records, predictions, meta = read_log(folder)
+    assert [record['img_id'] for record in records] == list(range(len(greys)))
+    assert meta['dataset']['num_images'] == len(greys)
+    shown = [cv2.imread(str(folder / line['picture']))[0, 0, 0] for line in predictions]
+    assert shown == list(greys)
+    assert [record['label'] for record in records] == [int(g > 99) for g in greys]
