@@ -5,6 +5,7 @@ networks, or one network at several budgets, side by side.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,12 @@ def parse_args():
         '--names', nargs='+', help='what to call the evaluations, one a folder; give it last'
     )
     parser.add_argument(
-        '--image-root', type=Path, default=Path(), help='what relative image paths are relative to'
+        '--image-root',
+        type=Path,
+        action='append',
+        default=argparse.SUPPRESS,
+        help='only images below it are drawn, relative paths are of the first; may be given several '
+        'times (default: the current folder and the data root of the configs)',
     )
     parser.add_argument(
         '--score-thr', type=float, default=0.3, help='lowest score of predicted boxes that are drawn'
@@ -44,8 +50,13 @@ def main():
     for evaluation in evaluations:
         for problem in evaluation.problems[:20]:
             print(printable(f'problem: {problem}'), file=sys.stderr)
+    # The configs' own default: data is often a link, or its root an absolute path.
+    roots = vars(args).get('image_root') or [
+        Path(),
+        Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data')),
+    ]
     try:
-        summaries = analyze(evaluations, args.out, args.image_root, args.score_thr)
+        summaries = analyze(evaluations, args.out, roots, args.score_thr)
     except OSError as error:
         parser.error(f'argument --out: {error}')
     for summary in summaries:

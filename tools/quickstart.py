@@ -147,6 +147,7 @@ def main():
     folder = latest_log(work_dir)
     report = work_dir / 'report'
     analyze = [sys.executable, Path(__file__).with_name('analyze_iterations.py'), folder]
+    analyze += ['--image-root', Path(), '--image-root', args.data]
     run('report', [*analyze, '--out', report], work_dir / 'report.log')
     print('\n' + '\n'.join(table(task, folder)))
     print(f'\nreport         {report / "report.html"}')

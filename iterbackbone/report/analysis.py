@@ -14,6 +14,7 @@ from ..files import whole_file
 from .evaluation import Evaluation
 from .figures import figures
 from .gallery import contact_sheets
+from .image_files import Folders
 from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
@@ -22,14 +23,14 @@ OURS = re.compile(r'(figure4|figure6|stages|(\d+_.*_)?(easiest|hardest))\.png')
 
 
 def analyze(
-    evaluations: list[Evaluation], out: Path, image_root: Path, score_threshold: float
+    evaluations: list[Evaluation], out: Path, image_root: Folders, score_threshold: float
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
     Args:
         evaluations: One, or several to show side by side.
         out: Folder for the files, made if absent; files of the same names are replaced.
-        image_root: What relative image paths in the log are relative to.
+        image_root: Folders that images may lie in; relative paths in the log are of the first.
         score_threshold: Lowest score of predicted boxes that are drawn.
 
     Returns:

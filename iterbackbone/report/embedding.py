@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from .evaluation import Evaluation
-from .label_maps import embedded_maps
+from .image_files import Folders, num_pixels
+from .label_maps import embedded_maps, map_paths
 from .pictures import class_ends, data_uri, image_path, overlays, ranking, thumbnail
 from .style import GALLERY
 
+MAX_PIXELS = 4 * 10**9  # of one evaluation's images: decoding them takes about a minute
+
 
 def embed(
-    evaluation: Evaluation, image_root: Path, score_threshold: float, max_bytes: int
+    evaluation: Evaluation, image_root: Folders, score_threshold: float, max_bytes: int
 ) -> dict[int, dict[str, Any]]:
-    """Pictures of records, until ``max_bytes`` of JSON are spent.
+    """Pictures of records, until ``max_bytes`` of JSON are spent or ``MAX_PIXELS`` read.
 
     Each has a ``thumbnail`` (a URI), ``boxes`` to draw on it and, of a segmented image, its
     ``maps`` and their ``legend``.
@@ -24,11 +26,16 @@ def embed(
     through the ranking.
     """
     found: dict[int, dict[str, Any]] = {}
-    spent = 0
+    spent = pixels = 0
     easiest, hardest = class_ends(evaluation, GALLERY)
     for i in dict.fromkeys([*easiest, *hardest, *spread_out(ranking(evaluation))]):
         path = image_path(evaluation, i, image_root)
-        picture = thumbnail(path) if path else None
+        if path is None:
+            continue
+        pixels += sum(map(num_pixels, [path, *map_paths(evaluation, i).values()]))
+        if pixels > MAX_PIXELS:
+            break
+        picture = thumbnail(path)
         if picture is None:
             continue
         entry = {

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stats import limits
+from ..stats.limits import check_field, shown
 from ..stats.record_reader import Problem, missing_and_repeated, read_meta, read_records
 from ..stats.records import META, PREDICTIONS, RECORDS, IterationRecord
 from .predictions import Predictions
@@ -47,11 +49,10 @@ class Evaluation:
         """Iterations of each image in each stage, (n, stages)."""
         return np.array([record['iterations'] for record in self.records], dtype=np.float64)
 
-    @cached_property
+    @property
     def stage_limits(self) -> list[int]:
         """Highest number of iterations of each stage, summed over its blocks."""
-        limits = iter(self.meta['max_iterations'])
-        return [sum(next(limits) for _ in range(n)) for n in self.meta['blocks_per_stage']]
+        return _stage_limits(self.meta)
 
     @property
     def classes(self) -> list[str]:
@@ -78,12 +79,12 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
     _check_meta(meta, folder / META)
     if not (folder / RECORDS).is_file():
         raise ValueError(f'{folder} is no complete evaluation: it has no {RECORDS}')
-    lines, problems = read_records(folder / RECORDS, num_stages=len(meta['blocks_per_stage']))
+    lines, problems = read_records(folder / RECORDS, _stage_limits(meta))
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
         raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
     predictions = Predictions.read(folder / PREDICTIONS, lines if read_predictions else [])
-    name = name or f'{Path(str(meta.get("config") or folder)).stem} {folder.name}'
+    name = name or brief(f'{Path(str(meta.get("config") or folder)).stem} {folder.name}', 80)
     records = [line.record for line in lines]
     problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *predictions.problems]
     return Evaluation(folder, name, meta, records, predictions, problems)
@@ -105,18 +106,34 @@ def load_evaluations(folders: list[Path], names: list[str] | None = None) -> lis
     ]
 
 
+def brief(text: str, most: int) -> str:
+    """The text in one line, its middle left out where it is longer than ``most`` characters."""
+    line = ' '.join(text.split())
+    half = (most - 1) // 2
+    return line if len(line) <= most else f'{line[:half]}…{line[-half:]}'
+
+
+def _stage_limits(meta: dict[str, Any]) -> list[int]:
+    blocks = iter(meta['max_iterations'])
+    return [sum(next(blocks) for _ in range(n)) for n in meta['blocks_per_stage']]
+
+
 def _check_meta(meta: dict[str, Any], path: Path) -> None:
     """Raise ValueError unless the fields that the report computes with are of their type."""
-    for field in ('max_iterations', 'blocks_per_stage'):
-        value = meta.get(field)
-        positive = isinstance(value, list) and all(type(v) is int and 0 < v < 10**4 for v in value)
-        if not positive or not value:
-            raise ValueError(f'{path}: {field} must be a list of positive integers, got {value!r}')
+    hints = {'max_iterations': limits.Blocks, 'blocks_per_stage': limits.StageSizes}
+    hints |= {f'roi_{field}': hint for field, hint in hints.items() if f'roi_{field}' in meta}
+    try:
+        for field, hint in {**hints, 'classes': limits.Names}.items():
+            check_field(field, meta.get(field), hint)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
     if sum(meta['blocks_per_stage']) != len(meta['max_iterations']):
         raise ValueError(
-            f'{path}: blocks_per_stage {meta["blocks_per_stage"]} must add up to the '
+            f'{path}: blocks_per_stage {shown(meta["blocks_per_stage"])} must add up to the '
             f'{len(meta["max_iterations"])} items of max_iterations'
         )
-    classes = meta.get('classes')
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ValueError(f'{path}: classes must be a list of names, got {classes!r}')
+    if sum(meta['max_iterations']) > limits.TOTAL_ITERATIONS:
+        raise ValueError(
+            f'{path}: max_iterations must add up to at most {limits.TOTAL_ITERATIONS}, '
+            f'got {sum(meta["max_iterations"])}'
+        )

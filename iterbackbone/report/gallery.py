@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .evaluation import Evaluation
+from .image_files import Folders
 from .label_maps import coloured, label_maps
 from .outcomes import outcome
 from .pictures import image_path, overlays, ranking, thumbnail
@@ -24,7 +24,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def contact_sheets(
-    evaluation: Evaluation, image_root: Path, score_threshold: float
+    evaluation: Evaluation, image_root: Folders, score_threshold: float
 ) -> dict[str, Figure]:
     """``easiest`` and ``hardest``; empty where none of the images can be read."""
     ranked = ranking(evaluation)
@@ -37,7 +37,7 @@ def contact_sheets(
     return sheets
 
 
-def _readable(evaluation: Evaluation, order: list[int], image_root: Path) -> dict[int, Any]:
+def _readable(evaluation: Evaluation, order: list[int], image_root: Folders) -> dict[int, Any]:
     """The first images of an order that can be read; not all of a data set is tried."""
     found: dict[int, Any] = {}
     for i in order[: 10 * COLUMNS * ROWS]:

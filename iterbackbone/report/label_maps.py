@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .evaluation import Evaluation
-from .pictures import MAX_SIDE, UNREADABLE, inside
+from .image_files import inside, opened
+from .pictures import MAX_SIDE
 
 IGNORED = 255
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
@@ -26,13 +27,15 @@ def label_maps(evaluation: Evaluation, i: int) -> dict[str, Labels]:
 
     Maps that cannot be read, or that lie outside the evaluation's folder, are left out.
     """
+    found = {kind: _read(path) for kind, path in map_paths(evaluation, i).items()}
+    return {kind: labels for kind, labels in found.items() if labels is not None}
+
+
+def map_paths(evaluation: Evaluation, i: int) -> dict[str, Path]:
+    """Where a record's label maps lie, as far as it names some of the evaluation's folder."""
     line = evaluation.predictions.line(i)
-    found = {}
-    for key, kind in KINDS.items():
-        labels = _read(evaluation.folder, line.get(key))
-        if labels is not None:
-            found[kind] = labels
-    return found
+    found = {kind: inside(evaluation.folder, line.get(key)) for key, kind in KINDS.items()}
+    return {kind: path for kind, path in found.items() if path is not None}
 
 
 def coloured(evaluation: Evaluation, labels: Labels) -> NDArray[np.uint8]:
@@ -79,15 +82,12 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
     ]
 
 
-def _read(folder: Path, name: Any) -> Labels | None:
-    path = inside(folder, name)
-    if path is None:
-        return None
+def _read(path: Path) -> Labels | None:
     try:
-        with Image.open(path, formats=('PNG',)) as image:
+        with opened(path, formats=('PNG',)) as image:
             image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.NEAREST)
             labels = np.asarray(image).astype(np.int64)
-    except UNREADABLE:
+    except Exception:  # broken files raise errors of many types
         return None
     return labels if labels.ndim == 2 and labels.min(initial=0) >= 0 else None
 

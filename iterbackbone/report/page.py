@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -16,20 +15,23 @@ from plotly.offline import get_plotlyjs
 from ..stats.association import Association
 from .charts import charts
 from .embedding import embed
-from .evaluation import Evaluation
-from .pictures import class_ends, ranking
+from .evaluation import Evaluation, brief
+from .image_files import Folders
+from .pictures import class_ends, image_path, ranking
 from .points import MAX_POINTS, details
 from .style import GALLERY, colour
 from .tables import percent, side_by_side
 from .wording import probability, short
 
+MAX_CLASSES = 2000  # rows of a table; summary.json has all
+OUTSIDE_TRIED = 100  # images, to say that some lie outside the image root
 PICTURE_BYTES = 7_500_000  # with plotly's 5 MB and the points' text the page stays below 15 MB
 
 
 def render(
     evaluations: list[Evaluation],
     summaries: list[dict[str, Any]],
-    image_root: Path,
+    image_root: Folders,
     score_threshold: float,
 ) -> str:
     """The page.
@@ -37,7 +39,7 @@ def render(
     Args:
         evaluations: One or several.
         summaries: Theirs, see :func:`~iterbackbone.report.summary.summarise`.
-        image_root: What relative image paths in the log are relative to.
+        image_root: Folders that images may lie in; relative paths in the log are of the first.
         score_threshold: Lowest score of predicted boxes that are drawn.
     """
     budget = PICTURE_BYTES // len(evaluations)
@@ -59,7 +61,8 @@ def render(
             colours=[colour(i) for i in range(len(summaries))],
             charts=set(figures),
             galleries=[_galleries(*run) for run in shown],
-            notes=[note for run in shown for note in _notes(*run, most)],
+            notes=[note for run in shown for note in _notes(*run, most, image_root)],
+            class_rows=[_most_shown(summary['classes']) for summary in summaries],
             tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
             rois=any(summary['rois'] for summary in summaries),
             score_threshold=score_threshold,
@@ -85,11 +88,27 @@ def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[s
     return found
 
 
-def _notes(evaluation: Evaluation, pictures: dict[int, Any], most: int) -> list[str]:
+def _most_shown(classes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of at most ``MAX_CLASSES``, by name."""
+    most = sorted(classes, key=lambda row: -row['num_images'])[:MAX_CLASSES]
+    return sorted(most, key=lambda row: row['name'])
+
+
+def _notes(
+    evaluation: Evaluation, pictures: dict[int, Any], most: int, image_root: Folders
+) -> list[str]:
     count = len(evaluation.records)
     notes = [f'{evaluation.name}: pictures of {len(pictures)} of {count} images are in this file.']
     if count > most:
         notes.append(f'{most} of its images are drawn as points, evenly over the ranking.')
+    for i in ranking(evaluation)[:OUTSIDE_TRIED]:
+        path = evaluation.records[i].get('img_path')
+        if path and image_path(evaluation, i, image_root) is None:
+            notes.append(
+                f'Images outside the image root are not drawn, such as {brief(path, 200)}: '
+                'name their folder by --image-root.'
+            )
+            break
     return notes
 
 

@@ -13,12 +13,11 @@ from PIL import Image, ImageOps
 
 from ..stats.detection_error import Boxes
 from .evaluation import Evaluation
+from .image_files import Folders, inside, opened
 
 MAX_SIDE = 320
 MAX_BOXES = 50
 QUALITY = 60
-# What Pillow's decoders raise on files that are missing, broken or enormous.
-UNREADABLE = (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError)
 
 
 def ranking(evaluation: Evaluation) -> list[int]:
@@ -44,12 +43,12 @@ def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]
 def thumbnail(path: Path) -> Image.Image | None:
     """The image with its longer side at most 320 px; None where it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             image.draft('RGB', (2 * MAX_SIDE, 2 * MAX_SIDE))
             picture = ImageOps.exif_transpose(image).convert('RGB')
             picture.thumbnail((MAX_SIDE, MAX_SIDE))
             return picture
-    except UNREADABLE:
+    except Exception:
         return None  # a missing, broken or enormous file must not cost the report
 
 
@@ -60,27 +59,16 @@ def data_uri(picture: Image.Image) -> str:
     return 'data:image/webp;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 
-def image_path(evaluation: Evaluation, i: int, image_root: Path) -> Path | None:
-    """Where a record's image lies; relative paths are taken from ``image_root``.
+def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | None:
+    """Where a record's image lies; relative paths are taken from the first ``image_root``.
 
     An image that is no file may have a picture in the evaluation's folder. None where there
-    is neither.
+    is neither, or it lies in none of the folders.
     """
     path = evaluation.records[i].get('img_path')
     if path:
-        return image_root / path
+        return inside(image_root, path)
     return inside(evaluation.folder, evaluation.predictions.line(i).get('picture'))
-
-
-def inside(folder: Path, name: Any) -> Path | None:
-    """A file that a log names; None where that is no name, or leads out of the log's folder."""
-    if not isinstance(name, str):
-        return None
-    try:
-        path = (folder / name).resolve()
-    except (OSError, ValueError):  # such as a null byte
-        return None
-    return path if path.is_relative_to(folder.resolve()) else None
 
 
 def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str, list[dict[str, Any]]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..stats.detection_error import Boxes, image_ap50
-from ..stats.record_reader import Line, Problem, parse_object
+from ..stats.limits import PREDICTION_BYTES, shown
+from ..stats.record_reader import Line, Problem, parse_object, read_lines
 
 
 @dataclass
@@ -40,13 +41,10 @@ class Predictions:
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
-        offset = last = 0
-        with open(path, 'rb') as file:
-            for number, text in enumerate(file, start=1):
-                if number in wanted:
-                    predictions._add(wanted[number], number, text, offset, records)
-                offset += len(text)
-                last = number
+        last = 0
+        for last, offset, text in read_lines(path, PREDICTION_BYTES):
+            if last in wanted:
+                predictions._add(wanted[last], last, text, offset, records)
         lost = sum(number > last for number in wanted)
         if lost:
             predictions.problems.append(Problem(str(path), 0, f'{lost} images have no line'))
@@ -54,16 +52,16 @@ class Predictions:
 
     def _add(self, i: int, number: int, text: bytes, offset: int, records: list[Line]) -> None:
         try:
-            line = parse_object(text)
+            line = parse_object(text, PREDICTION_BYTES)
             record = records[i].record
             if any(line.get(key) != record.get(key) for key in ('img_id', 'img_path')):
                 raise ValueError(
-                    f'the line is of image {line.get("img_id")!r}, '
-                    f'that of the records of {record.get("img_id")!r}'
+                    f'the line is of image {shown(line.get("img_id"))}, '
+                    f'that of the records of {shown(record.get("img_id"))}'
                 )
             self.errors[i] = _error(line)
             self.offsets[i] = offset
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             self.problems.append(Problem(str(self.path), number, str(error)))
 
     def line(self, i: int) -> dict[str, Any]:
@@ -73,7 +71,7 @@ class Predictions:
             return {}
         with open(self.path, 'rb') as file:
             file.seek(offset)
-            return parse_object(file.readline())
+            return parse_object(file.readline(PREDICTION_BYTES + 1), PREDICTION_BYTES)
 
     def boxes(self, i: int) -> dict[str, Boxes]:
         """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .evaluation import Column
+from .evaluation import Column, brief
 
 # Okabe & Ito's palette: apart also for colour-blind readers.
 GALLERY = 12  # images, or classes, of a gallery on the page
@@ -48,5 +48,6 @@ def mean_label(summaries: list[dict[str, Any]], run: int) -> str:
 
 
 def literal(text: str) -> str:
-    """Matplotlib reads dollars as mathematics and hides labels that begin with ``_``."""
-    return (' ' if text.startswith('_') else '') + text.replace('$', r'\$')
+    """One short line of a figure, of which matplotlib reads nothing as mathematics or as hidden."""
+    line = brief(text, 110)
+    return (' ' if line.startswith('_') else '') + line.replace('$', r'\$')

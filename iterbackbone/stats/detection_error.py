@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import limits
+
 IOU_THRESHOLD = 0.5
 IGNORED, WRONG, RIGHT = -1, 0, 1
 Array = NDArray[np.float64]
@@ -118,12 +120,17 @@ def _area(right: NDArray[np.bool_], num_true: int) -> float:
 
 
 def _numbers(name: str, value: ArrayLike | None) -> Array:
+    """One number or list of numbers for each of at most ``limits.BOXES`` boxes."""
     if value is None:
         raise ValueError(f'{name} is missing')
+    if isinstance(value, list) and len(value) > limits.BOXES:
+        raise ValueError(f'{name} must have at most {limits.BOXES} items, got {len(value)}')
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f'{name} must be an array of numbers') from None
-    if not np.isfinite(array).all():
-        raise ValueError(f'{name} must be finite')
+    low, high = limits.COORDINATES
+    wrong = ~((low <= array) & (array <= high))  # NaN, too
+    if wrong.any():
+        raise ValueError(f'{name} must hold numbers from {low:g} to {high:g}, got {array[wrong][0]}')
     return array

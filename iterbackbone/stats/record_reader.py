@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
+from . import limits
+from .limits import check_anything, check_field, shown
 from .records import SCHEMA_VERSION, IterationRecord
 
-SIGNED = ('img_id', 'mean_object_area', 'mean_relative_area')  # a box may be inverted
-LARGEST = 1e300  # infinity (1e999 in JSON) and integers no float can hold lie beyond
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
-_HINTS = get_type_hints(IterationRecord)
+_HINTS = get_type_hints(IterationRecord, include_extras=True)
 
 
 class Problem(NamedTuple):
@@ -41,36 +40,71 @@ class Line(NamedTuple):
     record: IterationRecord
 
 
-def read_records(path: Path, num_stages: int | None = None) -> tuple[list[Line], list[Problem]]:
+class Text(NamedTuple):
+    """One line of a file: its number from 1, its first byte's offset, what it holds."""
+
+    number: int
+    offset: int
+    text: bytes
+
+
+def read_records(
+    path: Path, stage_limits: Sequence[float] | None = None
+) -> tuple[list[Line], list[Problem]]:
     """Read ``records.jsonl``.
 
     Args:
         path: The file.
-        num_stages: Length of each record's ``iterations``; that of the first readable record
-            if None.
+        stage_limits: Most iterations of each stage. If None every record must have as many
+            stages as the first readable one.
 
     Returns:
         The readable records, and what is wrong with the other lines (a truncated last line,
-        a value of another type than :class:`IterationRecord` says, NaN, another number of
-        stages).
+        a value that :class:`IterationRecord` does not allow, NaN, another number of stages).
+
+    Raises:
+        ValueError: it is no regular file, or has more than ``limits.RECORDS`` lines.
     """
     lines: list[Line] = []
     problems: list[Problem] = []
-    for number, text in _numbered(path):
+    for number, _, text in read_lines(path, limits.RECORD_BYTES):
+        if not text.strip():
+            continue
         try:
-            record = parse_object(text)
+            record = parse_object(text, limits.RECORD_BYTES)
             check_record(record)
-            num_stages = len(record['iterations']) if num_stages is None else num_stages
-            if len(record['iterations']) != num_stages:
-                raise ValueError(
-                    f'iterations must have {num_stages} items, one a stage, '
-                    f'got {len(record["iterations"])}'
-                )
-        except (ValueError, RecursionError) as error:
+            if stage_limits is None:
+                stage_limits = [float('inf')] * len(record['iterations'])
+            _check_stages(record['iterations'], stage_limits)
+        except ValueError as error:
             problems.append(Problem(str(path), number, str(error)))
         else:
             lines.append(Line(number, record))  # type: ignore[arg-type]
     return lines, problems
+
+
+def read_lines(path: Path, most_bytes: int) -> Iterator[Text]:
+    """Lines of a file; of one longer than ``most_bytes`` the beginning, one byte too long.
+
+    Raises:
+        ValueError: it is no regular file (opening a pipe may wait for ever), or has more than
+            ``limits.RECORDS`` lines.
+    """
+    if not path.is_file():
+        raise ValueError(f'{path} is no regular file')
+    offset = 0
+    with open(path, 'rb') as file:
+        for number in range(1, limits.RECORDS + 2):
+            text = file.readline(most_bytes + 1)
+            if not text:
+                return
+            if number > limits.RECORDS:
+                raise ValueError(f'{path} must have at most {limits.RECORDS} lines, it has more')
+            yield Text(number, offset, text)
+            rest = text
+            while rest and not rest.endswith(b'\n'):
+                rest = file.readline(most_bytes)
+            offset = file.tell()
 
 
 def missing_and_repeated(path: Path, meta: dict[str, Any], lines: list[Line]) -> list[Problem]:
@@ -88,41 +122,46 @@ def missing_and_repeated(path: Path, meta: dict[str, Any], lines: list[Line]) ->
     return problems
 
 
-def parse_object(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes, most_bytes: int) -> dict[str, Any]:
     """A JSON object without NaN and Infinity.
 
     Raises:
-        ValueError: the text is something else.
+        ValueError: the text is something else, or longer than ``most_bytes``.
     """
+    if len(text) > most_bytes:
+        raise ValueError(f'a JSON object must have at most {most_bytes} bytes, this one has more')
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+    except RecursionError:
+        raise ValueError(f'nested deeper than {limits.DEPTH} levels') from None
     except UnicodeDecodeError as error:
         raise ValueError(f'not UTF-8: {error}') from None
     except json.JSONDecodeError as error:
         raise ValueError(f'not JSON (a truncated line?): {error}') from None
     if not isinstance(value, dict):
-        raise ValueError(f'a line must be a JSON object, got {_shown(value)}')
+        raise ValueError(f'a line must be a JSON object, got {shown(value)}')
     return value
 
 
 def check_record(record: dict[str, Any]) -> None:
-    """Compare a record with :class:`IterationRecord`; fields it does not know are left alone.
+    """Compare a record with :class:`IterationRecord`; fields it does not know may be anything small.
 
     Raises:
-        ValueError: a required field is absent, or a value has another type or is negative.
+        ValueError: a required field is absent, or a value is of another type or beyond its
+            limits.
     """
     for name in REQUIRED:
         if record.get(name) is None:
             raise ValueError(f'{name} is missing')
-    for name in _HINTS.keys() & record.keys():
-        signed = name in SIGNED
-        if not _conforms(record[name], _HINTS[name], signed):
-            kind = _words(_HINTS[name]) + ('' if signed else ', not negative')
-            raise ValueError(f'{name} must be {kind}, got {_shown(record[name])}')
+    for name, value in record.items():
+        if name in _HINTS:
+            check_field(name, value, _HINTS[name])
+        else:
+            check_anything(name, value)
     if abs(sum(record['iterations']) - record['total_iterations']) > 1e-6 * record['total_iterations']:
         raise ValueError(
             f'total_iterations must be the sum of iterations, got {record["total_iterations"]} '
-            f'for {_shown(record["iterations"])}'
+            f'for {shown(record["iterations"])}'
         )
     if record['macs'] > record['macs_full']:
         raise ValueError(
@@ -134,57 +173,40 @@ def read_meta(path: Path) -> dict[str, Any]:
     """Read ``meta.json``.
 
     Raises:
-        ValueError: it is missing, no JSON object, or of another schema version.
+        ValueError: it is missing, no JSON object, of another schema version, or holds a number, text
+            or list beyond the limits of any field.
     """
     if not path.is_file():
         raise ValueError(f'{path.parent} is no complete evaluation: it has no {path.name}')
     try:
-        meta = parse_object(path.read_bytes())
-        _check_numbers(meta)
-    except (ValueError, RecursionError) as error:
+        with open(path, 'rb') as file:
+            meta = parse_object(file.read(limits.META_BYTES + 1), limits.META_BYTES)
+        for name, value in meta.items():
+            check_anything(name, value)
+    except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
     if meta.get('schema_version') != SCHEMA_VERSION:
         raise ValueError(
             f'{path}: schema_version must be {SCHEMA_VERSION}, got '
-            f'{_shown(meta.get("schema_version"))}: another version of iterbackbone wrote it'
+            f'{shown(meta.get("schema_version"))}: another version of iterbackbone wrote it'
         )
     return meta
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
-    with open(path, 'rb') as file:
-        yield from ((n, line) for n, line in enumerate(file, start=1) if line.strip())
+def _check_stages(iterations: list[float], stage_limits: Sequence[float]) -> None:
+    if len(iterations) != len(stage_limits):
+        raise ValueError(
+            f'iterations must have {len(stage_limits)} items, one a stage, got {len(iterations)}'
+        )
+    for stage, (count, most) in enumerate(zip(iterations, stage_limits, strict=True)):
+        if count > most * (1 + 1e-6):  # means over several calls are rounded
+            raise ValueError(f'iterations of stage {stage} must be at most {most}, got {shown(count)}')
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f'{constant} is no number JSON knows')
 
 
-def _check_numbers(value: Any) -> None:
-    """Raise ValueError for a number beyond what a float or MAC count needs, such as 1e999."""
-    if isinstance(value, (int, float)) and not abs(value) < LARGEST:
-        raise ValueError(f'{_shown(value)} is too large a number')
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for part in parts:
-        _check_numbers(part)
-
-
-def _conforms(value: Any, hint: Any, signed: bool) -> bool:
-    if get_origin(hint) in (Union, types.UnionType):
-        return any(_conforms(value, option, signed) for option in get_args(hint))
-    if get_origin(hint) is list:
-        return isinstance(value, list) and all(_conforms(v, get_args(hint)[0], signed) for v in value)
-    if hint in (int, float):
-        kinds = (int,) if hint is int else (int, float)
-        number = isinstance(value, kinds) and not isinstance(value, bool)
-        return number and (-LARGEST if signed else 0) <= value < LARGEST
-    return isinstance(value, hint)
-
-
-def _words(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + '...'
+def _integer(text: str) -> float:
+    """Digits beyond what any field may hold are not worth their conversion: it takes quadratic time."""
+    return int(text) if len(text) < 30 else float(text)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
+
+from .limits import Area, Count, Identifier, Iterations, Macs, Name, Pixels, Share, Stages, Within
 
 SCHEMA_VERSION = 1
 RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
@@ -28,35 +30,35 @@ class IterationRecord(TypedDict, total=False):
     prediction's score.
     """
 
-    img_id: int | str | None
+    img_id: Identifier | str | None
     img_path: str | None
-    height: int | None
-    width: int | None
-    iterations_per_block: list[float]
-    iterations: list[float]
-    total_iterations: float
-    ponder_cost: float | None
-    num_calls: int
-    input_size: list[int] | None
-    macs: int
-    macs_lowest: int
-    macs_full: int
-    macs_resnet: int
-    num_objects: int | None
-    num_difficult: int | None
-    mean_object_area: float | None
-    mean_relative_area: float | None
-    class_names: list[str] | None
-    num_classes: int | None
-    boundary_fraction: float | None
-    miou: float | None
-    pixel_accuracy: float | None
-    label: int | None
-    prediction: int | None
+    height: Pixels | None
+    width: Pixels | None
+    iterations_per_block: Annotated[list[Iterations], Within(0, 1000)]
+    iterations: Stages
+    total_iterations: Iterations
+    ponder_cost: Iterations | None
+    num_calls: Count
+    input_size: Annotated[list[Pixels], Within(2, 2)] | None
+    macs: Macs
+    macs_lowest: Macs
+    macs_full: Macs
+    macs_resnet: Macs
+    num_objects: Count | None
+    num_difficult: Count | None
+    mean_object_area: Area | None
+    mean_relative_area: Area | None
+    class_names: Annotated[list[Name], Within(0, 10**4)] | None
+    num_classes: Count | None
+    boundary_fraction: Share | None
+    miou: Share | None
+    pixel_accuracy: Share | None
+    label: Count | None
+    prediction: Count | None
     correct: bool | None
     confidence: float | None
-    num_rois: int
-    mean_roi_iterations: float | None
+    num_rois: Count
+    mean_roi_iterations: Iterations | None
 
 
 def to_line(record: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ def test_agrees_with_mmdet_for_one_class(seed, num_true, num_predicted):
         ({'boxes': [UNIT], 'labels': []}, 'a label and a score for each of its 1 boxes'),
         ({'boxes': [UNIT], 'labels': [0], 'scores': [1, 2]}, 'a label and a score'),
         ({'boxes': [[0, 0, 1, 'x']], 'labels': [0]}, 'predicted.boxes must be an array of numbers'),
-        ({'boxes': [[0, 0, 1, 1e999]], 'labels': [0]}, 'predicted.boxes must be finite'),
+        ({'boxes': [[0, 0, 1, 1e999]], 'labels': [0]}, 'predicted.boxes must hold numbers'),
         ({'boxes': [[0, 0, 1], [0]], 'labels': [0, 0]}, 'predicted.boxes must be an array of numbers'),
     ],
 )

@@ -1,0 +1,181 @@
+"""Logs that come from anywhere: what they may cost, and which files they may show."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from PIL import EpsImagePlugin, Image
+
+from iterbackbone.report import embedding
+from iterbackbone.report.analysis import analyze
+from iterbackbone.report.embedding import embed
+from iterbackbone.report.evaluation import load_evaluation
+from iterbackbone.report.image_files import MAX_PIXELS, inside
+from iterbackbone.report.pictures import image_path, thumbnail
+from iterbackbone.stats import limits
+from report.logs import correlated, record, write_images, write_log
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WebP', 'BMP', 'TIFF'])
+def test_usual_formats_are_drawn_whatever_the_name(tmp_path, kind):
+    Image.new('RGB', (640, 320), 'red').save(tmp_path / 'image.txt', kind)
+    assert thumbnail(tmp_path / 'image.txt').size == (320, 160)
+
+
+@pytest.mark.parametrize('kind', ['GIF', 'PPM', 'PDF', 'ICO', 'SGI', 'TGA'])
+def test_other_formats_are_not(tmp_path, kind):
+    Image.new('RGB', (64, 32)).save(tmp_path / 'image.jpg', kind)
+    assert thumbnail(tmp_path / 'image.jpg') is None
+
+
+def test_no_image_starts_ghostscript(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, 'Ghostscript', lambda *args, **kw: started.append(args))
+    Image.new('RGB', (64, 32)).save(tmp_path / 'image.png', 'EPS')
+    assert (thumbnail(tmp_path / 'image.png'), started) == (None, [])
+
+
+def test_pipes_devices_and_folders_are_not_opened(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    (tmp_path / 'folder.jpg').mkdir()
+    (tmp_path / 'link.jpg').symlink_to(tmp_path / 'pipe.jpg')
+    for path in ('pipe.jpg', 'folder.jpg', 'link.jpg', 'absent.jpg', '/dev/zero'):
+        assert thumbnail(tmp_path / path) is None
+
+
+def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path):
+    side = 1 + int(MAX_PIXELS**0.5)
+    for name, size in (('over', (side, side)), ('below', (side, 100))):
+        Image.new('1', size).save(tmp_path / f'{name}.png')
+    assert thumbnail(tmp_path / 'over.png') is None
+    assert thumbnail(tmp_path / 'below.png').width == 320
+
+
+def test_pictures_end_where_their_pixels_are_spent(tmp_path, monkeypatch):
+    records = correlated(6)
+    write_images(tmp_path, records)
+    (tmp_path / records[0]['img_path']).write_bytes(b'broken')
+    evaluation = load_evaluation(write_log(tmp_path / 'log', records))
+    monkeypatch.setattr(embedding, 'MAX_PIXELS', 3 * 120 * 160)
+    assert len(embed(evaluation, tmp_path, 0.3, 10**6)) == 3
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A picture beside the image root, and links to it from within."""
+    root, secret = tmp_path / 'root', tmp_path / 'secret'
+    root.mkdir()
+    secret.mkdir()
+    Image.new('RGB', (8, 8)).save(secret / 'image.png')
+    Image.new('RGB', (8, 8)).save(root / 'image.png')
+    (root / 'link.png').symlink_to(secret / 'image.png')
+    (root / 'folder').symlink_to(secret)
+    (root / 'circle').symlink_to(root / 'circle')
+    return root, secret
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        '../secret/image.png',
+        'link.png',
+        'folder/image.png',
+        '{secret}/image.png',
+        'circle/a',
+        'a\0b',
+        '',
+    ],
+)
+def test_files_outside_the_image_root_are_not_found(outside, tmp_path, name):
+    root, secret = outside
+    entry = record(0, img_path=name.format(secret=secret))
+    evaluation = load_evaluation(write_log(tmp_path / 'log', [entry]))
+    assert image_path(evaluation, 0, root) is None
+
+
+def test_the_page_says_that_images_lie_outside(outside, tmp_path):
+    root, secret = outside
+    evaluation = load_evaluation(
+        write_log(tmp_path / 'log', [record(0, img_path=f'{secret}/image.png')])
+    )
+    analyze([evaluation], tmp_path / 'out', root, 0.3)
+    text = (tmp_path / 'out' / 'report.html').read_text(encoding='utf-8')
+    assert 'data:image/webp' not in text
+    assert f'outside the image root are not drawn, such as {secret}/image.png: name their' in text
+
+
+def test_files_below_any_of_several_roots_are_drawn(outside):
+    root, secret = outside
+    for name in ('image.png', 'link.png', 'folder/image.png', str(secret / 'image.png')):
+        assert inside([root, secret], name).is_file()
+    assert inside(root, str(root / 'image.png')) == (root / 'image.png').resolve()
+
+
+@pytest.mark.parametrize(
+    ('meta', 'reason'),
+    [
+        (
+            dict(max_iterations=[3] * 300, blocks_per_stage=[1] * 300),
+            r'blocks_per_stage must be a list of 1 to 32 items, each an integer from 1 to 10000',
+        ),
+        (
+            dict(max_iterations=[5000] * 4),
+            'max_iterations must add up to at most 10000, got 20000',
+        ),
+        (dict(roi_max_iterations='many'), "roi_max_iterations must be a list .*, got 'many'"),
+        (dict(classes=['x'] * 200_000), 'classes must have at most 100000 items, got 200000'),
+        (dict(classes=['x' * 501]), 'classes must be a list .* each a text of at most 500 characters'),
+        (
+            dict(score={'mAP': 1e300}),
+            r'score\.mAP must be a number from -1e\+18 to 1e\+18, got 1e\+300',
+        ),
+        (dict(epoch=10**200), r'epoch must be a number from -1e\+18 to 1e\+18'),
+        (dict(model='x' * 100_001), 'model must have at most 100000 characters, got 100001'),
+        (dict(dataset={'x' * 100_001: 1}), r'dataset has a name of 100001 characters'),
+        (dict(more=json.loads('[' * 30 + ']' * 30)), 'more.* is nested deeper than 20 levels'),
+    ],
+)
+def test_meta_beyond_a_limit_is_refused_by_field_and_value(tmp_path, meta, reason):
+    folder = write_log(tmp_path / 'a', correlated(2), **meta)
+    with pytest.raises(ValueError, match=reason) as error:
+        load_evaluation(folder)
+    assert str(error.value).startswith(f'{folder / "meta.json"}: ')
+    assert len(str(error.value)) < 1000
+
+
+def test_iterations_beyond_the_networks_are_refused(tmp_path):
+    folder = write_log(tmp_path / 'a', [record(0), record(1, (3, 4, 7, 3), macs=1)])
+    assert [str(p).rsplit('/')[-1] for p in load_evaluation(folder).problems][:1] == [
+        'records.jsonl:2: iterations of stage 2 must be at most 6, got 7'
+    ]
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'reason'),
+    [
+        ([[0, 0, 1, 1]] * 3001, 'predicted.boxes must have at most 3000 items, got 3001'),
+        ([[0, 0, 1, 1e300]], 'predicted.boxes must hold numbers from -1e+09 to 1e+09, got 1e+300'),
+    ],
+)
+def test_boxes_beyond_a_limit_are_left_out(tmp_path, boxes, reason):
+    line = {'img_id': '000000', 'img_path': 'images/000000.jpg'}
+    line['predicted'] = {'boxes': boxes, 'labels': [0] * len(boxes)}
+    evaluation = load_evaluation(write_log(tmp_path / 'a', [record(0)], [line]))
+    assert [problem.reason for problem in evaluation.problems] == [reason]
+
+
+def test_the_largest_log_that_is_allowed_becomes_a_report(tmp_path):
+    stages, most = 32, limits.TOTAL_ITERATIONS // 32
+    records = [
+        record(i, (1 + 7 * i % most,) * stages, macs=1, class_names=['x' * 500] * 9) for i in range(40)
+    ]
+    names = dict(config='y' * 4000, classes=['\n' * 500] * 3)
+    folder = write_log(
+        tmp_path / 'a', records, max_iterations=[most] * stages, blocks_per_stage=[1] * stages, **names
+    )
+    evaluation = load_evaluation(folder)
+    assert (evaluation.problems, len(evaluation.name)) == ([], 79)
+    analyze([evaluation], tmp_path / 'out', tmp_path, 0.3)
+    assert (tmp_path / 'out' / 'report.html').stat().st_size < 8_000_000
