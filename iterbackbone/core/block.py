@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,9 @@ from .halting import HaltingUnit
 from .normalization import any_on_ranks, normalise, synchronises
 from .settings import RunSettings
 from .validation import check_bool, check_real
+
+if TYPE_CHECKING:
+    from .inference.network_form import IterativeBlockForm
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -96,7 +100,7 @@ class IterativeBlock(nn.Module):
         depths: Where each row of the next calls stops, (B,) int64; None: where its scores say.
     """
 
-    form: Callable[[Tensor, int, RunSettings], BlockResult] | None = None
+    form: IterativeBlockForm | None = None
     depths: Tensor | None = None
 
     def __init__(
@@ -157,8 +161,8 @@ class IterativeBlock(nn.Module):
             limit: L' <= L, the highest number of iterations of this call.
             settings: Execution, threshold and what to record.
         """
-        if self.form is not None and self.depths is None:
-            return self.form(state, limit, settings)
+        if self.form is not None and self.depths is None and self.form.serves(self):
+            return self.form(self, state, limit, settings)
         if self.depths is not None and len(self.depths) != len(state):
             raise ValueError(f'depths must have a row for each of {len(state)}, got {len(self.depths)}')
         synchronised = synchronises(self.norm1[0])

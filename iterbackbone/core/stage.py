@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,9 @@ from .normalization import normalise
 from .recomputation import recomputed
 from .settings import RunSettings
 
+if TYPE_CHECKING:
+    from .inference.network_form import ConvNormForm
+
 
 class ConvNorm(nn.Module):
     """Convolution -> norm -> ReLU.
@@ -22,7 +25,7 @@ class ConvNorm(nn.Module):
         form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
     """
 
-    form: Callable[[Tensor], Tensor] | None = None
+    form: ConvNormForm | None = None
 
     def __init__(
         self,
@@ -41,8 +44,8 @@ class ConvNorm(nn.Module):
         self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.form is not None:
-            return self.form(x)
+        if self.form is not None and self.form.serves(self):
+            return self.form(self, x)
         if self.with_cp and torch.is_grad_enabled():
             return recomputed(self._apply_layers, [self.norm], x)
         return self._apply_layers(x)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .. import act
 from ..block import IterativeBlock
 from ..halting import pool
-from ..inference.block_form import BlockForm
+from ..inference.block_form import hidden_convs
 from ..inference.folding import affine_of
 from .norms import ConstantNorms, NormTables
 
@@ -58,7 +58,7 @@ class ExportBlock(nn.Module):
         super().__init__()
         self.limit = limit
         self.unrolled = unrolled
-        convs = [*BlockForm(block).hidden_convs(), block.conv3]
+        convs = [*hidden_convs(block), block.conv3]
         self.convs = nn.ModuleList(convs)
         self.halting = block.halting
         self.last_relu = block.last_relu

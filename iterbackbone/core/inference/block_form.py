@@ -1,64 +1,64 @@
-"""The inference form of an iterative block."""
+"""One run of an iterative block in its inference form."""
 
 from __future__ import annotations
+
+from itertools import islice
 
 from torch import Tensor, nn
 
 from ..block import DepthwiseSeparableConv, IterativeBlock
 from ..halting import HaltingUnit
-from .folding import affine_of
+from .folding import ScaledSum
 from .kernels import conv_norm_relu
 from .layout import Size, images, pixels
 from .packing import Kernel
 from .update import update
 
 
-class BlockForm:
-    """F_i of a block with the norms folded into the convolutions it shares.
+def hidden_convs(block: IterativeBlock) -> list[nn.Conv2d]:
+    """The convolutions before the last, one for each norm before the last."""
+    conv2 = block.conv2
+    if isinstance(conv2, DepthwiseSeparableConv):
+        return [block.conv1, conv2.depthwise, conv2.pointwise]
+    assert isinstance(conv2, nn.Conv2d)
+    return [block.conv1, conv2]
 
-    Keeps no copy of the block's weights; only two numbers a channel of each norm are kept, half
-    as many as the norm has.
 
-    Args:
-        block: In evaluation mode.
-
-    Raises:
-        ValueError: a norm cannot be folded.
-    """
-
-    def __init__(self, block: IterativeBlock) -> None:
-        self.block = block
-        norms = [[affine_of(n) for n in block.norms(i)] for i in range(block.max_iterations)]
-        self.hidden_norms = [[affine.scaled_sum() for affine in each[:-1]] for each in norms]
-        self.output_norms = [each[-1] for each in norms]
-
-    def hidden_convs(self) -> list[nn.Conv2d]:
-        """The convolutions before the last, one for each norm before the last."""
-        conv2 = self.block.conv2
-        if isinstance(conv2, DepthwiseSeparableConv):
-            return [self.block.conv1, conv2.depthwise, conv2.pointwise]
-        assert isinstance(conv2, nn.Conv2d)
-        return [self.block.conv1, conv2]
+def norms_of(block: IterativeBlock, limit: int) -> list[nn.Module]:
+    """The norms behind each convolution, of the first ``limit`` iterations: sorted by convolution."""
+    between = [block.conv2.norm] if isinstance(block.conv2, DepthwiseSeparableConv) else []
+    groups = (block.norm1, *between, block.norm2, block.norm3)
+    return [norm for group in groups for norm in islice(group, limit)]
 
 
 class BlockRun:
-    """One run of a block's loop.
+    """One run of a block's loop with the norms folded into the convolutions that it shares.
 
     Args:
-        form: Of the block.
+        block: In evaluation mode.
+        norms: Folded, in the order of :func:`norms_of`.
+        limit: L'.
     """
 
-    def __init__(self, form: BlockForm) -> None:
-        self.form = form
-        self.kernels = [Kernel(conv) for conv in form.hidden_convs()]
+    def __init__(self, block: IterativeBlock, norms: list[ScaledSum], limit: int) -> None:
+        self.block = block
+        self.norms = [norms[i::limit] for i in range(limit)]  # of each iteration
+        self.kernels = [Kernel(conv) for conv in hidden_convs(block)]
 
     @property
     def halting(self) -> HaltingUnit | None:
         """Of the block; None where L is 1."""
-        return self.form.block.halting
+        return self.block.halting
 
     def advance(
-        self, state: Tensor, output: Tensor | None, onto: Tensor, i: int, shares: Tensor, size: Size
+        self,
+        state: Tensor,
+        output: Tensor | None,
+        onto: Tensor,
+        i: int,
+        shares: Tensor,
+        size: Size,
+        halted: Tensor | None = None,
     ) -> Tensor:
         """output = onto + share * y_i and s += y_i in place; returns the sum of y_i, (M, C) float32.
 
@@ -69,10 +69,11 @@ class BlockRun:
             i: From 0.
             shares: (M,) float32, 1 - c_{i-1}.
             size: (H, W).
+            halted: (M,) bool, rows whose y is to be 0; None where there are none.
         """
         x = images(state, size)
-        for kernel, hidden in zip(self.kernels, self.form.hidden_norms[i], strict=True):
-            x = conv_norm_relu(x, kernel(x), hidden, kernel.conv)
-        block, norm = self.form.block, self.form.output_norms[i]
-        weight = block.conv3.weight.flatten(1)
-        return update(pixels(x), weight, norm, state, output, onto, shares, block.last_relu)
+        *hidden_norms, last = self.norms[i]
+        for kernel, norm in zip(self.kernels, hidden_norms, strict=True):
+            x = conv_norm_relu(x, kernel(x), norm, kernel.conv)
+        weight, relu = self.block.conv3.weight.flatten(1), self.block.last_relu
+        return update(pixels(x), weight, last, state, output, onto, shares, relu, halted)

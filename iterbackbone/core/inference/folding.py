@@ -1,8 +1,9 @@
-"""A norm in evaluation as two numbers a channel."""
+"""Norms in evaluation as two numbers a channel."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,10 @@ SMALLEST_SCALE = 1e-12  # a channel with a smaller one is constant to rounding
 
 
 class Affine(NamedTuple):
-    """What a norm in evaluation does to a channel: ``scale * x + shift``, both (C,) float32."""
+    """What a norm in evaluation does to a channel: ``scale * x + shift``.
+
+    Both (C,), float32, or float64 where the norm is.
+    """
 
     scale: Tensor
     shift: Tensor
@@ -21,19 +25,49 @@ class Affine(NamedTuple):
         """The same with the addition first; a scale of 0 becomes the smallest one."""
         small = self.scale.abs() < SMALLEST_SCALE
         scale = self.scale.masked_fill(small, SMALLEST_SCALE)
-        return ScaledSum(scale.view(1, -1, 1, 1), self.shift / scale)
+        return ScaledSum(scale, self.shift, self.shift / scale)
 
 
 class ScaledSum(NamedTuple):
-    """What a norm does to a channel, as a convolution can do it: ``scale * (x + offset)``.
+    """What a norm does to a channel: ``scale * x + shift`` or ``scale * (x + offset)``, all (C,).
 
-    Attributes:
-        scale: (1, C, 1, 1) float32.
-        offset: (C,) float32.
+    float16 cannot hold an offset, which a small scale makes large; the other types can.
     """
 
     scale: Tensor
+    shift: Tensor
     offset: Tensor
+
+
+class FoldedNorms:
+    """Norms as scales and shifts, read at every call, so that no change of theirs is missed.
+
+    On a CPU they are folded again only if a number differs from the last call's; on a GPU that
+    comparison would be waited for.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[list[float], Tensor, list[ScaledSum]] | None = None
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def __call__(self, norms: Sequence[Any]) -> list[ScaledSum]:
+        """Of each of ``norms``.
+
+        Raises:
+            ValueError: the scale of a norm depends on the image, or it has no running statistics.
+        """
+        values, eps = _joined(norms), [norm.eps for norm in norms]
+        if self._last is not None and not values.is_cuda:
+            last_eps, last_values, folded = self._last
+            if eps == last_eps and _equal(values, last_values):
+                return folded
+        channels = [len(norm.running_mean) for norm in norms]
+        affine = _affine(values, _per_channel(eps, channels, values))
+        parts = (part.split(channels) for part in affine.scaled_sum())
+        folded = [ScaledSum(*each) for each in zip(*parts, strict=True)]
+        self._last = eps, values, folded
+        return folded
 
 
 @torch.no_grad()
@@ -43,15 +77,37 @@ def affine_of(norm: nn.Module) -> Affine:
     Raises:
         ValueError: the norm's scale depends on the image, or it has no running statistics.
     """
-    if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
-        raise ValueError(
-            'the inference and export forms need BatchNorms with running statistics, got '
-            f'{type(norm).__name__}: its scale cannot be folded into the convolutions'
-        )
-    scale = (norm.running_var.float() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight.float()
-    shift = -norm.running_mean.float() * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.float()
-    return Affine(scale, shift)
+    return _affine(_joined([norm]), norm.eps)  # type: ignore[arg-type]
+
+
+def _joined(norms: Sequence[Any]) -> Tensor:
+    """Variances, means, gammas and betas, (4, K), of K channels in all."""
+    for norm in norms:
+        if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
+            raise ValueError(
+                'the inference and export forms need BatchNorms with running statistics, got '
+                f'{type(norm).__name__}: its scale cannot be folded into the convolutions'
+            )
+    means = [norm.running_mean for norm in norms]
+    gammas = [norm.weight if norm.affine else torch.ones_like(norm.running_mean) for norm in norms]
+    betas = [norm.bias if norm.affine else torch.zeros_like(norm.running_mean) for norm in norms]
+    return torch.cat([*(norm.running_var for norm in norms), *means, *gammas, *betas]).view(4, -1)
+
+
+def _affine(values: Tensor, eps: float | Tensor) -> Affine:
+    var, mean, gamma, beta = values.to(torch.promote_types(values.dtype, torch.float32))
+    scale = (var + eps).rsqrt() * gamma
+    return Affine(scale, beta - mean * scale)
+
+
+def _per_channel(eps: list[float], channels: list[int], like: Tensor) -> float | Tensor:
+    """One number where all are alike, else one for each of the K channels."""
+    if len(set(eps)) == 1:
+        return eps[0]
+    repeated = torch.tensor(eps).repeat_interleave(torch.tensor(channels))
+    return repeated.to(like.device)
+
+
+def _equal(values: Tensor, others: Tensor) -> bool:
+    alike = values.dtype == others.dtype and values.device == others.device
+    return alike and torch.equal(values, others)

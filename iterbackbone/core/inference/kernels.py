@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .folding import Affine, ScaledSum
+from .folding import ScaledSum
 from .layout import images, pixels
 
 FUSED_TYPES = (torch.float32, torch.bfloat16)
@@ -24,30 +24,38 @@ def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) 
         norm: Of the output channels.
         like: Gives stride, padding, dilation and groups.
     """
-    scale, offset = norm.scale.to(x.dtype), norm.offset.to(x.dtype)
     if not fused(x):
-        weight, shift = weight * scale.transpose(0, 1), scale.flatten() * offset
+        weight, shift = scaled(weight, norm.scale.view(-1, 1, 1, 1)), norm.shift.to(x.dtype)
         out = F.conv2d(x, weight, shift, like.stride, like.padding, like.dilation, like.groups)
         return out.relu_()
+    scale, offset = norm.scale.to(x.dtype), norm.offset.to(x.dtype)
     if _is_large_product(x, like) and not weight.is_mkldnn:
         rows = pixels(x)
         out = torch.ops.mkldnn._linear_pointwise.binary(
-            rows.flatten(0, 1), scale.flatten(1), weight.flatten(1), offset, 'mul'
+            rows.flatten(0, 1), scale.view(1, -1), weight.flatten(1), offset, 'mul'
         )
         return images(out.relu_().view(*rows.shape[:2], like.out_channels), (x.shape[2], x.shape[3]))
     return torch.ops.mkldnn._convolution_pointwise.binary(
-        *(x, scale, weight, offset),
+        *(x, scale.view(1, -1, 1, 1), weight, offset),
         *(like.padding, like.stride, like.dilation, like.groups),
         *('mul', None, 'relu', [], None),
     )
 
 
-def linear_norm(x: Tensor, weight: Tensor, norm: Affine) -> Tensor:
-    """``norm(x @ weight.T)``, (P, C) -> (P, C'), all of one type."""
+def linear_norm(x: Tensor, weight: Tensor, norm: ScaledSum) -> Tensor:
+    """``norm(x @ weight.T)``, (P, C) -> (P, C'); ``weight`` is of the type of ``x``."""
     if x.device.type != 'cpu':  # passes over the product cost more than one over the weights
-        return F.linear(x, weight * norm.scale.view(-1, 1), norm.shift)
+        return F.linear(x, scaled(weight, norm.scale.view(-1, 1)), norm.shift.to(x.dtype))
     out = F.linear(x, weight)
-    return torch.addcmul(norm.shift, out, norm.scale, out=out)
+    if out.dtype == norm.scale.dtype:
+        return torch.addcmul(norm.shift, out, norm.scale, out=out)
+    zeros, ones = torch.zeros_like(norm.scale), torch.ones_like(norm.scale)
+    return F.batch_norm(out, zeros, ones, norm.scale, norm.shift, eps=0.0)
+
+
+def scaled(weight: Tensor, scale: Tensor) -> Tensor:
+    """``weight * scale`` in the type of ``weight``, multiplied in that of ``scale``."""
+    return (weight * scale).to(weight.dtype)
 
 
 def fused(x: Tensor) -> bool:

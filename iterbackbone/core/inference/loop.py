@@ -7,21 +7,21 @@ from torch import Tensor
 
 from ..execution import BlockResult
 from ..settings import RunSettings
-from .block_form import BlockForm, BlockRun
+from .block_form import BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start
 
 
-def run_form(form: BlockForm, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
+def run_form(run: BlockRun, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
     """What :func:`iterbackbone.core.execution.run_iterations` does in ``active`` execution.
 
     Args:
-        form: Of the block.
+        run: Of the block.
         x: s_0, (B, C, H, W) channels_last; overwritten.
         limit: L'.
         settings: Threshold and what to record.
     """
-    run, count, size = BlockRun(form), len(x), (x.shape[2], x.shape[3])
+    count, size = len(x), (x.shape[2], x.shape[3])
     rows, batch = start(pixels(x), limit), Batch(count, x.device)
     scores = Scores(settings.record_scores, count, limit, x.device)
     for i in range(limit):

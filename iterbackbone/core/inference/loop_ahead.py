@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..execution import BlockResult
 from ..settings import RunSettings
-from .block_form import BlockForm, BlockRun
+from .block_form import BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start
 
@@ -38,14 +38,14 @@ class Running:
         return int(self._count)
 
 
-def run_ahead(form: BlockForm, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
+def run_ahead(run: BlockRun, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
     """As :func:`~iterbackbone.core.inference.loop.run_form`, ``executed`` being what was run."""
-    run, count, size = BlockRun(form), len(x), (x.shape[2], x.shape[3])
+    count, size = len(x), (x.shape[2], x.shape[3])
     rows, batch = start(pixels(x), limit), Batch(count, x.device)
     scores = Scores(settings.record_scores, count, limit, x.device)
     before: Running | None = None
     for i in range(limit):
-        score = iterate(run, rows, i, limit, settings.threshold, size)
+        score = iterate(run, rows, i, limit, settings.threshold, size, halted_stay=True)
         scores.record(rows, i, score)
         if i == limit - 1:
             break

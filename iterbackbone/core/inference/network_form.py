@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -11,55 +9,78 @@ from ..block import IterativeBlock
 from ..execution import BlockResult
 from ..settings import RunSettings
 from ..stage import ConvNorm
-from .block_form import BlockForm
-from .folding import affine_of
+from .block_form import BlockRun, norms_of
+from .folding import FoldedNorms
 from .kernels import conv_norm_relu
 from .loop import run_form
 from .loop_ahead import run_ahead
 
 
 class ConvNormForm:
-    """The inference form of a convolution with its norm and ReLU."""
+    """The inference form of a convolution with its norm and ReLU; holds no weights."""
 
-    def __init__(self, layer: ConvNorm) -> None:
-        self.layer = layer
-        self.norm = affine_of(layer.norm).scaled_sum()
+    def __init__(self) -> None:
+        self._norms = FoldedNorms()
+
+    def serves(self, layer: ConvNorm) -> bool:
+        """Whether ``layer`` is in evaluation mode; else it is run as it was built."""
+        return not layer.training and not layer.norm.training
+
+    def check(self, layer: ConvNorm) -> None:
+        """Raise ValueError where the norm cannot be folded."""
+        self._norms([layer.norm])
 
     @torch.no_grad()
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, layer: ConvNorm, x: Tensor) -> Tensor:
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         x = x.contiguous(memory_format=torch.channels_last)
-        conv = self.layer.conv
-        return conv_norm_relu(x, conv.weight.to(x.dtype), self.norm, conv)
+        (norm,) = self._norms([layer.norm])
+        return conv_norm_relu(x, layer.conv.weight.to(x.dtype), norm, layer.conv)
 
 
 class IterativeBlockForm:
-    """The inference form of an iterative block."""
+    """The inference form of an iterative block; holds no weights."""
 
-    def __init__(self, block: IterativeBlock) -> None:
-        self.form = BlockForm(block)
+    def __init__(self) -> None:
+        self._norms = FoldedNorms()
+
+    def serves(self, block: IterativeBlock) -> bool:
+        """Whether ``block`` is in evaluation mode; else it is run as it was built."""
+        norms = norms_of(block, block.max_iterations)
+        return not block.training and not any(norm.training for norm in norms)
+
+    def check(self, block: IterativeBlock) -> None:
+        """Raise ValueError where a norm cannot be folded."""
+        self._norms(norms_of(block, block.max_iterations))
 
     @torch.no_grad()
-    def __call__(self, state: Tensor, limit: int, settings: RunSettings) -> BlockResult:
+    def __call__(
+        self, block: IterativeBlock, state: Tensor, limit: int, settings: RunSettings
+    ) -> BlockResult:
         run = run_ahead if state.is_cuda else run_form
+        norms = self._norms(norms_of(block, limit))
         with torch.autocast(state.device.type, enabled=False):
-            return run(self.form, state, limit, settings)
+            return run(BlockRun(block, norms, limit), state, limit, settings)
 
 
 @torch.inference_mode(False)
 def attach_forms(network: nn.Module) -> None:
-    """Run every part of ``network`` that has an inference form in it; also renews old forms.
+    """Run every part of ``network`` that has an inference form in it.
 
     Raises:
         ValueError: a norm cannot be folded; nothing is changed then.
     """
-    layers = [(part, ConvNormForm(part)) for part in network.modules() if isinstance(part, ConvNorm)]
-    blocks = [(part, IterativeBlockForm(part)) for part in _blocks(network)]
-    for layer, layer_form in layers:
-        layer.form = layer_form
-    for block, block_form in blocks:
-        block.form = block_form
+    forms: list[tuple[ConvNorm, ConvNormForm] | tuple[IterativeBlock, IterativeBlockForm]] = []
+    for part in network.modules():
+        if isinstance(part, ConvNorm):
+            forms.append((part, ConvNormForm()))
+        elif isinstance(part, IterativeBlock):
+            forms.append((part, IterativeBlockForm()))
+    for part, form in forms:
+        form.check(part)  # type: ignore[arg-type]
+    for part, form in forms:
+        part.form = form
     _lay_out(network, torch.channels_last)
 
 
@@ -77,7 +98,3 @@ def _lay_out(network: nn.Module, memory_format: torch.memory_format) -> None:
     for part in network.modules():
         if isinstance(part, nn.Conv2d):
             part.weight.data = part.weight.data.contiguous(memory_format=memory_format)
-
-
-def _blocks(network: nn.Module) -> Iterator[IterativeBlock]:
-    return (part for part in network.modules() if isinstance(part, IterativeBlock))

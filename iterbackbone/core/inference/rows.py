@@ -117,13 +117,22 @@ def start(state: Tensor, limit: int) -> Rows:
     return Rows(position, state, None, pooled, act.initial_state(count, state.device))
 
 
-def iterate(run: BlockRun, rows: Rows, i: int, limit: int, threshold: float, size: Size) -> Tensor:
-    """One iteration of ``rows``; returns the halting scores."""
+def iterate(
+    run: BlockRun,
+    rows: Rows,
+    i: int,
+    limit: int,
+    threshold: float,
+    size: Size,
+    halted_stay: bool = False,
+) -> Tensor:
+    """One iteration of ``rows``, some of which may have halted; returns the halting scores."""
     onto = rows.part()
     if i > 0 and rows.output is None:  # the first iteration's weight is 1: output and state agree
         rows.output = torch.empty_like(rows.state)
     shares = act.output_weight(rows.halting)
-    total = run.advance(rows.state, rows.output, onto, i, shares, size)
+    halted = ~rows.halting.running if halted_stay and i > 0 else None
+    total = run.advance(rows.state, rows.output, onto, i, shares, size, halted)
     if i == limit - 1:
         score = torch.ones_like(rows.halting.cumulative)
     else:

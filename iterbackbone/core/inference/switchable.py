@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import nn
 
@@ -24,7 +24,6 @@ class SwitchableForm(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._optimized = False
-        self.register_load_state_dict_post_hook(_renew_forms)
 
     @property
     def optimized(self) -> bool:
@@ -35,9 +34,8 @@ class SwitchableForm(nn.Module):
         """Run evaluation in the inference form: norms folded, states updated in place.
 
         Same features (to rounding), iterations and state dict in less time. ``train()`` ends it,
-        as does ``enabled=False``. Outputs are channels_last; gradients are not to be had. Loading
-        a state dict and moving the module are noticed; after any other change of the weights
-        call it again.
+        as does ``enabled=False``; parts in training mode run as built meanwhile. Outputs are
+        channels_last; gradients are not to be had. Changed weights count from the next call.
 
         Returns:
             The module.
@@ -65,13 +63,3 @@ class SwitchableForm(nn.Module):
         if mode and self._optimized:
             self.optimize_for_inference(False)
         return super().train(mode)
-
-    def _apply(self: Network, *args: Any, **kwargs: Any) -> Network:
-        super()._apply(*args, **kwargs)
-        _renew_forms(self)
-        return self
-
-
-def _renew_forms(module: SwitchableForm, *_: Any) -> None:
-    if module._optimized:
-        attach_forms(module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .folding import Affine
+from .folding import ScaledSum
 from .kernels import linear_norm
 
 STRIP = 1 << 20  # bytes of y computed at a time: small enough to stay in a core's cache
@@ -14,12 +14,13 @@ STRIP = 1 << 20  # bytes of y computed at a time: small enough to stay in a core
 def update(
     hidden: Tensor,
     weight: Tensor,
-    norm: Affine,
+    norm: ScaledSum,
     state: Tensor,
     output: Tensor | None,
     onto: Tensor,
     shares: Tensor,
     relu: bool,
+    halted: Tensor | None = None,
 ) -> Tensor:
     """y = relu(norm(hidden @ weight.T)); output = onto + share * y; s += y.
 
@@ -35,20 +36,21 @@ def update(
         onto: The same; may be ``state`` or ``output``.
         shares: (M,) float32, 1 - c_{i-1}.
         relu: Whether the ReLU is applied.
+        halted: (M,) bool, images whose y is taken for 0; None for none.
 
     Returns:
         The sum of y over the pixels, (M, C) float32.
     """
     weight = weight.to(hidden.dtype)
-    norm = Affine(norm.scale.to(hidden.dtype), norm.shift.to(hidden.dtype))
     parts = strips(state)
     if len(parts) == 1:
-        return _sweep(hidden, weight, norm, state, output, onto, shares, relu)
+        return _sweep(hidden, weight, norm, state, output, onto, shares, relu, halted)
     total = torch.zeros(len(state), state.shape[2], dtype=torch.float32, device=state.device)
     for part in parts:
         rows = None if output is None else output[part]
+        stop = None if halted is None else halted[part[0]]
         total[part[0]] += _sweep(
-            hidden[part], weight, norm, state[part], rows, onto[part], shares[part[0]], relu
+            *(hidden[part], weight, norm, state[part], rows, onto[part], shares[part[0]], relu, stop)
         )
     return total
 
@@ -71,16 +73,19 @@ def strips(state: Tensor) -> list[tuple[slice, slice]]:
 def _sweep(
     hidden: Tensor,
     weight: Tensor,
-    norm: Affine,
+    norm: ScaledSum,
     state: Tensor,
     output: Tensor | None,
     onto: Tensor,
     shares: Tensor,
     relu: bool,
+    halted: Tensor | None,
 ) -> Tensor:
     y = linear_norm(hidden.flatten(0, 1), weight, norm).view_as(state)
     if relu:
         y.relu_()
+    if halted is not None:  # a share of 0 would not keep an infinite y out of the output
+        y.masked_fill_(halted.view(-1, 1, 1), 0.0)
     if output is not None:
         if len(shares) == 1 and not shares.is_cuda:  # a number is faster, but on a GPU waited for
             torch.add(onto, y, alpha=float(shares), out=output)

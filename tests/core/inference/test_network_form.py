@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from core.networks import tiny_layer, tiny_net, varied
+from core.networks import blocks, stop_at_once, tiny_layer, tiny_net, varied
 from iterbackbone.core.inference import network_form, update
 from iterbackbone.core.inference.loop_ahead import run_ahead
 
@@ -179,6 +179,122 @@ def test_copies_have_the_form_and_weights_of_their_own(net, again):
     copied = again(net)
     nn.init.zeros_(net.stages[0].blocks[0].conv1.weight)
     assert all(torch.equal(a, b) for a, b in zip(copied(X), expected, strict=True))
+
+
+def load(net):
+    net.stages[2].load_state_dict(varied(tiny_net(), X).stages[2].state_dict())
+
+
+@torch.no_grad()
+def edit_in_place(net):
+    for norm in net.stages[2].blocks[0].norm2:
+        norm.running_var.mul_(4.0)
+
+
+def write_by_data(net):
+    """As averaged weights are swapped in; tensors do not count such a write."""
+    for p in net.stages[1].parameters():
+        p.data.copy_(1.5 * p.data)
+
+
+def step(net):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+
+
+def assign(net):
+    state = {key: 1.5 * value for key, value in net.stages[3].state_dict().items()}
+    net.stages[3].load_state_dict(state, assign=True)
+
+
+def replace_a_norm(net):
+    net.stages[2].blocks[0].norm3[1] = nn.BatchNorm2d(32).eval()
+
+
+def other_eps(net):
+    net.stages[2].blocks[0].norm1[0].eps = 3.0
+
+
+def other_type(net):
+    net.stem.double()
+    net.stages.to(torch.float64)
+
+
+CHANGES = [load, edit_in_place, write_by_data, step, assign, replace_a_norm, other_eps, other_type]
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_every_change_of_weights_counts(net, change):
+    net.optimize_for_inference()
+    before = net(X)
+    change(net)
+    x = X.to(net.stem.conv.weight.dtype)
+    found = net(x)
+    expected = net.optimize_for_inference(False)(x)
+    assert_same(expected, found)
+    assert change is other_type or (expected[-1] - before[-1]).abs().max() > 0.01
+    assert found[-1].dtype == expected[-1].dtype
+
+
+@pytest.mark.parametrize('part', ['stem', 'stages.3', 'stages.2.blocks.0.norm2'])
+def test_a_part_in_training_mode_runs_as_built(net, part):
+    built = copy.deepcopy(net)
+    found = []
+    for each in (built, net.optimize_for_inference()):
+        each.get_submodule(part).train()
+        found.append([each(X), each.state_dict()])
+        each.get_submodule(part).eval()
+        found[-1].append(each(X))
+    (expected, state, later), (features, other_state, other_later) = found
+    assert_same(expected, features)
+    assert_same(later, other_later)
+    for key, value in state.items():
+        torch.testing.assert_close(other_state[key], value)
+    assert features[3].requires_grad == (part == 'stages.3')
+
+
+def test_a_norm_that_cannot_be_folded_is_refused_at_the_next_call(net):
+    net.optimize_for_inference().stages[0].blocks[0].norm1[0] = nn.GroupNorm(2, 4).eval()
+    with pytest.raises(ValueError, match='need BatchNorms with running statistics, got GroupNorm'):
+        net(X)
+
+
+@pytest.mark.parametrize('half', [True, False], ids=['half', 'autocast'])
+@pytest.mark.parametrize('gamma', [1e-6, -1e-9, 0.0])
+def test_a_gamma_near_zero_in_float16(net, gamma, half):
+    with torch.no_grad():
+        for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
+            norm.weight[0], norm.bias[0] = gamma, 0.5
+    wanted = net(X)
+    x = X.half() if half else X
+    with torch.autocast('cpu', torch.float16, enabled=not half):
+        (plain, trace), (form, form_trace) = both(net.half() if half else net, x)
+    assert torch.equal(form_trace.iterations, trace.iterations)
+    assert len(trace.iterations.unique()) > 1
+    for found, same, expected in zip(form, plain, wanted, strict=True):
+        assert found.dtype == torch.float16
+        assert (found - same).abs().max() <= 0.01 * same.abs().max()
+        assert (found - expected).abs().max() <= 0.02 * expected.abs().max()
+
+
+@pytest.mark.parametrize('where', ['norm1', 'norm3'])
+def test_a_surplus_iteration_that_overflows_leaves_no_trace(net, where, monkeypatch):
+    """In float16, in a norm of the iteration that is queued before the last one is known to be."""
+    net = stop_at_once(net).half()
+    with torch.no_grad():
+        for block in blocks(net):
+            getattr(block, where)[1].weight.fill_(6e4)
+            getattr(block, where)[1].bias.fill_(6e4)
+    expected, x = net(X.half()), X.half()
+    monkeypatch.setattr(network_form, 'run_form', run_ahead)
+    found = net.optimize_for_inference()(x)
+    assert net.trace.iterations.unique().tolist() == [1]
+    assert net.trace.executed.unique().tolist() == [2]
+    for one, other in zip(found, expected, strict=True):
+        assert other.isfinite().all()
+        assert (one - other).abs().max() <= 0.01 * other.abs().max()
 
 
 def test_bfloat16_under_autocast(net):

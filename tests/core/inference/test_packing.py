@@ -53,7 +53,7 @@ def test_a_kernel_is_laid_out_when_one_shape_comes_often_enough():
 def test_products_agree_with_two_steps():
     x, weight = torch.randn(5, 8), torch.randn(16, 8)
     expected = x @ weight.T * AFFINE.scale + AFFINE.shift
-    torch.testing.assert_close(linear_norm(x, weight, AFFINE), expected)
+    torch.testing.assert_close(linear_norm(x, weight, AFFINE.scaled_sum()), expected)
 
 
 def test_scale_and_shift_by_hand():
@@ -69,5 +69,5 @@ def test_scale_and_shift_by_hand():
     torch.testing.assert_close(affine.shift, torch.tensor([-0.5, 1.0]))
     added_first = affine.scaled_sum()
     x = torch.tensor([4.0, 4.0])  # 0.75 * 4 - 0.5 = 2.5; a gamma of 0 leaves beta
-    found = added_first.scale.flatten() * (x + added_first.offset)
+    found = added_first.scale * (x + added_first.offset)
     torch.testing.assert_close(found, torch.tensor([2.5, 1.0]))
