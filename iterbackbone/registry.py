@@ -7,7 +7,14 @@ mmengine imports ``<scope>.registry`` for a scope it does not know yet, so
 
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
 from mmengine.registry import Registry
 
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='iterbackbone', locations=['iterbackbone.mm'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='iterbackbone', locations=['iterbackbone.mm'])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor',
+    parent=MMENGINE_CONSTRUCTORS,
+    scope='iterbackbone',
+    locations=['iterbackbone.mm'],
+)

@@ -120,6 +120,7 @@ def train_tiny(
     batch_size=4,
     accumulate=1,
     more_hooks=(),
+    optim_wrapper=None,
     **options,
 ):
     spy = Spy()
@@ -129,7 +130,8 @@ def train_tiny(
         work_dir=str(tmp_path),
         train_dataloader=endless(TinyImages(8), batch_size),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr), accumulative_counts=accumulate),
+        optim_wrapper=optim_wrapper
+        or dict(optimizer=dict(type='SGD', lr=lr), accumulative_counts=accumulate),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=interval),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4),

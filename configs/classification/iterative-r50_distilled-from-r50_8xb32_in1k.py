@@ -15,11 +15,7 @@ model = dict(
         ),
     ),
 )
-# Decay would pull the halting bias towards zero, and so towards early halting.
-optim_wrapper = dict(
-    optimizer=dict(lr=0.01),
-    paramwise_cfg=dict(custom_keys={'halting.fc2.bias': dict(decay_mult=0.0)}),
-)
+optim_wrapper = dict(optimizer=dict(lr=0.01))
 custom_hooks = [
     dict(type='iterbackbone.PonderCostHook', weight=0.005, halting_warmup=0),
     dict(

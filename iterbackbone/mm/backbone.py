@@ -31,3 +31,26 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
         self.init_cfg = init_cfg
         later = ''.join(str(k) for k in range(len(self.stages), 4))
         self.expected_leftovers = re.compile(rf'stages\.[{later}]\.' if later else r'(?!)')
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Where a parameter stands, for layer-wise learning rates (mmpretrain's constructor asks).
+
+        The stem is layer 0; each block is one, its stage's transition with the first; what
+        follows the backbone is the last.
+
+        Args:
+            param_name: Of the whole model.
+            prefix: What the names of the backbone's own parameters begin with.
+
+        Returns:
+            The layer, from 0, and the number of layers.
+        """
+        blocks = len(self.stages[0].blocks)
+        layers = len(self.stages) * blocks + 2
+        if not param_name.startswith(prefix):
+            return layers - 1, layers
+        part, *where = param_name.removeprefix(prefix).split('.')
+        if part != 'stages':
+            return 0, layers
+        block = int(where[2]) if where[1] == 'blocks' else 0
+        return 1 + int(where[0]) * blocks + block, layers

@@ -13,6 +13,7 @@ from ..core.adaptive import AdaptiveModule
 from ..core.validation import check_real, check_share
 from ..registry import HOOKS
 from .trace_collector import Call, trained_calls
+from .training.decay_exemption import exempt_halting_biases
 from .training.ponder_schedule import PonderSchedule
 from .training.ponder_training import PonderTraining
 from .unwrapping import unwrapped
@@ -31,6 +32,8 @@ class PonderCostHook(Hook):
     scores are held there and the cost counts nothing; then the units are released and the
     weight ramps up linearly. Both are shares of the whole training. Checkpoints hold its length,
     so a resumed run goes on right, also where it is to end later.
+
+    The halting biases are left out of weight decay, whatever the optimizer.
 
     Also logs, as running means over the logging interval: iterations, their spread and the
     share of one-iteration images per stage, and the ponder cost.
@@ -87,6 +90,7 @@ class PonderCostHook(Hook):
         self._handles = [
             model.register_forward_pre_hook(self._before_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
+            *exempt_halting_biases(runner.optim_wrapper, model),
         ]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:

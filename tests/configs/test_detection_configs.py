@@ -148,15 +148,3 @@ def test_c4_runs_512_rpn_channels_and_300_proposals():
         cfg = load(f'detection/{name}.py')
         assert cfg.model.rpn_head.feat_channels == 512
         assert cfg.model.test_cfg.rpn.max_per_img == 300
-
-
-def test_the_halting_bias_is_not_decayed(shapes_root, tmp_path):
-    cfg = detector_config(shapes_root, tmp_path)
-    runner = Runner.from_cfg(cfg)
-    optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
-    names = {id(p): n for n, p in runner.model.named_parameters()}
-    decay = {names[id(p)]: g['weight_decay'] for g in optimizer.param_groups for p in g['params']}
-    biases = {n: d for n, d in decay.items() if n.endswith('halting.fc2.bias')}
-    assert len(biases) == 4
-    assert set(biases.values()) == {0.0}
-    assert decay['backbone.stem.conv.weight'] > 0

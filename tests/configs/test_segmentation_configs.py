@@ -112,7 +112,6 @@ def test_schedules_differ_in_length_only(name):
     short, long = load(name), load(name.replace('-80k', '-160k'))
     assert short.model == long.model
     assert short.optim_wrapper == long.optim_wrapper
-    assert short.optim_wrapper.paramwise_cfg.custom_keys['halting.fc2.bias'].decay_mult == 0.0
 
 
 @pytest.mark.parametrize('name', [MODEL_OF[f'segmentation/upernet_{n}r50'] for n in ('', 'iterative-')])
@@ -164,15 +163,3 @@ def test_output_stride_8(head):
     with torch.no_grad():
         features = backbone(torch.zeros(1, 3, 64, 64))
     assert [64 // f.shape[-1] for f in features] == [4, 8, 8, 8]
-
-
-def test_the_halting_bias_is_not_decayed(shapes_root, tmp_path):
-    cfg = segmentor_config(shapes_root, tmp_path, MODEL_OF['segmentation/upernet_iterative-r152'])
-    runner = Runner.from_cfg(cfg)
-    optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
-    names = {id(p): n for n, p in runner.model.named_parameters()}
-    decay = {names[id(p)]: g['weight_decay'] for g in optimizer.param_groups for p in g['params']}
-    biases = {n: d for n, d in decay.items() if n.endswith('halting.fc2.bias')}
-    assert len(biases) == 4
-    assert set(biases.values()) == {0.0}
-    assert decay['backbone.stem.conv.weight'] == 0.0005

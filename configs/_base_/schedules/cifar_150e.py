@@ -5,8 +5,6 @@ val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001),
-    # Decay would pull the halting bias towards zero, and so towards early halting.
-    paramwise_cfg=dict(custom_keys={'halting.fc2.bias': dict(decay_mult=0.0)}),
 )
 param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[50, 100], gamma=0.1),

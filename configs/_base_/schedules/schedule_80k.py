@@ -5,8 +5,6 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005),
-    # Decay would pull the halting bias towards zero, and so towards early halting.
-    paramwise_cfg=dict(custom_keys={'halting.fc2.bias': dict(decay_mult=0.0)}),
 )
 param_scheduler = [
     dict(type='PolyLR', eta_min=1e-4, power=0.9, begin=0, end=80000, by_epoch=False),
