@@ -14,6 +14,7 @@ from ..core.validation import check_real, check_share
 from ..registry import HOOKS
 from .trace_collector import Call, trained_calls
 from .training.decay_exemption import exempt_halting_biases
+from .training.lost_hooks import warn_of_lost_hooks
 from .training.ponder_schedule import PonderSchedule
 from .training.ponder_training import PonderTraining
 from .unwrapping import unwrapped
@@ -84,6 +85,7 @@ class PonderCostHook(Hook):
                 'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
                 'default_hooks or in custom_hooks'
             )
+        warn_of_lost_hooks(runner)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         self._training = PonderTraining(runner, self.target)
         model = unwrapped(runner.model)
