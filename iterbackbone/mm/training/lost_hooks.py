@@ -18,9 +18,9 @@ def warn_of_lost_hooks(runner: Runner) -> None:
     """Name the hooks of the config's bases that the run does not have."""
     if lost := hooks_of_bases(runner.cfg) - {type(hook).__name__ for hook in runner.hooks}:
         print_log(
-            f'the custom_hooks of the base are gone: {", ".join(sorted(lost))}. A list replaces that of the '
-            'base: write custom_hooks = [*_base_.custom_hooks, ...], or give your hooks in default_hooks, '
-            'which is merged',
+            f'the custom_hooks of the base are gone: {", ".join(sorted(lost))}. A list replaces '
+            'that of the base: write custom_hooks = [*_base_.custom_hooks, ...], or give your hooks in '
+            'default_hooks, which is merged',
             logger='current',
             level=logging.WARNING,
         )
@@ -36,9 +36,8 @@ def hooks_of_bases(config: Config) -> set[str]:
     for source in FILE_NAME.split(config.text)[1:-1]:  # every file, bases first, below its name
         statements = [each for each in _statements(source) if 'custom_hooks' in _names(each)]
         types = {name for each in statements for name in _types(each)}
-        extends = any(
-            '_base_' in _names(each) and not isinstance(each, ast.Delete) for each in statements
-        )
+        kept = [each for each in statements if not isinstance(each, ast.Delete)]
+        extends = any('_base_' in _names(each) for each in kept)
         if statements:
             ours = any(name.startswith('iterbackbone.') for name in types)
             found = types | (found if extends or ours else set())
