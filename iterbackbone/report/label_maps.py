@@ -27,7 +27,7 @@ def label_maps(evaluation: Evaluation, i: int) -> dict[str, Labels]:
 
     Maps that cannot be read, or that lie outside the evaluation's folder, are left out.
     """
-    found = {kind: _read(path) for kind, path in map_paths(evaluation, i).items()}
+    found = {kind: read_labels(path, MAX_SIDE) for kind, path in map_paths(evaluation, i).items()}
     return {kind: labels for kind, labels in found.items() if labels is not None}
 
 
@@ -82,10 +82,12 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
     ]
 
 
-def _read(path: Path) -> Labels | None:
+def read_labels(path: Path, max_side: int | None = None) -> Labels | None:
+    """A label map, (H, W), reduced to a longer side of ``max_side``; None where it cannot be read."""
     try:
         with opened(path, formats=('PNG',)) as image:
-            image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.NEAREST)
+            if max_side is not None:
+                image.thumbnail((max_side, max_side), Image.Resampling.NEAREST)
             labels = np.asarray(image).astype(np.int64)
     except Exception:  # broken files raise errors of many types
         return None

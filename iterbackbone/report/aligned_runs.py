@@ -1,0 +1,108 @@
+"""Several evaluations of the same images: their costs and depths side by side.
+
+Shape legend: r runs (evaluations), n images, b blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stats.run_scores import Array, Index
+from .evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class AlignedRuns:
+    """The n images that all r evaluations have, in the first one's order.
+
+    Attributes:
+        evaluations: r.
+        rows: (r, n) place of each image among the evaluation's records.
+    """
+
+    evaluations: Sequence[Evaluation]
+    rows: Index
+
+    @classmethod
+    def of(cls, evaluations: Sequence[Evaluation]) -> AlignedRuns:
+        """Find each image in every evaluation.
+
+        Raises:
+            ValueError: an evaluation repeats an image, or two are of other images or networks.
+        """
+        first, places = evaluations[0], _places(evaluations)
+        for evaluation, found in zip(evaluations, places, strict=True):
+            if evaluation.meta['max_iterations'] != first.meta['max_iterations']:
+                raise ValueError(
+                    f'{evaluation.folder} is of another network than {first.folder}: max_iterations '
+                    f'{evaluation.meta["max_iterations"]} and {first.meta["max_iterations"]}'
+                )
+            differing = places[0].keys() ^ found.keys()
+            if differing:
+                raise ValueError(
+                    f'{evaluation.folder} and {first.folder} must be of the same images; only one of '
+                    f'them has {len(differing)} images, such as {min(differing, key=str)[0]!r}'
+                )
+        return cls(evaluations, np.array([[found[key] for key in places[0]] for found in places]))
+
+    def keys(self) -> list[tuple[Any, Any]]:
+        """``img_id`` and ``img_path`` of each image."""
+        return [_key(self.evaluations[0].records[i]) for i in self.rows[0]]
+
+    def sources(self, groups: Mapping[str, Any] | None) -> NDArray:
+        """(n,) the source of each image: by its ``img_id``, or each its own.
+
+        Raises:
+            ValueError: an image has none in ``groups``.
+        """
+        if groups is None:
+            return np.arange(self.rows.shape[1])
+        names = [str(img_id) for img_id, _ in self.keys()]
+        missing = [name for name in names if name not in groups]
+        if missing:
+            raise ValueError(
+                f'groups must name every img_id: {len(missing)} lack, such as {missing[0]!r}'
+            )
+        return np.array([str(groups[name]) for name in names])
+
+    def images(self) -> list[tuple[int, int]]:
+        """All r * n pairs of a run and the place of an image among its records."""
+        return [(run, int(i)) for run, row in enumerate(self.rows) for i in row]
+
+    def column(self, field: str) -> Array:
+        """(r, n) of a numeric field; NaN where it is null."""
+        return np.stack(
+            [e.column(field)[row] for e, row in zip(self.evaluations, self.rows, strict=True)]
+        )
+
+    def depths(self, run: int) -> Array:
+        """(n, b) iterations of each block, and of the RoI head where there is one."""
+        records = [self.evaluations[run].records[i] for i in self.rows[run]]
+        blocks = [record.get('iterations_per_block') or record['iterations'] for record in records]
+        rois = [record.get('mean_roi_iterations') for record in records]
+        return np.array(
+            [[*b, *([] if roi is None else [roi])] for b, roi in zip(blocks, rois, strict=True)]
+        )
+
+
+def _key(record: Mapping[str, Any]) -> tuple[Any, Any]:
+    return record.get('img_id'), record.get('img_path')
+
+
+def _places(evaluations: Sequence[Evaluation]) -> list[dict[Any, int]]:
+    """Of each evaluation the record of each image: by ``img_id``, and by path where that repeats."""
+    keys = [[_key(record) for record in evaluation.records] for evaluation in evaluations]
+    if all(len({img_id for img_id, _ in names}) == len(names) for names in keys):
+        keys = [[(img_id, None) for img_id, _ in names] for names in keys]
+    for evaluation, names in zip(evaluations, keys, strict=True):
+        if len(set(names)) < len(names):
+            repeated = len(names) - len(set(names))
+            raise ValueError(
+                f'{evaluation.folder} must hold each image once: {repeated} records repeat one'
+            )
+    return [{name: i for i, name in enumerate(names)} for names in keys]

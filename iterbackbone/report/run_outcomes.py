@@ -1,0 +1,112 @@
+"""What a data set's score is made of, from the logs of several evaluations.
+
+Shape legend: r runs (evaluations), n images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stats.average_precision import COCO_THRESHOLDS, AveragePrecision
+from ..stats.detection_error import IOU_THRESHOLD, Boxes
+from ..stats.gain import Progress
+from ..stats.run_scores import Index, MeanIoU, MeanScores, RunScores
+from ..stats.segmentation_score import class_overlaps
+from .aligned_runs import AlignedRuns
+from .evaluation import Evaluation
+from .label_maps import map_paths, read_labels
+
+TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection': 'ap50'}
+SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log
+THRESHOLDS = {'ap50': (IOU_THRESHOLD,), 'map': COCO_THRESHOLDS}
+
+
+def default_score(evaluation: Evaluation) -> str:
+    """The score of the evaluation's task.
+
+    Raises:
+        ValueError: the task has none.
+    """
+    task = evaluation.meta.get('task')
+    if task not in TASK_SCORES:
+        raise ValueError(f'score must be named: {evaluation.folder} is of the task {task!r}')
+    return TASK_SCORES[task]
+
+
+def unit_of(score: str) -> str:
+    """What differences of a score are called."""
+    return 'points' if score in {'mean_iou', *SHARES, *THRESHOLDS} else f'of {score}'
+
+
+def outcomes(runs: AlignedRuns, score: str, progress: Progress = iter) -> tuple[RunScores, Index]:
+    """Outcomes of all runs.
+
+    Args:
+        runs: r, on n images.
+        score: 'top1', 'ap50', 'map' (of IoU 0.5 to 0.95) and 'mean_iou' of the data set, 'miou' and
+            'pixel_accuracy' as means over images, or any numeric field of the records of which more
+            is better.
+        progress: Wraps the images that are read, such as tqdm.
+
+    Returns:
+        The outcomes and which images they are of: those where no run lacks the value.
+
+    Raises:
+        ValueError: the logs have no such score.
+    """
+    images = np.arange(runs.rows.shape[1])
+    if score in THRESHOLDS:
+        return _average_precision(runs, THRESHOLDS[score], progress), images
+    if score == 'mean_iou':
+        return _mean_iou(runs, progress), images
+    try:
+        values = runs.column(SHARES.get(score, score)) * (100 if score in SHARES else 1)
+    except (TypeError, ValueError):
+        raise ValueError(f'score must be a numeric field of the records, got {score!r}') from None
+    known = np.flatnonzero(np.isfinite(values).all(axis=0))
+    if not len(known):
+        folders = ', '.join(str(evaluation.folder) for evaluation in runs.evaluations)
+        raise ValueError(f'score: no image has {score!r} in all of {folders}')
+    return MeanScores(values[:, known]), known
+
+
+def _average_precision(
+    runs: AlignedRuns, thresholds: Sequence[float], progress: Progress
+) -> AveragePrecision:
+    found = [_boxes(runs.evaluations[run], i) for run, i in progress(runs.images())]
+    n = runs.rows.shape[1]
+    predicted = [[boxes['predicted'] for boxes in found[k : k + n]] for k in range(0, len(found), n)]
+    nothing = Boxes.parse('difficult', {'boxes': [], 'labels': []})
+    true, difficult = zip(*((b['true'], b.get('difficult', nothing)) for b in found[:n]), strict=True)
+    return AveragePrecision.of_boxes(predicted, true, difficult, thresholds)
+
+
+def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
+    boxes = evaluation.predictions.boxes(i)
+    if not {'predicted', 'true'} <= boxes.keys():
+        raise ValueError(f'{_image(evaluation, i)} has no predicted and true boxes')
+    return boxes
+
+
+def _mean_iou(runs: AlignedRuns, progress: Progress) -> MeanIoU:
+    pixels = np.stack([_overlaps(runs.evaluations[run], i) for run, i in progress(runs.images())])
+    shape = (*runs.rows.shape, pixels.shape[-1])
+    return MeanIoU(pixels[:, 0].reshape(shape), pixels[:, 1].reshape(shape))
+
+
+def _overlaps(evaluation: Evaluation, i: int) -> NDArray[np.int64]:
+    maps = {kind: read_labels(path) for kind, path in map_paths(evaluation, i).items()}
+    predicted, true = maps.get('predicted'), maps.get('true')
+    if predicted is None or true is None:
+        raise ValueError(f'{_image(evaluation, i)} has no predicted and true label map')
+    try:
+        return class_overlaps(predicted, true, len(evaluation.classes))
+    except ValueError as error:
+        raise ValueError(f'{_image(evaluation, i)}: {error}') from None
+
+
+def _image(evaluation: Evaluation, i: int) -> str:
+    return f'{evaluation.folder}: image {evaluation.records[i].get("img_id")!r}'

@@ -1,0 +1,34 @@
+"""Logs of static budgets and of policies whose gain is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from planted_policies import sample
+
+from .logs import record, write_log
+
+DEPTHS = [(1, 1, 1, 1), (1, 2, 2, 1), (2, 3, 3, 1), (3, 4, 4, 2)]  # of the planted menu
+
+
+def classifier_log(folder, depths, right, first=0, **meta):
+    """An evaluation whose image i ran at ``depths[i]`` and was classified rightly or not."""
+    records = [
+        record(first + i, depth, correct=bool(r), label=0, prediction=int(not r), confidence=0.5)
+        for i, (depth, r) in enumerate(zip(depths, right, strict=True))
+    ]
+    return write_log(folder, records, task='classification', **meta)
+
+
+def planted_logs(root, names=('oracle',), n=200, seed=0, first=0):
+    """Folders of the policies ``names`` and of the menu, on the same n images."""
+    outcomes, policies = None, []
+    for name in names:
+        places, outcomes = sample(name, np.random.default_rng(seed), n)  # the same images for each
+        right = outcomes[places, np.arange(n)]
+        depths = [DEPTHS[place] for place in places]
+        policies.append(classifier_log(root / name.replace(' ', '_'), depths, right, first))
+    menu = [
+        classifier_log(root / f'static_{k}', [depth] * n, outcomes[k], first)
+        for k, depth in enumerate(DEPTHS)
+    ]
+    return policies, menu
