@@ -132,7 +132,7 @@ def evaluate(model, sizes, folder) -> list[int]:
     content = {
         'schema_version': 1,
         'parameters': parameter_counts(model),
-        **iterative_fields(collector),
+        **iterative_fields(collector.names, {c.module: c.trace.input_size for c in collector.calls}),
     }
     (folder / META).write_text(json.dumps(content))
     collector.detach()

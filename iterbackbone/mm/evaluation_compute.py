@@ -15,7 +15,6 @@ from ..core.macs import Size
 from ..stats.record_reader import read_meta, read_records
 from ..stats.records import META, RECORDS, IterationRecord
 from .evaluation_meta import iterative_fields, parameter_counts
-from .trace_collector import TraceCollector
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,13 @@ def _records(folder: Path) -> list[IterationRecord]:
 def _check_model(folder: Path, meta: dict[str, Any], model: nn.Module) -> None:
     if not any(isinstance(module, AdaptiveModule) for module in model.modules()):
         raise ValueError(f'log must be of an iterative model, the config has a {type(model).__name__}')
-    collector = TraceCollector(model)
-    fields = iterative_fields(collector)
-    collector.detach()
-    expected = {name: value for name, value in fields.items() if 'mac_table' not in name}
+    names = {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+    logged = meta.get('modules')
+    if isinstance(logged, dict):  # of a teacher and its student those that were evaluated
+        names = {m: name for m, name in names.items() if name in logged} or names
+    fields = iterative_fields(names, {})
+    left_out = ('modules', 'mac_table', 'roi_mac_table')
+    expected = {name: value for name, value in fields.items() if name not in left_out}
     expected['parameters'] = parameter_counts(model)
     for name, value in expected.items():
         if meta.get(name) != json.loads(json.dumps(value)):  # as JSON knows it: tuples are lists

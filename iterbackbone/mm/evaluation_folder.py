@@ -85,11 +85,12 @@ class EvaluationFolder:
         for file in self._files.values():
             file.close()
 
-    def publish(self, meta: Mapping[str, Any]) -> int:
+    def publish(self, meta: Mapping[str, Any], label: str = '') -> int:
         """Merge the ranks' parts and give the folder its name; called on all ranks.
 
         Args:
             meta: Content of ``meta.json``.
+            label: Appended to the name.
 
         Returns:
             Number of lines. Samplers repeat images to give all ranks the same number: each
@@ -102,7 +103,8 @@ class EvaluationFolder:
         barrier()
         if get_rank() == 0:
             self._complete(order, json.dumps(json.loads(to_line(meta)), indent=2) + '\n')
-            self.path = _renamed(self.path, self._wanted)
+            wanted = self._wanted.name + (f'_{label}' if label else '')
+            self.path = _renamed(self.path, self._wanted.with_name(wanted))
         barrier()
         return len(order)
 

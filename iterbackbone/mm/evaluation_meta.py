@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,18 +10,19 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..core.adaptive import AdaptiveModule
+from ..core.macs import Size
 from ..core.resnet_counterpart import ResNetCounterpart
 from ..core.roi_layer import IterativeResLayer
 from ..stats.records import SCHEMA_VERSION
 from .image_compute import table_of
-from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
 
 
 def evaluation_meta(
     runner: Runner,
     dataset: Any,
-    collector: TraceCollector,
+    names: Mapping[AdaptiveModule, str],
+    sizes: Mapping[AdaptiveModule, Size],
     task: str | None,
     metrics: dict[str, Any] | None,
     weights: dict[str, Any],
@@ -30,7 +32,8 @@ def evaluation_meta(
     Args:
         runner: Of the evaluation.
         dataset: The evaluated dataset.
-        collector: Still holding the last batch's calls, whose input sizes the MAC tables use.
+        names: See :func:`evaluated_modules`.
+        sizes: See :func:`evaluated_modules`.
         task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
             are of no known kind.
         metrics: The evaluator's score.
@@ -46,8 +49,8 @@ def evaluation_meta(
         'classes': list(class_names(dataset)),
         **_palette(dataset),
         'parameters': parameter_counts(model),
-        'resnet': asdict(counterpart(collector.modules)),
-        **iterative_fields(collector),
+        'resnet': asdict(counterpart(evaluated_modules(names, sizes))),
+        **iterative_fields(names, sizes),
         'dataset': {
             'type': type(dataset).__name__,
             'ann_file': getattr(dataset, 'ann_file', None),
@@ -90,27 +93,76 @@ def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def counterpart(modules: list[AdaptiveModule]) -> ResNetCounterpart:
-    """The plain ResNet of the backbone, in a C4 detector with the RoI head's stage."""
+def counterpart(modules: Iterable[AdaptiveModule]) -> ResNetCounterpart:
+    """The plain ResNet of the backbone, in a C4 detector with the RoI head's stage.
+
+    Of several backbones the names with a plus between them, and the sum of the parameters.
+    """
+    modules = list(modules)
     rois = [module for module in modules if isinstance(module, IterativeResLayer)]
     backbones = [module for module in modules if module not in rois]
-    return ResNetCounterpart.of(*backbones[-1:], *rois)
+    plain = [ResNetCounterpart.of(backbone) for backbone in backbones[:-1]]
+    plain.append(ResNetCounterpart.of(*backbones[-1:], *rois))
+    return ResNetCounterpart(' + '.join(p.name for p in plain), sum(p.parameters for p in plain))
 
 
-def iterative_fields(collector: TraceCollector) -> dict[str, Any]:
-    """Maximum iterations and a MAC table (at the last batch's input size) of each module."""
-    sizes = {call.module: call.trace.input_size for call in collector.calls}
-    fields: dict[str, Any] = {}
-    for module in collector.modules:
-        prefix = 'roi_' if isinstance(module, IterativeResLayer) else ''
-        fields[f'{prefix}max_iterations'] = list(module.max_iterations)
-        fields[f'{prefix}blocks_per_stage'] = [len(s.blocks) for s in module.iterative_stages()]
-        fields[f'{prefix}budget'] = module.budget._asdict()
-        fields[f'{prefix}mac_table'] = _table(module, sizes.get(module))
+def evaluated_modules(
+    names: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
+) -> dict[AdaptiveModule, str]:
+    """Backbones and RoI layers that were called; where none of a kind was, all of that kind.
+
+    Args:
+        names: The model's iterative modules and their paths in it.
+        sizes: (H, W) of the last input of those that were called.
+    """
+    kinds = {isinstance(module, IterativeResLayer) for module in sizes}
+    return {
+        module: name
+        for module, name in names.items()
+        if module in sizes or isinstance(module, IterativeResLayer) not in kinds
+    }
+
+
+def iterative_fields(
+    names: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
+) -> dict[str, Any]:
+    """Maximum iterations, budget and MAC table of the evaluated modules.
+
+    Args:
+        names: See :func:`evaluated_modules`.
+        sizes: See :func:`evaluated_modules`; MAC tables are those of these sizes.
+
+    Returns:
+        ``modules``, an entry a module by path; the backbone's entry without its path, and that
+        of the RoI layer with ``roi_`` before each field. Of several backbones, or RoI layers,
+        lists are one behind the other, the rest is None.
+    """
+    modules = evaluated_modules(names, sizes)
+    entries = {name: _entry(module, sizes.get(module)) for module, name in modules.items()}
+    fields: dict[str, Any] = {'modules': entries}
+    for prefix, is_roi in (('', False), ('roi_', True)):
+        alike = [entries[n] for m, n in modules.items() if isinstance(m, IterativeResLayer) == is_roi]
+        for field in alike[0] if alike else ():
+            fields[prefix + field] = _joined([entry[field] for entry in alike])
     return fields
 
 
-def _table(module: AdaptiveModule, input_size: tuple[int, int] | None) -> dict[str, Any] | None:
+def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
+    return {
+        'max_iterations': list(module.max_iterations),
+        'blocks_per_stage': [len(stage.blocks) for stage in module.iterative_stages()],
+        'budget': module.budget._asdict(),
+        'mac_table': _table(module, size),
+    }
+
+
+def _joined(values: list[Any]) -> Any:
+    if len(values) == 1:
+        return values[0]
+    return [item for value in values for item in value] if isinstance(values[0], list) else None
+
+
+def _table(module: AdaptiveModule, input_size: Size | None) -> dict[str, Any] | None:
     if input_size is None:
         return None
     table = table_of(module, input_size)

@@ -14,6 +14,7 @@ from ..core.roi_layer import IterativeResLayer
 from .trace_collector import Call, TraceCollector
 
 REFERENCES = ('macs_lowest', 'macs_full', 'macs_resnet')
+MACS = ('macs', *REFERENCES)
 _COUNTS: WeakKeyDictionary[AdaptiveModule, dict[Size, tuple[MacTable, int]]] = WeakKeyDictionary()
 
 
@@ -55,11 +56,30 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
                 f'{type(call.module).__name__} was called with {len(call.iterations)} rows for a '
                 f'batch of {num_images} images: their iterations cannot be told apart'
             )
-    images = [_backbone_compute(backbone, image) for image in range(num_images)]
-    if any(isinstance(module, IterativeResLayer) for module in collector.modules):
-        for i, image in enumerate(images):
-            _add_rois(image, rois, i)
-    return images
+    has_rois = any(isinstance(module, IterativeResLayer) for module in collector.modules)
+    return [_image(collector, backbone, rois if has_rois else None, i) for i in range(num_images)]
+
+
+def _image(
+    collector: TraceCollector, backbone: list[_Rows], rois: list[_Rows] | None, index: int
+) -> dict[str, Any]:
+    """All calls of one image: those of the only backbone, or of several side by side."""
+    bodies = _by_module(collector, backbone)
+    entries = {name: _backbone_compute(calls, index) for name, calls in bodies.items()}
+    several = len(entries) > 1
+    image = _joined(list(entries.values())) if several else _backbone_compute(backbone, index)
+    if rois is not None:
+        heads = {n: _rois_compute(c, index) for n, c in _by_module(collector, rois).items()}
+        image = _with_rois(image, list(heads.values()))
+        several = several or len(heads) > 1
+        entries |= heads
+    return {**image, 'modules': entries} if several else image
+
+
+def _by_module(collector: TraceCollector, calls: list[_Rows]) -> dict[str, list[_Rows]]:
+    """In the model's order, by path; modules without a call are left out."""
+    found = {name: [c for c in calls if c.module is m] for m, name in collector.names.items()}
+    return {name: of_module for name, of_module in found.items() if of_module}
 
 
 class _Rows(NamedTuple):
@@ -133,14 +153,37 @@ def _backbone_compute(calls: list[_Rows], image: int) -> dict[str, Any]:
     }
 
 
-def _add_rois(image: dict[str, Any], calls: list[_Rows], index: int) -> None:
-    """Add the RoIs' MACs to their image's, and their mean iterations."""
+def _joined(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several backbones: lists one behind the other, sums of what adds up."""
+    sums = ('total_iterations', 'ponder_cost', *MACS)
+    lists = ('iterations_per_block', 'iterations')
+    return {
+        **{name: [value for entry in entries for value in entry[name]] for name in lists},
+        **{name: sum(entry[name] for entry in entries) for name in sums},
+        'num_calls': max(entry['num_calls'] for entry in entries),
+        'input_size': entries[0]['input_size'],
+    }
+
+
+def _rois_compute(calls: list[_Rows], index: int) -> dict[str, Any]:
+    """What a RoI layer did for the RoIs of one image."""
     owned = [(c, row) for c in calls for row, owner in enumerate(c.owners) if owner == index]
-    image['macs'] += sum(call.macs[row] for call, row in owned)
-    for name in REFERENCES:
-        image[name] += sum(call.references[name] for call, _ in owned)
-    image['num_rois'] = len(owned)
-    image['mean_roi_iterations'] = _mean(sum(call.iterations[row]) for call, row in owned)
+    return {
+        'macs': sum(call.macs[row] for call, row in owned),
+        **{name: sum(call.references[name] for call, _ in owned) for name in REFERENCES},
+        'num_rois': len(owned),
+        'mean_roi_iterations': _mean(sum(call.iterations[row]) for call, row in owned),
+    }
+
+
+def _with_rois(image: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, Any]:
+    """RoIs' MACs belong to their image; iterations of several layers have no common mean."""
+    return {
+        **image,
+        **{name: image[name] + sum(head[name] for head in heads) for name in MACS},
+        'num_rois': sum(head['num_rois'] for head in heads),
+        'mean_roi_iterations': heads[0]['mean_roi_iterations'] if len(heads) == 1 else None,
+    }
 
 
 def _mean(values: Iterable[float]) -> Any:

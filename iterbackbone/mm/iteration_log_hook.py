@@ -13,6 +13,7 @@ from ..registry import HOOKS
 from .evaluated_weights import EvaluatedWeights
 from .evaluation_folder import EvaluationFolder
 from .evaluation_meta import evaluation_meta
+from .evaluation_pass import EvaluationPass, labels, own_metrics
 from .image_compute import image_compute
 from .sample_record import sample_record
 from .sampled_indices import SampledIndices
@@ -31,14 +32,15 @@ class IterationLogHook(Hook):
     is complete, and after a kill. Ranks must share ``work_dir``.
 
     ``n`` is the epoch or training step of the weights, 0 where a tested checkpoint does not
-    say; a second evaluation of that name gets ``_2``. Evaluate with batch size 1 for
-    iterations that do not depend on padding.
+    say; a second evaluation of that name gets ``_2``. Where a loop passes over the data several
+    times, each pass has a folder, such as ``val_epoch_1_teacher`` and ``val_epoch_1_student``.
+    Evaluate with batch size 1 for iterations that do not depend on padding.
     """
 
     def __init__(self) -> None:
         self._collector: TraceCollector | None = None
-        self._folder: EvaluationFolder | None = None
-        self._task: str | None = None
+        self._passes: list[EvaluationPass] = []
+        self._path = Path()
         self._weights = EvaluatedWeights()
         self._described: dict[str, Any] = {}
         self._indices = SampledIndices(())
@@ -56,9 +58,11 @@ class IterationLogHook(Hook):
         self._begin(runner, 'test', runner.test_dataloader)
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Start collecting."""
+        """Start collecting; the first batch of another pass opens another folder."""
         assert self._collector is not None
         self._collector.reset()
+        if batch_idx == 0 and self._passes[-1].begun:
+            self._open()
 
     before_test_iter = before_val_iter
 
@@ -85,53 +89,60 @@ class IterationLogHook(Hook):
     def _begin(self, runner: Runner, mode: str, dataloader: Any) -> None:
         if self._collector is not None:  # an earlier evaluation of this process broke off
             self._collector.detach()
-        self._collector, self._task = TraceCollector(unwrapped(runner.model)), None
+        self._collector = TraceCollector(unwrapped(runner.model))
         self._described = self._weights.describe(runner)
         self._indices = SampledIndices.of(dataloader)
         # Loops that count train_iters only leave the epoch at 0.
         unit = 'iter' if self._described['iter'] and not self._described['epoch'] else 'epoch'
-        name = f'{mode}_{unit}_{self._described[unit]}'
-        self._folder = EvaluationFolder(Path(runner.log_dir, 'iterations', name))
+        self._path = Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{self._described[unit]}')
+        self._passes = []
+        self._open()
+
+    def _open(self) -> None:
+        self._passes.append(EvaluationPass(EvaluationFolder(self._path)))
 
     def _write(self, runner: Runner, dataloader: Any, batch_idx: int, outputs: Any) -> None:
         assert self._collector is not None
-        assert self._folder is not None
-        model = unwrapped(runner.model)
+        current, model = self._passes[-1], unwrapped(runner.model)
+        current.begun = True
+        current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         images = image_compute(self._collector, len(outputs))
         indices = self._indices.batch(batch_idx, len(outputs))
         for sample, compute, index in zip(outputs, images, indices, strict=True):
             found = sample_record(sample, dataloader.dataset, model, index)
-            self._task = found.task or self._task
-            self._folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
+            current.task = found.task or current.task
+            current.folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
 
     def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
         assert self._collector is not None
-        assert self._folder is not None
-        dataset = dataloader.dataset
-        meta = evaluation_meta(runner, dataset, self._collector, self._task, metrics, self._described)
+        names = self._collector.names
         self._collector.detach()
         self._collector = None
-        lines, images = self._folder.publish(meta), meta['dataset']['num_images']
-        if is_main_process():
-            if lines != images:
-                runner.logger.warning(
-                    f'{self._folder.path} has {lines} lines, the data set {images} images'
-                )
-            self._show(runner)
+        for each, label in zip(self._passes, labels(self._passes, names), strict=True):
+            score = own_metrics(metrics, label)
+            weights, dataset = self._described, dataloader.dataset
+            meta = evaluation_meta(runner, dataset, names, each.sizes, each.task, score, weights)
+            lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
+            if is_main_process():
+                if lines != images:
+                    runner.logger.warning(
+                        f'{each.folder.path} has {lines} lines, the data set {images} images'
+                    )
+                self._show(runner, each.folder.path, f'{label}.' if label else '')
 
-    def _show(self, runner: Runner) -> None:
+    def _show(self, runner: Runner, folder: Path, prefix: str) -> None:
         """The console's line, the visualizer's scalars and picture."""
         from .log_summary import summarise_log  # matplotlib and scipy: only when needed
 
-        assert self._folder is not None
         try:
-            summary = summarise_log(self._folder.path)
+            summary = summarise_log(folder)
         except Exception as error:  # the log is written: a summary must not end a training
-            runner.logger.warning(f'the iteration log {self._folder.path} has no summary: {error!r}')
+            runner.logger.warning(f'the iteration log {folder} has no summary: {error!r}')
             return
         runner.logger.info(summary.line)
-        mode, _, step, *_ = self._folder.path.name.split('_')
-        scalars = {f'{mode}/{name}': value for name, value in summary.scalars.items()}
+        mode, _, step, *_ = folder.name.split('_')
+        scalars = {f'{mode}/{prefix}{name}': value for name, value in summary.scalars.items()}
         runner.visualizer.add_scalars(scalars, step=int(step))
         if summary.picture is not None:
-            runner.visualizer.add_image(f'{mode}_iterations_and_objects', summary.picture, int(step))
+            name = f'{mode}_{prefix}iterations_and_objects'
+            runner.visualizer.add_image(name, summary.picture, int(step))

@@ -148,7 +148,7 @@ def _iterative(model: nn.Module, calls: list[Call]) -> tuple[tuple[IterativeMacs
     names = {module: name for name, module in model.named_modules()}
     rows: Counter[tuple[AdaptiveModule, Size]] = Counter()
     executed: Counter[str] = Counter()
-    for module, trace, _ in calls:
+    for module, trace, *_ in calls:
         table = table_of(module, trace.input_size)
         rows[module, trace.input_size] += len(trace.executed)
         macs = sum(table.total(n, trace.limits) for n in trace.executed.tolist())

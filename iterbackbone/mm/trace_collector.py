@@ -42,7 +42,8 @@ class TraceCollector:
     """Listens to a model's iterative modules while attached.
 
     Attributes:
-        modules: The model's iterative modules.
+        names: The model's iterative modules and their paths in it.
+        modules: The same without the paths.
         calls: Their calls since the last reset, in order.
 
     The images of RoIs are read off the RoI extractor's input, whose rows are
@@ -56,7 +57,8 @@ class TraceCollector:
         self.calls: list[Call] = []
         self._rois: Tensor | None = None
         self._handles: list[Any] = []
-        self.modules = [m for m in model.modules() if isinstance(m, AdaptiveModule)]
+        self.names = {m: n for n, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+        self.modules = list(self.names)
         if not self.modules:
             raise ValueError(
                 f'{type(model).__name__} has no iterative module: set backbone=dict('

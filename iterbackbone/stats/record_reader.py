@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, get_type_hints
 
 from . import limits
 from .limits import check_anything, check_field, shown
-from .records import SCHEMA_VERSION, IterationRecord
+from .records import READABLE_VERSIONS, IterationRecord, ModuleRecord
 
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
+_MODULE_HINTS = get_type_hints(ModuleRecord, include_extras=True)
 _HINTS = get_type_hints(IterationRecord, include_extras=True)
 
 
@@ -154,7 +155,9 @@ def check_record(record: dict[str, Any]) -> None:
         if record.get(name) is None:
             raise ValueError(f'{name} is missing')
     for name, value in record.items():
-        if name in _HINTS:
+        if name == 'modules':
+            _check_modules(value)
+        elif name in _HINTS:
             check_field(name, value, _HINTS[name])
         else:
             check_anything(name, value)
@@ -167,6 +170,15 @@ def check_record(record: dict[str, Any]) -> None:
         raise ValueError(
             f'macs must be at most macs_full ({record["macs_full"]}), got {record["macs"]}'
         )
+
+
+def _check_modules(modules: Any) -> None:
+    if not isinstance(modules, dict) or not all(isinstance(m, dict) for m in modules.values()):
+        raise ValueError(f'modules must be objects by name, got {shown(modules)}')
+    check_anything('modules', modules)
+    for module, fields in modules.items():
+        for name in fields.keys() & _MODULE_HINTS.keys():
+            check_field(f'{module}.{name}'[:200], fields[name], _MODULE_HINTS[name])
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -185,10 +197,11 @@ def read_meta(path: Path) -> dict[str, Any]:
             check_anything(name, value)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
-    if meta.get('schema_version') != SCHEMA_VERSION:
+    version = meta.get('schema_version')
+    if type(version) is not int or version not in READABLE_VERSIONS:
         raise ValueError(
-            f'{path}: schema_version must be {SCHEMA_VERSION}, got '
-            f'{shown(meta.get("schema_version"))}: another version of iterbackbone wrote it'
+            f'{path}: schema_version must be {" or ".join(map(str, READABLE_VERSIONS))}, got '
+            f'{shown(version)}: another version of iterbackbone wrote it'
         )
     return meta
 

@@ -9,20 +9,46 @@ from typing import Annotated, Any, TypedDict
 
 from .limits import Area, Count, Identifier, Iterations, Macs, Name, Pixels, Share, Stages, Within
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: `modules`; where a model has one backbone, all other fields are those of 1
+READABLE_VERSIONS = (1, 2)
 RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
 
 
-class IterationRecord(TypedDict, total=False):
-    """One image of one evaluation. Absent knowledge is null; NaN is never written.
+class ModuleRecord(TypedDict, total=False):
+    """What one iterative module did for one image.
 
     ``iterations_per_block`` is (stages * blocks,), ``iterations`` its sum per stage and
     ``total_iterations`` its sum. Over several calls (sliding windows, test-time
-    augmentation) iterations and ponder cost are means and MACs are sums. MACs are those the
-    backbone and the iterative heads executed; ``macs_lowest`` are the same calls' (and RoIs')
-    at one iteration of each block, ``macs_full`` at all, ``macs_resnet`` those of the plain
-    ResNet of the same shape. ``input_size`` is (H, W) of the first backbone call's input,
-    padding included. Areas are in pixels of the original image.
+    augmentation) iterations and ponder cost are means and MACs are sums. ``macs_lowest`` are
+    the same calls' (and RoIs') at one iteration of each block, ``macs_full`` at all, ``macs_resnet``
+    those of the plain ResNet of the same shape. ``input_size`` is (H, W) of the first call's
+    input, padding included. A RoI layer has MACs and the last two fields only.
+    """
+
+    iterations_per_block: Annotated[list[Iterations], Within(0, 1000)]
+    iterations: Stages
+    total_iterations: Iterations
+    ponder_cost: Iterations | None
+    num_calls: Count
+    input_size: Annotated[list[Pixels], Within(2, 2)] | None
+    macs: Macs
+    macs_lowest: Macs
+    macs_full: Macs
+    macs_resnet: Macs
+    num_rois: Count
+    mean_roi_iterations: Iterations | None
+
+
+class IterationRecord(ModuleRecord, total=False):
+    """One image of one evaluation. Absent knowledge is null; NaN is never written.
+
+    The fields of :class:`ModuleRecord` are those of the backbone, MACs those of the
+    iterative heads, too. Of several backbones iterations are one list, in the order of
+    ``modules``; totals, ponder cost and MACs are sums; ``num_calls`` is the largest. ``modules``
+    holds what each did, by its path in the model; it is there only where the model called
+    several backbones or several RoI layers, and then ``mean_roi_iterations`` of several is null.
+
+    Areas are in pixels of the original image.
     Objects marked difficult count in ``num_difficult`` only. The fields of label maps are
     those of :class:`~iterbackbone.stats.objects.LabelMapSummary` and
     :class:`~iterbackbone.stats.segmentation_score.SegmentationScore`. ``label`` and ``prediction``
@@ -34,16 +60,6 @@ class IterationRecord(TypedDict, total=False):
     img_path: str | None
     height: Pixels | None
     width: Pixels | None
-    iterations_per_block: Annotated[list[Iterations], Within(0, 1000)]
-    iterations: Stages
-    total_iterations: Iterations
-    ponder_cost: Iterations | None
-    num_calls: Count
-    input_size: Annotated[list[Pixels], Within(2, 2)] | None
-    macs: Macs
-    macs_lowest: Macs
-    macs_full: Macs
-    macs_resnet: Macs
     num_objects: Count | None
     num_difficult: Count | None
     mean_object_area: Area | None
@@ -57,8 +73,7 @@ class IterationRecord(TypedDict, total=False):
     prediction: Count | None
     correct: bool | None
     confidence: float | None
-    num_rois: Count
-    mean_roi_iterations: Iterations | None
+    modules: dict[str, ModuleRecord]
 
 
 def to_line(record: Mapping[str, Any]) -> str:

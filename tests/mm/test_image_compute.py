@@ -102,6 +102,54 @@ def test_rois_belong_to_their_images():
     assert images[0]['total_iterations'] == 4  # RoIs do not count here
 
 
+def test_two_backbones_of_unequal_depth_stand_side_by_side():
+    first = network()
+    second = IterativeResNet(base_channels=4, max_iterations=(4, 1, 5), num_stages=3)
+    calls = [
+        Call(second, trace([[4, 1, 2], [1, 1, 5]], (64, 64), (4, 1, 5)), None),
+        Call(first, trace([[1, 2, 3, 1], [2, 2, 1, 1]], (32, 32), (2, 2, 3, 3)), None),
+        Call(second, trace([[2, 1, 4], [1, 1, 5]], (64, 32), (4, 1, 5)), None),
+    ]
+    image, _ = image_compute(collector(calls, first, second), 2)
+    assert image['iterations_per_block'] == [1, 2, 3, 1, 3, 1, 3]
+    assert image['iterations'] == [3, 4, 3, 1, 3]
+    assert image['total_iterations'] == 7 + 7
+    assert (image['num_calls'], image['input_size']) == (2, [32, 32])
+    one, two = image['modules']['0'], image['modules']['1']
+    assert (one['iterations'], one['num_calls'], one['input_size']) == ([3, 4], 1, [32, 32])
+    assert (two['iterations'], two['num_calls'], two['input_size']) == ([3, 1, 3], 2, [64, 64])
+    assert one['ponder_cost'] == 7 + 4 * 0.5
+    assert image['ponder_cost'] == 9 + 7 + 3 * 0.5
+    large, small = mac_table(second, (64, 64)), mac_table(second, (64, 32))
+    assert two['macs'] == large.total([4, 1, 2]) + small.total([2, 1, 4])
+    assert one['macs'] == mac_table(first, (32, 32)).total([1, 2, 3, 1])
+    for name in ('macs', 'macs_lowest', 'macs_full', 'macs_resnet'):
+        assert image[name] == one[name] + two[name]
+
+
+def test_two_roi_layers_have_no_common_mean():
+    net = network()
+    layers = [IterativeResLayer(base_channels=4, stage=2, max_iterations=n) for n in (4, 2)]
+    calls = [
+        Call(net, trace([[1, 1, 1, 1]], (32, 32), (2, 2, 3, 3)), None),
+        Call(layers[0], trace([[4], [3]], (14, 14), (4,)), torch.tensor([0, 0])),
+        Call(layers[1], trace([[1]], (7, 7), (2,)), torch.tensor([0])),
+    ]
+    (image,) = image_compute(collector(calls, net, *layers), 1)
+    assert (image['num_rois'], image['mean_roi_iterations']) == (3, None)
+    found = {name: entry.get('mean_roi_iterations') for name, entry in image['modules'].items()}
+    assert found == {'0': None, '1': 3.5, '2': 1}
+    assert image['macs'] == sum(entry['macs'] for entry in image['modules'].values())
+
+
+def test_one_backbone_needs_no_entries():
+    net = network()
+    calls = [Call(net, trace([[1, 1, 1, 1]], (32, 32), (2, 2, 3, 3)), None)]
+    (image,) = image_compute(collector(calls, net, network()), 1)
+    assert 'modules' not in image
+    assert len(image['iterations']) == 2
+
+
 @pytest.mark.parametrize('owners', [None, torch.tensor([0])])
 def test_rois_of_unknown_images_are_refused(owners):
     layer = IterativeResLayer(base_channels=4, stage=2, max_iterations=4)

@@ -108,7 +108,7 @@ def test_compute_matches_a_forward_pass(trained, folder):
 
 def test_meta(trained, folder):
     _, _, meta = read_log(folder)
-    assert meta['schema_version'] == 1
+    assert meta['schema_version'] == 2
     assert meta['task'] == 'detection'
     assert meta['model'] == 'FasterRCNN'
     assert meta['epoch'] == 1

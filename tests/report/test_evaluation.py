@@ -72,7 +72,7 @@ def test_without_predictions_the_records_are_still_there(tmp_path):
 @pytest.mark.parametrize(
     ('meta', 'reason'),
     [
-        (dict(schema_version=7), 'schema_version must be 1, got 7'),
+        (dict(schema_version=7), 'schema_version must be 1 or 2, got 7'),
         (dict(max_iterations='3'), "max_iterations must be a list of 1 to 1000 items, .*, got '3'"),
         (
             dict(max_iterations=[3, 4, 6, 0]),

@@ -93,6 +93,22 @@ def test_every_field_has_limits(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ('modules', 'reason'),
+    [
+        ({'a': 1}, "modules must be objects by name, got {'a': 1}"),
+        ({'a': {'iterations': [1, 'x']}}, 'a.iterations must be a list'),
+        ({'a': {'macs': -1}}, 'a.macs must be an integer from 0'),
+        ({'a': {'later': 1e300}}, 'modules.a.later must be a number'),
+    ],
+)
+def test_modules_have_the_limits_of_their_fields(tmp_path, modules, reason):
+    _, (problem,) = read_records(write(tmp_path, changed(modules=modules)))
+    assert problem.reason.startswith(reason)
+    good = {'a': {'iterations': [1, 2], 'macs': 3}, 'b': {'mean_roi_iterations': None}}
+    assert read_records(write(tmp_path, changed(modules=good)))[1] == []
+
+
+@pytest.mark.parametrize(
     ('value', 'reason'),
     [
         (1e300, 'later must be a number from -1e+18 to 1e+18, got 1e+300'),
@@ -153,8 +169,9 @@ def test_any_bytes_give_an_object_or_a_value_error(text):
 @pytest.mark.parametrize(
     ('text', 'reason'),
     [
-        ('{"schema_version": 2}', 'schema_version must be 1, got 2: another version'),
-        ('{}', 'schema_version must be 1, got None'),
+        ('{"schema_version": 3}', 'schema_version must be 1 or 2, got 3: another version'),
+        ('{}', 'schema_version must be 1 or 2, got None'),
+        ('{"schema_version": true}', 'schema_version must be 1 or 2, got True'),
         ('{"schema_version": 1', 'not JSON'),
         (
             '{"schema_version": 1, "score": {"mAP": 1e999}}',
