@@ -36,6 +36,24 @@ def pool(features: Tensor) -> Tensor:
     return features.mean(dim=(2, 3), dtype=torch.float32)
 
 
+class ScoreLayer(nn.Module):
+    """A linear layer, (B, inputs) -> (B, outputs), that is no ``nn.Linear``.
+
+    Models initialise "all linear layers", and a halting unit so initialised would not start at
+    full depth.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features = inputs, outputs
+        linear = nn.Linear(inputs, outputs)
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """In float32, whatever the type of the weights."""
+        return F.linear(x, self.weight.float(), self.bias.float())
+
+
 class HaltingUnit(nn.Module):
     """Pooled state and output (2C) -> Linear -> ReLU -> Linear -> sigmoid (paper, Section 3).
 
@@ -71,8 +89,8 @@ class HaltingUnit(nn.Module):
         self.layer_norm = check_bool('halting.layer_norm', layer_norm)
         self.held = False
         self.offset = 0.0  # of the logit in evaluation; of the budget
-        self.fc1 = nn.Linear(2 * channels, hidden)
-        self.fc2 = nn.Linear(hidden, 1)
+        self.fc1 = ScoreLayer(2 * channels, hidden)
+        self.fc2 = ScoreLayer(hidden, 1)
         # Zero weights start every image at the same score; fc1's gradient begins one step later.
         nn.init.zeros_(self.fc2.weight)
         nn.init.constant_(self.fc2.bias, self.initial_bias)
@@ -100,7 +118,5 @@ class HaltingUnit(nn.Module):
             return torch.full_like(pooled[:, 0, 0], self.initial_bias).sigmoid()
         if self.layer_norm:
             pooled = F.layer_norm(pooled, pooled.shape[2:])
-        x = F.linear(pooled.flatten(1), self.fc1.weight.float(), self.fc1.bias.float())
-        x = F.linear(F.relu(x), self.fc2.weight.float(), self.fc2.bias.float())
-        x = x.squeeze(1)
+        x = self.fc2(F.relu(self.fc1(pooled.flatten(1)))).squeeze(1)
         return (x if self.training or not self.offset else x + self.offset).sigmoid()

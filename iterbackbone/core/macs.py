@@ -13,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from .adaptive import AdaptiveModule
+from .halting import ScoreLayer
 
 Size = tuple[int, int]
 
@@ -76,8 +77,7 @@ def mac_table(module: AdaptiveModule, input_size: Size) -> MacTable:
         fixed += macs
         for block in stage.blocks:
             per_iteration.append(sum(layer_macs(c, size)[0] for c in of_type(block, nn.Conv2d)))
-            linears = of_type(block, nn.Linear)
-            per_score.append(sum(fc.in_features * fc.out_features for fc in linears))
+            per_score.append(sum(fc.weight.numel() for fc in of_type(block, ScoreLayer)))
     return MacTable(input_size, fixed, tuple(per_iteration), tuple(per_score), module.max_iterations)
 
 

@@ -87,12 +87,24 @@ def last_trained(norms: Iterable[nn.Module]) -> int | None:
     """How many of the first ``norms`` have statistics that training has written.
 
     Returns:
-        1 + the index of the last norm with num_batches_tracked > 0; None where nothing can
-        be said: a freshly built network (all 0) or norms that do not count batches.
+        1 + the index of the last such norm; None where nothing can be said: a freshly built
+        network or norms that do not count batches.
     """
     counted = list(enumerate(norms, start=1))
     for number, norm in reversed(counted):  # the last one settles it in a trained network
-        tracked = getattr(norm, 'num_batches_tracked', None)
-        if tracked is not None and int(tracked) > 0:
+        if has_statistics(norm):
             return number
     return None
+
+
+def has_statistics(norm: nn.Module) -> bool:
+    """Whether a norm counts batches and has seen any.
+
+    The counter alone does not say so: averaged weights (EMA) keep that of their first step, as
+    integers are not averaged, while the means are, and old checkpoints lack it.
+    """
+    counter = getattr(norm, 'num_batches_tracked', None)
+    mean = getattr(norm, 'running_mean', None)
+    if counter is None or mean is None:
+        return False
+    return bool(torch.logical_or(counter > 0, mean.any()))

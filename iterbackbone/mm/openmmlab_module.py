@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule, update_init_info
 from torch import nn
 
+from ..core.halting import HaltingUnit
 from .checkpoint_check import misfit, pretrained_weights, separated
 
 
@@ -61,6 +64,20 @@ class OpenMMLabModule(BaseModule):
             self.load_state_dict(state, strict=False)
             if hasattr(self, '_params_init_info'):  # of a module around this one
                 update_init_info(self, f'PretrainedInit: load from {config["checkpoint"]}')
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> OpenMMLabModule:
+        """As in torch, but the halting units keep their parameters.
+
+        mmengine applies the ``init_cfg`` of every module around this one, and with an ``override`` to
+        all layers. A checkpoint does not come this way.
+        """
+        units = [unit for unit in self.modules() if isinstance(unit, HaltingUnit)]
+        kept = [(p, p.detach().clone()) for unit in units for p in unit.parameters()]
+        super().apply(fn)
+        with torch.no_grad():
+            for parameter, value in kept:
+                parameter.copy_(value)
+        return self
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         # mmengine only logs what does not match, and the run would go on with random weights.

@@ -27,10 +27,10 @@ def test_scalars_and_picture(tmp_path):
     found = summarise_log(write_log(tmp_path / 'val_epoch_1', records))
     assert found.scalars == pytest.approx(
         {
-            'iterations_stage0': 1,
-            'iterations_stage1': 2,
-            'iterations_stage2': 2.5,
-            'iterations_stage3': 1,
+            'mean_iterations_stage0': 1,
+            'mean_iterations_stage1': 2,
+            'mean_iterations_stage2': 2.5,
+            'mean_iterations_stage3': 1,
             'gmacs': 0.65,
             'share_of_full': 6.5 / 16,
             'rho_objects': 1,
