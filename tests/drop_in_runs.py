@@ -46,6 +46,9 @@ class FakeImages(torch.utils.data.Dataset):
     def __getitem__(self, i):
         return self.items[i]
 
+    def update_skip_type_keys(self, keys):
+        """What YOLOX's base asks of its data set in the last epochs."""
+
 
 def blocks() -> list[str]:
     """The page's Python."""

@@ -86,6 +86,19 @@ def test_a_step_that_raised_leaves_nothing_split():
     assert seen(wrapper) == before
 
 
+def test_with_a_scaled_loss():
+    """As AMP in float16 steps."""
+    model, scaler = TinyClassifier(), torch.amp.GradScaler('cpu')
+    wrapper = wrapper_of(model, OPTIMIZERS['AdamW'], None)
+    exempt_halting_biases(wrapper, model)
+    bias, weight = model.backbone.stages[0].blocks[0].halting.fc2.bias, model.head.weight
+    before = bias.item(), weight.clone()
+    scaler.scale(sum(0 * p.sum() for p in model.parameters())).backward()
+    scaler.step(wrapper.optimizer)
+    assert bias.item() == before[0]
+    torch.testing.assert_close(weight, 0.999 * before[1])
+
+
 def test_inside_zero_redundancy_optimizer():
     torch.distributed.init_process_group(
         'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1
@@ -107,11 +120,14 @@ def test_inside_zero_redundancy_optimizer():
         torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize('optimizer', ['SGD', 'AdamW'])
-def test_a_training_and_its_resumption(optimizer, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ('optimizer', 'accumulate'),
+    [('SGD', 2), ('AdamW', 1)],
+)
+def test_a_training_and_its_resumption(optimizer, accumulate, tmp_path):
     """Held units have no gradient, so all that could move their biases is decay."""
     options = dict(
-        optim_wrapper=dict(optimizer=OPTIMIZERS[optimizer]),
+        optim_wrapper=dict(optimizer=OPTIMIZERS[optimizer], accumulative_counts=accumulate),
         param_scheduler=[dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=8)],
     )
 
