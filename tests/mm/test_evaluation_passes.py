@@ -8,13 +8,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 from core.networks import stop_at_once
+from mm.classifier_runs import classifier_run
 from mmengine.model import BaseModel
-from mmengine.runner import Runner
+from mmengine.runner import Runner, ValLoop
 from support import LabelledImages, detector_config, labelled_loader, read_log
 
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart
+from iterbackbone.mm.evaluation_compute import read_evaluation_compute
 from iterbackbone.mm.evaluation_pass import labels, own_metrics
 from iterbackbone.mm.log_summary import summarise_log
 from iterbackbone.report.evaluation import load_evaluation
@@ -65,6 +67,33 @@ def test_teacher_and_student_have_a_folder_each(soft_teacher, shapes_root):
         assert 'pascal_voc/mAP' in meta['score']
         assert not any('student' in key or 'teacher' in key for key in meta['score'])
         assert load_evaluation(logs / name).problems == []
+        compute = read_evaluation_compute(logs / name, soft_teacher.model)
+        assert compute.macs == sum(record['macs'] for record in records)
+
+
+class TwicePerEvaluation(ValLoop):
+    """Passes over the data twice, as for dropout at test time."""
+
+    def run(self):
+        self.runner.call_hook('before_val_epoch')
+        self.runner.model.eval()
+        for _ in range(2):
+            for idx, batch in enumerate(self.dataloader):
+                self.run_iter(idx, batch)
+        self.runner.call_hook('after_val_epoch', metrics=self.evaluator.evaluate(5))
+
+
+def test_passes_of_one_model_are_numbered(tmp_path):
+    runner = classifier_run(tmp_path)
+    runner._val_loop = TwicePerEvaluation(
+        runner, runner._val_dataloader, dict(type='mmpretrain.Accuracy', topk=1)
+    )
+    runner.val()
+    logs = sorted(Path(runner.log_dir, 'iterations').iterdir())
+    assert [path.name for path in logs] == ['val_epoch_0', 'val_epoch_0_2']
+    for path in logs:
+        assert [record['img_id'] for record in read_log(path)[0]] == [0, 1, 2, 3, 4]
+    assert read_log(logs[0])[0] == read_log(logs[1])[0]
 
 
 class TwoBranches(BaseModel):
