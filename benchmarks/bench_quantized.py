@@ -12,7 +12,7 @@ from speed.tables import machine, markdown, rows_of
 
 from iterbackbone.deployment.agreement import agreement
 from iterbackbone.deployment.images import load_image
-from iterbackbone.deployment.quantization import read_model
+from iterbackbone.deployment.model_file import read_model
 from iterbackbone.deployment.runtime import open_session, settings
 from iterbackbone.files import image_files, whole_file
 from iterbackbone.mm.forward_time import forward_seconds

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PACKAGE = Path(__file__).parent
+IMAGE_FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')  # Pillow's; of others some start a program
 IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 
 
@@ -57,7 +58,7 @@ def image_files(folder: Path, count: int) -> list[Path]:
     Raises:
         ValueError: there is none.
     """
-    files = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
+    files = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_TYPES and p.is_file())
     if not files:
         raise ValueError(f'--images: {folder} has no image ({", ".join(IMAGE_TYPES)})')
     count = min(count, len(files))

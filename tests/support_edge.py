@@ -17,7 +17,7 @@ ABOUT |= {'max_iterations': [4], 'halting_threshold': 0.99, 'fixed': None}
 
 def small_file(path, task, outputs, about=(), opset=20, inputs=('max_iterations',)):
     """A file that returns constants, whatever the image."""
-    constants = {**outputs, 'iterations': np.array([[2]]), 'macs': np.array(7)}
+    constants = {'iterations': np.array([[2]]), 'macs': np.array(7), **outputs}
     nodes = [
         helper.make_node('Constant', [], [name], value=onnx.numpy_helper.from_array(np.asarray(value)))
         for name, value in constants.items()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
+from iterbackbone.text import printable
 
 
 def parse_args():
@@ -34,11 +35,6 @@ def parse_args():
         '--score-thr', type=float, default=0.3, help='lowest score of predicted boxes that are drawn'
     )
     return parser, parser.parse_args()
-
-
-def printable(text):
-    """Names come from the log: no control sequences reach the terminal."""
-    return ''.join(c if c.isprintable() else '?' for c in text)
 
 
 def main():

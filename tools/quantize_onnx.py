@@ -11,8 +11,10 @@ from pathlib import Path
 from iterbackbone.deployment.agreement import agreement
 from iterbackbone.deployment.graph import save
 from iterbackbone.deployment.images import load_image
-from iterbackbone.deployment.quantization import PRECISIONS, compressed, read_model
+from iterbackbone.deployment.model_file import read_model
+from iterbackbone.deployment.quantization import PRECISIONS, compressed
 from iterbackbone.files import image_files
+from iterbackbone.text import printable
 
 
 def parse_args(argv):
@@ -46,13 +48,12 @@ def positive(text):
     return value
 
 
-def report(path, out, old, new, images):
-    if images:
-        same = agreement(old, new, images)
+def report(path, out, same, images):
+    if same:
         print(f'compared     {len(images)} images; same iterations {same.iterations:.1%}')
         for name, error in same.errors.items():
             what = 'share of other pixels' if name == 'label_map' else 'mean relative difference'
-            print(f'  {name:<12} {what} {error:.1e}')
+            print(f'  {printable(name):<12} {what} {error:.1e}')
     before, after = path.stat().st_size, out.stat().st_size
     print(f'size         {after / 1e6:.2f} MB, {after / before:.0%} of {before / 1e6:.2f} MB')
     print(f'written      {out}')
@@ -65,10 +66,12 @@ def main(argv=None):
         files = image_files(args.images, args.num_images) if args.images else []
         images = [load_image(file, description['steps']) for file in files]
         smaller = compressed(model, description, args.to, images)
+        both = model.SerializeToString(), smaller.SerializeToString()
+        same = agreement(*both, images) if images else None
         save(smaller, args.out)
     except (ValueError, OSError) as error:
-        parser.error(str(error))
-    report(args.file, args.out, model.SerializeToString(), smaller.SerializeToString(), images)
+        parser.error(printable(str(error)))
+    report(args.file, args.out, same, images)
     return 0
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from iterbackbone import __version__
 from iterbackbone.core.resnet import DEPTHS
-from iterbackbone.files import image_files, whole_file
+from iterbackbone.files import IMAGE_FORMATS, image_files, whole_file
 from iterbackbone.warm_start.conversion import check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.recalibration import recalibrate
@@ -98,7 +98,7 @@ def image_batches(args, side):
 
 def read_image(path, side, mean, std):
     """Shorter side resized to 8/7 of the crop, as 256 is to 224; not where it fits already."""
-    with Image.open(path) as file:
+    with Image.open(path, formats=IMAGE_FORMATS) as file:
         image = file.convert('RGB')
     if image.size != (side, side):
         scale = side * 8 / 7 / min(image.size)

@@ -46,15 +46,17 @@ def draw(
     """
     picture = Image.fromarray(image)
     if about['task'] == 'segmentation':
-        labels = Image.fromarray(result.values['label_map'][0]).resize(picture.size, Image.NEAREST)
+        labels = Image.fromarray(result.values['label_map'][0].astype(np.uint8))
+        labels = labels.resize(picture.size, Image.NEAREST)
         colours = np.array(about['palette'] or _colours(256), dtype=np.uint8)
-        picture = Image.blend(picture, Image.fromarray(colours[np.asarray(labels)]), OPACITY)
+        colours = colours[np.asarray(labels) % len(colours)]
+        picture = Image.blend(picture, Image.fromarray(colours), OPACITY)
     pen = ImageDraw.Draw(picture)
     if about['task'] == 'detection':
         scale = np.array([image.shape[1] / result.size[1], image.shape[0] / result.size[0]] * 2)
         for box, score, label in _kept(result.values, score_thr):
-            colour = tuple(_colours(256)[int(label)])
-            corners = (box * scale).tolist()
+            colour = tuple(_colours(256)[int(label) % 256])
+            corners = _corners(box * scale, picture.size)
             pen.rectangle(corners, outline=colour, width=3)
             _write(pen, corners[:2], f'{_name(about, label)} {score:.2f}')
     caption = f'{" ".join(map(str, result.iterations))} iterations, {result.milliseconds:.0f} ms'
@@ -83,6 +85,12 @@ def _write(pen: ImageDraw.ImageDraw, corner: Any, text: str) -> None:
 def _kept(values: dict[str, np.ndarray], score_thr: float) -> list[tuple[np.ndarray, float, int]]:
     boxes = zip(values['boxes'], values['scores'], values['labels'], strict=True)
     return sorted((b for b in boxes if b[1] >= score_thr), key=lambda b: -b[1])
+
+
+def _corners(box: np.ndarray, size: tuple[int, int]) -> list[float]:
+    """Left, top, right and bottom in a picture of that size."""
+    x, y = np.sort(np.nan_to_num(box).reshape(2, 2), axis=0).clip(0, size).T.tolist()
+    return [x[0], y[0], x[1], y[1]]
 
 
 def _name(about: dict[str, Any], label: int) -> str:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+STEPS = {'resize': ('scale', 'keep_ratio'), 'resize_short': ('edge',), 'center_crop': ('size',)}
+MOST_PIXELS = 2**28  # that a step may make of an image
+FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')  # none that starts another program
 TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 
 
@@ -21,7 +24,7 @@ def find(paths: Iterable[Path], limit: int | None) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob('*') if p.suffix.lower() in TYPES)
+            found += sorted(p for p in path.rglob('*') if p.suffix.lower() in TYPES and p.is_file())
         elif path.is_file():
             found.append(path)
         else:
@@ -40,12 +43,12 @@ def load(path: Path) -> np.ndarray:
         UserError: it is no image.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             upright = ImageOps.exif_transpose(file)
             if upright.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             return np.asarray(upright.convert('RGB'))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a broken file raises almost anything
         raise UserError(f'{path}: {error}') from None
 
 
@@ -53,7 +56,7 @@ def prepare(image: np.ndarray, steps: Iterable[dict[str, Any]]) -> np.ndarray:
     """Apply the steps an exported file describes to an (H, W, 3) uint8 image.
 
     Raises:
-        UserError: this runner does not know a step.
+        UserError: this runner does not know a step, or one would make too many pixels.
     """
     for step in steps:
         height, width = image.shape[:2]
@@ -87,9 +90,15 @@ def _center_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear without antialiasing, as OpenCV's: Pillow's smooths what it makes smaller."""
+    """Bilinear without antialiasing, as OpenCV's: Pillow's smooths what it makes smaller.
+
+    Raises:
+        UserError: the result would be too large.
+    """
     if image.shape[:2] == (height, width):
         return image
+    if height * width > MOST_PIXELS:
+        raise UserError(f'a step would make {height}x{width} pixels, more than {MOST_PIXELS}')
     rows, columns = _taps(image.shape[0], height), _taps(image.shape[1], width)
     upper, lower, down = (each[:, None, None] for each in rows)
     left, right, across = columns

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from description import printable
 from drawing import draw, words
 from images import UserError, find, load
 from session import Network, Result
@@ -114,7 +115,7 @@ def process(path: Path, picture: Path | None, network: Network, args: argparse.N
     iterations = ' '.join(map(str, result.iterations))
     found = words(result, network.about, args.score_thr)
     clear_progress()
-    print(f'{path.name}  {found}  iterations {iterations}  {result.milliseconds:.1f} ms')
+    print(f'{printable(path.name)}  {found}  iterations {iterations}  {result.milliseconds:.1f} ms')
     if picture:
         draw(image, result, network.about, args.score_thr, picture)
     return result
@@ -132,7 +133,7 @@ def stream(
                 results.append(result._replace(values={}))  # a stream may be long, features large
             except UserError as error:
                 clear_progress()
-                print(f'skipped: {error}', file=sys.stderr)
+                print(printable(f'skipped: {error}'), file=sys.stderr)
             progress(done, len(paths), results)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
@@ -149,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
         paths = find(args.images, args.limit)
         targets = pictures(paths, args.out)
     except UserError as error:
-        print(f'run_onnx.py: {error}', file=sys.stderr)
+        print(printable(f'run_onnx.py: {error}'), file=sys.stderr)
         return 2
     try:
         results = stream(paths, targets, network, args)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
+from description import check_names, check_values, read_description
 from images import UserError, prepare
 
-KEY, FORMAT = 'iterbackbone', 1
+KEY = 'iterbackbone'
 
 
 class Result(NamedTuple):
@@ -46,20 +46,22 @@ class Network:
     def __init__(self, path: Path, threads: int = 1) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors are raised, too
         if not path.is_file():
             raise UserError(f'no such file: {path}')
         try:
             self.session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+            text = self.session.get_modelmeta().custom_metadata_map.get(KEY)
         except Exception as error:  # ONNX Runtime's own types have no common base
             raise UserError(_reason(path, str(error))) from None
-        text = self.session.get_modelmeta().custom_metadata_map.get(KEY)
         if text is None:
             raise UserError(f'{path} does not describe itself: write it by tools/export_onnx.py')
-        self.about: dict[str, Any] = json.loads(text)
-        if self.about['format'] != FORMAT:
-            raise UserError(f'{path} has format {self.about["format"]}, this runner reads {FORMAT}')
         self.names = [output.name for output in self.session.get_outputs()]
+        try:
+            self.about: dict[str, Any] = read_description(text)
+            check_names(self.about, [x.name for x in self.session.get_inputs()], self.names)
+        except UserError as error:
+            raise UserError(f'{path}: {error}') from None
         self.budget: dict[str, np.ndarray] = {}
 
     def set_budget(self, iterations: int | None, threshold: float | None) -> None:
@@ -96,7 +98,8 @@ class Network:
             image: (H, W, 3) uint8 in RGB, of any size.
 
         Raises:
-            UserError: it is something else, or ONNX Runtime fails, as without memory.
+            UserError: it is something else, ONNX Runtime fails, as without memory, or returns
+                what the task does not.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise UserError(f'image must be (H, W, 3) uint8 in RGB, got {image.shape} {image.dtype}')
@@ -109,6 +112,7 @@ class Network:
             raise UserError(f'ONNX Runtime cannot run an image of {prepared.shape}: {error}') from None
         milliseconds = 1e3 * (time.perf_counter() - started)
         values = dict(zip(self.names, outputs, strict=True))
+        check_values(self.about, values)
         iterations, macs = values.pop('iterations')[0].tolist(), int(values.pop('macs'))
         return Result(values, iterations, macs, milliseconds, prepared.shape[:2])
 

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from .chains import Scope, scopes
-from .runtime import open_session
+from .runtime import open_session, run
 
 Range = tuple[float, float]
 Key = tuple[str, str]  # name of the loop or '', name of the tensor
@@ -40,7 +40,7 @@ def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Ra
     lowest: dict[Key, list[float]] = {key: [] for key in keys}
     highest: dict[Key, list[float]] = {key: [] for key in keys}
     for image in images:
-        values = session.run(names, {'image': image})
+        values = run(session, names, image)
         for key, low, high in zip(keys, values[::2], values[1::2], strict=True):
             if low.size:
                 lowest[key].append(float(low.min()))

@@ -61,7 +61,7 @@ class _Rewriter:
             return [helper.make_node('Cast', [name], [self.half(name)], to=TensorProto.FLOAT16)]
         value = self.scope.constants[name]
         largest = float(np.abs(value).max(initial=0.0))
-        if largest > np.finfo(np.float16).max:
+        if largest > float(np.finfo(np.float16).max):
             raise ValueError(f'{name}: must be at most 65504 for float16, got {largest:g}')
         tensor = numpy_helper.from_array(value.astype(np.float16), self.half(name))
         self.scope.graph.initializer.append(tensor)

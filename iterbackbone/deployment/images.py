@@ -9,6 +9,33 @@ from typing import Any
 import cv2
 import numpy as np
 
+SIZES = {'resize': ('scale', 2), 'resize_short': ('edge', 1), 'center_crop': ('size', 2)}
+LARGEST = 2**14  # pixels of a side
+
+
+def check_steps(steps: Any) -> None:
+    """Check what a file says of its preparation.
+
+    Raises:
+        ValueError: it is no list, or has a step that :func:`load_image` cannot do.
+    """
+    for step in steps if isinstance(steps, list) else [steps]:
+        if not _known(step):
+            raise ValueError(
+                f'steps must be resize, resize_short or center_crop to sizes of 1 to {LARGEST}, '
+                f'got {step!r:.80}'
+            )
+
+
+def _known(step: Any) -> bool:
+    if not isinstance(step, Mapping) or str(step.get('step')) not in SIZES:
+        return False
+    key, count = SIZES[str(step['step'])]
+    sizes = [step.get(key)] if count == 1 else step.get(key)
+    if not isinstance(sizes, list) or len(sizes) != count:
+        return False
+    return all(type(size) is int and 1 <= size <= LARGEST for size in sizes)
+
 
 def load_image(path: Path, steps: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """A file's image after ``steps``, (1, 3, H, W) uint8 in RGB.
@@ -23,14 +50,17 @@ def load_image(path: Path, steps: Sequence[Mapping[str, Any]]) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f'--images: {path} cannot be read as an image')
-    for step in steps:
-        image = _after(image, step)
+    try:
+        for step in steps:
+            image = _after(image, step)
+    except (cv2.error, MemoryError) as error:
+        raise ValueError(f'--images: {path} becomes too large or too small ({error})') from error
     return np.ascontiguousarray(image[None, :, :, ::-1].transpose(0, 3, 1, 2))
 
 
 def _after(image: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
     height, width = image.shape[:2]
-    if step['step'] == 'resize' and not step['keep_ratio']:
+    if step['step'] == 'resize' and not step.get('keep_ratio'):
         return cv2.resize(image, tuple(step['scale']))
     if step['step'] == 'resize':
         long, short = max(step['scale']), min(step['scale'])

@@ -11,17 +11,37 @@ OUT_OF_REACH = 1e6  # a threshold that no sum of scores reaches: all iterations 
 
 
 def open_session(model: bytes | str, threads: int = 1) -> ort.InferenceSession:
-    """A session without ONNX Runtime's remark that inputs with defaults are no constants.
+    """A session that prints nothing: errors are raised.
 
     Args:
         model: A file's content, or its path.
         threads: Of one operator.
+
+    Raises:
+        ValueError: ONNX Runtime cannot use it.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    options.log_severity_level = 4
+    try:
+        return ort.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # ONNX Runtime's own types have no common base
+        raise ValueError(f'ONNX Runtime {ort.__version__} cannot use the file: {error}') from error
+
+
+def run(
+    session: ort.InferenceSession, names: Sequence[str] | None, image: np.ndarray
+) -> list[np.ndarray]:
+    """The outputs of these names, or all, for an image.
+
+    Raises:
+        ValueError: ONNX Runtime fails.
+    """
+    try:
+        return session.run(names, {'image': image})
+    except Exception as error:
+        raise ValueError(f'ONNX Runtime cannot run an image of {image.shape}: {error}') from error
 
 
 def settings(

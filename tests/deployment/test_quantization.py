@@ -11,7 +11,8 @@ from iterbackbone.deployment.agreement import agreement
 from iterbackbone.deployment.calibration import ranges
 from iterbackbone.deployment.chains import scopes
 from iterbackbone.deployment.images import load_image
-from iterbackbone.deployment.quantization import compressed, read_model
+from iterbackbone.deployment.model_file import read_model
+from iterbackbone.deployment.quantization import compressed
 from iterbackbone.deployment.runtime import open_session
 from iterbackbone.files import image_files
 

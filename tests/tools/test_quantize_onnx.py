@@ -6,8 +6,10 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from support_edge import small_file
 from support_quantization import write_file, write_images
 
 from iterbackbone.deployment.images import load_image
@@ -59,3 +61,79 @@ def test_int8_needs_real_images(tmp_path, capsys):
     arguments = ['x.onnx', '--out', str(tmp_path / 'out.onnx'), '--to', 'int8']
     assert '--images: int8 needs a folder of real images' in refused(arguments, capsys)
     assert 'must be a folder' in refused([*arguments, '--images', str(tmp_path / 'no')], capsys)
+
+
+def one_line(arguments, capsys):
+    """The message of a refusal, which must be the only line behind the usage."""
+    message = refused(arguments, capsys).split(': error: ', 1)[1]
+    assert message.count('\n') == 1
+    assert message[:-1].isprintable()
+    return message
+
+
+def as_fp16(file, tmp_path):
+    return [str(file), '--out', str(tmp_path / 'out.onnx'), '--to', 'fp16']
+
+
+def test_no_part_of_a_file_is_taken_for_a_file(tmp_path, capsys):
+    scores = {'scores': np.float32([[0.25, 0.75]])}
+    whole = small_file(tmp_path / 'whole.onnx', 'classification', scores).read_bytes()
+    for length in range(0, len(whole), 37):
+        (tmp_path / 'part.onnx').write_bytes(whole[:length])
+        assert 'FILE must be' in one_line(as_fp16(tmp_path / 'part.onnx', tmp_path), capsys)
+    assert quantize_onnx.main(as_fp16(tmp_path / 'whole.onnx', tmp_path)) == 0
+
+
+@pytest.mark.parametrize(
+    ('description', 'message'),
+    [
+        ('[1]', 'is no JSON object'),
+        ('7', 'is no JSON object'),
+        ('{', 'is no JSON object'),
+        ('[' * 100_000, 'is no JSON object'),
+        ('{}', 'steps must be resize, resize_short or center_crop to sizes of 1 to 16384, got None'),
+        ('{"steps": [{"step": "turn"}]}', "got {'step': 'turn'}"),
+        ('{"steps": [{"step": ["resize"]}]}', "got {'step': ['resize']}"),
+        ('{"steps": [{"step": "resize", "scale": 3}]}', "got {'step': 'resize', 'scale': 3}"),
+        ('{"steps": [{"step": "resize_short", "edge": 1e9}]}', "'edge': 1000000000.0}"),
+        ('{"steps": [], "precision": "\\u001b[2J"}', "is '\\x1b[2J' already"),
+    ],
+)
+def test_descriptions_that_are_refused(tmp_path, capsys, description, message):
+    model = onnx.load(small_file(tmp_path / 'a.onnx', 'features', {}))
+    onnx.helper.set_model_props(model, {'iterbackbone': description})
+    onnx.save(model, tmp_path / 'a.onnx')
+    assert message in one_line(as_fp16(tmp_path / 'a.onnx', tmp_path), capsys)
+
+
+@pytest.mark.parametrize('inside', [False, True])
+def test_weights_in_other_files_are_refused(tmp_path, capsys, monkeypatch, inside):
+    """onnx would look for them below the current folder."""
+    model = onnx.load(small_file(tmp_path / 'a.onnx', 'features', {}))
+    tensor = model.graph.node[0].attribute[0].t if inside else model.graph.initializer[0]
+    tensor.ClearField('raw_data')
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key='location', value='secret')
+    (tmp_path / 'a.onnx').write_bytes(model.SerializeToString())
+    (tmp_path / 'secret').write_bytes(bytes(8))
+    monkeypatch.chdir(tmp_path)
+    message = one_line(as_fp16(tmp_path / 'a.onnx', tmp_path), capsys)
+    assert 'FILE must hold its weights itself' in message
+
+
+def test_graphs_that_are_refused(tmp_path, capsys):
+    model = onnx.load(small_file(tmp_path / 'a.onnx', 'features', {}))
+    name = model.graph.node[0].output[0]
+    for change, message in (
+        (lambda m: m.graph.output.pop(), 'FILE must have image, iterations, macs, '),
+        (lambda m: m.graph.node.add(op_type='Foo\x1b[2J', output=['x']), 'FILE must be a v'),
+        (lambda m: m.graph.node.add(op_type='Relu', input=['y'], output=['x']), 'FILE must be a v'),
+        (
+            lambda m: m.graph.node.add(op_type='Relu', input=[name], output=[name]),
+            'FILE must be a valid',
+        ),
+    ):
+        changed = onnx.ModelProto.FromString(model.SerializeToString())
+        change(changed)
+        (tmp_path / 'b.onnx').write_bytes(changed.SerializeToString())
+        assert message in one_line(as_fp16(tmp_path / 'b.onnx', tmp_path), capsys)

@@ -1,0 +1,118 @@
+"""What an exported file says of itself and what it returns, checked: a stranger may have written it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from images import STEPS, UserError
+
+FORMAT = 1
+Shape = tuple[int | None, ...]
+GENERAL: dict[str, Shape] = {'iterations': (1, None), 'macs': ()}
+RESULTS: dict[str, dict[str, Shape]] = {
+    'classification': {'scores': (1, None)},
+    'segmentation': {'label_map': (1, None, None)},
+    'detection': {'boxes': (None, 4), 'scores': (None,), 'labels': (None,)},
+}
+COUNTED = ('iterations', 'macs', 'label_map', 'labels')  # whole numbers from 0
+
+
+def printable(text: str) -> str:
+    """In one line, without control sequences: names come from files."""
+    return ''.join(c if c.isprintable() else '?' for c in ' '.join(text.split()))
+
+
+def _list_of(kind: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(kind, value))
+
+
+def _whole(value: Any, lowest: int = 1, highest: int = 2**31) -> bool:
+    return type(value) is int and lowest <= value <= highest
+
+
+def _step(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get('step'), str)
+        and all(
+            type(value.get(key)) is bool
+            if key == 'keep_ratio'
+            else _whole(value.get(key))
+            if key == 'edge'
+            else _list_of(_whole, value.get(key)) and len(value[key]) == 2
+            for key in STEPS.get(value['step'], ())
+        )
+    )
+
+
+def _colour(value: Any) -> bool:
+    return _list_of(lambda x: _whole(x, 0, 255), value) and len(value) == 3
+
+
+HOLDS: dict[str, Callable[[Any], bool]] = {
+    'task': lambda x: isinstance(x, str),
+    'classes': lambda x: x is None or _list_of(lambda name: isinstance(name, str), x),
+    'palette': lambda x: x is None or _list_of(_colour, x),
+    'steps': lambda x: x == [] or _list_of(_step, x),
+    'max_iterations': lambda x: _list_of(_whole, x),
+    'halting_threshold': lambda x: type(x) in (int, float) and 0 < x <= 1,
+    'fixed': lambda x: x is None or _whole(x),
+}
+
+
+def read_description(text: str) -> dict[str, Any]:
+    """The description, with names that may be printed.
+
+    Raises:
+        UserError: it is of another format, or a part of it is not what it must be.
+    """
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict):
+        raise UserError('its description is no JSON object: export it again')
+    if about.get('format') != FORMAT:
+        raise UserError(f'it has format {about.get("format")!r}, this runner reads {FORMAT}')
+    for key, holds in HOLDS.items():
+        if not holds(about.get(key)):
+            raise UserError(f'its description has {key} {about.get(key)!r:.60}: export it again')
+    classes = about['classes'] and [printable(name) for name in about['classes']]
+    return {**about, 'classes': classes}
+
+
+def check_names(about: dict[str, Any], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Compare what a file takes and returns with its description.
+
+    Raises:
+        UserError: something is missing.
+    """
+    wanted = {**GENERAL, **RESULTS.get(about['task'], {})}
+    missing = [name for name in wanted if name not in outputs]
+    if 'image' not in inputs or missing:
+        raise UserError(
+            f'a file of the task {about["task"]!r} must take an image and return '
+            f'{", ".join(wanted)}: export it again'
+        )
+
+
+def check_values(about: dict[str, Any], values: dict[str, np.ndarray]) -> None:
+    """Check what a run returned.
+
+    Raises:
+        UserError: it is not what the task needs.
+    """
+    for name, shape in {**GENERAL, **RESULTS.get(about['task'], {})}.items():
+        value = values[name]
+        fits = value.ndim == len(shape)
+        fits = fits and all(w in (None, h) for w, h in zip(shape, value.shape, strict=True))
+        if name in COUNTED:
+            fits = fits and value.dtype.kind in 'iu' and value.min(initial=0) >= 0
+        if not fits:
+            raise UserError(f'the file returned {name} of {value.shape} {value.dtype}: export it again')
+    counts = {len(values[name]) for name in RESULTS['detection'] if about['task'] == 'detection'}
+    if len(counts) > 1:
+        raise UserError('the file returned unequal numbers of boxes, scores and labels')
