@@ -57,8 +57,8 @@ def main():
         parser.error(f'argument --out: {error}')
     for summary in summaries:
         print(printable(f'{summary["name"]}: {summary["num_images"]} images'))
-        for entry in [*summary['associations'], *summary['partial']]:
-            print(f'  {entry["words"]}')
+        for sentence in summary['sentences']:
+            print(f'  {sentence}')
     print(f'\n{args.out / "report.html"}')
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..core.adaptive import AdaptiveModule
 from ..core.macs import Size
 from .evaluation_folder import EvaluationFolder
+from .evaluation_time import EvaluationTime
 
 
 @dataclass
@@ -20,12 +21,14 @@ class EvaluationPass:
         task: Of its data samples.
         sizes: (H, W) of the last input of each module that it called.
         begun: Whether a batch was written.
+        time: That it takes.
     """
 
     folder: EvaluationFolder
     task: str | None = None
     sizes: dict[AdaptiveModule, Size] = field(default_factory=dict)
     begun: bool = False
+    time: EvaluationTime = field(default_factory=EvaluationTime)
 
 
 def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]) -> list[str]:

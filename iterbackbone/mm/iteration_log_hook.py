@@ -63,6 +63,7 @@ class IterationLogHook(Hook):
         self._collector.reset()
         if batch_idx == 0 and self._passes[-1].begun:
             self._open()
+        self._passes[-1].time.start()
 
     before_test_iter = before_val_iter
 
@@ -105,6 +106,7 @@ class IterationLogHook(Hook):
         assert self._collector is not None
         current, model = self._passes[-1], unwrapped(runner.model)
         current.begun = True
+        current.time.stop(len(outputs))
         current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         images = image_compute(self._collector, len(outputs))
         indices = self._indices.batch(batch_idx, len(outputs))
@@ -122,6 +124,7 @@ class IterationLogHook(Hook):
             score = own_metrics(metrics, label)
             weights, dataset = self._described, dataloader.dataset
             meta = evaluation_meta(runner, dataset, names, each.sizes, each.task, score, weights)
+            meta['time'] = each.time.describe(next(unwrapped(runner.model).parameters()).device)
             lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
             if is_main_process():
                 if lines != images:

@@ -91,7 +91,9 @@ def _add_means(figure: go.Figure, run: int, label: str, bins: list[dict[str, Any
 def stages(summaries: list[dict[str, Any]]) -> go.Figure:
     """Share of images by number of iterations, one panel a stage."""
     count = max(len(summary['iterations']['max']) for summary in summaries)
-    figure = make_subplots(rows=1, cols=count, subplot_titles=[f'stage {k}' for k in range(count)])
+    figure = make_subplots(
+        rows=1, cols=count, shared_yaxes=True, subplot_titles=[f'stage {k}' for k in range(count)]
+    )
     for run, summary in enumerate(summaries):
         for k, counts in enumerate(summary['iterations']['per_stage']):
             figure.add_bar(
@@ -109,11 +111,12 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
             highest = max(
                 s['iterations']['max'][k] for s in summaries if k < len(s['iterations']['max'])
             )
-            figure.update_xaxes(range=[0.4, highest + 0.6], title='iterations', row=1, col=k + 1)
+            figure.update_xaxes(range=[0.4, highest + 0.6], row=1, col=k + 1)
     figure.update_layout(**LAYOUT, barmode='group')
     figure.update_layout(legend_y=1.1)  # above the panels' titles
     figure.update_yaxes(range=[0, 100])
     figure.update_yaxes(title='% of the images', col=1)
+    figure.update_xaxes(title='iterations', col=(count + 1) // 2)  # once: panels may be narrow
     return figure
 
 

@@ -21,7 +21,7 @@ from .pictures import class_ends, image_path, ranking
 from .points import MAX_POINTS, details
 from .style import GALLERY, colour
 from .tables import percent, side_by_side
-from .wording import probability, short
+from .wording import error_sentence, probability, short
 
 MAX_CLASSES = 2000  # rows of a table; summary.json has all
 OUTSIDE_TRIED = 100  # images, to say that some lie outside the image root
@@ -123,6 +123,7 @@ def _environment() -> Environment:
     environment.filters['percent'] = percent
     environment.filters['correlation'] = lambda entry: short(Association(**entry))
     environment.filters['probability'] = probability
+    environment.filters['error_sentence'] = error_sentence
     return environment
 
 

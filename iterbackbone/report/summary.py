@@ -12,10 +12,10 @@ from ..stats.association import Association, associate, partial_association
 from ..stats.binning import binned_means, binned_rates
 from .evaluation import Column, Evaluation
 from .measures import COUNT, SIZE, Measure, image_errors, present
-from .wording import in_words
+from .wording import in_words, sentences
 
 TRAINED = ('checkpoint', 'epoch', 'iter')
-META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget')
+META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget', 'time')
 
 
 def summarise(evaluation: Evaluation) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     shape. Errors are those of :func:`~iterbackbone.report.measures.image_errors`.
     """
     total = evaluation.column('total_iterations')
+    related = relations(evaluation, present(evaluation), ('spearman', 'kendall'))
+    partial = _partial(evaluation, total)
     return {
         'name': evaluation.name,
         'folder': str(evaluation.folder),
@@ -42,8 +44,9 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
             'total': _spread(total),
             'per_stage': [_counts(stage) for stage in evaluation.iterations.T],
         },
-        **relations(evaluation, present(evaluation), ('spearman', 'kendall')),
-        'partial': _partial(evaluation, total),
+        **related,
+        'partial': partial,
+        'sentences': sentences(related['associations'], partial),
         'error': _error(evaluation, total),
         'classes': _classes(evaluation, total),
     }

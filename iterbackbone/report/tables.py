@@ -12,7 +12,7 @@ import numpy as np
 from ..stats.association import Association
 from .evaluation import Evaluation
 from .measures import image_errors
-from .wording import short
+from .wording import error_sentence, short
 
 FIELDS = (
     'img_id',
@@ -58,6 +58,8 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     bounds = (gmacs(macs[key]) for key in ('lowest', 'mean', 'highest'))
     yield 'adaptive GMAC: one iteration / mean / all', ' / '.join(bounds)
     yield 'share of all iterations', percent(macs['share_of_full'])
+    if summary['time']:
+        yield 'milliseconds per image', _time(_dict(summary['time']))
     resnet = _dict(summary['resnet'])
     yield 'plain ResNet of that shape', f'{resnet.get("name", "n/a")}, {gmacs(macs["resnet"])} GMAC'
     yield 'share of that ResNet', percent(macs['share_of_resnet'])
@@ -87,6 +89,15 @@ def _budget(budget: Any) -> str:
     return ', '.join(parts + ([f'halting at {threshold}'] if threshold is not None else [])) or 'none'
 
 
+def _time(time: dict[str, Any]) -> str:
+    """Such as ``12.3 (batches of 1, cpu, 4 threads)``."""
+    value = time.get('milliseconds_per_image')
+    if not isinstance(value, (int, float)):
+        return 'n/a'
+    threads = f', {time.get("threads")} threads' if time.get('device') == 'cpu' else ''
+    return f'{value:.4g} (batches of {time.get("batch_size")}, {time.get("device")}{threads})'
+
+
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -107,9 +118,9 @@ def markdown(summaries: list[dict[str, Any]]) -> str:
     table.insert(1, '|---' * len(lines[0]) + '|')
     for summary in summaries:
         table += ['', f'{plain(summary["name"])}:']
-        table += [f'- {plain(e["words"])}' for e in [*summary['associations'], *summary['partial']]]
-        if summary['error']:
-            table.append(f'- error: {plain(summary["error"]["words"])}')
+        table += [f'- {plain(sentence)}' for sentence in summary['sentences']]
+        if (sentence := error_sentence(summary)) is not None:
+            table.append(f'- error: {plain(sentence)}')
         table += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
     return '\n'.join(table) + '\n'
 

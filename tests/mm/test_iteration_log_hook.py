@@ -119,6 +119,8 @@ def test_meta(trained, folder):
     assert plain.name == 'ResNet (3, 4, 6, 3), width 16'
     assert meta['resnet'] == {'name': plain.name, 'parameters': plain.parameters}
     assert 'pascal_voc/mAP' in meta['score']
+    assert meta['time'].pop('milliseconds_per_image') > 1
+    assert meta['time'] == {'batch_size': 2, 'device': 'cpu', 'threads': torch.get_num_threads()}
     assert meta['dataset'] == {
         'type': 'XMLDataset',
         'ann_file': trained.val_dataloader.dataset.ann_file,

@@ -116,6 +116,43 @@ def test_label_maps_open_with_their_legend(browser, tmp_path):
     assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
 
 
+OVERFLOWING = """
+    return [...document.querySelectorAll('body *')]
+      .filter((e) => !e.closest('.scroll, svg, dialog:not([open])'))
+      .filter((e) => e.getBoundingClientRect().right > arguments[0] + 1)
+      .map((e) => `${e.tagName} ${e.className}`)
+"""
+PLACE = """
+    const { left, top, right, bottom, width } =
+      document.querySelector(arguments[0]).getBoundingClientRect();
+    return { inside: left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight, width };
+"""
+
+
+@pytest.mark.parametrize(('width', 'most'), [(390, 2400), (1280, 1700)])
+def test_the_page_fits_a_telephone_and_a_desk(page, width, most):
+    metrics = dict(width=width, height=844, deviceScaleFactor=1, mobile=width < 600)
+    page.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
+    try:
+        assert script(page, 'return document.documentElement.scrollWidth') <= width
+        assert script(page, OVERFLOWING, width) == []
+        table = "document.querySelector('.runs')"
+        assert script(page, f'return {table}.offsetHeight') < most  # one name has 60 letters
+        cells = f"return [...{table}.querySelectorAll('th, td')].map((c) => c.offsetWidth)"
+        assert min(script(page, cells)) > 60  # letters are not stacked
+        wait(page, "document.querySelector('#figure6a .main-svg').clientWidth <= window.innerWidth")
+        assert script(page, PLACE, '#figure6a')['width'] > min(width - 60, 500)
+
+        script(page, "document.querySelector('.card').click()")
+        wait(page, "document.getElementById('viewer').open")
+        for part in ('#viewer', '#viewer button'):
+            assert script(page, PLACE, part)['inside'], part
+        page.find_element('css selector', '#viewer button').click()
+        wait(page, "!document.getElementById('viewer').open")
+    finally:
+        page.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
+
 def test_cards_of_a_classifier_show_the_classes(browser, tmp_path):
     page = opened(browser, tmp_path, load_evaluations([classified(tmp_path)]))
     assert script(page, "return [...document.querySelectorAll('.chart')].map((c) => c.id)") == [

@@ -49,6 +49,29 @@ def test_the_rois_of_a_c4_detector_and_budgets_have_rows(tmp_path):
     assert rows['budget'] == ['halting at 0.7']
 
 
+def test_the_time_of_an_image_stands_beside_its_macs(tmp_path):
+    time = {'milliseconds_per_image': 12.3456, 'batch_size': 2, 'device': 'cpu', 'threads': 4}
+    folders = [
+        write_log(tmp_path / 'a', correlated(4), time=time),
+        write_log(tmp_path / 'b', correlated(4), time={**time, 'device': 'NVIDIA H100'}),
+        write_log(tmp_path / 'c', correlated(4), time='soon'),
+        write_log(tmp_path / 'd', correlated(4)),  # of an older version
+    ]
+    rows = dict(side_by_side([summarise(e) for e in load_evaluations(folders)]))
+    assert rows['milliseconds per image'] == [
+        '12.35 (batches of 2, cpu, 4 threads)',
+        '12.35 (batches of 2, NVIDIA H100)',
+        'n/a',
+        '',
+    ]
+
+
+def test_without_correlations_markdown_says_so_once(tmp_path):
+    folder = write_log(tmp_path / 'a', [record(i, objects=i % 4) for i in range(12)])
+    text = markdown([summarise(load_evaluation(folder))])
+    assert text.count('No correlation can be computed') == 1
+
+
 def test_a_score_cannot_take_another_rows_place(tmp_path):
     folder = write_log(tmp_path / 'a', correlated(4), score={'images': 3.0})
     rows = dict(side_by_side([summarise(load_evaluation(folder))]))

@@ -113,7 +113,10 @@ function hover(key, event) {
   tip.style.top = `${Math.max(0, Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8))}px`;
 }
 
+// A finger on a chart scrolls the page; it would zoom otherwise.
+const touched = window.matchMedia('(pointer: coarse)').matches;
 for (const [id, { data, layout }] of Object.entries(charts)) {
+  if (touched) layout.dragmode = false;
   const chart = document.getElementById(id);
   Plotly.newPlot(chart, data, layout, {
     displaylogo: false,
