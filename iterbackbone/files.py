@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -50,6 +51,34 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files that belong together: all, or none.
+
+    A kill while they take their names never leaves the last of them from an earlier time.
+
+    Args:
+        folder: Made if absent; files of the same names are replaced.
+        contents: By name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {folder / name: folder / f'{name}.part' for name in contents}
+    try:
+        for path, content in zip(parts, contents.values(), strict=True):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            with named_errors(parts[path]), open(parts[path], 'wb') as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+    except BaseException:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        raise
+    list(parts)[-1].unlink(missing_ok=True)
+    for path, part in parts.items():
+        os.replace(part, path)
 
 
 def image_files(folder: Path, count: int) -> list[Path]:

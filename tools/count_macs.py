@@ -104,8 +104,11 @@ def main(argv=None):
         if baseline:
             content['baseline'] = {'config': str(args.baseline), **baseline}
             content['shares_of_baseline'] = ratios(model, baseline)
-        with whole_file(args.json) as file:
-            file.write((json.dumps(content, indent=2) + '\n').encode())
+        try:
+            with whole_file(args.json) as file:
+                file.write((json.dumps(content, indent=2) + '\n').encode())
+        except OSError as error:
+            parser.error(f'argument --json: {error}')
 
 
 if __name__ == '__main__':

@@ -24,6 +24,7 @@ from iterbackbone.mm.exporting.models import exported
 from iterbackbone.mm.exporting.onnx_file import onnx_model
 from iterbackbone.mm.forward_time import forward_seconds
 from iterbackbone.mm.model_building import build_model, pipeline_size, read_config
+from iterbackbone.text import printable
 from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
 
 NO_LEFTOVERS = re.compile(r'(?!)')
@@ -158,7 +159,7 @@ def main(argv=None):
         images = check_images(cfg, args)
         onnx_file = onnx_model(module, cfg, meta, args.opset)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(str(error))
+        parser.error(printable(str(error)))
     session = open_session(onnx_file.SerializeToString(), args.threads)
     parity = compare(session, reference_of(module), ({'image': image} for image in images))
     report_outputs(module)
@@ -166,7 +167,10 @@ def main(argv=None):
     if not parity.agrees:
         print(f'not written: the file does not do what PyTorch does, {args.out}', file=sys.stderr)
         return 1
-    save(onnx_file, args.out)
+    try:
+        save(onnx_file, args.out)
+    except OSError as error:
+        parser.error(f'argument --out: {error}')
     report_size(args.out, module)
     report_latency(session, images[0], module, args)
     if fixed:

@@ -69,7 +69,11 @@ def main(argv=None) -> int:
     if found and not overwrite:
         print(f'OUT_ROOT {out_root}: {found}; --overwrite replaces it', file=sys.stderr)
         return 2
-    kept = write_set(out_root, spec)
+    try:
+        kept = write_set(out_root, spec)
+    except OSError as error:
+        print(f'OUT_ROOT {out_root}: {error}', file=sys.stderr)
+        return 2
     if kept:
         print(f'kept what was there as {kept}')
     print(f'made {spec.num_train} training and {spec.num_val} validation images in {out_root}')

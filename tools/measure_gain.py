@@ -16,6 +16,7 @@ from iterbackbone.files import whole_file
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.gain_measurement import measure_evaluations
 from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
+from iterbackbone.text import printable
 
 
 def parse_args():
@@ -65,11 +66,6 @@ def load(folders):
         for problem in evaluation.problems[:20]:
             print(printable(f'problem: {problem}'), file=sys.stderr)
     return evaluations
-
-
-def printable(text):
-    """Names come from the log: no control sequences reach the terminal."""
-    return ''.join(c if c.isprintable() else '?' for c in text)
 
 
 def table(measured):

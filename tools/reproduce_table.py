@@ -79,8 +79,11 @@ def main(argv=None):
         (args.markdown, text),
     ):
         if path:
-            with whole_file(path) as file:
-                file.write(content.encode())
+            try:
+                with whole_file(path) as file:
+                    file.write(content.encode())
+            except OSError as error:
+                parser.error(f'{path} cannot be written: {error}')
 
 
 if __name__ == '__main__':

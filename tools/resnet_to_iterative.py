@@ -6,6 +6,7 @@ every key. docs/warm-start.md says what the result is and what it is not.
 """
 
 import argparse
+import io
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 from iterbackbone import __version__
 from iterbackbone.core.resnet import DEPTHS
 from iterbackbone.files import IMAGE_FORMATS, image_files, whole_file
+from iterbackbone.text import printable
 from iterbackbone.warm_start.conversion import check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.recalibration import recalibrate
@@ -142,8 +144,8 @@ def main(argv=None):
     parser, args = parse_args(argv)
     try:
         resnet, conversion = converted(args)
-    except ValueError as error:
-        parser.error(str(error))
+    except (ValueError, OSError) as error:
+        parser.error(printable(str(error)))
     state = {f'backbone.{key}': value for key, value in conversion.network.state_dict().items()}
     meta = {
         'source': args.checkpoint.name,
@@ -151,8 +153,13 @@ def main(argv=None):
         'recalibrated': args.recalibrate,
         'iterbackbone_version': __version__,
     }
-    with whole_file(args.out) as file:
-        torch.save({'meta': meta, 'state_dict': state}, file)
+    content = io.BytesIO()  # torch has an error of its own for a full disk
+    torch.save({'meta': meta, 'state_dict': state}, content)
+    try:
+        with whole_file(args.out) as file:
+            file.write(content.getbuffer())
+    except OSError as error:
+        parser.error(f'argument --out: {error}')
     print(account(conversion))
     print(
         f'{args.out}: IterativeResNet(stem={resnet.stem!r}, base_channels={resnet.width}, '

@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..files import whole_file
+from ..files import write_together
 from .evaluation import Evaluation
 from .figures import figures
 from .gallery import contact_sheets
@@ -27,6 +27,8 @@ def analyze(
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
+    All of them, or none: an earlier report stays whole where the disk is full.
+
     Args:
         evaluations: One, or several to show side by side.
         out: Folder for the files, made if absent; files of the same names are replaced.
@@ -35,38 +37,37 @@ def analyze(
 
     Returns:
         The summaries, one an evaluation.
+
+    Raises:
+        OSError: ``out`` cannot be written to.
     """
-    out.mkdir(parents=True, exist_ok=True)
     summaries = [summarise(evaluation) for evaluation in evaluations]
     pictures = {f'{name}.png': figure for name, figure in figures(evaluations, summaries).items()}
     for run, evaluation in enumerate(evaluations, start=1):
         prefix = f'{run}_{_file_name(evaluation.name)}_' if len(evaluations) > 1 else ''
         for name, figure in contact_sheets(evaluation, image_root, score_threshold).items():
             pictures[f'{prefix}{name}.png'] = figure
+    table = io.StringIO()
+    write_csv(evaluations, table)
+    texts = {
+        'records.csv': table.getvalue(),
+        'summary.json': json.dumps(summaries, indent=2, allow_nan=False) + '\n',
+        'summary.md': markdown(summaries),
+        'report.html': render(evaluations, summaries, image_root, score_threshold),
+    }
+    contents = {name: _png(figure) for name, figure in pictures.items()}
+    contents |= {name: text.encode(errors='backslashreplace') for name, text in texts.items()}
+    write_together(out, contents)
     for old in set(out.glob('*.png')) - {out / name for name in pictures}:
         if OURS.fullmatch(old.name):  # of an earlier report in the same folder
             old.unlink()
-    for name, figure in pictures.items():
-        save_figure(figure, out / name)
-    table = io.StringIO()
-    write_csv(evaluations, table)
-    save_text(table.getvalue(), out / 'records.csv')
-    save_text(json.dumps(summaries, indent=2, allow_nan=False) + '\n', out / 'summary.json')
-    save_text(markdown(summaries), out / 'summary.md')
-    save_text(render(evaluations, summaries, image_root, score_threshold), out / 'report.html')
     return summaries
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG."""
-    with whole_file(path) as file:
-        figure.savefig(file, format='png')
-
-
-def save_text(text: str, path: Path) -> None:
-    """Write UTF-8."""
-    with whole_file(path) as file:
-        file.write(text.encode(errors='backslashreplace'))
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png')
+    return buffer.getvalue()
 
 
 def _file_name(text: str) -> str:

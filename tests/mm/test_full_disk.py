@@ -8,11 +8,12 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 
 import numpy as np
 import pytest
 
-from iterbackbone.files import whole_file
+from iterbackbone.files import whole_file, write_together
 from iterbackbone.mm.evaluation_folder import EvaluationFolder
 from iterbackbone.mm.png_files import PngFiles
 
@@ -39,6 +40,38 @@ def test_whole_file(tmp_path):
     assert caught.value.errno == errno.ENOSPC
     assert [p.name for p in tmp_path.iterdir()] == ['a.json']
     assert path.read_text() == 'good'
+
+
+@pytest.mark.parametrize('name', ['a', 'b', 'c'])
+def test_files_that_belong_together(tmp_path, name):
+    """All are new, or all are as they were."""
+    write_together(tmp_path, dict.fromkeys('abc', b'old'))
+    with full(tmp_path / f'{name}.part'):
+        write_together(tmp_path, dict.fromkeys('abc', b'new'))
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == dict.fromkeys('abc', b'old')
+    (tmp_path / 'c').unlink()
+    (tmp_path / 'c').mkdir()
+    with pytest.raises(IsADirectoryError, match=f"Is a directory: '{tmp_path}/c'"):
+        write_together(tmp_path, dict.fromkeys('abc', b'new'))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['a', 'b', 'c']
+    assert (tmp_path / 'a').read_bytes() == b'old'
+
+
+def test_a_kill_leaves_no_old_report_beside_new_numbers(tmp_path, monkeypatch):
+    write_together(tmp_path, dict.fromkeys('abc', b'old'))
+    replace, done = os.replace, []
+
+    def killed(part, path):
+        if done:
+            raise KeyboardInterrupt
+        done.append(path)
+        replace(part, path)
+
+    monkeypatch.setattr('os.replace', killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_together(tmp_path, dict.fromkeys('abc', b'new'))
+    assert (tmp_path / 'a').read_bytes() == b'new'
+    assert not (tmp_path / 'c').exists()
 
 
 class Full(io.FileIO):

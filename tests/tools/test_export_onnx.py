@@ -73,6 +73,15 @@ def test_writes_one_file_and_says_what_it_does(written):
     assert re.search(r'highest .* 4\.50 iterations a block', printed)
 
 
+def test_a_full_disk_is_said_in_one_line(trained, tmp_path, capsys):
+    (tmp_path / 'model.onnx.part').symlink_to('/dev/full')
+    with pytest.raises(SystemExit) as stopped:
+        run(trained, tmp_path / 'model.onnx', *QUICK)
+    assert stopped.value.code == 2
+    assert 'error: argument --out: [Errno 28] No space left on device' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_file_describes_itself(written):
     session = open_session(str(written[0]))
     description = json.loads(session.get_modelmeta().custom_metadata_map['iterbackbone'])

@@ -65,6 +65,16 @@ def loaded(path):
     return net.state_dict()
 
 
+def test_a_full_disk_is_said_in_one_line(checkpoint, tmp_path):
+    (tmp_path / 'out.pth').write_text('good')
+    (tmp_path / 'out.pth.part').symlink_to('/dev/full')
+    done = run(checkpoint, '--out', tmp_path / 'out.pth')
+    assert done.returncode == 2
+    assert 'error: argument --out: [Errno 28] No space left on device' in done.stderr
+    assert (tmp_path / 'out.pth').read_text() == 'good'
+    assert not (tmp_path / 'out.pth.part').is_symlink()
+
+
 def test_from_checkpoint_to_backbone(checkpoint, tmp_path):
     out = tmp_path / 'out.pth'
     done = run(checkpoint, '--depth', 50, '--out', out, '--method', 'mean')
