@@ -121,6 +121,7 @@ def train_tiny(
     accumulate=1,
     more_hooks=(),
     optim_wrapper=None,
+    train_dataloader=None,
     **options,
 ):
     spy = Spy()
@@ -128,7 +129,7 @@ def train_tiny(
     runner = Runner(
         model=model,
         work_dir=str(tmp_path),
-        train_dataloader=endless(TinyImages(8), batch_size),
+        train_dataloader=train_dataloader or endless(TinyImages(8), batch_size),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
         optim_wrapper=optim_wrapper
         or dict(optimizer=dict(type='SGD', lr=lr), accumulative_counts=accumulate),

@@ -58,6 +58,20 @@ default_hooks = dict(
 )
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)
+val_dataloader = dict(  # halting is fitted on the first, budgets are calibrated on the second part
+    batch_size=30,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ConcatDataset',
+        datasets=[
+            dict(type='MosaicDataset', data_root=data_root, part='fit', length=3000, pool=20),
+            dict(type='MosaicDataset', data_root=data_root, part='calibrate', length=1500, pool=20),
+        ],
+    ),
+)
+val_cfg = dict(type='ValLoop')
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_dataloader = dict(
     batch_size=30,
     num_workers=0,

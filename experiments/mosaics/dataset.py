@@ -86,10 +86,15 @@ class MosaicDataset(BaseDataset):
         cells = self.labels[chosen].view(side, side)
         cells = cells.repeat_interleave(tile // CELL, 0).repeat_interleave(tile // CELL, 1)
         sample = SegDataSample(gt_sem_seg=PixelData(data=cells.unsqueeze(0)))
-        shape = (self.size, self.size)
         # Predictions come back at ori_shape: one label a cell.
         sample.set_metainfo(
-            dict(img_id=f'{pool}_{i}', tile=tile, img_shape=shape, ori_shape=tuple(cells.shape))
+            dict(
+                img_id=f'{pool}_{i}',
+                pool=pool,
+                tile=tile,
+                img_shape=(self.size, self.size),
+                ori_shape=tuple(cells.shape),
+            )
         )
         return dict(inputs=canvas, data_samples=sample)
 

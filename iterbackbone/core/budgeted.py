@@ -7,7 +7,7 @@ from typing import Any
 
 from .block import IterativeBlock
 from .budget import BUDGET_OPTIONS, Budget, trained_iterations
-from .budget_table import BudgetTable
+from .budget_table import BudgetTable, Setting
 from .inference.switchable import SwitchableForm
 from .stage import IterativeStage
 from .validation import check_options
@@ -80,7 +80,12 @@ class BudgetedModule(SwitchableForm):
         setting = None
         if budget.share is not None and self.budget_table is not None:
             setting = self.budget_table.at(budget.share)
-        self.budget, self._share_caps = budget, setting.caps if setting else None
+        self.budget = budget
+        self.apply_setting(setting)
+
+    def apply_setting(self, setting: Setting | None) -> None:
+        """Halt in evaluation by this setting, as ``set_budget(share=...)`` does by the table's."""
+        self._share_caps = setting.caps if setting else None
         for k, (_, block) in enumerate(self._named_blocks()):
             if block.halting is not None:
                 block.halting.offset = setting.offsets[k] if setting else 0.0

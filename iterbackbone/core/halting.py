@@ -108,6 +108,10 @@ class HaltingUnit(nn.Module):
         with torch.autocast(pooled_state.device.type, enabled=False):
             return self.score(torch.stack((pooled_state, pooled_output), dim=1))
 
+    def normalised(self, pooled: Tensor) -> Tensor:
+        """What the first layer reads, (B, 2, C)."""
+        return F.layer_norm(pooled, pooled.shape[2:]) if self.layer_norm else pooled
+
     def score(self, pooled: Tensor) -> Tensor:
         """As calling the unit, outside autocast.
 
@@ -116,7 +120,5 @@ class HaltingUnit(nn.Module):
         """
         if self.held:
             return torch.full_like(pooled[:, 0, 0], self.initial_bias).sigmoid()
-        if self.layer_norm:
-            pooled = F.layer_norm(pooled, pooled.shape[2:])
-        x = self.fc2(F.relu(self.fc1(pooled.flatten(1)))).squeeze(1)
+        x = self.fc2(F.relu(self.fc1(self.normalised(pooled).flatten(1)))).squeeze(1)
         return (x if self.training or not self.offset else x + self.offset).sigmoid()

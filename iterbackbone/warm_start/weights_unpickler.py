@@ -87,6 +87,7 @@ IGNORED = {
     '_codecs.encode',
     'collections.Counter',
     'mmengine.logging.history_buffer.HistoryBuffer',
+    'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler',  # its state holds a method
     'numpy.dtype',
     'numpy.ndarray',
     'torch.Size',

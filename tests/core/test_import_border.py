@@ -103,6 +103,7 @@ def test_only_mm_and_registry_import_openmmlab():
         ('core/', {'torch'}),
         ('deployment/', {'torch', 'numpy', 'onnx', 'onnxruntime', 'cv2', 'google'}),
         ('environment/', set()),
+        ('fitting/', {'torch'}),
         ('stats/', {'numpy', 'scipy'}),
         ('warm_start/', {'torch', 'numpy'}),
     ],

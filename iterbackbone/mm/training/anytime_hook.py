@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from ...core.adaptive import AdaptiveModule
 from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
+from ...core.roi_layer import IterativeResLayer
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
 from ..ponder_hook import PonderCostHook
 from ..unwrapping import unwrapped
 from .depth_losses import DepthLosses
+from .full_depth_teacher import FullDepthTeacher
 
 
 @HOOKS.register_module()
@@ -45,6 +47,9 @@ class AnytimeHook(Hook):
             a middle and full depth, logged as ``train/loss_at_lowest`` and so on; 0 for none. A
             measurement repeats the forward pass in evaluation mode: choose 0 where that changes
             the model, as with momentum encoders.
+        teacher: Options of :class:`~.full_depth_teacher.FullDepthTeacher`, {} for its defaults: each
+            image comes twice, once at full depth, and that copy teaches the other; twice the cost.
+            RoIs draw their depths as ever.
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
@@ -57,11 +62,13 @@ class AnytimeHook(Hook):
         distribution: str = 'mixed',
         full_share: float = 0.15,
         measure_every: int = 50,
+        teacher: dict[str, Any] | None = None,
     ) -> None:
         check_choice('distribution', distribution, DISTRIBUTIONS)
         self.distribution = distribution
         self.full_share = check_share('full_share', full_share)
         self.losses = DepthLosses(check_int('measure_every', measure_every, 0))
+        self.teacher = None if teacher is None else FullDepthTeacher(teacher)
         self._modules: list[AdaptiveModule] = []
         self._handles: list[Any] = []
         self._seed = (0, 0)  # of the run and the rank
@@ -78,11 +85,15 @@ class AnytimeHook(Hook):
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
+        for module in self._modules:
+            module.set_budget_table(None)  # of features that are about to change
         self._silence()
+        if self.teacher is not None:
+            self._handles += self.teacher.attach(model)
         for module in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._draw))
             self._handles.append(module.register_forward_hook(self._forget))
-        self._handles.append(model.register_forward_hook(self._measure, with_kwargs=True))
+        self._handles.append(model.register_forward_hook(self._after_forward, with_kwargs=True))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the training step, on which the draws depend."""
@@ -118,17 +129,21 @@ class AnytimeHook(Hook):
             )
             options = (self.distribution, self.full_share, generator)
             depths = draw_depths(len(inputs[0]), module.max_iterations, *options)
+            if self.teacher is not None and not isinstance(module, IterativeResLayer):
+                depths[: len(depths) // 2] = torch.tensor(module.max_iterations)
             module.force_depths(depths.to(inputs[0].device))
             self._calls += 1
 
     def _forget(self, module: AdaptiveModule, *_: Any) -> None:
         module.force_depths(None)
-        module.drop_trace()  # nobody asks for its ponder cost
 
-    def _measure(self, model: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+    def _after_forward(self, model: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         if model.training and kwargs.get('mode') == 'loss' and self.losses.due(self._step):
             with evaluating(model):
                 self.losses.measure(model, args, kwargs)
+        if model.training:
+            for module in self._modules:
+                module.drop_trace()  # nobody asks for its ponder cost
 
 
 def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:

@@ -1,0 +1,92 @@
+"""What going on is worth: predicted gain over MACs, the number that is compared with a price.
+
+A row at iteration j goes on while some k > j has gain(j, k) > price * MACs(j, k): while
+``max over k of gain(j, k) / MACs(j, k) > price``. The maximum does not depend on the price, so one
+fit serves every budget.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .ridge import Ridge, constant, correlation, fit_ridge
+
+Z = 3.0  # standard errors by which a correlation must exceed 0 to count
+
+
+class BlockSamples(NamedTuple):
+    """What was seen of one block on the fitting images.
+
+    Attributes:
+        inputs: Of its halting unit after iterations 1 to L - 1, (L - 1, N, D).
+        losses: Stopped after iterations 1 to L, (N, L), all else being equal.
+        price: MACs of an iteration as a share of the full MACs.
+        folds: (N,) int64, for cross-validation.
+    """
+
+    inputs: Tensor
+    losses: Tensor
+    price: float
+    folds: Tensor
+
+    def gains(self, j: int) -> Tensor:
+        """Of going on from iteration ``j`` (from 1) to j + 1, ..., L: (N, L - j)."""
+        return self.losses[:, j - 1 : j] - self.losses[:, j:]
+
+
+class BlockIndex(NamedTuple):
+    """Predictions for one block.
+
+    Attributes:
+        ridges: For iterations 1 to L - 1.
+        price: As in :class:`BlockSamples`.
+        correlation: Of predicted and true gains in cross-validation, mean over iterations.
+        predictable: Whether the gains can be predicted; if not, all rows get the mean gains.
+    """
+
+    ridges: tuple[Ridge, ...]
+    price: float
+    correlation: float
+    predictable: bool
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """(L - 1, N, D) -> (L - 1, N) float64, in loss over share of the full MACs."""
+        return torch.stack([self._of(j, x) for j, x in enumerate(inputs)])
+
+    def _of(self, j: int, inputs: Tensor) -> Tensor:
+        gains = self.ridges[j](inputs.double())
+        steps = torch.arange(1, gains.shape[1] + 1, dtype=gains.dtype)
+        return (gains / (steps * self.price)).max(dim=1).values
+
+
+def fit_index(samples: BlockSamples) -> BlockIndex:
+    """Fit a block's predictions, one ridge regression an iteration."""
+    iterations = range(1, samples.losses.shape[1])
+    pairs = [(x, samples.gains(j)) for j, x in zip(iterations, samples.inputs, strict=True)]
+    ridges = tuple(fit_ridge(x, gains, samples.folds) for x, gains in pairs)
+    mean = sum(ridge.correlation for ridge in ridges) / len(ridges)
+    predictable = mean * len(samples.losses) ** 0.5 > Z
+    if not predictable:
+        ridges = tuple(constant(x, gains) for x, gains in pairs)
+    return BlockIndex(ridges, samples.price, mean, predictable)
+
+
+def index_correlation(index: Tensor, samples: BlockSamples, rows: Tensor) -> float:
+    """Correlation of an index with the true gain of all further iterations, mean over iterations.
+
+    Args:
+        index: (L - 1, N).
+        samples: Of the same rows.
+        rows: (N,) bool, those that count.
+    """
+    true = samples.losses[rows, :-1] - samples.losses[rows, -1:]
+    return float(correlation(index[:, rows].T.double(), true.double()).mean())
+
+
+def stopped_at(index: Tensor, price: float) -> Tensor:
+    """Iterations of each row at a price: (L - 1, N) -> (N,) int64."""
+    going_on = (index > price).long().cumprod(dim=0)
+    return 1 + going_on.sum(dim=0)

@@ -1,0 +1,111 @@
+"""From a trained network to fitted halting: path, units, prices, and what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ..core.budget_table import Setting
+from .calibration import Calibrated, calibrate
+from .halting import FittedBlock, Runs, candidates, fit_blocks, install_tables
+from .static import Depths, Outcome, Point, menu, static_path
+
+MENU = 8
+STEP = 0.05  # of a share, between calibrated points
+FOLDS = 10
+
+Progress = Callable[..., Iterable[Any]]
+
+
+class Fit(NamedTuple):
+    """All that fitting found.
+
+    Attributes:
+        path: Static budgets on the first fitting images.
+        base: At which the blocks were fitted.
+        blocks: Their fits.
+        points: The policy at each share, on the calibration images.
+        menu: Static budgets: depths, outcome on the fitting and on the calibration images.
+    """
+
+    path: list[Point]
+    base: Depths
+    blocks: list[FittedBlock]
+    points: list[Calibrated]
+    menu: list[tuple[Depths, Outcome, Outcome]]
+
+
+class CalibrationRuns(Runs, Protocol):
+    """As ``Runs``, and at settings of the modules."""
+
+    def policy(self, settings: list[Setting]) -> Outcome:
+        """At these settings."""
+
+
+def fit_halting(
+    first: Runs,
+    fitting: Runs,
+    calibration: CalibrationRuns,
+    groups: Tensor,
+    progress: Progress = lambda items, **_: items,
+) -> Fit:
+    """Fit the units of a silenced model and give its modules their budget tables.
+
+    Args:
+        first: Some of the fitting images, for the static path.
+        fitting: Images that the features were not trained on.
+        calibration: Others, for prices and figures.
+        groups: (N,) int64, the source of each fitting image; one source is in one fold.
+        progress: Wraps loops; takes ``desc``, as tqdm does.
+    """
+    modules = fitting.modules
+    limits = tuple(n for m in modules for n in m.max_iterations)
+    path = static_path(first.losses, limits)
+    middle = (path[0].macs + path[-1].macs) / 2
+    base = min(path, key=lambda p: abs(p.macs - middle)).depths
+    full = float(fitting.losses(limits).macs.mean())
+    blocks = fit_blocks(
+        fitting, base, full, folds_of(groups), lambda items: progress(items, desc='blocks')
+    )
+    static = [
+        (p.depths, fitting.losses(p.depths), calibration.losses(p.depths)) for p in menu(path, MENU)
+    ]
+    full = float(static[-1][2].macs.mean())
+    lowest = float(static[0][2].macs.mean()) / full
+    points = calibrate(
+        calibration.policy,
+        modules,
+        blocks,
+        candidates(path, blocks),
+        shares_between(lowest),
+        full,
+        lowest,
+        lambda items: progress(items, desc='shares'),
+    )
+    install_tables(modules, [(p.share, p.settings) for p in _ascending(points)])
+    return Fit(path, base, blocks, points, static)
+
+
+def folds_of(groups: Tensor) -> Tensor:
+    """A fold for each image, (N,) int64: sources are dealt out at random."""
+    sources, places = groups.unique(return_inverse=True)
+    order = torch.randperm(len(sources), generator=torch.Generator().manual_seed(0))
+    return (order % FOLDS)[places]
+
+
+def shares_between(lowest: float) -> list[float]:
+    """Shares to calibrate: multiples of ``STEP`` above the lowest, and both ends."""
+    inner = [STEP * i for i in range(1, round(1 / STEP)) if lowest + STEP / 4 < STEP * i < 1]
+    return [lowest, *inner, 1.0]
+
+
+def _ascending(points: Sequence[Calibrated]) -> list[Calibrated]:
+    """Sorted by share; of points that met nearly the same one only the first is kept."""
+    kept: list[Calibrated] = []
+    for point in sorted(points, key=lambda p: p.share):
+        if not kept or point.share - kept[-1].share > STEP / 50:
+            kept.append(point)
+    return kept

@@ -1,0 +1,113 @@
+"""A block's predictions inside its halting unit: two linear layers and a sigmoid."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.halting import HaltingUnit
+from .index import BlockSamples, index_correlation
+
+SHARPNESS = 100.0  # logits per standard deviation of the index: scores are 0 or 1 but for 2% of rows
+STEPS = 600
+BATCH = 1024
+
+
+class UnitFit(NamedTuple):
+    """A unit's weights, scaled so that the output is the index in standard deviations.
+
+    Attributes:
+        fc1: Weight (hidden, D) and bias (hidden,).
+        fc2: Weight (1, hidden) and bias (1,).
+        mean, scale: The index is ``mean + scale * output``.
+        correlation: With the true gain on held-out rows.
+        kind: ``'linear'`` or ``'two layers'``.
+    """
+
+    fc1: tuple[Tensor, Tensor]
+    fc2: tuple[Tensor, Tensor]
+    mean: float
+    scale: float
+    correlation: float
+    kind: str
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The index: (..., D) -> (...)."""
+        hidden = F.relu(F.linear(inputs, *self.fc1))
+        return self.mean + self.scale * F.linear(hidden, *self.fc2).squeeze(-1)
+
+    def offset(self, price: float) -> float:
+        """Of the unit's logit at a price."""
+        return SHARPNESS * (price - self.mean) / self.scale
+
+    @torch.no_grad()
+    def install(self, unit: HaltingUnit) -> None:
+        """Write the weights; without an offset the price is 0: stop where nothing is gained."""
+        unit.fc1.weight.copy_(self.fc1[0])
+        unit.fc1.bias.copy_(self.fc1[1])
+        unit.fc2.weight.copy_(-SHARPNESS * self.fc2[0])
+        unit.fc2.bias.copy_(-SHARPNESS * self.fc2[1] + self.offset(0.0))
+
+
+def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int) -> UnitFit:
+    """Teach a unit the index, starting from its best linear approximation.
+
+    Args:
+        samples: Of the block.
+        index: Of its iterations and rows, (L - 1, N): the teacher.
+        held_out: (N,) bool, rows that are left out of the fit and choose between both forms.
+        hidden: Neurons of the unit, at least 2.
+    """
+    inputs = samples.inputs[:, ~held_out].flatten(0, 1).float()
+    targets = index[:, ~held_out].flatten().float()
+    mean, scale = float(targets.mean()), float(targets.std()) or 1.0
+    linear = _linear_start(inputs, (targets - mean) / scale, hidden)
+    fits = []
+    for kind, weights in (
+        ('linear', linear),
+        ('two layers', _trained(linear, inputs, (targets - mean) / scale)),
+    ):
+        fit = UnitFit(tuple(weights[:2]), tuple(weights[2:]), mean, scale, 0.0, kind)  # type: ignore[arg-type]
+        found = index_correlation(fit(samples.inputs.float()), samples, held_out)
+        fits.append(fit._replace(correlation=found))
+    return max(fits, key=lambda fit: fit.correlation)
+
+
+def _linear_start(inputs: Tensor, targets: Tensor, hidden: int) -> list[Tensor]:
+    """A linear function as relu(z) - relu(-z); the other neurons are random and count nothing yet."""
+    centre, spread = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
+    x = ((inputs - centre) / spread).double()
+    gram = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
+    weights = torch.linalg.solve(gram, x.T @ targets.double()).float()
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randn(hidden, inputs.shape[1], generator=generator) / inputs.shape[1] ** 0.5
+    first[0], first[1] = weights, -weights
+    second = torch.zeros(1, hidden)
+    second[0, :2] = torch.tensor([1.0, -1.0])
+    first = first / spread
+    return [first, -(first @ centre), second, torch.zeros(1)]
+
+
+def _trained(start: list[Tensor], inputs: Tensor, targets: Tensor) -> list[Tensor]:
+    weights = [w.clone().requires_grad_() for w in start]
+    centre, spread = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
+    weights[0] = (start[0] * spread).requires_grad_()  # of standardised inputs while it learns
+    weights[1] = (start[1] + start[0] @ centre).requires_grad_()
+    x = (inputs - centre) / spread
+    optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, STEPS)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(STEPS):
+        rows = torch.randint(len(x), (min(BATCH, len(x)),), generator=generator)
+        hidden = F.relu(F.linear(x[rows], weights[0], weights[1]))
+        loss = F.mse_loss(F.linear(hidden, weights[2], weights[3]).squeeze(1), targets[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    first, bias, second, last = (w.detach() for w in weights)
+    first = first / spread
+    return [first, bias - first @ centre, second, last]

@@ -1,0 +1,1 @@
+"""Feeds :mod:`iterbackbone.fitting` from classifiers, detectors and segmentors."""

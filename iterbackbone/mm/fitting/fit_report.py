@@ -1,0 +1,157 @@
+"""What fitted halting is worth on the calibration images, as text and as plain data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from ...files import whole_file
+from ...fitting.max_drop import cheapest
+from ...fitting.procedure import Fit
+from ...fitting.static import Outcome
+from ...stats.gain import envelope, gain
+
+if TYPE_CHECKING:
+    from .command import FitOptions
+
+
+class FitReport(NamedTuple):
+    """Figures.
+
+    Attributes:
+        images: Which images were used, and whether features were trained on them.
+        score: What is compared: the task's score of an image, or its loss with the sign changed.
+        blocks: Of each block: correlation of predicted and true gains, form of the unit.
+        budgets: Of each share: asked, met, score, mixture, gain with interval.
+        menu: Static budgets: depths, share, score.
+        drop: Of ``--max-drop``; None if it was not asked for.
+    """
+
+    images: dict[str, Any]
+    score: str
+    blocks: list[dict[str, Any]]
+    budgets: list[dict[str, Any]]
+    menu: list[dict[str, Any]]
+    drop: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, fit: Fit, options: FitOptions) -> FitReport:
+        """Measure a fit."""
+        full = fit.menu[-1][2]
+        known = full.scores is not None
+        images = {
+            'fit': str(options.fit),
+            'calibrate': str(options.calibrate),
+            'trained_on_these': options.trained_on_these,
+        }
+        return cls(
+            images,
+            'score' if known else '-loss',
+            [_block(b) for b in fit.blocks],
+            _budgets(fit),
+            [{'depths': list(depths), **_figures(outcome, full)} for depths, _, outcome in fit.menu],
+            None if options.max_drop is None else _drop(fit, options.max_drop),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return self._asdict()
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        with whole_file(path) as file:
+            file.write(json.dumps(self.plain(), indent=1).encode())
+
+    def text(self) -> str:
+        """Tables for a terminal."""
+        lines = [f'On {self.images["calibrate"]}; score: {self.score}', '']
+        lines += [f'{"static budget":>24} {"share":>7} {"score":>8}']
+        lines += [f'{m["depths"]!s:>24} {m["share"]:7.3f} {m["score"]:8.4f}' for m in self.menu]
+        lines += ['', f'{"asked":>7} {"met":>7} {"score":>8} {"static":>8} {"G":>8}  95% interval']
+        lines += [
+            f'{b["asked"]:7.3f} {b["met"]:7.3f} {b["score"]:8.4f} {b["static"]:8.4f} '
+            f'{b["gain"]:+8.4f}  {b["low"]:+.4f} to {b["high"]:+.4f}'
+            if b['gain'] is not None
+            else f'{b["asked"]:7.3f} {b["met"]:7.3f} {b["score"]:8.4f}'
+            for b in self.budgets
+        ]
+        lines += ['', 'correlation of predicted and true gains, by block:']
+        lines += [f'  {b["correlation"]:.3f} ({b["unit"]})' for b in self.blocks]
+        return '\n'.join(lines + ([] if self.drop is None else ['', self.drop['sentence']]))
+
+
+def _block(block: Any) -> dict[str, Any]:
+    if block.prediction is None:
+        return {'correlation': 0.0, 'held_out': None, 'unit': 'one iteration'}
+    if block.unit is None:
+        return {'correlation': block.prediction.correlation, 'held_out': None, 'unit': 'constant depth'}
+    unit = block.unit
+    return {
+        'correlation': block.prediction.correlation,
+        'held_out': unit.correlation,
+        'unit': unit.kind,
+    }
+
+
+def _score(outcome: Outcome) -> torch.Tensor:
+    return -outcome.losses if outcome.scores is None else outcome.scores
+
+
+def _figures(outcome: Outcome, full: Outcome) -> dict[str, float]:
+    return {
+        'share': float(outcome.macs.mean() / full.macs.mean()),
+        'score': float(_score(outcome).mean()),
+    }
+
+
+def _budgets(fit: Fit) -> list[dict[str, Any]]:
+    outcomes = [on_calibration for _, _, on_calibration in fit.menu]
+    full = outcomes[-1]
+    chosen = [on_fitting for _, on_fitting, _ in fit.menu]
+    vertices = envelope(
+        [float(o.macs.mean()) for o in chosen], [float(_score(o).mean()) for o in chosen]
+    )
+    rows = []
+    for point in fit.points:
+        row = {
+            'asked': point.asked,
+            'met': point.share,
+            'score': _figures(point.outcome, full)['score'],
+        }
+        try:
+            found = gain(
+                point.outcome.macs.numpy(),
+                _score(point.outcome).numpy(),
+                torch.stack([o.macs for o in outcomes]).numpy(),
+                torch.stack([_score(o) for o in outcomes]).numpy(),
+                vertices=vertices,
+            )
+            row |= dict(static=found.mixture, gain=found.value, low=found.low, high=found.high)
+        except ValueError:  # outside the static budgets' range by a rounding
+            row |= dict(static=None, gain=None, low=None, high=None)
+        rows.append(row)
+    return rows
+
+
+def _drop(fit: Fit, points: float) -> dict[str, Any]:
+    full = fit.menu[-1][2]
+    if full.scores is None:
+        return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
+    points_of = [p for p in fit.points if p.share < 1.0]
+    scores = [p.outcome.scores for p in points_of if p.outcome.scores is not None]
+    best, tested = cheapest([p.share for p in points_of], scores, full.scores, points / 100.0)
+    sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
+    if best is not None:
+        sentence = (
+            f'--max-drop {points:g}: share {best.share:.3f} loses {100 * best.mean:+.2f} points, '
+            f'less than {100 * best.upper:.2f} with 95% confidence.'
+        )
+    return {
+        'sentence': sentence,
+        'share': None if best is None else best.share,
+        'test': 'paired bootstrap, one-sided, 95%; fixed sequence from the highest share down',
+        'tested': [t._asdict() for t in tested],
+    }

@@ -1,0 +1,113 @@
+"""Loss and score of each image of a batch, given its features: by the model's own heads."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+SEED = 0  # of samplers: the same at every depth
+
+
+class ImageLoss(NamedTuple):
+    """Of one image: the sum of the losses, and a score if the task has one for an image."""
+
+    loss: float
+    score: float | None
+
+
+Features = Sequence[Tensor]
+ImageLosses = Callable[[Tensor, Features, Sequence[Any]], list[ImageLoss]]
+"""(inputs (B, 3, H, W), features of the neck, B data samples) -> B losses."""
+
+
+def losses_of(model: nn.Module) -> ImageLosses:
+    """How the losses of this model's images are computed.
+
+    Raises:
+        ValueError: the model is of an unknown kind.
+    """
+    if hasattr(model, 'roi_head'):
+        return _TwoStage(model)
+    for name, losses in (('bbox_head', _dense), ('decode_head', _segmentation), ('head', _class)):
+        head = getattr(model, name, None)
+        if head is not None and not isinstance(head, nn.ModuleList) and hasattr(head, 'loss'):
+            return lambda inputs, features, samples: losses(model, features, samples)
+    raise ValueError(
+        'model must be a classifier with a head, a detector with a bbox_head or roi_head, or a '
+        f'segmentor with one decode_head, got {type(model).__name__}'
+    )
+
+
+def total(losses: dict[str, Any]) -> float:
+    """Sum of all losses, as mmengine's parse_losses adds them up."""
+    values = [v for key, v in losses.items() if 'loss' in key]
+    flat = [x for v in values for x in (v if isinstance(v, (list, tuple)) else [v])]
+    return float(sum(x.mean() for x in flat))
+
+
+def _one(features: Features, i: int) -> tuple[Tensor, ...]:
+    return tuple(f[i : i + 1] for f in features)
+
+
+def _class(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    found = []
+    for i, sample in enumerate(samples):
+        own = _one(features, i)
+        loss = total(model.head.loss(own, [sample]))
+        predicted = model.head.predict(own, [copy.deepcopy(sample)])[0].pred_label
+        found.append(ImageLoss(loss, float(predicted.item() in sample.gt_label.tolist())))
+    return found
+
+
+def _segmentation(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    found = []
+    logits = model.decode_head(tuple(features))
+    for i, sample in enumerate(samples):
+        losses = model.decode_head.loss_by_feat(logits[i : i + 1], [sample])
+        accuracy = losses.get('acc_seg')
+        score = None if accuracy is None else float(accuracy) / 100.0
+        found.append(ImageLoss(total(losses), score))
+    return found
+
+
+def _dense(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    return [
+        ImageLoss(_seeded(lambda i=i: model.bbox_head.loss(_one(features, i), [samples[i]])), None)
+        for i in range(len(samples))
+    ]
+
+
+class _TwoStage:
+    """Compares depths on the same RoIs: those of the proposals of an image's first call."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._proposals: dict[Any, Any] = {}
+
+    def __call__(self, inputs: Tensor, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+        return [
+            ImageLoss(_seeded(lambda i=i: self._losses(_one(features, i), samples[i])), None)
+            for i in range(len(samples))
+        ]
+
+    def _losses(self, features: tuple[Tensor, ...], sample: Any) -> dict[str, Any]:
+        model = self.model
+        ignoring_classes = copy.deepcopy(sample)
+        ignoring_classes.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
+        losses = {f'rpn_{k}': v for k, v in model.rpn_head.loss(features, [ignoring_classes]).items()}
+        key = sample.metainfo.get('img_path', sample.metainfo.get('img_id'))
+        if key not in self._proposals:
+            self._proposals[key] = model.rpn_head.predict(features, [sample], rescale=False)[0]
+        proposals = copy.deepcopy(self._proposals[key])
+        return {**losses, **model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])}
+
+
+def _seeded(losses: Callable[[], dict[str, Any]]) -> float:
+    """The total, with samplers that draw the same at every depth."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return total(losses())

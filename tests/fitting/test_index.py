@@ -1,0 +1,78 @@
+"""The index decides as comparing every gain with its price does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iterbackbone.core.halting import HaltingUnit
+from iterbackbone.fitting.index import BlockSamples, fit_index, stopped_at
+from iterbackbone.fitting.unit import fit_unit
+
+
+def planted(rows=600, depth=4, noise=0.0, seed=0):
+    """Half of the rows gain 1 from each iteration, the others nothing; input 0 tells which."""
+    torch.manual_seed(seed)
+    gains = (torch.rand(rows) < 0.5).double()
+    losses = 5 - gains.unsqueeze(1) * torch.arange(depth)
+    losses = losses + noise * torch.randn(rows, depth)
+    inputs = torch.randn(depth - 1, rows, 8)
+    inputs[:, :, 0] = gains.float() + 0.1 * inputs[:, :, 0]
+    inputs[:, :, 1] = torch.arange(depth - 1.0).unsqueeze(1)  # the state grows
+    return BlockSamples(inputs, losses, 0.1, torch.arange(rows) % 10), gains
+
+
+@given(st.integers(0, 10_000), st.floats(-2, 2))
+def test_stopping_by_the_index_is_stopping_where_no_gain_exceeds_its_price(seed, price):
+    generator = torch.Generator().manual_seed(seed)
+    depth, rows, each = 5, 40, 0.2
+    gains = [torch.randn(rows, depth - j, generator=generator) for j in range(1, depth)]
+    steps = [torch.arange(1, depth - j + 1) for j in range(1, depth)]
+    index = torch.stack([(g / (s * each)).max(1).values for g, s in zip(gains, steps, strict=True)])
+    wanted = torch.full((rows,), depth)
+    alive = torch.ones(rows, dtype=torch.bool)
+    for j in range(1, depth):  # the rule as it stands in the trial
+        value = (gains[j - 1] - price * each * steps[j - 1]).max(1).values
+        stop = alive & (value <= 0)
+        wanted[stop] = j
+        alive &= ~stop
+    assert torch.equal(stopped_at(index, price), wanted)
+
+
+def test_planted_gains_are_predicted():
+    samples, gains = planted(noise=0.3)
+    index = fit_index(samples)
+    assert index.predictable
+    assert index.correlation > 0.5
+    found = index(samples.inputs)
+    depths = stopped_at(found, 5.0)  # 1 over 0.1 of the MACs is worth 10 where there is a gain
+    assert (depths[gains == 1] == 4).float().mean() > 0.95
+    assert (depths[gains == 0] == 1).float().mean() > 0.95
+
+
+def test_unpredictable_gains_become_a_constant_depth():
+    samples, _ = planted(noise=0.5)
+    shuffled = samples._replace(losses=samples.losses[torch.randperm(600)])
+    index = fit_index(shuffled)
+    assert not index.predictable
+    assert (index(shuffled.inputs).std(dim=1) < 1e-9).all()
+
+
+@pytest.mark.parametrize('layer_norm', [False, True])
+def test_a_unit_halts_as_its_index_says(layer_norm):
+    samples, _ = planted(noise=0.3)
+    index = fit_index(samples)(samples.inputs)
+    fit = fit_unit(samples, index, samples.folds == 0, hidden=16)
+    assert fit.correlation > 0.5
+    unit = HaltingUnit(4, 4, hidden=16, layer_norm=False).eval()
+    fit.install(unit)
+    for price in (0.0, 2.0, 5.0):
+        unit.offset = fit.offset(price) - fit.offset(0.0)
+        scores = torch.stack([unit(x[:, :4], x[:, 4:]) for x in samples.inputs])
+        wanted = fit(samples.inputs) > price
+        sure = (fit(samples.inputs) - price).abs() > 0.05 * fit.scale
+        assert sure.float().mean() > 0.9
+        assert torch.equal((scores < 0.01)[sure], wanted[sure])
+        assert torch.equal((scores > 0.99)[sure], ~wanted[sure])

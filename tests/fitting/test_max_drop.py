@@ -1,0 +1,35 @@
+"""The cheapest share that holds a limit, tested from the top."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from iterbackbone.fitting.max_drop import cheapest
+
+
+def test_the_order_and_where_it_stops():
+    full = torch.ones(500)
+    scores = [full - drop for drop in (0.02, 0.001, 0.02, 0.0)]
+    best, tested = cheapest([0.3, 0.5, 0.7, 0.9], scores, full, 0.005)
+    assert best.share == 0.9  # 0.5 is never looked at: 0.7 failed
+    assert [drop.share for drop in tested] == [0.9, 0.7]
+    assert tested[1].mean == pytest.approx(0.02)
+
+
+def test_none_where_even_the_dearest_fails():
+    full = torch.ones(500)
+    best, tested = cheapest([0.5, 0.9], [full - 0.1, full - 0.1], full, 0.005)
+    assert best is None
+    assert len(tested) == 1
+
+
+def test_a_share_at_the_limit_is_passed_in_one_of_twenty_cases():
+    """Ten shares that all lose exactly the limit: 5% of the data sets may pass any, not 40%."""
+    torch.manual_seed(0)
+    passed = 0
+    for _ in range(200):
+        full = (torch.rand(300) < 0.7).double()
+        scores = [full - 0.05 + 0.3 * torch.randn(300) for _ in range(10)]
+        passed += cheapest([i / 10 for i in range(10)], scores, full, 0.05)[0] is not None
+    assert passed <= 20  # 10 expected; 20 or more have a probability of 0.3%

@@ -1,0 +1,147 @@
+"""A classifier, a detector and a segmentor, trained anytime, fitted, tested at a share."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from classification_runs import TINY, write_class_folders
+from mmengine.config import Config
+from mmengine.runner import Runner
+from support import ONE_WORKERLESS, detector_config, read_log, segmentor_config
+
+from iterbackbone.__main__ import config_root
+from iterbackbone.mm.fitting.command import FitOptions, fit_checkpoint
+from iterbackbone.mm.fitting.images import ImageSpec
+
+HOOKS = [
+    dict(type='iterbackbone.AnytimeHook', measure_every=2),
+    dict(type='iterbackbone.IterationLogHook'),
+]
+
+
+def classifier_config(root, work_dir):
+    write_class_folders(root, train=2, test=2)
+    os.environ['ITERBACKBONE_DATA_ROOT'] = str(root)
+    cfg = Config.fromfile(config_root() / TINY)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader] = {**cfg[loader], **ONE_WORKERLESS, 'batch_size': 4}
+    cfg.model.backbone.max_iterations = (1, 2, 3, 2)
+    cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmpretrain', str(work_dir), 'WARNING'
+    return cfg
+
+
+CONFIGS = {
+    'classification': lambda shapes, tmp: classifier_config(tmp / 'data', tmp),
+    'detection': lambda shapes, tmp: detector_config(shapes, tmp),
+    'segmentation': lambda shapes, tmp: segmentor_config(shapes, tmp),
+}
+
+
+@pytest.fixture(scope='module', params=CONFIGS)
+def trained(request, shapes_root, tmp_path_factory):
+    """Config file, checkpoint and folder of two steps of anytime training."""
+    tmp = tmp_path_factory.mktemp(request.param)
+    cfg = CONFIGS[request.param](shapes_root, tmp)
+    cfg.custom_hooks = HOOKS
+    for loader in ('val_dataloader', 'test_dataloader'):
+        if request.param != 'classification':
+            cfg[loader]['batch_size'] = 1
+    cfg.experiment_name = f'fit_{request.param}'
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2, val_interval=10)
+    cfg.param_scheduler = None
+    cfg.default_hooks = {
+        **cfg.get('default_hooks', {}),
+        'checkpoint': dict(type='CheckpointHook', by_epoch=False, interval=2),
+    }
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    losses = runner.message_hub.log_scalars
+    assert all(f'train/loss_at_{name}' in losses for name in ('lowest', 'middle', 'full'))
+    path = tmp / 'config.py'
+    cfg.dump(path)
+    return request.param, path, tmp / 'iter_2.pth', tmp
+
+
+@pytest.fixture(scope='module')
+def fitted(trained):
+    task, config, checkpoint, tmp = trained
+    options = FitOptions(ImageSpec.parse('train'), ImageSpec.parse('val'), trained_on_these=True)
+    out = tmp / 'fitted.pth'
+    report = fit_checkpoint(config, checkpoint, out, tmp / 'cache', options)
+    return task, config, out, report, tmp
+
+
+def test_features_stay_and_the_table_is_there(trained, fitted):
+    before = torch.load(trained[2], weights_only=False)['state_dict']
+    after = torch.load(fitted[2], weights_only=True)
+    tables = [key for key in after['state_dict'] if key.endswith('budget_table')]
+    assert tables == ['backbone.budget_table']
+    changed = [k for k, x in before.items() if not torch.equal(x, after['state_dict'][k])]
+    assert all('.halting.' in key for key in changed)
+    assert after['meta']['halting']['images']['trained_on_these'] is True
+
+
+def test_the_evaluation_meets_the_shares_that_the_report_names(fitted):
+    """The calibration images are the ones that are evaluated, so the shares agree to rounding."""
+    task, config, out, report, tmp = fitted
+    cfg = Config.fromfile(config)
+    point = report.budgets[len(report.budgets) // 2]
+    cfg.load_from, cfg.work_dir = str(out), str(tmp / 'test')
+    cfg.model.backbone.budget = dict(share=point['met'])
+    cfg.experiment_name = f'fit_{task}_test'
+    Runner.from_cfg(cfg).test()
+    (folder,) = Path(cfg.work_dir).glob('*/iterations/test_*')
+    records = read_log(folder)[0]
+    share = sum(r['macs'] for r in records) / sum(r['macs_full'] for r in records)
+    assert share == pytest.approx(point['met'], abs=0.002)
+    assert read_log(folder)[2]['budget']['share'] == pytest.approx(point['met'])
+
+
+def test_the_report_is_plain_data(fitted):
+    report = fitted[3]
+    plain = json.loads(json.dumps(report.plain()))
+    assert plain['menu'][0]['depths'] == [1] * len(plain['menu'][0]['depths'])
+    assert plain['menu'][-1]['share'] == 1.0
+    assert plain['score'] == ('-loss' if fitted[0] == 'detection' else 'score')
+    assert [b['asked'] for b in plain['budgets']] == sorted(b['asked'] for b in plain['budgets'])
+    assert 'static budget' in report.text()
+
+
+def test_an_interrupted_fit_goes_on(trained, fitted, monkeypatch):
+    """With all results on disk only the calibration, whose prices are found on the way, runs again."""
+    from iterbackbone.mm.fitting.runs import ModelRuns
+
+    calls = []
+    run = ModelRuns._outcomes
+    monkeypatch.setattr(
+        ModelRuns, '_outcomes', lambda self, *a: calls.append(self.identity) or run(self, *a)
+    )
+    _, config, checkpoint, tmp = trained
+    options = FitOptions(ImageSpec.parse('train'), ImageSpec.parse('val'), trained_on_these=True)
+    again = fit_checkpoint(config, checkpoint, tmp / 'again.pth', tmp / 'cache', options)
+    assert again.plain() == fitted[3].plain()
+    assert not [identity for identity in calls if 'train[' in identity.rsplit(' ', 1)[-1]]
+
+
+@pytest.mark.parametrize(
+    ('fit', 'calibrate', 'message'),
+    [
+        ('val[:3]', 'val[2:]', 'must not share images'),
+        ('train', 'val', 'not trained on, got the whole training set'),
+        ('val[50:]', 'val[:2]', r'val\[50::1\] has no image: the data set has'),
+    ],
+)
+def test_bad_images(trained, fit, calibrate, message):
+    options = FitOptions(ImageSpec.parse(fit), ImageSpec.parse(calibrate))
+    with pytest.raises(ValueError, match=message):
+        fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
+
+
+@pytest.mark.parametrize('text', ['', 'all', 'val[1]', 'val[::0]', 'val[a:]', 'val[-3:]'])
+def test_bad_specs(text):
+    with pytest.raises(ValueError, match='images must be such as'):
+        ImageSpec.parse(text)
