@@ -1,39 +1,57 @@
 """A data set's mean average precision of several runs, and of what is put together from them.
 
-Shape legend: r runs, n images, c classes, t thresholds, d detections of a class, B weightings.
+Shape legend: r runs, n images, c classes, t thresholds, d detections, B weightings at once. A step is
+a score at which some detection of a class is right; s steps of all classes. Precision at the steps is
+all that the curve's area needs, and it follows from the weights by two sparse matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-from .detection_error import IOU_THRESHOLD, RIGHT, WRONG, Boxes, match
+from .detection_error import IGNORED, IOU_THRESHOLD, RIGHT, Boxes, match
 from .run_scores import Array, Index, RunScores
 
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
-AT_ONCE = 2**21  # weights of detections
-
-Weigh = Callable[[slice, 'Detections'], Array]  # of some of the B weightings, to (b, d)
+AT_ONCE = 2**21  # weights of images in runs, or of steps
 
 
 class Detections(NamedTuple):
-    """Those of one class that count at some threshold, by falling score.
+    """By class, and within a class by falling score.
 
     Attributes:
         run: (d,) by which run.
         image: (d,) in which image.
+        column: (d,) of which class.
         score: (d,).
         outcome: (t, d) of ``RIGHT``, ``WRONG`` and ``IGNORED``.
     """
 
     run: Index
     image: Index
+    column: Index
     score: Array
     outcome: NDArray[np.int8]
+
+
+class Steps(NamedTuple):
+    """The steps of all classes at one threshold.
+
+    Attributes:
+        right: (s, r * n) right detections of each image in each run at each step.
+        counted: (s, r * n) right and wrong ones there and since the step before.
+        starts: (c + 1,) the first step of each class, and s.
+    """
+
+    right: sparse.csr_matrix
+    counted: sparse.csr_matrix
+    starts: Index
 
 
 class AveragePrecision(RunScores):
@@ -44,13 +62,13 @@ class AveragePrecision(RunScores):
     Classes without an object to find have no term.
 
     Args:
-        classes: The detections of each class.
+        detections: Of classes with an object to find.
         objects: (n, c) objects to find.
         num_runs: r.
     """
 
-    def __init__(self, classes: Sequence[Detections], objects: Array, num_runs: int) -> None:
-        self.classes, self.objects = list(classes), objects
+    def __init__(self, detections: Detections, objects: Array, num_runs: int) -> None:
+        self.detections, self.objects = detections, objects
         self.num_runs, self.num_images = num_runs, len(objects)
 
     @classmethod
@@ -89,60 +107,85 @@ class AveragePrecision(RunScores):
         score = np.concatenate([boxes.scores for _, _, boxes, _ in found])
         run, image = (np.repeat([entry[k] for entry in found], sizes) for k in (0, 1))
         outcome = np.concatenate([outcomes for *_, outcomes in found], axis=1)
-        order = np.argsort(-score, kind='stable')
-        by_class = [order[label[order] == value] for value in labels]
-        classes = [Detections(run[k], image[k], score[k], outcome[:, k]) for k in by_class]
+        column = np.minimum(np.searchsorted(labels, label), len(labels) - 1)
+        order = np.lexsort((-score, column))
+        order = order[labels[column[order]] == label[order]]
+        detections = Detections(
+            run[order], image[order], column[order], score[order], outcome[:, order]
+        )
         objects = np.array(
             [(boxes.labels[:, None] == labels).sum(axis=0) for boxes in true], dtype=float
         )
-        return cls(classes, objects, len(predicted))
+        return cls(detections, objects, len(predicted))
 
     def mixed(self, shares: Array, counts: Array) -> Array:
         """See :meth:`RunScores.mixed`."""
-        return self._score(counts @ self.objects, lambda b, d: shares[b, d.run] * counts[b, d.image])
+        parts = self._parts(len(counts))
+        return np.concatenate([self._score(shares[b, :, None] * counts[b, None]) for b in parts])
 
     def chosen(self, choice: Index) -> Array:
         """See :meth:`RunScores.chosen`."""
-        objects = np.broadcast_to(self.objects.sum(axis=0), (len(choice), self.objects.shape[1]))
-        return self._score(objects, lambda b, d: (choice[b][:, d.image] == d.run).astype(np.float64))
+        runs, parts = np.arange(self.num_runs)[:, None], self._parts(len(choice))
+        return np.concatenate([self._score((choice[b, None] == runs).astype(float)) for b in parts])
 
     def take(self, runs: Sequence[int] | Index, images: ArrayLike) -> AveragePrecision:
         """See :meth:`RunScores.take`."""
-        new_run = np.full(self.num_runs, -1)
-        new_image = np.full(self.num_images, -1)
+        places = np.asarray(images)
+        new_run, new_image = np.full(self.num_runs, -1), np.full(self.num_images, -1)
         new_run[np.array(runs, dtype=int)] = np.arange(len(runs))
-        images = np.asarray(images)
-        new_image[images] = np.arange(len(images))
-        classes = []
-        for run, image, score, outcome in self.classes:
-            kept = (new_run[run] >= 0) & (new_image[image] >= 0)
-            places = new_run[run[kept]], new_image[image[kept]]
-            classes.append(Detections(*places, score[kept], outcome[:, kept]))
-        return AveragePrecision(classes, self.objects[images], len(runs))
+        new_image[places] = np.arange(len(places))
+        run, image, column, score, outcome = self.detections
+        run, image = new_run[run], new_image[image]
+        kept = (run >= 0) & (image >= 0)
+        detections = Detections(run[kept], image[kept], column[kept], score[kept], outcome[:, kept])
+        return AveragePrecision(detections, self.objects[places], len(runs))
 
-    def _score(self, objects: Array, weigh: Weigh) -> Array:
-        """(B, c) objects and the weights of detections to (B,)."""
-        areas = np.zeros(objects.shape)
-        for column, detections in enumerate(self.classes):
-            size = max(1, AT_ONCE // max(len(detections.run), 1))
-            for start in range(0, len(objects), size):
-                part = slice(start, start + size)
-                areas[part, column] = _area(weigh(part, detections), detections)
+    def _parts(self, total: int) -> list[slice]:
+        most = max(self.num_runs * self.num_images, *(s.right.shape[0] for s in self._steps), 1)
+        size = max(1, AT_ONCE // most)
+        return [slice(start, start + size) for start in range(0, total, size)]
+
+    def _score(self, weights: Array) -> Array:
+        """(B, r, n) weights of the images in the runs to (B,)."""
+        objects = weights.sum(axis=1) @ self.objects
+        flat = np.ascontiguousarray(weights.reshape(len(weights), -1).T)
+        areas = np.mean([_areas(steps, flat) for steps in self._steps], axis=0).T
         shown = objects > 0
-        recalls = np.divide(areas, objects, out=np.zeros_like(areas), where=shown)
-        return 100 * recalls.sum(axis=1) / np.maximum(shown.sum(axis=1), 1)
+        precision = np.divide(areas, objects, out=np.zeros_like(areas), where=shown)
+        return 100 * precision.sum(axis=1) / np.maximum(shown.sum(axis=1), 1)
+
+    @cached_property
+    def _steps(self) -> list[Steps]:
+        shape = self.num_runs, *self.objects.shape
+        return [_steps(self.detections, outcome, shape) for outcome in self.detections.outcome]
 
 
-def _area(weights: Array, detections: Detections) -> Array:
-    """(b, d) weights to (b,): mean over thresholds of precision summed over right detections."""
-    score, outcomes = detections.score, detections.outcome
-    last = np.append(score[1:] != score[:-1], True)[: len(score)]  # of those of its score
-    areas = np.zeros(len(weights))
-    for outcome in outcomes:
-        right = weights * (outcome == RIGHT)
-        found = np.cumsum(right, axis=1)
-        counted = found + np.cumsum(weights * (outcome == WRONG), axis=1)
-        precision = np.divide(found, counted, out=np.zeros_like(found), where=last & (counted > 0))
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        areas += (right * envelope).sum(axis=1)
-    return areas / len(outcomes)
+def _steps(detections: Detections, outcome: NDArray[np.int8], shape: tuple[int, ...]) -> Steps:
+    """Of one threshold's (d,) outcomes; ``shape`` is (r, n, c)."""
+    run, image, column, score, _ = detections
+    runs, images, classes = shape
+    changes = (column[1:] != column[:-1]) | (score[1:] != score[:-1])
+    tie = np.cumsum(np.append(0, changes))[: len(score)]  # the same for one score of one class
+    right, place = outcome == RIGHT, run * images + image
+    steps, first = np.unique(tie[right], return_index=True)
+    step_column = column[right][first]
+    step = np.searchsorted(steps, tie)  # the next one, which exists unless nothing right follows
+    counted = (outcome != IGNORED) & (step < len(steps))
+    counted[counted] = step_column[step[counted]] == column[counted]
+    found, shown = (
+        sparse.csr_matrix((np.ones(of.sum()), (step[of], place[of])), (len(steps), runs * images))
+        for of in (right, counted)
+    )
+    return Steps(found, shown, np.searchsorted(step_column, np.arange(classes + 1)))
+
+
+def _areas(steps: Steps, weights: Array) -> Array:
+    """(r * n, B) weights to (c, B): precision summed over the right detections of each class."""
+    right, counted = steps.right @ weights, steps.counted @ weights
+    areas = np.zeros((len(steps.starts) - 1, weights.shape[1]))
+    for area, start, end in zip(areas, steps.starts[:-1], steps.starts[1:], strict=True):
+        found, shown = (np.cumsum(values[start:end], axis=0) for values in (right, counted))
+        precision = np.divide(found, shown, out=np.zeros_like(found), where=shown > 0)
+        envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+        area[:] = (right[start:end] * envelope).sum(axis=0)
+    return areas
