@@ -44,6 +44,12 @@ def parse_args():
     parser.add_argument(
         '--other-seeds', nargs='+', default=[], type=Path, metavar='FILE', help='earlier --out files'
     )
+    parser.add_argument(
+        '--rest-macs',
+        type=float,
+        default=0.0,
+        help='MACs an image of neck and head, which the log does not hold; they count in the shares',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the split and the resamples')
     parser.add_argument('--out', type=Path, metavar='FILE', help='where to write all figures, as JSON')
     return parser, parser.parse_args()
@@ -98,6 +104,7 @@ def main():
             more_static=load(args.more_static),
             groups=read_groups(args.groups) if args.groups else None,
             score=args.score,
+            rest_macs=args.rest_macs,
             seed=args.seed,
             progress=progress,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ def measure_evaluations(
     more_static: Sequence[Evaluation] = (),
     groups: Mapping[str, Any] | None = None,
     score: str | None = None,
+    rest_macs: float = 0.0,
     seed: int = 0,
     progress: Progress = iter,
 ) -> MeasuredGains:
@@ -38,6 +40,8 @@ def measure_evaluations(
         groups: The source of each image by ``img_id``; each image is its own if None.
         score: See :func:`~iterbackbone.report.run_outcomes.outcomes`; that of the task
             if None.
+        rest_macs: MACs an image of what no budget changes, such as neck and head. The log does not
+            hold them; they move the shares and leave the gains as they are.
         seed: Of the split and the resamples.
         progress: Wraps the images that are read and the batches of resamples, such as tqdm.
 
@@ -50,8 +54,10 @@ def measure_evaluations(
             f'policies must be at least 1 and menu 2 to {MAX_MENU} static budgets, '
             f'got {len(policies)} and {len(menu)}'
         )
+    if not 0 <= rest_macs < math.inf:
+        raise ValueError(f'rest_macs must be finite and not negative, got {rest_macs}')
     score = score or default_score(menu[0])
-    sample = RunSample.of([*policies, *menu, *more_static], score, groups, progress)
+    sample = RunSample.of([*policies, *menu, *more_static], score, groups, progress, rest_macs)
     static = range(len(policies), sample.scores.num_runs)
     notes = sample.notes(policies, menu, score)
     if calibration_menu is None:
@@ -62,7 +68,7 @@ def measure_evaluations(
             f'the gains are of {sample.scores.num_images} others'
         )
     else:
-        calibration = RunSample.of(calibration_menu, score, groups, progress)
+        calibration = RunSample.of(calibration_menu, score, groups, progress, rest_macs)
         check_same_budgets(calibration, calibration_menu, sample.take(static[: len(menu)]), menu)
         check_apart(calibration, calibration_menu[0], sample, menu[0])
     vertices = envelope(calibration.costs.mean(axis=1), calibration.scores.each())

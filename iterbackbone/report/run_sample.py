@@ -50,6 +50,7 @@ class RunSample:
         score: str,
         groups: Mapping[str, Any] | None,
         progress: Progress,
+        rest_macs: float = 0.0,
     ) -> RunSample:
         """From the logs; arguments and errors are those of ``measure_evaluations``."""
         runs = AlignedRuns.of(evaluations)
@@ -58,8 +59,8 @@ class RunSample:
         keys = runs.keys()
         return cls(
             scores,
-            runs.column('macs')[:, images],
-            runs.column('macs_full')[0, images],
+            runs.column('macs')[:, images] + rest_macs,
+            runs.column('macs_full')[0, images] + rest_macs,
             [runs.depths(run)[images] for run in range(len(evaluations))],
             sources[images],
             [keys[i] for i in images],

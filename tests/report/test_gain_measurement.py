@@ -74,6 +74,14 @@ def test_without_calibration_half_of_the_sources_choose(logs):
     assert (found.gains[0].num_images, found.gains[0].num_groups) == (100, 25)
 
 
+def test_what_no_budget_changes_moves_the_shares_only(logs):
+    found, whole = measured(*logs), measured(*logs, rest_macs=16e8)
+    assert [b.share for b in whole.menu] == pytest.approx([(1 + b.share) / 2 for b in found.menu])
+    for one, other in zip(found.gains, whole.gains, strict=True):
+        assert other.share == pytest.approx((1 + one.share) / 2)
+        assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high))
+
+
 def test_json_and_back(logs, tmp_path):
     found = measured(*logs)
     (tmp_path / 'gains.json').write_text(json.dumps(found.as_json()))
@@ -193,6 +201,7 @@ def wrong_inputs(root, policies, menu, calibration):
     yield (policies, menu, calibration[:2]), {}, 'must hold the 4 budgets of menu, got 2'
     yield (policies, menu, calibration[::-1]), {}, 'the budgets of menu in its order: .*static_3'
     yield (policies, menu, menu), {}, 'must be of other images than menu, but shares 200'
+    yield (policies, menu), dict(rest_macs=-1), 'rest_macs must be finite and not negative, got -1'
     yield (policies, menu), dict(score='beauty'), "score: no image has 'beauty'"
     yield (policies, menu), dict(score='img_path'), "score must be a numeric field .*, got 'img_path'"
     yield (policies, menu), dict(score='mean_iou'), "'000000' has no predicted and true label map"
