@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+TOLERANCE = 0.01  # of probabilities in half precision
+
 
 def is_classification(sample: Any, model: nn.Module) -> bool:
-    """Whether a data sample holds one predicted class.
+    """Whether a data sample holds one predicted class: a probability for each of them.
 
-    Multi-label heads give scores, too, and say so by their name only.
+    Regression heads, multi-label heads and retrievers give scores, too. Their scores do not sum to one,
+    their predicted labels are no integers or several, or their name says so.
     """
-    head = getattr(model, 'head', None)
-    names = [base.__name__ for base in type(head).__mro__]
-    return 'pred_score' in sample and not any('MultiLabel' in name for name in names)
+    if 'pred_score' not in sample or 'MultiLabel' in ' '.join(_names(getattr(model, 'head', None))):
+        return False
+    scores, label = sample.pred_score, sample.get('pred_label')
+    if label is not None and (label.numel() != 1 or label.is_floating_point()):
+        return False
+    shares = scores.ndim == 1 and len(scores) > 1 and bool((scores >= 0).all())
+    return shares and abs(float(scores.sum()) - 1) < TOLERANCE
+
+
+def _names(head: Any) -> list[str]:
+    return [base.__name__ for base in type(head).__mro__]
 
 
 def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -29,7 +39,8 @@ def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
     """
     # Not pred_label: behind test-time augmentation it is the first augmentation's.
     prediction = int(sample.pred_score.argmax())
-    label = int(sample.gt_label) if 'gt_label' in sample else None
+    true = sample.get('gt_label')
+    label = int(true) if true is not None and true.numel() == 1 else None
     name = str(label) if label is None or label >= len(classes) else classes[label]
     return {
         'label': label,
@@ -38,24 +49,6 @@ def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
         'confidence': float(sample.pred_score[prediction]),
         'class_names': None if label is None else [name],
     }
-
-
-def identity_fields(sample: Any, image: np.ndarray | None) -> dict[str, Any]:
-    """What of ``img_id``, ``height`` and ``width`` is better known than from the sample alone.
-
-    Files of different class folders may have equal names: ``cat/0001`` of ``.../cat/0001.png``.
-
-    Args:
-        sample: mmpretrain's ``DataSample``.
-        image: See :func:`picture`.
-    """
-    info = sample.metainfo
-    if image is not None:
-        return {'height': image.shape[0], 'width': image.shape[1]}
-    if 'img_id' in info or not info.get('img_path'):
-        return {}
-    file = Path(info['img_path'])
-    return {'img_id': f'{file.parent.name}/{file.stem}'}
 
 
 def picture(sample: Any, dataset: Any, index: Any) -> np.ndarray | None:

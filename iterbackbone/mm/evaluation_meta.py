@@ -73,12 +73,18 @@ def _num_images(dataset: Any) -> int:
 
 def class_names(dataset: Any) -> tuple[str, ...]:
     """The dataset's classes by label; empty where it does not say."""
-    return tuple((getattr(dataset, 'metainfo', None) or {}).get('classes') or ())
+    return tuple(metainfo_of(dataset).get('classes') or ())
+
+
+def metainfo_of(dataset: Any) -> dict[str, Any]:
+    """What the dataset says of itself; the first part where mmdet's ConcatDataset has several."""
+    said = getattr(dataset, 'metainfo', None) or {}
+    return said[0] if isinstance(said, list) else said
 
 
 def _palette(dataset: Any) -> dict[str, Any]:
     """A colour (red, green, blue) of each class, where the dataset has them."""
-    palette = (getattr(dataset, 'metainfo', None) or {}).get('palette')
+    palette = metainfo_of(dataset).get('palette')
     return {'palette': [[int(c) for c in colour] for colour in palette]} if palette else {}
 
 

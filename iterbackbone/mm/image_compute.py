@@ -13,6 +13,7 @@ from ..core.resnet_counterpart import resnet_macs
 from ..core.roi_layer import IterativeResLayer
 from .trace_collector import Call, TraceCollector
 
+PER_ROW = ('iterations', 'ponder_cost', 'macs')
 REFERENCES = ('macs_lowest', 'macs_full', 'macs_resnet')
 MACS = ('macs', *REFERENCES)
 _COUNTS: WeakKeyDictionary[AdaptiveModule, dict[Size, tuple[MacTable, int]]] = WeakKeyDictionary()
@@ -50,6 +51,8 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     rows = [_Rows.of(call) for call in collector.calls]
     backbone = [r for r in rows if not isinstance(r.module, IterativeResLayer)]
     rois = [r for r in rows if isinstance(r.module, IterativeResLayer)]
+    if num_images > 1:
+        backbone, rois = _one_by_one(backbone, num_images), _owned_in_turn(rois, num_images)
     for call in backbone:
         if len(call.iterations) != num_images:
             raise ValueError(
@@ -107,6 +110,27 @@ class _Rows(NamedTuple):
             dict(zip(REFERENCES, (table.lowest, table.highest, plain), strict=True)),
             _owners(call),
         )
+
+
+def _one_by_one(calls: list[_Rows], num_images: int) -> list[_Rows]:
+    """As one call each what a module was called for image by image, as trackers do with frames."""
+    joined = []
+    for module in dict.fromkeys(call.module for call in calls):
+        own = [call for call in calls if call.module is module]
+        one_each = len(own) == num_images and all(len(call.iterations) == 1 for call in own)
+        if not one_each or len({call.input_size for call in own}) > 1:
+            joined += own
+            continue
+        parts = {name: [getattr(call, name)[0] for call in own] for name in PER_ROW}
+        joined.append(own[0]._replace(**parts))
+    return joined
+
+
+def _owned_in_turn(calls: list[_Rows], num_images: int) -> list[_Rows]:
+    """The same for RoIs, whose owner is then the first image of each call."""
+    if len(calls) != num_images or any(any(call.owners) for call in calls):
+        return calls
+    return [call._replace(owners=[i] * len(call.owners)) for i, call in enumerate(calls)]
 
 
 def _check_scores(call: Call) -> None:

@@ -11,11 +11,12 @@ from mmengine.runner import Runner
 
 from ..registry import HOOKS
 from .evaluated_weights import EvaluatedWeights
+from .evaluation.outputs import samples_of
 from .evaluation_folder import EvaluationFolder
 from .evaluation_meta import evaluation_meta
 from .evaluation_pass import EvaluationPass, labels, own_metrics
 from .image_compute import image_compute
-from .sample_record import sample_record
+from .sample_record import SampleReader
 from .sampled_indices import SampledIndices
 from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
@@ -44,6 +45,7 @@ class IterationLogHook(Hook):
         self._weights = EvaluatedWeights()
         self._described: dict[str, Any] = {}
         self._indices = SampledIndices(())
+        self._reader: SampleReader | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember which weights are evaluated."""
@@ -51,11 +53,11 @@ class IterationLogHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Open the folder."""
-        self._begin(runner, 'val', runner.val_dataloader)
+        self._begin(runner, 'val', runner.val_loop)
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Open the folder."""
-        self._begin(runner, 'test', runner.test_dataloader)
+        self._begin(runner, 'test', runner.test_loop)
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
@@ -71,13 +73,13 @@ class IterationLogHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write the batch's lines."""
-        self._write(runner, runner.val_dataloader, batch_idx, outputs)
+        self._write(batch_idx, data_batch, outputs)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write the batch's lines."""
-        self._write(runner, runner.test_dataloader, batch_idx, outputs)
+        self._write(batch_idx, data_batch, outputs)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Merge the ranks' parts."""
@@ -87,12 +89,17 @@ class IterationLogHook(Hook):
         """Merge the ranks' parts."""
         self._finish(runner, runner.test_dataloader, metrics)
 
-    def _begin(self, runner: Runner, mode: str, dataloader: Any) -> None:
+    def _begin(self, runner: Runner, mode: str, loop: Any) -> None:
         if self._collector is not None:  # an earlier evaluation of this process broke off
             self._collector.detach()
-        self._collector = TraceCollector(unwrapped(runner.model))
+        model = unwrapped(runner.model)
+        if not getattr(model, 'prototype_inited', True):
+            model.prepare_prototype()  # a retriever's, which it would encode in the first batch
+        self._collector = TraceCollector(model)
         self._described = self._weights.describe(runner)
-        self._indices = SampledIndices.of(dataloader)
+        self._indices = SampledIndices.of(loop.dataloader)
+        evaluator = getattr(loop, 'evaluator', None)
+        self._reader = SampleReader(loop.dataloader.dataset, runner.model, evaluator)
         # Loops that count train_iters only leave the epoch at 0.
         unit = 'iter' if self._described['iter'] and not self._described['epoch'] else 'epoch'
         self._path = Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{self._described[unit]}')
@@ -102,16 +109,18 @@ class IterationLogHook(Hook):
     def _open(self) -> None:
         self._passes.append(EvaluationPass(EvaluationFolder(self._path)))
 
-    def _write(self, runner: Runner, dataloader: Any, batch_idx: int, outputs: Any) -> None:
+    def _write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
         assert self._collector is not None
-        current, model = self._passes[-1], unwrapped(runner.model)
+        assert self._reader is not None
+        current = self._passes[-1]
         current.begun = True
         current.time.stop(len(outputs))
         current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
-        images = image_compute(self._collector, len(outputs))
-        indices = self._indices.batch(batch_idx, len(outputs))
-        for sample, compute, index in zip(outputs, images, indices, strict=True):
-            found = sample_record(sample, dataloader.dataset, model, index)
+        samples = samples_of(outputs, batch)
+        images = image_compute(self._collector, len(samples))
+        indices = self._indices.batch(batch_idx, len(samples))
+        for sample, compute, index in zip(samples, images, indices, strict=True):
+            found = self._reader(sample, index)
             current.task = found.task or current.task
             current.folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
 

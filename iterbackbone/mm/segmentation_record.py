@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from ..stats.objects import LabelMapSummary, summarise_label_map
 from ..stats.segmentation_score import SegmentationScore, score_label_map
 
 IGNORED = 255  # mmseg's index of pixels without a label, the reduced zero label with them
-BACKGROUND = 'background'  # VOC's name of what is no object
 FIELDS = ('num_difficult', 'class_names', *LabelMapSummary._fields, *SegmentationScore._fields)
 
 
@@ -20,36 +19,40 @@ def is_segmentation(sample: Any) -> bool:
     return 'pred_sem_seg' in sample and 'data' in sample.pred_sem_seg
 
 
-def label_maps(sample: Any) -> dict[str, np.ndarray]:
+def label_maps(
+    sample: Any, true: np.ndarray | None, ignore_index: int = IGNORED
+) -> dict[str, np.ndarray]:
     """The label maps in the original image's frame, (H, W) uint8 or uint16 each.
 
     Args:
-        sample: mmseg's ``SegDataSample``. Its prediction has the original size, and so have
-            annotations that were loaded behind Resize, as in mmseg's test pipelines; others
-            are brought there by the nearest pixel.
+        sample: mmseg's ``SegDataSample``. Its prediction has the original size.
+        true: See :func:`~iterbackbone.mm.evaluation.true_label_map.true_label_map`.
+        ignore_index: Of true pixels without a label, beside 255.
 
     Returns:
         ``predicted_map`` and, of an annotated image, ``true_map`` with the dataset's classes
         (after the zero label's reduction) and 255 where there is no label.
     """
-    predicted = _plane(sample.pred_sem_seg)
-    if 'gt_sem_seg' not in sample:
+    predicted = plane(sample.pred_sem_seg)
+    if true is None:
         return {'predicted_map': predicted}
-    true = _resized(_plane(sample.gt_sem_seg), predicted.shape)
+    true = np.where(true == ignore_index, true.dtype.type(IGNORED), true)
     return {'predicted_map': predicted, 'true_map': true}
 
 
-def label_map_fields(maps: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> dict[str, Any]:
+def label_map_fields(
+    maps: Mapping[str, np.ndarray], classes: Sequence[str], background: Collection[int] = ()
+) -> dict[str, Any]:
     """The object fields of :class:`~iterbackbone.stats.records.IterationRecord`, and the score.
 
     Args:
         maps: See :func:`label_maps`.
-        classes: Names by label. The components of one named ``background`` are no objects.
+        classes: Names by label.
+        background: Labels whose components are no objects.
     """
     if 'true_map' not in maps:
         return dict.fromkeys(FIELDS)
     true = maps['true_map']
-    background = classes.index(BACKGROUND) if BACKGROUND in classes else None
     labels = [int(n) for n in np.unique(true) if n != IGNORED]
     return {
         'num_difficult': None,
@@ -59,16 +62,12 @@ def label_map_fields(maps: Mapping[str, np.ndarray], classes: tuple[str, ...]) -
     }
 
 
-def _plane(pixels: Any) -> np.ndarray:
+def plane(pixels: Any) -> np.ndarray:
     """(H, W) of mmengine's ``PixelData``, which holds (1, H, W), or (H, W) behind a TTA model."""
     array = pixels.data.cpu().numpy()
-    array = array.reshape(array.shape[-2:])
-    return array.astype(np.uint8 if array.max() < 256 else np.uint16)
+    return small(array.reshape(array.shape[-2:]))
 
 
-def _resized(label_map: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip(shape, label_map.shape, strict=True)
-    )
-    return label_map[np.ix_(rows, columns)]
+def small(label_map: np.ndarray) -> np.ndarray:
+    """The labels as uint8, as uint16 where they need it."""
+    return label_map.astype(np.uint8 if label_map.max() < 256 else np.uint16)

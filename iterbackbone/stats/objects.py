@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +13,26 @@ from scipy import ndimage
 MIN_SIZE = 30  # pixels; smaller components are mostly slips of the annotators' pen
 BORDER = 8  # pixels; VOC draws ignored borders of about 5 between its classes
 
+# Words of a class that is no object, and whole names (letters only) of such a class.
+BACKGROUND_WORDS = {'background', 'bg'}
+BACKGROUND_NAMES = {
+    *BACKGROUND_WORDS,
+    'void',
+    'unlabeled',
+    'unlabelled',
+    'unannotated',
+    'ignore',
+    'ignored',
+}
+
 Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
+
+
+def is_background(name: str) -> bool:
+    """Whether a class of this name is no object, such as ``Background``, ``__bg__`` and ``void``."""
+    words = re.findall('[a-z]+', name.lower())
+    return bool(BACKGROUND_WORDS & set(words)) or ''.join(words) in BACKGROUND_NAMES
 
 
 class ObjectSummary(NamedTuple):
@@ -76,7 +96,7 @@ def summarise_label_map(
     label_map: ArrayLike,
     ignore_index: int = 255,
     min_size: int = MIN_SIZE,
-    background: int | None = None,
+    background: Collection[int] = (),
 ) -> LabelMapSummary:
     """Count and measure the connected components of a label map.
 
@@ -85,8 +105,8 @@ def summarise_label_map(
         ignore_index: Of pixels without a label, such as ADE20K's reduced zero label. The
             image area contains them, nothing else does.
         min_size: Smallest component that counts, in pixels.
-        background: A class that is no object. Its components do not count; it is a class,
-            and objects have boundaries with it.
+        background: Classes that are no objects. Their components do not count; they are classes,
+            and objects have boundaries with them.
 
     Raises:
         TypeError: ``label_map`` is not of integers.
@@ -102,7 +122,7 @@ def summarise_label_map(
     labelled = labels != ignore_index
     if not labelled.any():
         return LabelMapSummary(0, None, None, 0, None)
-    sizes = _component_sizes(labels, labelled & (labels != background))
+    sizes = _component_sizes(labels, labelled & ~np.isin(labels, list(background)))
     sizes = sizes[sizes >= min_size]
     area = float(sizes.mean()) if len(sizes) else None
     return LabelMapSummary(

@@ -15,12 +15,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.models import ImageClassifier
-from mmpretrain.structures import DataSample
+from mmpretrain.structures import DataSample, MultiTaskDataSample
 from support import read_log
 from torch import nn
 
 from iterbackbone.mm.classification_record import class_fields, is_classification
-from iterbackbone.mm.sample_record import sample_record
+from iterbackbone.mm.sample_record import SampleReader
 
 CLASSES = ('cat', 'dog', 'ship')
 SCORES = (0.25, 0.5, 0.25)
@@ -55,7 +55,7 @@ def test_fields(label, expected):
 
 
 def test_a_record_has_no_objects():
-    found = sample_record(sample(1, img_path='images/cat/01.png'), Labelled, nn.Identity())
+    found = SampleReader(Labelled, nn.Identity())(sample(1, img_path='images/cat/01.png'))
     assert found.task == 'classification'
     assert found.record['img_id'] == 'cat/01'
     objects = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area')
@@ -65,7 +65,7 @@ def test_a_record_has_no_objects():
 
 
 def test_a_given_id_is_kept():
-    found = sample_record(sample(1, img_path='cat/01.png', img_id=5), Labelled, nn.Identity())
+    found = SampleReader(Labelled, nn.Identity())(sample(1, img_path='cat/01.png', img_id=5))
     assert found.record['img_id'] == 5
 
 
@@ -76,9 +76,46 @@ def test_multi_label_heads_are_logged_without_classes():
         head=dict(type='MultiLabelClsHead'),
     )
     assert not is_classification(sample(1), model)
-    found = sample_record(sample(1), Labelled, model)
+    found = SampleReader(Labelled, model)(sample(1))
     assert found.task is None
     assert 'label' not in found.record
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        pytest.param(dict(pred_score=[1053.0, -3.0], pred_label=[1053.0, -3.0]), id='regression'),
+        pytest.param(dict(pred_score=[0.25, 0.75], pred_label=[0.25, 0.75]), id='shares, regressed'),
+        pytest.param(dict(pred_score=[1.0], pred_label=[1.0]), id='one number'),
+        pytest.param(dict(pred_score=[0.9, 0.5, 0.2], pred_label=[0, 1]), id='retrieval'),
+        pytest.param(dict(pred_score=[0.9, 0.5, 0.2]), id='scores that are no probabilities'),
+    ],
+)
+def test_other_predictions_are_no_class(fields, monkeypatch):
+    said = []
+    monkeypatch.setattr('iterbackbone.mm.sample_record.print_log', lambda text, *_: said.append(text))
+    reader = SampleReader(Labelled, nn.Identity())
+    for _ in range(2):
+        data = DataSample(metainfo=dict(img_path='cat/01.png')).set_gt_label([0, 2])
+        data.set_pred_score(torch.tensor(fields['pred_score']))
+        if 'pred_label' in fields:
+            data.set_field(torch.tensor(fields['pred_label']), 'pred_label')
+        found = reader(data)
+        assert found.task is None
+        assert found.record['img_id'] == 'cat/01'
+        assert not {'label', 'prediction', 'correct', 'confidence'} & found.record.keys()
+    assert len(said) == 1
+    assert said[0].startswith('Identity predicts nothing that the iteration log knows')
+
+
+def test_several_tasks_share_an_image():
+    data = MultiTaskDataSample()
+    for task in ('colour', 'shape'):
+        data.set_field(sample(1, img_path='cat/01.png', ori_shape=(20, 30)), task)
+    found = SampleReader(Labelled, nn.Identity())(data)
+    assert found.task is None
+    names = ('img_id', 'img_path', 'height', 'width')
+    assert [found.record[name] for name in names] == ['cat/01', 'cat/01.png', 20, 30]
 
 
 def evaluated(root, tmp_path, source):

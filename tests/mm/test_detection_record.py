@@ -5,18 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from mmdet.datasets.transforms import PackDetInputs
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs, RandomFlip, Resize
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.dataset import Compose
 from mmengine.structures import InstanceData
+from torch import nn
 
-from iterbackbone.mm.detection_record import (
-    annotations_are_resized,
-    is_detection,
-    object_fields,
-    prediction_fields,
-)
+from iterbackbone.mm.detection_record import is_detection
+from iterbackbone.mm.sample_record import SampleReader
 
 CLASSES = ('cat', 'dog', 'person')
+UNKNOWN = 'where in the original image the boxes lie cannot be known'
+
+
+class Images:
+    """A data set that holds names only, and maybe a pipeline."""
+
+    def __init__(self, classes=CLASSES, pipeline=()):
+        self.metainfo = dict(classes=classes)
+        self.pipeline = Compose(list(pipeline))
 
 
 def instances(boxes, labels, **more):
@@ -24,18 +32,29 @@ def instances(boxes, labels, **more):
     return InstanceData(bboxes=boxes, labels=torch.tensor(labels, dtype=torch.int64), **more)
 
 
-def sample(true=((), ()), difficult=((), ())):
-    data = DetDataSample(metainfo=dict(ori_shape=(50, 100), scale_factor=(2.0, 4.0), img_id=7))
+def sample(true=((), ()), difficult=((), ()), **metainfo):
+    data = DetDataSample(metainfo=dict(ori_shape=(50, 100), img_id=7, **metainfo))
     data.gt_instances, data.ignored_instances = instances(*true), instances(*difficult)
     scores = torch.tensor([0.123456, 0.5])
     data.pred_instances = instances([[1, 2, 3, 4.126], [0, 0, 9, 9]], [0, 2], scores=scores)
     return data
 
 
+def read(data, **dataset):
+    """Record and prediction."""
+    found = SampleReader(Images(**dataset), nn.Identity())(data)
+    assert found.task == 'detection'
+    return found.record, found.prediction
+
+
 def test_objects():
     true = ([[0, 0, 10, 20], [0, 0, 30, 10]], [2, 0])
-    fields = object_fields(sample(true, ([[0, 0, 99, 49]], [1])), CLASSES, resized=False)
-    assert fields == {
+    record, _ = read(sample(true, ([[0, 0, 99, 49]], [1])))
+    assert record == {
+        'img_id': 7,
+        'img_path': None,
+        'height': 50,
+        'width': 100,
         'num_objects': 2,
         'num_difficult': 1,
         'mean_object_area': 250.0,
@@ -44,92 +63,126 @@ def test_objects():
     }
 
 
-def test_annotations_loaded_before_resize_are_divided_by_the_scale_factor():
-    true = ([[0, 0, 20, 80]], [1])  # 10 x 20 in the original image
-    fields = object_fields(sample(true), CLASSES, resized=True)
-    assert fields['mean_object_area'] == 200.0
-    assert prediction_fields(sample(true), resized=True)['true']['boxes'] == [[0, 0, 10, 20]]
-
-
 def test_no_objects():
-    fields = object_fields(sample(), CLASSES, resized=False)
+    fields, prediction = read(sample())
     assert (fields['num_objects'], fields['num_difficult']) == (0, 0)
     assert fields['mean_object_area'] is None
     assert fields['mean_relative_area'] is None
+    assert prediction['true'] == {'boxes': [], 'labels': []}
 
 
 def test_no_annotations():
-    image = dict(img=np.zeros((50, 100, 3), np.uint8), ori_shape=(50, 100))
-    data = PackDetInputs(meta_keys=('ori_shape',)).transform(image)['data_samples']
+    image = dict(img=np.zeros((50, 100, 3), np.uint8), ori_shape=(50, 100), img_id=7)
+    data = PackDetInputs(meta_keys=('ori_shape', 'img_id')).transform(image)['data_samples']
     data.pred_instances = instances([], [], scores=torch.zeros(0))
-    fields = object_fields(data, CLASSES, resized=False)
-    assert set(fields.values()) == {None}
-    assert prediction_fields(data, resized=False) == {
-        'predicted': {'boxes': [], 'labels': [], 'scores': []}
-    }
+    record, prediction = read(data)
+    assert {value for name, value in record.items() if 'num' in name or 'area' in name} == {None}
+    assert record['class_names'] is None
+    empty = {'boxes': [], 'labels': [], 'scores': []}
+    assert prediction == {'img_id': 7, 'img_path': None, 'predicted': empty}
 
 
 def test_labels_without_class_names():
-    fields = object_fields(sample(([[0, 0, 9, 9]], [2])), ('cat',), resized=False)
-    assert fields['class_names'] == ['2']
+    record, _ = read(sample(([[0, 0, 9, 9]], [2])), classes=('cat',))
+    assert record['class_names'] == ['2']
+
+
+@pytest.mark.parametrize('name', ['Background', '__background__', 'BG', 'void'])
+def test_boxes_of_the_background_are_no_objects(name):
+    record, _ = read(sample(([[0, 0, 99, 49], [0, 0, 10, 20]], [0, 1])), classes=(name, 'dog'))
+    assert (record['num_objects'], record['mean_object_area']) == (1, 200.0)
+    assert record['class_names'] == ['dog']
 
 
 def test_boxes_without_labels():
     data = sample(difficult=([[0, 0, 99, 49]], [1]))
     del data.ignored_instances.labels
-    assert object_fields(data, CLASSES, resized=False)['num_difficult'] == 1
-    expected = {'boxes': [[0, 0, 99, 49]], 'labels': [-1]}
-    assert prediction_fields(data, resized=False)['difficult'] == expected
+    record, prediction = read(data)
+    assert record['num_difficult'] == 1
+    assert prediction['difficult'] == {'boxes': [[0, 0, 99, 49]], 'labels': [-1]}
     data.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0, 10, 20]]))
-    fields = object_fields(data, CLASSES, resized=False)
-    assert (fields['num_objects'], fields['class_names']) == (1, [])
+    record, _ = read(data)
+    assert (record['num_objects'], record['class_names']) == (1, [])
 
 
-def test_rotated_boxes_are_refused():
+def test_rotated_boxes_are_null(caplog):
     data = sample()
     data.gt_instances = InstanceData(bboxes=torch.zeros(4, 5), labels=torch.zeros(4).long())
-    with pytest.raises(ValueError, match=r'boxes must have the shape \(n, 4\), got \(4, 5\)'):
-        object_fields(data, CLASSES, resized=False)
+    record, prediction = read(data)
+    assert record['num_objects'] is None
+    assert 'true' not in prediction
 
 
 def test_predictions():
-    fields = prediction_fields(sample(([[0, 0, 10, 20]], [1])), resized=False)
-    assert fields['predicted']['boxes'] == [[1, 2, 3, 4.13], [0, 0, 9, 9]]
-    assert fields['predicted']['labels'] == [0, 2]
-    assert fields['predicted']['scores'] == [0.12346, 0.5]
-    assert fields['true'] == {'boxes': [[0, 0, 10, 20]], 'labels': [1]}
-    assert fields['difficult'] == {'boxes': [], 'labels': []}
+    _, prediction = read(sample(([[0, 0, 10, 20]], [1])))
+    assert prediction['predicted'] == {
+        'boxes': [[1, 2, 3, 4.13], [0, 0, 9, 9]],
+        'labels': [0, 2],
+        'scores': [0.12346, 0.5],
+    }
+    assert prediction['true'] == {'boxes': [[0, 0, 10, 20]], 'labels': [1]}
+    assert prediction['difficult'] == {'boxes': [], 'labels': []}
 
 
-def test_only_samples_with_boxes_are_detections():
+def test_boxes_of_zeros_beside_masks_are_those_of_the_masks():
+    """As SOLO's heads fill them in; masks are in the original frame."""
+    data = sample()
+    masks = torch.zeros(2, 50, 100, dtype=torch.bool)
+    masks[0, 10:30, 20:60] = True
+    data.pred_instances.bboxes.zero_()
+    data.pred_instances.masks = masks
+    _, prediction = read(data)
+    assert prediction['predicted']['boxes'] == [[20, 10, 60, 30], [0, 0, 0, 0]]
+
+
+def test_masks_without_boxes_are_objects():
+    data = sample()
+    masks = np.zeros((2, 50, 100), np.uint8)
+    masks[0, 10:30, 20:60] = masks[1, :10, :10] = 1
+    labels = torch.tensor([0, 1])
+    data.gt_instances = InstanceData(masks=BitmapMasks(masks, 50, 100), labels=labels)
+    record, prediction = read(data)
+    assert (record['num_objects'], record['mean_object_area']) == (2, (800 + 100) / 2)
+    assert prediction['true']['boxes'] == [[20, 10, 60, 30], [0, 0, 10, 10]]
+
+
+def test_only_samples_with_boxes_or_masks_are_detections():
     assert is_detection(sample())
     assert not is_detection(DetDataSample())
+    data = DetDataSample(pred_instances=InstanceData(masks=torch.zeros(1, 2, 2)))
+    assert is_detection(data)
 
 
-class Named:
-    def __init__(self, **fields):
-        self.__dict__.update(fields)
-
-
-def dataset(*names):
-    steps = [type(name, (), {})() for name in names]
-    return Named(pipeline=Named(transforms=steps))
+RESIZED = dict(scale_factor=(2.0, 4.0), img_shape=(200, 200))
 
 
 @pytest.mark.parametrize(
-    ('names', 'resized'),
+    ('pipeline', 'expected'),
     [
-        (('LoadImageFromFile', 'LoadAnnotations', 'Resize', 'PackDetInputs'), True),
-        (('LoadImageFromFile', 'Resize', 'LoadAnnotations', 'PackDetInputs'), False),
-        (('LoadImageFromFile', 'LoadAnnotations', 'PackDetInputs'), False),
+        ((LoadAnnotations(), Resize(scale=(200, 200))), [0, 0, 10, 20]),
+        ((Resize(scale=(200, 200)), LoadAnnotations()), [0, 0, 20, 80]),
+        ((LoadAnnotations(), Resize(scale=(200, 200)), RandomFlip(prob=1.0)), [90, 0, 100, 20]),
+        ((Resize(scale=(200, 200)), LoadAnnotations(), Resize(scale=(200, 200))), None),
+        ((), None),
     ],
 )
-def test_order_of_loading_and_resizing(names, resized):
-    plain = dataset(*names)
-    assert annotations_are_resized(plain) is resized
-    assert annotations_are_resized(Named(dataset=plain)) is resized
-    assert annotations_are_resized(Named(datasets=[plain, plain])) is resized
+def test_without_the_data_sets_annotations_the_pipelines_order_decides(pipeline, expected):
+    record, prediction = read(sample(([[0, 0, 20, 80]], [1]), **RESIZED), pipeline=pipeline)
+    assert record['num_objects'] == 1
+    if expected is None:
+        assert record['mean_object_area'] is record['mean_relative_area'] is None
+        assert 'true' not in prediction
+        assert 'predicted' not in prediction
+    else:
+        assert prediction['true']['boxes'] == [expected]
+        assert record['mean_object_area'] == (expected[2] - expected[0]) * (expected[3] - expected[1])
 
 
-def test_a_dataset_without_pipeline():
-    assert annotations_are_resized([1, 2, 3]) is False
+def test_what_cannot_be_known_is_said_once(monkeypatch):
+    said = []
+    monkeypatch.setattr('iterbackbone.mm.sample_record.print_log', lambda text, *_: said.append(text))
+    reader = SampleReader(Images(), nn.Identity())
+    for _ in range(3):
+        reader(sample(([[0, 0, 20, 80]], [1]), **RESIZED))
+    assert len(said) == 1
+    assert said[0].startswith(UNKNOWN)

@@ -10,14 +10,20 @@ import pytest
 import torch
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from segmentation_runs import evaluate, read_maps, val_ids
 from support import read_log, segmentor_config
+from torch import nn
 
+from iterbackbone.mm.evaluation.no_objects import background_labels, ignore_index
+from iterbackbone.mm.evaluation.sources import Source, Sources
+from iterbackbone.mm.evaluation.true_label_map import true_label_map
 from iterbackbone.mm.segmentation_record import is_segmentation, label_map_fields, label_maps
 
 CLASSES = ('background', 'cat', 'dog')
+NOWHERE = Source(None, [[]])
 
 
 def sample(predicted, true=None):
@@ -28,13 +34,18 @@ def sample(predicted, true=None):
     return data
 
 
+def maps_of(data, source=NOWHERE):
+    true = true_label_map(data, source, tuple(data.pred_sem_seg.shape), print)
+    return label_maps(data, true)
+
+
 def test_fields():
     true = np.zeros((10, 10), int)
     true[:5] = 2  # 50 pixels of dog above 50 of background
     true[:, 9] = 255
     predicted = np.zeros((10, 10), int)
     predicted[:4] = 2
-    fields = label_map_fields(label_maps(sample(predicted, true)), CLASSES)
+    fields = label_map_fields(maps_of(sample(predicted, true)), CLASSES, {0})
     # Labelled: 9 columns. Dog: 36 of 45 right, background: 45 of 54. Boundary: 2 rows of 10.
     assert fields == {
         'num_objects': 1,
@@ -49,22 +60,90 @@ def test_fields():
     }
 
 
-def test_background_is_an_object_where_no_class_has_that_name():
+def test_background_is_an_object_where_nothing_says_that_it_is_none():
     true = np.zeros((10, 10), int)
-    fields = label_map_fields(label_maps(sample(true, true)), ('wall', 'floor'))
+    fields = label_map_fields(maps_of(sample(true, true)), ('wall', 'floor'))
     assert (fields['num_objects'], fields['mean_object_area']) == (1, 100.0)
 
 
+NAMES = [
+    'Background',
+    'BACKGROUND',
+    'back_ground',
+    '_background_',
+    '__background__',
+    'bg',
+    'BG',
+    'void',
+]
+NAMES += ['Unlabeled', 'unlabelled', 'un-labeled', 'background clutter', 'clutter/background']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_names_of_what_is_no_object(name):
+    assert background_labels(('cat', name, 'dog'), {}, nn.Identity()) == {1}
+
+
+@pytest.mark.parametrize('name', ['backpack', 'avoid', 'ground', 'cat', 'label', 'bgr', 'devoid'])
+def test_names_of_objects(name):
+    assert background_labels((name,), {}, nn.Identity()) == set()
+
+
+@pytest.mark.parametrize(
+    'metainfo',
+    [dict(background_index=2), dict(bg_idx=2), dict(background='sky'), dict(void_labels=[2, 9])],
+)
+def test_the_data_sets_metainfo_says_what_is_no_object(metainfo):
+    assert background_labels(('cat', 'dog', 'sky'), metainfo, nn.Identity()) == {2}
+
+
+class DecodeHead(nn.Module):
+    def __init__(self, **says):
+        super().__init__()
+        self.__dict__.update(says)
+
+
+def with_head(**says):
+    model = nn.Module()
+    model.decode_head = nn.ModuleList([DecodeHead(**says)])
+    return model
+
+
+def test_the_heads_index_is_no_object():
+    for says in (dict(ignore_index=1), dict(bg_index=1), dict(background_label=1)):
+        assert background_labels(('cat', 'dog'), {}, with_head(**says)) == {1}
+    assert background_labels(('cat', 'dog'), {}, with_head(ignore_index=255, bg_index=2)) == set()
+
+
+def test_the_metrics_index_is_ignored_else_the_heads():
+    class Evaluator:
+        metrics = [object(), IoUMetric(ignore_index=3)]
+
+    assert ignore_index(Evaluator, with_head(ignore_index=0)) == 3
+    assert ignore_index(None, with_head(ignore_index=0)) == 0
+    assert ignore_index(None, nn.Identity()) == 255
+
+
+def test_ignored_pixels_are_those_of_mmsegs_metric():
+    true, predicted = torch.randint(0, 3, (2, 20, 20))
+    areas = IoUMetric.intersect_and_union(predicted, true, 3, 0)
+    data = sample(predicted.tolist(), true.tolist())
+    maps = label_maps(data, maps_of(data)['true_map'], ignore_index=0)
+    assert (maps['true_map'] == np.where(true == 0, 255, true)).all()
+    fields = label_map_fields(maps, CLASSES)
+    assert fields['pixel_accuracy'] == pytest.approx(float(areas[0].sum() / areas[3].sum()))
+
+
 def test_without_annotations():
-    maps = label_maps(sample([[0, 1], [2, 2]]))
+    maps = maps_of(sample([[0, 1], [2, 2]]))
     assert list(maps) == ['predicted_map']
     fields = label_map_fields(maps, CLASSES)
     assert set(fields.values()) == {None}
-    assert fields.keys() == label_map_fields(label_maps(sample([[0]], [[0]])), CLASSES).keys()
+    assert fields.keys() == label_map_fields(maps_of(sample([[0]], [[0]])), CLASSES).keys()
 
 
 def test_all_ignored():
-    fields = label_map_fields(label_maps(sample([[0, 1]], [[255, 255]])), CLASSES)
+    fields = label_map_fields(maps_of(sample([[0, 1]], [[255, 255]])), CLASSES)
     assert fields['num_objects'] == fields['num_classes'] == 0
     assert fields['class_names'] == []
     for name in ('mean_object_area', 'boundary_fraction', 'miou', 'pixel_accuracy'):
@@ -74,13 +153,13 @@ def test_all_ignored():
 def test_annotations_that_were_resized_are_brought_back():
     true = np.kron([[0, 1, 2], [2, 255, 1]], np.ones((5, 4), int))
     small = [[0, 1, 2], [2, 255, 1]]
-    maps = label_maps(sample(true, small))
+    maps = maps_of(sample(true, small))
     assert (maps['true_map'] == true).all()
-    assert (label_maps(sample(small, true))['true_map'] == small).all()
+    assert (maps_of(sample(small, true))['true_map'] == small).all()
 
 
 def test_labels_beyond_eight_bits_and_beyond_the_names():
-    maps = label_maps(sample([[0, 700]], [[1, 700]]))
+    maps = maps_of(sample([[0, 700]], [[1, 700]]))
     assert maps['predicted_map'].tolist() == [[0, 700]]
     assert label_map_fields(maps, CLASSES)['class_names'] == ['cat', '700']
 
@@ -118,7 +197,7 @@ def test_label_maps_and_their_fields(whole, shapes_root):
         mask = shapes_root / f'ADEChallengeData2016/annotations/validation/{record["img_id"]}.png'
         assert (true == cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)).all()
         maps = {'predicted_map': predicted, 'true_map': true}
-        fields = label_map_fields(maps, tuple(meta['classes']))
+        fields = label_map_fields(maps, tuple(meta['classes']), {0})
         assert {key: record[key] for key in fields} == fields
         item = runner.test_dataloader.dataset[i]
         with torch.no_grad():
@@ -140,9 +219,9 @@ def test_annotations_loaded_before_resize(whole, shapes_root, tmp_path):
         assert item['data_samples'].gt_sem_seg.shape == (128, 192)
         with torch.no_grad():
             (result,) = runner.model.test_step(runner.test_dataloader.collate_fn([item]))
-        maps = label_maps(result)
+        maps = maps_of(result)
         assert (maps['true_map'] == read_maps(folder, predictions[i])[1]).all()
-        fields = label_map_fields(maps, CLASSES)
+        fields = label_map_fields(maps, CLASSES, {0})
         assert fields['num_objects'] == records[i]['num_objects']
 
 
@@ -180,3 +259,44 @@ def test_an_interrupted_evaluation_leaves_a_part(whole, monkeypatch):
     assert left.name == 'test_epoch_0.part'
     files = [p for p in left.rglob('*') if p.is_file()]
     assert len(files) == 2 + 2 * 4  # two files of lines, two maps of each of four images
+
+
+IMAGE, LOAD = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')
+RESIZE = dict(type='Resize', scale=(150, 100), keep_ratio=False)
+FLIP, PACK = dict(type='RandomFlip', prob=1.0), dict(type='PackSegInputs')
+PAD = dict(type='Pad', size=(160, 160))
+HALF = dict(FLIP, prob=0.5, direction='vertical')
+
+
+@pytest.mark.parametrize(
+    'pipeline',
+    [
+        pytest.param([IMAGE, LOAD, RESIZE, FLIP, PACK], id='flipped'),
+        pytest.param([IMAGE, RESIZE, FLIP, LOAD, PACK], id='loaded behind the flip'),
+        pytest.param([IMAGE, LOAD, FLIP, dict(PACK, meta_keys=('ori_shape',))], id='untold'),
+        pytest.param([IMAGE, LOAD, HALF, PACK], id='flipped at random'),
+        pytest.param([IMAGE, LOAD, RESIZE, PAD, PACK], id='padded'),
+        pytest.param(
+            [IMAGE, LOAD, dict(type='TestTimeAug', transforms=[[FLIP, dict(FLIP, prob=0.0)], [PACK]])],
+            id='augmented',
+        ),
+    ],
+)
+def test_true_maps_are_as_annotated(whole, shapes_root, tmp_path, pipeline):
+    cfg = segmentor_config(shapes_root, tmp_path)
+    dataset = DATASETS.build({**cfg.test_dataloader['dataset'], 'pipeline': pipeline})
+    _, folder = whole
+    _, predictions, _ = read_log(folder)
+    for i, item in enumerate(dataset):
+        data = item['data_samples']
+        data = data[0] if isinstance(data, list) else data
+        predicted, true = read_maps(folder, predictions[i])
+        data.pred_sem_seg = PixelData(data=torch.tensor(predicted)[None])
+        assert (maps_of(data, Sources(dataset).of(data, i))['true_map'] == true).all()
+
+
+def test_a_flipped_map_that_cannot_be_read_again_is_left_out():
+    data, said = sample([[0, 1]], [[1, 0]]), []
+    data.set_metainfo(dict(flip=True, flip_direction='horizontal'))
+    assert true_label_map(data, NOWHERE, (1, 2), said.append) is None
+    assert len(said) == 1

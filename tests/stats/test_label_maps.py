@@ -61,7 +61,7 @@ def test_one_pixel_more_or_less_than_the_default_minimum():
     for pixels, objects in ((29, 0), (30, 1)):
         strip = np.zeros((1, 60), np.uint8)
         strip[0, :pixels] = 1
-        assert summarise_label_map(strip, background=0).num_objects == objects
+        assert summarise_label_map(strip, background={0}).num_objects == objects
 
 
 def test_corners_do_not_connect():
@@ -75,7 +75,7 @@ def test_ignored_pixels_separate_objects_and_are_none():
 
 
 def test_background_is_a_class_and_no_object():
-    summary = summarise_label_map(drawn('0011 0011 0000'), min_size=1, background=0)
+    summary = summarise_label_map(drawn('0011 0011 0000'), min_size=1, background=(0,))
     assert summary[:4] == (1, 4.0, 4 / 12, 2)
     # Boundary: all four of class 1 but the upper right one, and four of class 0 around it.
     assert summary.boundary_fraction == 7 / 12

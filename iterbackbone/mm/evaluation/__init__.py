@@ -1,0 +1,1 @@
+"""What evaluations log of each image."""

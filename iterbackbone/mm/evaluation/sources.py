@@ -1,0 +1,111 @@
+"""Where an evaluated image comes from: its own data set, its annotations there, and its transforms."""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Step(NamedTuple):
+    """A transform, and whether each image goes through it."""
+
+    transform: Any
+    certain: bool
+
+    def is_a(self, *words: str) -> bool:
+        """Whether the transform's name has one of the words."""
+        return any(word in type(self.transform).__name__ for word in words)
+
+
+class Source(NamedTuple):
+    """What is known of an image's origin.
+
+    Attributes:
+        info: The data set's own, before any transform; None where it is unknown.
+        pipelines: The transforms of its data set in order, those inside wrappers, too; those of each
+            part where it is unknown which one it comes from.
+    """
+
+    info: dict[str, Any] | None
+    pipelines: list[list[Step]]
+
+    def label_map(self) -> np.ndarray | None:
+        """The annotated label map before any transform, (H, W); None where it cannot be loaded."""
+        loaders = [step for step in self.pipelines[0] if step.is_a('LoadAnnotations')]
+        if self.info is None or not loaders:
+            return None
+        try:
+            loaded = loaders[0].transform(copy.deepcopy(self.info))['gt_seg_map']
+        except Exception:  # a loader may need what an earlier transform leaves
+            return None
+        return loaded if loaded.ndim == 2 else None
+
+
+class Sources:
+    """The sources of a data set's images, whatever wraps its parts.
+
+    Args:
+        dataset: mmengine's ``BaseDataset``, wrappers and concatenations of such, or anything else,
+            of which nothing is known.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self._pipelines = {
+            id(part): list(_steps(getattr(part, 'pipeline', None))) for part in _parts(dataset)
+        }
+
+    def of(self, sample: Any, index: int | tuple[int, ...] | None) -> Source:
+        """The source of a sample by its place in the data set: an index, or a video and a frame."""
+        place, *frame = index if isinstance(index, tuple) else (index,)
+        try:
+            part, inner = _located(self._dataset, place)
+            info = part.get_data_info(inner)
+            info = info['images'][frame[0]] if frame else info
+        except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
+            return Source(None, list(self._pipelines.values()))
+        for key in ('img_path', 'img_id'):
+            known = {sample.metainfo.get(key, info.get(key)), info.get(key, sample.metainfo.get(key))}
+            if len(known) > 1:  # a wrapper that orders its images in its own way
+                return Source(None, list(self._pipelines.values()))
+        return Source(info, [self._pipelines[id(part)]])
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    """The innermost data sets."""
+    wrapped = [dataset.dataset] if hasattr(dataset, 'dataset') else None
+    parts = getattr(dataset, 'datasets', wrapped)
+    if parts is None:
+        yield dataset
+    for part in parts or []:
+        yield from _parts(part)
+
+
+def _located(dataset: Any, index: Any) -> tuple[Any, int]:
+    """The innermost data set of an image and its place there."""
+    if hasattr(dataset, 'datasets'):
+        part = bisect_right(dataset.cumulative_sizes, index)
+        first = dataset.cumulative_sizes[part - 1] if part else 0
+        return _located(dataset.datasets[part], index - first)
+    if not hasattr(dataset, 'dataset'):
+        return dataset, index
+    if hasattr(dataset, '_get_ori_dataset_idx'):  # mmengine's repeating wrappers
+        return _located(dataset.dataset, dataset._get_ori_dataset_idx(index))
+    indices = getattr(dataset, 'indices', None)  # torch's Subset
+    return _located(dataset.dataset, index if indices is None else indices[index])
+
+
+def _steps(transform: Any, certain: bool = True) -> Iterator[Step]:
+    inner = getattr(transform, 'subroutines', None) or getattr(transform, 'transforms', None)
+    inner = getattr(inner, 'transforms', inner)
+    parts = [part for part in inner or [] if callable(part)]
+    if transform is not None and not parts:
+        yield Step(transform, certain)
+    # RandomChoice and RandomApply choose; TestTimeAug makes several images.
+    certain = certain and type(transform).__name__ in ('Compose', 'KeyMapper', 'TransformBroadcaster')
+    for part in parts:
+        yield from _steps(part, certain)
