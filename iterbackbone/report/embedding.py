@@ -8,7 +8,7 @@ from typing import Any
 from .evaluation import Evaluation
 from .image_files import Folders, num_pixels
 from .label_maps import embedded_maps, map_paths
-from .pictures import class_ends, data_uri, image_path, overlays, ranking, thumbnail
+from .pictures import class_ends, data_uri, image_path, overlays, ranking, thumbnail_of
 from .style import GALLERY
 
 MAX_PIXELS = 4 * 10**9  # of one evaluation's images: decoding them takes about a minute
@@ -35,7 +35,7 @@ def embed(
         pixels += sum(map(num_pixels, [path, *map_paths(evaluation, i).values()]))
         if pixels > MAX_PIXELS:
             break
-        picture = thumbnail(path)
+        picture = thumbnail_of(evaluation, i, path)
         if picture is None:
             continue
         entry = {

@@ -12,7 +12,7 @@ from .evaluation import Evaluation
 from .image_files import Folders
 from .label_maps import coloured, label_maps
 from .outcomes import outcome
-from .pictures import image_path, overlays, ranking, thumbnail
+from .pictures import image_path, overlays, ranking, thumbnail_of
 from .style import literal
 
 COLUMNS, ROWS = 4, 2
@@ -42,7 +42,7 @@ def _readable(evaluation: Evaluation, order: list[int], image_root: Folders) -> 
     found: dict[int, Any] = {}
     for i in order[: 10 * COLUMNS * ROWS]:
         path = image_path(evaluation, i, image_root)
-        picture = thumbnail(path) if path else None
+        picture = thumbnail_of(evaluation, i, path) if path else None
         if picture is not None:
             found[i] = picture
         if len(found) == COLUMNS * ROWS:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ..stats.detection_error import Boxes
 from .evaluation import Evaluation
@@ -18,6 +18,7 @@ from .image_files import Folders, inside, opened
 MAX_SIDE = 320
 MAX_BOXES = 50
 QUALITY = 60
+QUARTERS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
 def ranking(evaluation: Evaluation) -> list[int]:
@@ -40,16 +41,40 @@ def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]
     return [ends[label][0] for label in chosen], [ends[label][1] for label in chosen]
 
 
-def thumbnail(path: Path) -> Image.Image | None:
-    """The image with its longer side at most 320 px; None where it cannot be read."""
+def thumbnail(
+    path: Path, size: tuple[Any, Any] = (None, None), exif_ignored: bool = False
+) -> Image.Image | None:
+    """The image as the network saw it, its longer side at most 320 px; None where it cannot be read.
+
+    Args:
+        path: Of the file.
+        size: (width, height) as the network's pipeline read it, as far as it is known.
+        exif_ignored: Whether the pipeline ignored the file's EXIF orientation.
+    """
     try:
         with opened(path) as image:
+            turned = _is_turned(image, size, exif_ignored)
             image.draft('RGB', (2 * MAX_SIDE, 2 * MAX_SIDE))
-            picture = ImageOps.exif_transpose(image).convert('RGB')
+            picture = (ImageOps.exif_transpose(image) if turned else image).convert('RGB')
             picture.thumbnail((MAX_SIDE, MAX_SIDE))
             return picture
     except Exception:
         return None  # a missing, broken or enormous file must not cost the report
+
+
+def thumbnail_of(evaluation: Evaluation, i: int, path: Path) -> Image.Image | None:
+    """The thumbnail of a record's image, see :func:`image_path`."""
+    record = evaluation.records[i]
+    ignored = evaluation.predictions.line(i).get('exif_ignored') is True
+    return thumbnail(path, (record.get('width'), record.get('height')), ignored)
+
+
+def _is_turned(image: Image.Image, size: tuple[Any, Any], exif_ignored: bool) -> bool:
+    """Of an image turned by a quarter the size tells, in logs without ``exif_ignored``, too."""
+    quarter = image.getexif().get(ExifTags.Base.Orientation) in QUARTERS
+    if quarter and image.width != image.height and size in (image.size, image.size[::-1]):
+        return size != image.size
+    return not exif_ignored
 
 
 def data_uri(picture: Image.Image) -> str:

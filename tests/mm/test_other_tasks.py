@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from core.networks import stop_at_once
 from mm.classifier_runs import BACKBONE, classifier_run
 from mmengine.config import ConfigDict
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
-from support import LabelledImages, read_log
+from mmengine.runner import Runner
+from mmpretrain.structures import MultiTaskDataSample
+from support import LabelledImages, TinyClassifier, labelled_loader, read_log
 
 
 def test_classifier_over_train_iters(tmp_path):
@@ -48,6 +53,103 @@ def test_averaged_weights_log_their_own_iterations(tmp_path, averaging, iteratio
     images = torch.stack([LabelledImages(5)[i]['inputs'] for i in range(5)])
     runner.model.backbone.eval()(images)  # the trained weights are back
     assert (runner.model.backbone.iterations() == 1).all()
+
+
+class Queries(LabelledImages):
+    """Each with two right answers."""
+
+    def __getitem__(self, i):
+        item = super().__getitem__(i)
+        item['data_samples'].set_gt_label([0, 1]).set_field(i, 'sample_idx', field_type='metainfo')
+        return item
+
+
+class Nothing(BaseMetric):
+    def process(self, data_batch, data_samples):
+        self.results.append(len(data_samples))
+
+    def compute_metrics(self, results):
+        return dict(images=sum(results))
+
+
+def evaluated(model, dataset, tmp_path):
+    """Records and warnings of a test in batches of two."""
+    init_default_scope('mmpretrain')
+    runner = Runner(
+        model=model,
+        work_dir=str(tmp_path),
+        test_dataloader=labelled_loader(dataset, 2),
+        test_cfg=dict(),
+        test_evaluator=Evaluator([Nothing()]),
+        custom_hooks=[dict(type='iterbackbone.IterationLogHook')],
+        default_scope='mmpretrain',
+        experiment_name=tmp_path.name,
+        log_level='WARNING',
+    )
+    runner.test()
+    (folder,) = tmp_path.glob('*/iterations/*')
+    warnings = Path(runner.log_dir, f'{runner.timestamp}.log').read_text()
+    return read_log(folder)[0], warnings.count('predicts nothing that the iteration log knows')
+
+
+def check_compute_only(records, warnings):
+    assert warnings == 1
+    assert len({record['macs'] for record in records}) == 1
+    assert [record['num_calls'] for record in records] == [1] * 5
+    for record in records:
+        unknown = ('num_objects', 'class_names', 'label', 'prediction', 'correct', 'confidence')
+        assert {record.get(name) for name in unknown} == {None}
+
+
+def test_a_retriever(tmp_path):
+    """Its prototypes are encoded before the first batch, and queries may have several answers."""
+    model = dict(
+        type='ImageToImageRetriever',
+        image_encoder=[dict(**BACKBONE, out_indices=(1,)), dict(type='GlobalAveragePooling')],
+        prototype=labelled_loader(Queries(2), 2),
+    )
+    check_compute_only(*evaluated(model, Queries(5), tmp_path))
+
+
+def test_a_regression_head(tmp_path):
+    model = dict(
+        type='ImageClassifier',
+        backbone=dict(**BACKBONE, out_indices=(1,)),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearRegressionHead', num_classes=2, in_channels=8),
+    )
+    check_compute_only(*evaluated(model, LabelledImages(5), tmp_path))
+
+
+def test_several_tasks_of_one_head(tmp_path):
+    class TwoTasks(LabelledImages):
+        def __getitem__(self, i):
+            item = super().__getitem__(i)
+            both = MultiTaskDataSample()
+            for task in ('sign', 'parity'):
+                both.set_field(item['data_samples'].clone(), task)
+            return dict(inputs=item['inputs'], data_samples=both)
+
+    head = dict(type='LinearClsHead', num_classes=2)
+    model = dict(
+        type='ImageClassifier',
+        backbone=dict(**BACKBONE, out_indices=(1,)),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='MultiTaskHead', in_channels=8, task_heads=dict(sign=head, parity=head)),
+    )
+    records, warnings = evaluated(model, TwoTasks(5), tmp_path)
+    check_compute_only(records, warnings)
+    assert [record['img_id'] for record in records] == [0, 1, 2, 3, 4]
+
+
+def test_a_model_that_returns_no_data_samples(tmp_path):
+    class Plain(TinyClassifier):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            return [super().forward(torch.stack(inputs))]
+
+    records, warnings = evaluated(Plain(), LabelledImages(5), tmp_path)
+    check_compute_only(records, warnings)
+    assert [record['img_id'] for record in records] == [0, 1, 2, 3, 4]
 
 
 @pytest.fixture
