@@ -16,6 +16,7 @@ from iterbackbone.files import whole_file
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.gain_measurement import measure_evaluations
 from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
+from iterbackbone.stats.gain_verdict import amount
 from iterbackbone.text import printable
 
 
@@ -79,14 +80,16 @@ def table(measured):
     yield f'{"static budget":24} {"MACs":>6} {measured.score:>9}'
     for budget in measured.menu:
         mark = '  on the envelope' if budget.vertex else ''
-        yield f'{budget.name:24} {budget.share:6.1%} {budget.score:9.2f}{mark}'
+        yield f'{budget.name:24} {budget.share:6.1%} {budget.score:9.4g}{mark}'
     titles = f'{"policy":24} {"MACs":>6} {measured.score:>9} {"gain":>7} {"95% interval":>16}'
     yield f'{titles}  shuffled depths'
     for name, gain in zip(measured.policies, measured.gains, strict=True):
-        interval = f'{gain.low:+.2f} to {gain.high:+.2f}'
+        interval = f'{amount(gain.low, measured.unit)} to {amount(gain.high, measured.unit)}'
         shuffled = gain.shuffled
-        beside = f'{shuffled.score:.2f} (p = {shuffled.p_value:.3f})' if shuffled else 'not measured'
-        values = f'{gain.share:6.1%} {gain.score:9.2f} {gain.value:+7.2f} {interval:>16}'
+        beside = f'{shuffled.score:.4g} (p = {shuffled.p_value:.3f})' if shuffled else 'not measured'
+        values = (
+            f'{gain.share:6.1%} {gain.score:9.4g} {amount(gain.value, measured.unit):>7} {interval:>16}'
+        )
         yield f'{name:24} {values}  {beside}'
     for note in measured.notes:
         yield f'note: {note}'

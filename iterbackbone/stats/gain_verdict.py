@@ -28,6 +28,11 @@ def target_of(gain: Gain) -> float | None:
     return next((target for target in TARGETS if abs(gain.share - target) <= NEAR + 1e-9), None)
 
 
+def amount(gain: float, unit: str) -> str:
+    """A gain as text, with its sign: hundredths of points, three digits of other units."""
+    return f'{gain:+.2f}' if unit == 'points' else f'{gain:+.3g}'
+
+
 def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     """One sentence that begins with "Yes", "No" or "Not shown".
 
@@ -60,8 +65,8 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     least = min(gain.value for gain in gains if pays(gain))
     return (
         f'Yes, adapting pays: at {_SHARES} or more each of {len(seeds)} seeds gains at least '
-        f'{least:.2f} {unit} over the best mixture of two static budgets, and over its own depths on '
-        'other images.'
+        f'{amount(least, unit)} {unit} over the best mixture of two static budgets, and over its own depths '
+        'on other images.'
     )
 
 
@@ -92,8 +97,8 @@ def _words(gain: Gain, unit: str, of: int) -> str:
     relation = 'more than' if gain.low > 0 else 'less than' if gain.high < 0 else 'about as much as'
     text = (
         f'{"at best, " if of > 1 else ""}at {gain.share:.0%} of the MACs the policy scores {relation} '
-        f'the best mixture of two static budgets (gain {gain.value:+.2f} {unit}, 95% interval '
-        f'{gain.low:+.2f} to {gain.high:+.2f})'
+        f'the best mixture of two static budgets (gain {amount(gain.value, unit)} {unit}, '
+        f'95% interval {amount(gain.low, unit)} to {amount(gain.high, unit)})'
     )
     if gain.low <= 0:
         return text

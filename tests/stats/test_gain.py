@@ -62,6 +62,11 @@ def test_costs_may_differ_between_images():
     assert found.value == pytest.approx(1 - 1.5 * 2 / 9)
 
 
+def test_a_cost_may_miss_the_menu_by_rounding():
+    found = gain([3, 3 + 1e-6], [1, 1], [1, 3], [[0, 0], [1, 1]], vertices=[0, 1], resamples=9)
+    assert found.value == pytest.approx(0, abs=1e-6)
+
+
 def test_share_of_full_depth():
     arguments = [1, 3], [0, 1], [1, 3], [[0, 0], [1, 1]]
     assert gain(*arguments, vertices=[0, 1], resamples=9).share == pytest.approx(2 / 3)

@@ -31,7 +31,7 @@ def test_target_of(share, target):
 def test_yes():
     assert verdict([GOOD] * 3) == (
         'Yes, adapting pays: at 2 of the shares 35%, 50%, 65% of the MACs or more each of 3 seeds '
-        'gains at least 0.30 points over the best mixture of two static budgets, and over its own '
+        'gains at least +0.30 points over the best mixture of two static budgets, and over its own '
         'depths on other images.'
     )
 
@@ -77,6 +77,11 @@ def test_not_shown(seeds, reason):
     sentence = verdict(seeds)
     assert sentence.startswith('Not shown: ')
     assert sentence.endswith(reason)
+
+
+def test_small_units_keep_their_digits():
+    sentence = verdict([[found(value=0.00123, half=0.002)]], unit='of log-likelihood')
+    assert '(gain +0.00123 of log-likelihood, 95% interval -0.00077 to +0.00323)' in sentence
 
 
 def test_without_a_policy():
