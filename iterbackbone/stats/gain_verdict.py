@@ -65,8 +65,8 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     least = min(gain.value for gain in gains if pays(gain))
     return (
         f'Yes, adapting pays: at {_SHARES} or more each of {len(seeds)} seeds gains at least '
-        f'{amount(least, unit)} {unit} over the best mixture of two static budgets, and over its own depths '
-        'on other images.'
+        f'{amount(least, unit)} {unit} over the best mixture of two static budgets, and over its own '
+        'depths on other images.'
     )
 
 
