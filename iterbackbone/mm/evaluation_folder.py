@@ -17,8 +17,8 @@ from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get
 
 from ..files import named_errors, whole_file
 from ..stats.records import META, PREDICTIONS, RECORDS, to_line
+from .evaluation.sampled_indices import Index
 from .png_files import PngFiles
-from .sampled_indices import Index
 
 Key = tuple[Index | None, Hashable]  # place in the data set, identity
 

@@ -37,7 +37,7 @@ def evaluation_meta(
         task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
             are of no known kind.
         metrics: The evaluator's score.
-        weights: See :class:`~iterbackbone.mm.evaluated_weights.EvaluatedWeights`.
+        weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
     """
     model = unwrapped(runner.model)
     return {

@@ -10,14 +10,14 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
-from .evaluated_weights import EvaluatedWeights
+from .evaluation.evaluated_weights import EvaluatedWeights
+from .evaluation.evaluation_pass import EvaluationPass, labels, own_metrics
 from .evaluation.outputs import samples_of
+from .evaluation.sampled_indices import SampledIndices
 from .evaluation_folder import EvaluationFolder
 from .evaluation_meta import evaluation_meta
-from .evaluation_pass import EvaluationPass, labels, own_metrics
 from .image_compute import image_compute
 from .sample_record import SampleReader
-from .sampled_indices import SampledIndices
 from .trace_collector import TraceCollector
 from .unwrapping import unwrapped
 

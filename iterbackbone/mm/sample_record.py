@@ -16,10 +16,10 @@ from .classification_record import class_fields, is_classification, picture
 from .detection_record import annotated_objects, is_detection, object_fields, prediction_fields
 from .evaluation.image_reading import ignores_exif
 from .evaluation.no_objects import background_labels, ignore_index
+from .evaluation.sampled_indices import Index
 from .evaluation.sources import Source, Sources
 from .evaluation.true_label_map import true_label_map
 from .evaluation_meta import class_names, metainfo_of
-from .sampled_indices import Index
 from .segmentation_record import is_segmentation, label_map_fields, label_maps, plane
 from .unwrapping import unwrapped
 

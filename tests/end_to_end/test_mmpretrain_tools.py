@@ -38,7 +38,7 @@ def test_generated_images(tmp_path):
     records, _, meta = read_log(test)
     assert (len(records), meta['task'], meta['epoch']) == (10, 'classification', 1)
     assert meta['classes'][0] == 'airplane'
-    run([TOOLS / 'analyze_iterations.py', test, '--out', tmp_path / 'report'])
+    run([TOOLS / 'analyze_iterations.py', test, '--out', tmp_path / 'report'], **env)
     names = {path.name for path in (tmp_path / 'report').iterdir()}
     assert {'report.html', 'figure4.png', 'easiest.png', 'hardest.png'} <= names
 

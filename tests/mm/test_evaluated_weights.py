@@ -12,7 +12,7 @@ from mm.classifier_runs import classifier_run
 from support import read_log
 from torch import nn
 
-from iterbackbone.mm.evaluated_weights import EvaluatedWeights
+from iterbackbone.mm.evaluation.evaluated_weights import EvaluatedWeights
 
 UNKNOWN = {'checkpoint': None, 'epoch': 0, 'iter': 0}
 

@@ -16,8 +16,8 @@ from support import LabelledImages, detector_config, labelled_loader, read_log
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart
+from iterbackbone.mm.evaluation.evaluation_pass import labels, own_metrics
 from iterbackbone.mm.evaluation_compute import read_evaluation_compute
-from iterbackbone.mm.evaluation_pass import labels, own_metrics
 from iterbackbone.mm.log_summary import summarise_log
 from iterbackbone.report.evaluation import load_evaluation
 

@@ -19,7 +19,7 @@ from mmengine.dataset import (
 from support import LabelledImages, labelled_loader, read_log
 from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
-from iterbackbone.mm.sampled_indices import SampledIndices
+from iterbackbone.mm.evaluation.sampled_indices import SampledIndices
 
 
 class Upright(LabelledImages):

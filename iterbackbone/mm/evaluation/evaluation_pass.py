@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.adaptive import AdaptiveModule
-from ..core.macs import Size
-from .evaluation_folder import EvaluationFolder
-from .evaluation_time import EvaluationTime
+from ...core.adaptive import AdaptiveModule
+from ...core.macs import Size
+from ..evaluation_folder import EvaluationFolder
+from ..evaluation_time import EvaluationTime
 
 
 @dataclass
