@@ -82,16 +82,24 @@ def affine_of(norm: nn.Module) -> Affine:
 
 def _joined(norms: Sequence[Any]) -> Tensor:
     """Variances, means, gammas and betas, (4, K), of K channels in all."""
+    variances, means, gammas, betas = [], [], [], []
     for norm in norms:
-        if not isinstance(norm, _BatchNorm) or norm.running_var is None or norm.running_mean is None:
+        statistics, parameters = norm._buffers, norm._parameters
+        mean, var = statistics.get('running_mean'), statistics.get('running_var')
+        if not isinstance(norm, _BatchNorm) or mean is None or var is None:
             raise ValueError(
                 'the inference and export forms need BatchNorms with running statistics, got '
                 f'{type(norm).__name__}: its scale cannot be folded into the convolutions'
             )
-    means = [norm.running_mean for norm in norms]
-    gammas = [norm.weight if norm.affine else torch.ones_like(norm.running_mean) for norm in norms]
-    betas = [norm.bias if norm.affine else torch.zeros_like(norm.running_mean) for norm in norms]
-    return torch.cat([*(norm.running_var for norm in norms), *means, *gammas, *betas]).view(4, -1)
+        gamma, beta = parameters.get('weight'), parameters.get('bias')
+        if gamma is None or beta is None:  # without them, or they are computed
+            gamma = torch.ones_like(mean) if norm.weight is None else norm.weight
+            beta = torch.zeros_like(mean) if norm.bias is None else norm.bias
+        variances.append(var)
+        means.append(mean)
+        gammas.append(gamma)
+        betas.append(beta)
+    return torch.cat([*variances, *means, *gammas, *betas]).view(4, -1)
 
 
 def _affine(values: Tensor, eps: float | Tensor) -> Affine:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from iterbackbone.core.inference.folding import Affine, affine_of
+from iterbackbone.core.inference.folding import Affine, FoldedNorms, affine_of
 from iterbackbone.core.inference.kernels import conv_norm_relu, fused, linear_norm
 from iterbackbone.core.inference.packing import PAYS_AT, Kernel
 
@@ -71,3 +71,15 @@ def test_scale_and_shift_by_hand():
     x = torch.tensor([4.0, 4.0])  # 0.75 * 4 - 0.5 = 2.5; a gamma of 0 leaves beta
     found = added_first.scale * (x + added_first.offset)
     torch.testing.assert_close(found, torch.tensor([2.5, 1.0]))
+
+
+def test_norms_without_gamma_and_with_epsilons_of_their_own():
+    """(x - 1) / sqrt(3 + eps): eps 1 and 6 give x / 2 - 1 / 2 and x / 3 - 1 / 3."""
+    norms = [nn.BatchNorm2d(2, eps=eps, affine=False).eval() for eps in (1.0, 6.0)]
+    for norm in norms:
+        norm.running_mean.fill_(1.0)
+        norm.running_var.fill_(3.0)
+    for folded, scale in zip(FoldedNorms()(norms), (1 / 2, 1 / 3), strict=True):
+        torch.testing.assert_close(folded.scale, torch.full((2,), scale))
+        torch.testing.assert_close(folded.shift, torch.full((2,), -scale))
+        torch.testing.assert_close(folded.offset, torch.full((2,), -1.0))
