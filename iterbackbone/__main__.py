@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
+from . import __version__
 from .environment import command_line
+from .environment.commands import OWNERS
 from .files import shipped
 
 
@@ -40,8 +44,18 @@ def config_path(name: str) -> Path:
     wanted = name.removesuffix('.py')
     matches = [n for n in names if wanted in (n.removesuffix('.py'), Path(n).stem)]
     if len(matches) != 1:
-        raise ValueError(f'config must be one of {names}, got {name!r}')
+        near = nearest(wanted, [n.removesuffix('.py') for n in names])
+        raise ValueError(
+            f'config must be one that "python -m iterbackbone config" lists, got {name!r}{near}'
+        )
     return config_root() / matches[0]
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Ends a message with those of ``names`` that look like ``name``, whole or by their last part."""
+    parts = {part.lower(): each for each in names for part in (each, each.rpartition('/')[2])}
+    found = dict.fromkeys(parts[part] for part in get_close_matches(name.lower(), parts, n=3))
+    return f'; did you mean {" or ".join(found)}?' if found else ''
 
 
 def tool_path(package: str, name: str) -> Path:
@@ -52,13 +66,18 @@ def tool_path(package: str, name: str) -> Path:
     """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ValueError(f'package must be installed, got {package!r}')
+        near = nearest(package, [*OWNERS, 'iterbackbone'])
+        raise ValueError(f'package must be installed, got {package!r}{near}')
     home = Path(spec.origin).parent
     for root in (home / '.mim', home.parent):  # installed, or a checkout
         path = root / 'tools' / f'{name}.py'
         if path.is_file():
             return path
-    raise ValueError(f'tool must be one that {package} ships, got {name!r}: none in {home}/.mim/tools')
+    tools = [path.stem for root in (home / '.mim', home.parent) for path in root.glob('tools/*.py')]
+    raise ValueError(
+        f'tool must be one that {package} ships, got {name!r}: none in {home}/.mim/tools'
+        f'{nearest(name, tools)}'
+    )
 
 
 def main() -> None:
@@ -68,6 +87,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument('--version', action='version', version=f'iterbackbone {__version__}')
     commands = parser.add_subparsers(dest='command', required=True)
     config = commands.add_parser('config', help="print a config's path, or list the configs")
     config.add_argument('name', nargs='?')

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from iterbackbone.__main__ import config_names, config_path, config_root, tool_path
+from iterbackbone import __version__
+from iterbackbone.__main__ import config_names, config_path, config_root, main, tool_path
 
 NAME = 'detection/faster-rcnn_iterative-r50_fpn_1x_voc2007.py'
 
@@ -30,8 +32,32 @@ def test_bases_are_not_listed():
 
 
 def test_unknown_config_is_named():
-    with pytest.raises(ValueError, match=r"config must be one of \[.*\], got 'resnet'"):
-        config_path('resnet')
+    with pytest.raises(ValueError, match=r"config must be one that .* lists, got 'zzz'$"):
+        config_path('zzz')
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['config', f'{NAME[:-3]}E'], f'did you mean {NAME[:-3]} or '),
+        (['config', Path(NAME).stem.upper()], f'did you mean {NAME[:-3]} or '),
+        (['tool', 'mmdet', 'trian'], r"got 'trian': .*; did you mean train\?"),
+        (['tool', 'iterbackbone', 'count_mac'], r'did you mean count_macs\?'),
+        (['tool', 'mmdett', 'train'], r"installed, got 'mmdett'; did you mean mmdet\?"),
+    ],
+)
+def test_nearest_names(args, message, capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['iterbackbone', *args])
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_version(capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['iterbackbone', '--version'])
+    with pytest.raises(SystemExit, match='0'):
+        main()
+    assert capsys.readouterr().out == f'iterbackbone {__version__}\n'
 
 
 def test_tool_path():

@@ -14,7 +14,7 @@ from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
 from .normalization import set_norms_eval
 from .settings import RunSettings
-from .trace import HaltingTrace
+from .trace import HaltingTrace, LastCall
 from .validation import check_bool, check_options, check_real
 
 
@@ -47,9 +47,19 @@ class AdaptiveModule(BudgetedModule):
             raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {self.epsilon}')
         self.norm_eval = check_bool('norm_eval', norm_eval)
         self._record_scores = False
-        self._trace: HaltingTrace | None = None
-        self._cost_is_unused = False
+        self._last = LastCall()
         self._warned_of_unused_cost = False
+
+    # torch.jit.trace reads whatever is listed, of a class's own properties but those named here.
+    __jit_ignored_attributes__ = ('trace',)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.trace = cls.trace  # type: ignore[method-assign]
+
+    def __dir__(self) -> list[str]:
+        absent = {'trace'} if self._last.trace is None else set()
+        return sorted(set(super().__dir__()) - absent)
 
     def entry_layers(self) -> list[nn.Module]:
         """Convolutions and poolings before the first stage, in order."""
@@ -91,27 +101,27 @@ class AdaptiveModule(BudgetedModule):
 
     @property
     def trace(self) -> HaltingTrace:
-        """The last call's trace.
+        """The last call's trace, of calls in this thread.
 
         Raises:
             RuntimeError: there was no call, or its trace was dropped.
         """
         trace = self._last_trace()
-        self._cost_is_unused = False
+        self._last.cost_is_unused = False
         return trace
 
     def _last_trace(self) -> HaltingTrace:
-        if self._trace is None:
+        if self._last.trace is None:
             raise RuntimeError(
-                f'{type(self).__name__} has no trace: call it first; PonderCostHook, copying '
-                'and pickling drop the trace'
+                f'{type(self).__name__} has no trace: call it first, in the same thread; '
+                'PonderCostHook, copying and pickling drop the trace'
             )
-        return self._trace
+        return self._last.trace
 
     def drop_trace(self) -> None:
         """Forget the last call, and with it its graph."""
-        self._trace = None
-        self._cost_is_unused = False
+        self._last.trace = None
+        self._last.cost_is_unused = False
 
     def iterations(self) -> Tensor:
         """Iterations of the last call, (B, stages * blocks) int64."""
@@ -146,13 +156,14 @@ class AdaptiveModule(BudgetedModule):
             x, stage_results = stage(x, stage_limits, settings)
             features.append(x)
             results.extend(stage_results)
-        self._trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
-        self._cost_is_unused = self.training and self._trace.ponder_cost.requires_grad
+        trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
+        self._last.trace = trace
+        self._last.cost_is_unused = self.training and trace.ponder_cost.requires_grad
         return features
 
     def _warn_if_cost_unused(self) -> None:
         """Say once that nobody has read or dropped the last training call's ponder cost."""
-        if not self._cost_is_unused or self._warned_of_unused_cost:
+        if not self._last.cost_is_unused or self._warned_of_unused_cost:
             return
         self._warned_of_unused_cost = True
         warnings.warn(
@@ -169,7 +180,3 @@ class AdaptiveModule(BudgetedModule):
             threshold=1.0 - self.epsilon if threshold is None else threshold,
             record_scores=self._record_scores,
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A trace may hold non-leaf tensors, which can be neither copied nor pickled.
-        return {**self.__dict__, '_trace': None, '_cost_is_unused': False}

@@ -19,7 +19,8 @@ def trace_in_evaluation(module: AdaptiveModule, *args: Any, **kwargs: Any) -> Ha
     trace of the last call stay as they are. A budget counts, as in any evaluation.
     """
     modes = {part: part.training for part in module.modules()}
-    kept = module._trace, module._cost_is_unused
+    last = module._last
+    kept = last.trace, last.cost_is_unused
     module.drop_trace()
     module.eval()
     try:
@@ -31,4 +32,4 @@ def trace_in_evaluation(module: AdaptiveModule, *args: Any, **kwargs: Any) -> Ha
         module.train(modes[module])
         for part, mode in modes.items():
             part.training = mode
-        module._trace, module._cost_is_unused = kept
+        last.trace, last.cost_is_unused = kept

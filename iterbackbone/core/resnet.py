@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .block import NormLayer, check_norm_layer
+from .capture import check_not_captured
 from .normalization import set_norms_eval
 from .stage import ConvNorm, IterativeStage
 from .validation import check_bool, check_choice, check_int, check_int_tuple
@@ -136,7 +137,11 @@ class IterativeResNet(AdaptiveModule):
 
         Returns:
             One (B, e*n, H/stride, W/stride) tensor, rounded up, for each of ``out_indices``.
+
+        Raises:
+            RuntimeError: the call is traced or exported.
         """
+        check_not_captured(type(self).__name__)
         input_size = (x.shape[-2], x.shape[-1])
         features = self.run_stages(self.pool(self.stem(x)), input_size)
         return tuple(features[k] for k in self.out_indices)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .block import NormLayer, check_norm_layer
+from .capture import check_not_captured
 from .resnet import checked_iterations, initialise_convolutions
 from .stage import IterativeStage
 from .validation import check_bool, check_int
@@ -84,4 +85,5 @@ class IterativeResLayer(AdaptiveModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """RoI features (R, C, H, W) -> (R, e*n, H/stride, W/stride); R may be 0."""
+        check_not_captured(type(self).__name__)
         return self.run_stages(x, (x.shape[-2], x.shape[-1]))[-1]

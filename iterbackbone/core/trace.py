@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,3 +49,18 @@ class HaltingTrace:
             input_size=input_size,
             scores=scores or None,
         )
+
+
+class LastCall(threading.local):
+    """What a module keeps of its last call, for every thread its own; copies and pickles keep nothing.
+
+    Attributes:
+        trace: None before the first call and once dropped.
+        cost_is_unused: Whether it was a training call whose ponder cost nobody has read or dropped.
+    """
+
+    trace: HaltingTrace | None = None
+    cost_is_unused = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LastCall, ()  # a trace may hold tensors that can be neither copied nor pickled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .commands import SETUPTOOLS, install, install_torch
+from .commands import SETUPTOOLS, install, install_torch, installed_owners
 from .description import Environment, Finding, numbers
 from .failures import failure
 from .openmmlab_checks import FRAMEWORKS, OPENMMLAB_CHECKS
@@ -42,6 +42,10 @@ def check_setuptools(env: Environment) -> Finding:
     """Whether mmcv and iterbackbone can be built; what is built already does not mind."""
     version = env.distributions.get('setuptools', 'none')
     release = env.version('setuptools')
+    if not installed_owners(env):  # plain PyTorch builds nothing
+        return Finding(
+            'setuptools', 'ok', f'{version}, only building OpenMMLab packages asks for 77 to 80'
+        )
     if release < (77,):
         reason = f'{version}, onedl-mmcv and iterbackbone are not built by less than 77'
     elif release >= (81,):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import torch
@@ -38,13 +39,23 @@ def trained_calls(calls: list[Call]) -> list[Call]:
     return [call for call in calls if call.with_gradient and is_trainable(call.module)]
 
 
+class _Heard(threading.local):
+    """What a thread's calls left; copies and pickles begin with nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.rois: Tensor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Heard, ()
+
+
 class TraceCollector:
-    """Listens to a model's iterative modules while attached.
+    """Listens to a model's iterative modules while attached, to every thread by itself.
 
     Attributes:
         names: The model's iterative modules and their paths in it.
         modules: The same without the paths.
-        calls: Their calls since the last reset, in order.
 
     The images of RoIs are read off the RoI extractor's input, whose rows are
     (image index, x1, y1, x2, y2).
@@ -54,8 +65,7 @@ class TraceCollector:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.calls: list[Call] = []
-        self._rois: Tensor | None = None
+        self._heard = _Heard()
         self._handles: list[Any] = []
         self.names = {m: n for n, m in model.named_modules() if isinstance(m, AdaptiveModule)}
         self.modules = list(self.names)
@@ -73,6 +83,11 @@ class TraceCollector:
                 m.register_forward_pre_hook(self._remember_rois, with_kwargs=True) for m in extractors
             ]
 
+    @property
+    def calls(self) -> list[Call]:
+        """The modules' calls since the last reset, in order."""
+        return self._heard.calls
+
     def reset(self) -> None:
         """Forget the calls so far."""
         self.calls.clear()
@@ -85,10 +100,10 @@ class TraceCollector:
         self.reset()
 
     def _remember_rois(self, _: nn.Module, args: tuple, kwargs: dict) -> None:
-        self._rois = kwargs['rois'] if 'rois' in kwargs else args[1]
+        self._heard.rois = kwargs['rois'] if 'rois' in kwargs else args[1]
 
     def _collect(self, module: AdaptiveModule, _: tuple, __: Any) -> None:
-        owners = None
-        if isinstance(module, IterativeResLayer) and self._rois is not None:
-            owners = self._rois[:, 0].long()
+        owners, rois = None, self._heard.rois
+        if isinstance(module, IterativeResLayer) and rois is not None:
+            owners = rois[:, 0].long()
         self.calls.append(Call(module, module.trace, owners, torch.is_grad_enabled()))

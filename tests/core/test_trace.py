@@ -6,6 +6,8 @@ import copy
 import io
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 import torch
@@ -68,6 +70,20 @@ def test_drop_trace():
     net.drop_trace()
     with pytest.raises(RuntimeError, match='has no trace'):
         net.ponder_cost()
+
+
+def test_threads_have_traces_of_their_own():
+    net, both_called = tiny_net().eval(), Barrier(2)
+
+    def rows(count):
+        net(images(count))
+        both_called.wait(timeout=60)
+        return len(net.iterations())
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(rows, [2, 5])) == [2, 5]
+    with pytest.raises(RuntimeError, match='has no trace: call it first, in the same thread'):
+        net.iterations()
 
 
 def test_fields_in_training():

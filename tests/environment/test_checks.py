@@ -51,6 +51,13 @@ def test_setuptools(version, reason):
     assert_finding(env, 'setuptools', 'warning', reason, SETUPTOOLS)
 
 
+@pytest.mark.parametrize('version', ['82.0.1', '65.5.0'])
+def test_plain_pytorch_needs_no_other_setuptools(version):
+    names = [name for name in MAINTAINED.distributions if name.startswith('onedl-')]
+    env = changed(without=names, distributions={'setuptools': version}, mmengine=MISSING)
+    assert_finding(env, 'setuptools', 'ok', f'{version}, only building OpenMMLab packages', '')
+
+
 def test_no_setuptools():
     env = changed(without=['setuptools'])
     assert_finding(env, 'setuptools', 'warning', 'none, ', SETUPTOOLS)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..capture import is_traced
 from ..inference.folding import affine_of
 from ..macs import mac_table
 from ..resnet import IterativeResNet
@@ -91,7 +92,15 @@ class ExportForm(nn.Module):
             max_iterations: K of each stage, (stages,) int64; ``limits`` by default. No effect where
                 the number is ``fixed``.
             halting_threshold: () float32; 1 - epsilon by default.
+
+        Raises:
+            RuntimeError: loops are traced, of which one run's iterations would be kept.
         """
+        if self.fixed is None and is_traced():
+            raise RuntimeError(
+                'torch.jit.trace and torch.onnx.export(dynamo=False) keep no loops: use torch.export '
+                'or torch.onnx.export(dynamo=True), or ExportForm(network, fixed=K)'
+            )
         if max_iterations is None:
             max_iterations = torch.tensor(self.limits, device=x.device)
         if halting_threshold is None:

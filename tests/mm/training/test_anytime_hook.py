@@ -131,7 +131,7 @@ def test_evaluation_during_training_is_not_forced(tmp_path):
             model.eval()
             with torch.no_grad():
                 model(torch.rand(2, 3, 8, 8))
-            self.seen = None if model.backbone._trace is None else model.backbone.iterations()
+            self.seen = None if model.backbone._last.trace is None else model.backbone.iterations()
             assert all(s.blocks[0].depths is None for s in model.backbone.stages)
             model.train()
 
