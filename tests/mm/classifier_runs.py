@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmengine.evaluator import BaseMetric
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from support import LabelledImages, labelled_loader
@@ -14,6 +15,16 @@ BACKBONE = dict(
     num_stages=2,
     max_iterations=(2, 3),
 )
+
+
+class Nothing(BaseMetric):
+    """A metric that counts samples."""
+
+    def process(self, data_batch, data_samples):
+        self.results.append(len(data_samples))
+
+    def compute_metrics(self, results):
+        return dict(images=sum(results))
 
 
 def classifier_run(tmp_path, *hooks, checkpoints=-1, val_dataloader=None):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from core.networks import stop_at_once
-from mm.classifier_runs import BACKBONE, classifier_run
+from mm.classifier_runs import BACKBONE, Nothing, classifier_run
 from mmengine.config import ConfigDict
-from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -62,14 +62,6 @@ class Queries(LabelledImages):
         item = super().__getitem__(i)
         item['data_samples'].set_gt_label([0, 1]).set_field(i, 'sample_idx', field_type='metainfo')
         return item
-
-
-class Nothing(BaseMetric):
-    def process(self, data_batch, data_samples):
-        self.results.append(len(data_samples))
-
-    def compute_metrics(self, results):
-        return dict(images=sum(results))
 
 
 def evaluated(model, dataset, tmp_path):

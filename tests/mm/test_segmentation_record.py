@@ -242,6 +242,18 @@ def test_a_test_without_annotations(shapes_root, tmp_path):
     assert meta['task'] == 'segmentation'
 
 
+def test_pixel_accuracy_is_the_metrics_that_ignores_another_index(shapes_root, tmp_path):
+    cfg = segmentor_config(shapes_root, tmp_path)
+    cfg.test_evaluator.ignore_index = 0
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    Runner.from_cfg(cfg).test()
+    (folder,) = Path(tmp_path).glob('*/iterations/test_epoch_0')
+    records, predictions, meta = read_log(folder)
+    pixels = [(read_maps(folder, prediction)[1] != 255).sum() for prediction in predictions]
+    shares = [record['pixel_accuracy'] for record in records]
+    assert 100 * np.average(shares, weights=pixels) == pytest.approx(meta['score']['aAcc'], abs=0.01)
+
+
 def test_an_interrupted_evaluation_leaves_a_part(whole, monkeypatch):
     runner, _ = whole
     done = []
