@@ -42,7 +42,7 @@ def main():
     try:
         evaluations = load_evaluations(args.folders, args.names)
     except ValueError as error:
-        parser.error(str(error))
+        parser.error(printable(str(error)))
     for evaluation in evaluations:
         for problem in evaluation.problems[:20]:
             print(printable(f'problem: {problem}'), file=sys.stderr)

@@ -18,6 +18,7 @@ from iterbackbone.mm.compute_table import compute_table, ratios
 from iterbackbone.mm.evaluation_compute import read_evaluation_compute
 from iterbackbone.mm.model_building import build_model, pipeline_size, read_config
 from iterbackbone.mm.proposals import most_proposals
+from iterbackbone.text import printable
 
 
 def parse_args(argv):
@@ -97,7 +98,7 @@ def main(argv=None):
     try:
         model, baseline = [*summaries(args), None][:2]
     except ValueError as error:
-        parser.error(str(error))
+        parser.error(printable(str(error)))
     print(compute_table(str(args.config), model, str(args.baseline), baseline), end='')
     if args.json:
         content = {'config': str(args.config), **model}

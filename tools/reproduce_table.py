@@ -14,6 +14,7 @@ from iterbackbone.files import whole_file
 from iterbackbone.mm.tables import TABLES
 from iterbackbone.mm.tables.markdown import markdown, plain_data
 from iterbackbone.mm.tables.measurement import measure
+from iterbackbone.text import printable
 
 ROUNDS = 20
 
@@ -71,7 +72,7 @@ def main(argv=None):
     try:
         measured = measure(TABLES[args.table], dict(args.log), args.time)
     except ValueError as error:
-        parser.error(str(error))
+        parser.error(printable(str(error)))
     text = markdown(measured)
     print(text, end='')
     for path, content in (

@@ -131,7 +131,8 @@ def account(conversion):
     """What became of every key, as text."""
     width = max(len(use.source) for use in conversion.uses)
     lines = [
-        f'{use.source:{width}}  {use.use:8}  {use.target or ""}'.rstrip() for use in conversion.uses
+        f'{printable(use.source):{width}}  {use.use:8}  {use.target or ""}'.rstrip()
+        for use in conversion.uses
     ]
     counts = Counter(use.use for use in conversion.uses)
     total = ', '.join(f'{count} {use}' for use, count in counts.items())

@@ -11,6 +11,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
 from ..core.budgeted import TABLE_KEY
+from ..text import printable
 from ..warm_start.layouts import COUNTER
 from ..warm_start.safe_loading import state_dict_of
 from ..warm_start.weight_checks import flaws
@@ -115,5 +116,5 @@ def _below(state_dict: dict[str, Any], prefix: str | None) -> dict[str, Any]:
 
 
 def _first(keys: Iterable[str]) -> str:
-    keys = list(keys)
+    keys = [printable(key) for key in keys]
     return ', '.join(keys[:SHOWN]) + (', ...' if len(keys) > SHOWN else '')

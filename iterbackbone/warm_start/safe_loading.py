@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from torch import serialization
 
+from ..text import printable
 from . import weights_unpickler
 
 
@@ -90,5 +91,5 @@ def _refusal(name: str, error: pickle.UnpicklingError) -> str:
         return f'checkpoint {name} cannot be read: it is no file of weights ({error})'
     return (
         f'checkpoint {name} is refused: it must hold weights only, but reading it would '
-        f'call {wanted[1]}'
+        f'call {printable(wanted[1])}'
     )

@@ -65,6 +65,14 @@ def loaded(path):
     return net.state_dict()
 
 
+def test_no_control_sequence_of_a_key_is_printed(checkpoint, tmp_path):
+    content = torch.load(checkpoint, weights_only=False)
+    content['state_dict']['head.\x1b[2J\nbias'] = torch.zeros(1)
+    torch.save(content, checkpoint)
+    done = run(checkpoint, '--out', tmp_path / 'out.pth')
+    assert ['head.?[2J', 'bias', 'dropped'] in [line.split() for line in done.stdout.splitlines()]
+
+
 def test_a_full_disk_is_said_in_one_line(checkpoint, tmp_path):
     (tmp_path / 'out.pth').write_text('good')
     (tmp_path / 'out.pth.part').symlink_to('/dev/full')
