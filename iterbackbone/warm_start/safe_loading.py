@@ -16,7 +16,7 @@ from . import weights_unpickler
 
 
 def load_checkpoint(path: Path) -> Mapping[str, Any]:
-    """The content of a checkpoint file, tensors on the CPU.
+    """The content of a checkpoint file: tensors on the CPU, plain data, None for other objects.
 
     Args:
         path: A file by ``torch.save``: of a state dict, or of a dict around one.
@@ -38,7 +38,7 @@ def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
         name: For messages.
     """
     try:
-        content = _content(file)
+        content = weights_unpickler.plain(_content(file))
     except pickle.UnpicklingError as error:
         raise ValueError(_refusal(name, error)) from None
     except Exception as error:  # a broken file raises almost anything

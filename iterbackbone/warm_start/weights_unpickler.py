@@ -120,6 +120,15 @@ class Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f'GLOBAL {full_name}')
 
 
+def plain(value: Any) -> Any:
+    """What was read, without stand-ins: as dicts, or None where nobody asks for the content."""
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(item) for item in value)
+    return None if isinstance(value, _Ignored) or value is _Ignored else value
+
+
 def _is_number_type(name: str) -> bool:
     return isinstance(vars(torch).get(name), (torch.dtype, torch.qscheme))
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pickle
 import zipfile
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from threading import Event
@@ -73,7 +74,7 @@ def test_attributes_are_not_handed_out(tmp_path):
     torch.save({'a': Attribute()}, tmp_path / 'a.pth')
     with torch.serialization.safe_globals([getattr]):
         assert torch.load(tmp_path / 'a.pth')['a'] is torch.Tensor.__init__  # it was no dud
-        assert load_checkpoint(tmp_path / 'a.pth')['a'] != torch.Tensor.__init__
+        assert load_checkpoint(tmp_path / 'a.pth') == {'a': None}
 
 
 @pytest.mark.parametrize('name', ['collections OrderedDict', 'torch._utils _rebuild_tensor_v2'])
@@ -170,3 +171,19 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
 def test_what_is_no_state_dict_is_named(content, message):
     with pytest.raises(ValueError, match=message):
         state_dict_of(content, 'a.pth')
+
+
+def test_what_is_read_holds_no_stand_ins(tmp_path):
+    """So that it can be saved again, for others to read."""
+    meta = OrderedDict(classes=('a', 'b'), palette=np.zeros((2, 3)), more=[OrderedDict(), {1, 2}, 0.5])
+    torch.save({'meta': meta, 'type': torch.float32}, tmp_path / 'a.pth')
+    content = load_checkpoint(tmp_path / 'a.pth')
+    meta = {'classes': ('a', 'b'), 'palette': None, 'more': [{}, None, 0.5]}
+    assert content == {'meta': meta, 'type': None}
+    torch.save(content, tmp_path / 'b.pth')
+    assert torch.load(tmp_path / 'b.pth', weights_only=True) == content
+    loop = []
+    loop.append(loop)
+    torch.save({'a': loop}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'cannot be read \(RecursionError'):
+        load_checkpoint(tmp_path / 'a.pth')
