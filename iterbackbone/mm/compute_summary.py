@@ -11,7 +11,7 @@ from torch import nn
 
 from ..core.macs import Size
 from .evaluation_compute import EvaluationCompute
-from .evaluation_meta import counterpart
+from .evaluation_meta import counterpart, stage_fields
 from .model_macs import IterativeMacs, ModelMacs, count_macs, count_parameters
 
 ROI_HEAD = 'roi_head'
@@ -162,12 +162,14 @@ def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
 def _module(macs: IterativeMacs) -> dict[str, Any]:
     """One iterative module at one input size; the MACs of its stages are those of one row."""
     table, stages, at = macs.table, [], 0
-    for number, stage in enumerate(macs.module.iterative_stages(), getattr(macs.module, 'stage', 0)):
+    first, fields = getattr(macs.module, 'stage', 0), stage_fields(macs.module)
+    for k, stage in enumerate(macs.module.iterative_stages()):
         blocks = slice(at, at + len(stage.blocks))
         at = blocks.stop
         stages.append(
             {
-                'stage': number,
+                'stage': first + k,
+                'receptive_field': fields[k],
                 'max_iterations': list(table.max_iterations[blocks]),
                 'limits': list(macs.limits[blocks]),
                 'per_iteration': list(table.per_iteration[blocks]),

@@ -115,7 +115,13 @@ def _resnet(summary: Summary) -> list[str]:
 
 
 def _stages(summary: Summary) -> Iterator[list[str]]:
-    yield ['Iterative stages, millions of MACs', 'iterations', 'per iteration', 'per halting score']
+    yield [
+        'Iterative stages, millions of MACs',
+        'iterations',
+        'per iteration',
+        'per halting score',
+        'sees',
+    ]
     for module in summary['iterative']:
         times = f' ({module["rows"]} of them)' if module['rows'] > 1 else ''
         yield [f'{module["name"]}, each input of {_by(module["input_size"])}{times}']
@@ -126,7 +132,8 @@ def _stages(summary: Summary) -> Iterator[list[str]]:
                 block = f', block {number}' if len(stage['limits']) > 1 else ''
                 capped = f'{limit} of {most}' if limit < most else str(most)
                 cells = [_number(iteration, 1e6), _number(score, 1e6)]
-                yield [f'  stage {stage["stage"]}{block}', capped, *cells]
+                sees = '{} to {} pixels'.format(*stage['receptive_field']) if number == 1 else ''
+                yield [f'  stage {stage["stage"]}{block}', capped, *cells, sees]
 
 
 def _uncounted(title: str, summary: Summary) -> Iterator[str]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..core.adaptive import AdaptiveModule
 from ..core.macs import Size
+from ..core.receptive_field import receptive_fields
 from ..core.resnet_counterpart import ResNetCounterpart
 from ..core.roi_layer import IterativeResLayer
 from ..stats.records import SCHEMA_VERSION
@@ -158,8 +159,16 @@ def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
         'max_iterations': list(module.max_iterations),
         'blocks_per_stage': [len(stage.blocks) for stage in module.iterative_stages()],
         'budget': module.budget._asdict(),
+        'receptive_field': stage_fields(module),
         'mac_table': _table(module, size),
     }
+
+
+def stage_fields(module: AdaptiveModule) -> list[list[int]]:
+    """Receptive field of each stage at one iteration and at all, in pixels of the module's input."""
+    ones = [1] * len(module.iterative_stages())
+    pairs = zip(receptive_fields(module, ones), receptive_fields(module), strict=True)
+    return [list(pair) for pair in pairs]
 
 
 def _joined(values: list[Any]) -> Any:
