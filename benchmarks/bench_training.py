@@ -2,9 +2,12 @@
 
 A step is forward, the sum of the features' means, backward and SGD. `masked` and `active` run all
 iterations (halting held), `active at K` stops every image at K iterations by scores of 1 / K.
+`anytime` stops each at a depth drawn for it, as AnytimeHook does; its share of MACs is that of the
+depths drawn.
 """
 
 import argparse
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -13,7 +16,9 @@ from speed.networks import image, macs_at, macs_of, resnet
 from speed.tables import machine, markdown, rows_of, save
 
 from iterbackbone import IterativeResNet
+from iterbackbone.core.depths import draw_depths
 from iterbackbone.core.halting import HaltingUnit
+from iterbackbone.core.macs import mac_table
 from iterbackbone.mm.forward_time import forward_seconds
 
 
@@ -53,6 +58,17 @@ def iterative(execution, k=None):
     return network
 
 
+def anytime(batch, steps, size):
+    """A network that cycles through drawn depths, and their mean MACs."""
+    network = IterativeResNet(depth=152).train()
+    generator = torch.Generator().manual_seed(0)
+    drawn = draw_depths(batch * steps, network.max_iterations, 'mixed', 0.15, generator)
+    batches = cycle(drawn.split(batch))
+    network.register_forward_pre_hook(lambda *_: network.force_depths(next(batches)))
+    table = mac_table(network, size)
+    return network, sum(table.total(row, row) for row in drawn.tolist()) / len(drawn)
+
+
 def trained(network):
     network.train()  # mmdet's returns nothing
     return network
@@ -66,6 +82,8 @@ def measure(args, size, threads):
     runs = {f'ResNet-{depth}': step(trained(resnet(depth)), x) for depth in (152, 50)}
     runs |= {name: step(network, x) for name, (network, _) in networks.items()}
     shares = {name: macs_at(network, k, size) / full for name, (network, k) in networks.items()}
+    network, macs = anytime(args.batch, args.rounds, size)
+    runs['anytime'], shares['anytime'] = step(network, x), macs / full
     shares['ResNet-50'] = macs_of(resnet(50), size) / full
     seconds = forward_seconds(runs, args.rounds, threads)
     setting = f'{size[0]}x{size[1]}, batch {args.batch}, {threads} threads, training'

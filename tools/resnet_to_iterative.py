@@ -53,6 +53,11 @@ def parse_args(argv):
         action='store_true',
         help='measure the BatchNorm statistics anew, at full depth (needs --images)',
     )
+    parser.add_argument(
+        '--no-last-relu',
+        action='store_true',
+        help='for a backbone with last_relu=False: as in a ResNet, no ReLU before the sum',
+    )
     add_image_options(parser)
     args = parser.parse_args(argv)
     if not args.out.absolute().parent.is_dir():
@@ -121,7 +126,7 @@ def converted(args):
         if resnet.in_channels != 3:
             raise ValueError(f'--images: the ResNet must read 3 channels, got {resnet.in_channels}')
         batches = image_batches(args, args.size or SIDES[resnet.stem])
-    conversion = convert(resnet, args.method, batches)
+    conversion = convert(resnet, args.method, batches, not args.no_last_relu)
     if args.recalibrate:
         conversion = recalibrate(conversion, batches)
     return resnet, conversion
@@ -152,6 +157,7 @@ def main(argv=None):
         'source': args.checkpoint.name,
         'method': args.method,
         'recalibrated': args.recalibrate,
+        'last_relu': not args.no_last_relu,
         'iterbackbone_version': __version__,
     }
     content = io.BytesIO()  # torch has an error of its own for a full disk

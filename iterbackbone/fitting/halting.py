@@ -31,13 +31,16 @@ class Runs(Protocol):
     def inputs(self, depths: Depths, block: int) -> Tensor:
         """Of a block's halting unit in all its iterations, (L - 1, N, D), others at ``depths``."""
 
+    def fittable(self, block: int) -> bool:
+        """Whether a block's rows are the images; others stand at a constant depth."""
+
 
 class FittedBlock(NamedTuple):
     """A block's fit.
 
     Attributes:
         unit: None where the gains cannot be predicted, or L is 1.
-        prediction: None where L is 1.
+        prediction: None where L is 1 or the block's rows are no images.
         indices: Of the fitting images, (L - 1, N).
         losses: By depth, (N, L).
         price: MACs of an iteration as a share of the full MACs.
@@ -87,11 +90,11 @@ def fit_blocks(
         options = [(*base[:k], d, *base[k + 1 :]) for d in range(1, block.max_iterations + 1)]
         outcomes = [runs.losses(depths) for depths in options]
         losses = torch.stack([o.losses for o in outcomes], dim=1)
-        if block.halting is None:
-            fitted.append(FittedBlock(None, None, losses[:, :0].T, losses, 0.0))
-            continue
         span = float(outcomes[-1].macs.mean() - outcomes[0].macs.mean()) / full_macs
-        price = span / (block.max_iterations - 1)
+        price = span / max(block.max_iterations - 1, 1)
+        if block.halting is None or not runs.fittable(k):
+            fitted.append(FittedBlock(None, None, losses[:, :0].T, losses, price))
+            continue
         samples = BlockSamples(runs.inputs(base, k), losses, price, folds)
         index = fit_index(samples)
         indices = index(samples.inputs)

@@ -56,7 +56,10 @@ def check_depth(resnet: ResNetWeights, depth: int) -> None:
 
 
 def convert(
-    resnet: ResNetWeights, method: str = 'first', batches: Iterable[Tensor] | None = None
+    resnet: ResNetWeights,
+    method: str = 'first',
+    batches: Iterable[Tensor] | None = None,
+    last_relu: bool = True,
 ) -> Conversion:
     """Build the IterativeResNet that starts from a ResNet.
 
@@ -68,6 +71,8 @@ def convert(
         resnet: The ResNet.
         method: How kernels are shared, see :func:`~.shared_convolution.shared_kernels`.
         batches: Images for least squares.
+        last_relu: Of the network, see :class:`~iterbackbone.core.IterativeResNet`. A ResNet has no
+            ReLU between the last norm and the sum.
 
     Raises:
         ValueError: see :func:`~.shared_convolution.shared_kernels`.
@@ -80,6 +85,7 @@ def convert(
         expansion=resnet.expansion,
         max_iterations=resnet.blocks,
         num_stages=len(resnet.blocks),
+        last_relu=last_relu,
     )
     copies = dict(_copied_keys(resnet))
     converted = {target: resnet.tensors[source] for source, target in copies.items()}

@@ -12,9 +12,10 @@ import torch.distributed.run
 from core.networks import images, varied
 from gloo_ranks import RANKS
 from support import read_log
-from tool_runs import command, losses, run
+from tool_runs import PLAIN, command, losses, run
 
 from iterbackbone import IterativeResNet
+from iterbackbone.__main__ import config_path, tool_path
 
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
@@ -71,6 +72,23 @@ def test_ranks_of_unequal_depth_train_the_same_weights(trained):
     for name, parameter in first['parameters'].items():
         assert torch.equal(parameter, second['parameters'][name]), name
         assert parameter.isfinite().all(), name
+
+
+def test_ranks_that_draw_their_own_depths_train_the_same_weights(env, tmp_path):
+    config = tmp_path / 'anytime.py'
+    hooks = "custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=2)]"
+    config.write_text(f'_base_ = [{str(config_path(SHAPES))!r}]\n{hooks}\n')
+    tool = [*TORCHRUN, TESTS / 'gloo_launcher.py', tool_path('mmdet', 'train')]
+    arguments = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'work', '--cfg-options', *PLAIN]
+    training = [option for option in TRAINING if not option.startswith('custom_hooks')]
+    run([*tool, config, *arguments, *OPTIONS, *training], **env)
+    assert len(losses(tmp_path / 'work')) == 4
+    first, second = (
+        torch.load(tmp_path / 'work' / f'rank_{rank}.pth', weights_only=False) for rank in range(RANKS)
+    )
+    assert first['calls'] == second['calls'] == 0  # no halting unit is asked
+    for name, parameter in first['parameters'].items():
+        assert torch.equal(parameter, second['parameters'][name]), name
 
 
 def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path):

@@ -40,6 +40,9 @@ class PlantedRuns:
         macs = [float(self.table.total(row, limits)) for row in iterations.tolist()]
         return Outcome(losses, torch.tensor(macs).double(), -losses)
 
+    def fittable(self, block):
+        return True
+
     def losses(self, depths):
         return self.policy([Setting((NEVER,) * len(depths), tuple(depths))])
 

@@ -28,6 +28,23 @@ def test_a_resnet_that_is_iterative_computes_the_same(method, cifar):
     assert network.iterations().tolist() == [[3, 4, 6, 3]] * 2
 
 
+@torch.no_grad()
+def test_without_the_last_relu_a_negative_residual_stays():
+    net = narrow_resnet(cifar=True)
+    make_iterative(net)
+    for block in net.layer3[1:]:
+        block.bn3.bias -= 3.0  # below the ReLU's zero
+    state = read_resnet(net.state_dict())
+    outputs = []
+    for last_relu in (True, False):
+        network = convert(state, last_relu=last_relu).network.eval()
+        block = network.stages[2].blocks[0]
+        assert block.last_relu is last_relu
+        outputs.append(block.residual(torch.randn(1, block.conv1.in_channels, 4, 4), 1))
+    assert outputs[0].min() == 0
+    assert outputs[1].min() < 0
+
+
 def test_where_everything_goes():
     net = narrow_resnet(cifar=True)
     state = convert(read_resnet(net.state_dict()), 'first').network.state_dict()

@@ -85,7 +85,7 @@ class FitReport(NamedTuple):
 
 def _block(block: Any) -> dict[str, Any]:
     if block.prediction is None:
-        return {'correlation': 0.0, 'held_out': None, 'unit': 'one iteration'}
+        return {'correlation': 0.0, 'held_out': None, 'unit': 'not fitted'}
     if block.unit is None:
         return {'correlation': block.prediction.correlation, 'held_out': None, 'unit': 'constant depth'}
     unit = block.unit

@@ -106,6 +106,12 @@ class _TwoStage:
         return {**losses, **model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])}
 
 
+def run_regions(model: Any, features: Features, samples: Sequence[Any]) -> None:
+    """The RoI head on the proposals of an evaluation, for what it executes."""
+    proposals = model.rpn_head.predict(tuple(features), samples, rescale=False)
+    model.roi_head.predict(tuple(features), proposals, samples, rescale=False)
+
+
 def _seeded(losses: Callable[[], dict[str, Any]]) -> float:
     """The total, with samplers that draw the same at every depth."""
     with torch.random.fork_rng(devices=[]):

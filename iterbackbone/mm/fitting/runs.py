@@ -15,12 +15,13 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
+from ...core.roi_layer import IterativeResLayer
 from ...files import whole_file
 from ...fitting.halting import NEVER, all_blocks
 from ...fitting.static import Depths, Outcome
 from ..image_compute import image_compute
 from ..trace_collector import TraceCollector
-from .image_losses import losses_of
+from .image_losses import losses_of, run_regions
 
 
 class ModelRuns:
@@ -89,6 +90,11 @@ class ModelRuns:
         self._keep(path, found)
         return found
 
+    def fittable(self, block: int) -> bool:
+        """Whether a block's rows are the images, not regions of them."""
+        owners = [m for m in self.modules for _ in m.max_iterations]
+        return not isinstance(owners[block], IterativeResLayer)
+
     def _apply(self, settings: Sequence[Setting]) -> None:
         for module, setting in zip(self.modules, settings, strict=True):
             module.apply_setting(setting)
@@ -101,7 +107,11 @@ class ModelRuns:
     def _outcomes(self, inputs: Tensor, samples: list[Any]) -> list[tuple[float, float, float | None]]:
         self._collector.reset()
         features = self.model.extract_feat(inputs)  # type: ignore[operator]
+        calls = list(self._collector.calls)  # of the backbone: a loss runs heads on other regions
         losses = self._losses(inputs, features, samples)
+        self._collector.calls[:] = calls
+        if any(isinstance(module, IterativeResLayer) for module in self.modules):
+            run_regions(self.model, features, samples)
         computes = image_compute(self._collector, len(samples))
         return [
             (found.loss, float(compute['macs']), found.score)
