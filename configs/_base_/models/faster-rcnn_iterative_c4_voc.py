@@ -8,6 +8,8 @@ model = dict(
         _delete_=True,
         type='iterbackbone.IterativeResNet',
         depth=50,
+        last_gamma=1.0,  # the paper's block, as in the RoI head
+        last_relu=True,
         num_stages=3,
         out_indices=(2,),
         frozen_stages=-1,
@@ -21,6 +23,8 @@ model = dict(
             depth=50,
             stage=3,
             stride=2,
+            last_gamma=1.0,
+            last_relu=True,
             norm_cfg=norm_cfg,
             norm_eval=False,
         )

@@ -6,6 +6,8 @@ model = dict(
         type='iterbackbone.IterativeResNet',
         depth=152,
         stem='cifar',
+        last_gamma=1.0,  # the paper's block; 0.1 without the ReLU trains depth better
+        last_relu=True,
         out_indices=(3,),
     )
 )

@@ -5,6 +5,8 @@ model = dict(
         _delete_=True,
         type='iterbackbone.IterativeResNet',
         depth=152,
+        last_gamma=1.0,  # the paper's block; 0.1 without the ReLU trains depth better
+        last_relu=True,
         out_indices=(3,),
     )
 )

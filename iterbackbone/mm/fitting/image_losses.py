@@ -31,7 +31,7 @@ def losses_of(model: nn.Module) -> ImageLosses:
         ValueError: the model is of an unknown kind.
     """
     if hasattr(model, 'roi_head'):
-        return _TwoStage(model)
+        return TwoStageLosses(model)
     for name, losses in (('bbox_head', _dense), ('decode_head', _segmentation), ('head', _class)):
         head = getattr(model, name, None)
         if head is not None and not isinstance(head, nn.ModuleList) and hasattr(head, 'loss'):
@@ -81,12 +81,24 @@ def _dense(model: Any, features: Features, samples: Sequence[Any]) -> list[Image
     ]
 
 
-class _TwoStage:
-    """Compares depths on the same RoIs: those of the proposals of an image's first call."""
+class TwoStageLosses:
+    """Compares depths on the same RoIs: those of the proposals at full depth.
+
+    Args:
+        model: mmdet's two-stage detector.
+
+    Attributes:
+        proposals: Of each image at full depth, by its key; to be filled by :meth:`keep_proposals`.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self._proposals: dict[Any, Any] = {}
+        self.proposals: dict[Any, Any] = {}
+
+    def keep_proposals(self, features: Features, samples: Sequence[Any]) -> None:
+        """Of a batch at full depth."""
+        found = self.model.rpn_head.predict(tuple(features), list(samples), rescale=False)
+        self.proposals.update(zip(map(_key, samples), found, strict=True))
 
     def __call__(self, inputs: Tensor, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
         return [
@@ -99,11 +111,12 @@ class _TwoStage:
         ignoring_classes = copy.deepcopy(sample)
         ignoring_classes.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
         losses = {f'rpn_{k}': v for k, v in model.rpn_head.loss(features, [ignoring_classes]).items()}
-        key = sample.metainfo.get('img_path', sample.metainfo.get('img_id'))
-        if key not in self._proposals:
-            self._proposals[key] = model.rpn_head.predict(features, [sample], rescale=False)[0]
-        proposals = copy.deepcopy(self._proposals[key])
+        proposals = copy.deepcopy(self.proposals[_key(sample)])
         return {**losses, **model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])}
+
+
+def _key(sample: Any) -> Any:
+    return sample.metainfo.get('img_path') or sample.metainfo['img_id']
 
 
 def run_regions(model: Any, features: Features, samples: Sequence[Any]) -> None:

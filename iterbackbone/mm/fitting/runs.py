@@ -21,7 +21,7 @@ from ...fitting.halting import NEVER, all_blocks
 from ...fitting.static import Depths, Outcome
 from ..image_compute import image_compute
 from ..trace_collector import TraceCollector
-from .image_losses import losses_of, run_regions
+from .image_losses import TwoStageLosses, losses_of, run_regions
 
 
 class ModelRuns:
@@ -65,6 +65,7 @@ class ModelRuns:
         path = self._path('losses', key)
         if path is not None and path.exists():
             return Outcome(*torch.load(path, weights_only=True))
+        self._prepare()
         self._apply(settings)
         rows = [row for batch in self._batches() for row in self._outcomes(*batch)]
         losses, macs, scores = zip(*rows, strict=True)
@@ -94,6 +95,14 @@ class ModelRuns:
         """Whether a block's rows are the images, not regions of them."""
         owners = [m for m in self.modules for _ in m.max_iterations]
         return not isinstance(owners[block], IterativeResLayer)
+
+    def _prepare(self) -> None:
+        if isinstance(self._losses, TwoStageLosses) and not self._losses.proposals:
+            limits = tuple(n for module in self.modules for n in module.max_iterations)
+            self._apply(static(self.modules, limits))
+            for inputs, samples in self._batches():
+                features = self.model.extract_feat(inputs)  # type: ignore[operator]
+                self._losses.keep_proposals(features, samples)
 
     def _apply(self, settings: Sequence[Setting]) -> None:
         for module, setting in zip(self.modules, settings, strict=True):

@@ -12,6 +12,7 @@ from classification_runs import TINY, write_class_folders
 from mmengine.config import Config
 from mmengine.runner import Runner
 from support import ONE_WORKERLESS, detector_config, read_log, segmentor_config
+from support_compute import C4, narrow_c4
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm.fitting.command import FitOptions, fit_checkpoint
@@ -34,7 +35,18 @@ def classifier_config(root, work_dir):
     return cfg
 
 
+def c4_config(shapes_root, work_dir):
+    cfg = detector_config(shapes_root, work_dir, C4)
+    narrow_c4(cfg)
+    cfg.model.backbone.max_iterations = (1, 2, 3)
+    cfg.model.roi_head.shared_head.max_iterations = 2
+    cfg.model.train_cfg.rpn_proposal.max_per_img = 20
+    cfg.model.train_cfg.rcnn.sampler.num = 16
+    return cfg
+
+
 CONFIGS = {
+    'c4': lambda shapes, tmp: c4_config(shapes, tmp),
     'classification': lambda shapes, tmp: classifier_config(tmp / 'data', tmp),
     'detection': lambda shapes, tmp: detector_config(shapes, tmp),
     'segmentation': lambda shapes, tmp: segmentor_config(shapes, tmp),
@@ -79,7 +91,8 @@ def test_features_stay_and_the_table_is_there(trained, fitted):
     before = torch.load(trained[2], weights_only=False)['state_dict']
     after = torch.load(fitted[2], weights_only=True)
     tables = [key for key in after['state_dict'] if key.endswith('budget_table')]
-    assert tables == ['backbone.budget_table']
+    own = ['backbone.budget_table']
+    assert tables == (own + ['roi_head.shared_head.budget_table'] if trained[0] == 'c4' else own)
     changed = [k for k, x in before.items() if not torch.equal(x, after['state_dict'][k])]
     assert all('.halting.' in key for key in changed)
     assert after['meta']['halting']['images']['trained_on_these'] is True
@@ -92,6 +105,8 @@ def test_the_evaluation_meets_the_shares_that_the_report_names(fitted):
     point = report.budgets[len(report.budgets) // 2]
     cfg.load_from, cfg.work_dir = str(out), str(tmp / 'test')
     cfg.model.backbone.budget = dict(share=point['met'])
+    if task == 'c4':
+        cfg.model.roi_head.shared_head.budget = dict(share=point['met'])
     cfg.experiment_name = f'fit_{task}_test'
     Runner.from_cfg(cfg).test()
     (folder,) = Path(cfg.work_dir).glob('*/iterations/test_*')
@@ -106,7 +121,7 @@ def test_the_report_is_plain_data(fitted):
     plain = json.loads(json.dumps(report.plain()))
     assert plain['menu'][0]['depths'] == [1] * len(plain['menu'][0]['depths'])
     assert plain['menu'][-1]['share'] == 1.0
-    assert plain['score'] == ('-loss' if fitted[0] == 'detection' else 'score')
+    assert plain['score'] == ('-loss' if fitted[0] in ('c4', 'detection') else 'score')
     assert [b['asked'] for b in plain['budgets']] == sorted(b['asked'] for b in plain['budgets'])
     assert 'static budget' in report.text()
 
