@@ -74,8 +74,6 @@ class FitReport(NamedTuple):
         lines += [
             f'{b["asked"]:7.3f} {b["met"]:7.3f} {b["score"]:8.4f} {b["static"]:8.4f} '
             f'{b["gain"]:+8.4f}  {b["low"]:+.4f} to {b["high"]:+.4f}'
-            if b['gain'] is not None
-            else f'{b["asked"]:7.3f} {b["met"]:7.3f} {b["score"]:8.4f}'
             for b in self.budgets
         ]
         lines += ['', 'correlation of predicted and true gains, by block:']
@@ -109,30 +107,30 @@ def _figures(outcome: Outcome, full: Outcome) -> dict[str, float]:
 
 def _budgets(fit: Fit) -> list[dict[str, Any]]:
     outcomes = [on_calibration for _, _, on_calibration in fit.menu]
-    full = outcomes[-1]
     chosen = [on_fitting for _, on_fitting, _ in fit.menu]
     vertices = envelope(
         [float(o.macs.mean()) for o in chosen], [float(_score(o).mean()) for o in chosen]
     )
     rows = []
     for point in fit.points:
-        row = {
-            'asked': point.asked,
-            'met': point.share,
-            'score': _figures(point.outcome, full)['score'],
-        }
-        try:
-            found = gain(
-                point.outcome.macs.numpy(),
-                _score(point.outcome).numpy(),
-                torch.stack([o.macs for o in outcomes]).numpy(),
-                torch.stack([_score(o) for o in outcomes]).numpy(),
-                vertices=vertices,
-            )
-            row |= dict(static=found.mixture, gain=found.value, low=found.low, high=found.high)
-        except ValueError:  # outside the static budgets' range by a rounding
-            row |= dict(static=None, gain=None, low=None, high=None)
-        rows.append(row)
+        found = gain(
+            point.outcome.macs.numpy(),
+            _score(point.outcome).numpy(),
+            torch.stack([o.macs for o in outcomes]).numpy(),
+            torch.stack([_score(o) for o in outcomes]).numpy(),
+            vertices=vertices,
+        )
+        rows.append(
+            {
+                'asked': point.asked,
+                'met': found.share,
+                'score': found.score,
+                'static': found.mixture,
+                'gain': found.value,
+                'low': found.low,
+                'high': found.high,
+            }
+        )
     return rows
 
 
