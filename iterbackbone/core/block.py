@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -98,10 +98,12 @@ class IterativeBlock(nn.Module):
     Attributes:
         form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
         depths: Where each row of the next calls stops, (B,) int64; None: where its scores say.
+        trained: Iterations that training has reached; None until the norms' counts were read.
     """
 
     form: IterativeBlockForm | None = None
     depths: Tensor | None = None
+    trained: int | None = None
 
     def __init__(
         self,
@@ -181,6 +183,14 @@ class IterativeBlock(nn.Module):
         if self.training and torch.is_grad_enabled():
             result = result._replace(output=self._connect_unused(result.output, result.steps))
         return result
+
+    def train(self, mode: bool = True) -> IterativeBlock:
+        self.trained = None
+        return super().train(mode)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self.trained = None
+        super()._load_from_state_dict(*args, **kwargs)
 
     def _score(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
         assert self.halting is not None  # the loop asks for no score where L is 1

@@ -66,6 +66,14 @@ def trained_iterations(name: str, block: IterativeBlock) -> int:
         name: Of the block, for the warning.
         block: Whose norms count the batches they have seen.
     """
+    if block.trained is None:  # read once: on a GPU the read waits for the device
+        block.trained = block.max_iterations
+        if not block.norm1[0].training:
+            block.trained = _counted(name, block)
+    return block.trained
+
+
+def _counted(name: str, block: IterativeBlock) -> int:
     trained = last_trained(block.norm1)
     if trained is None or trained == block.max_iterations:
         return block.max_iterations

@@ -32,7 +32,6 @@ class BudgetedModule(SwitchableForm):
         self.budget = Budget()
         self.budget_table: BudgetTable | None = None
         self._share_caps: tuple[int, ...] | None = None
-        self._trained: list[int] | None = None
 
     def iterative_stages(self) -> list[IterativeStage]:
         """The stages, first to last."""
@@ -103,23 +102,13 @@ class BudgetedModule(SwitchableForm):
         self.budget_table = table
         self._use(self.budget)
 
-    def train(self, mode: bool = True) -> BudgetedModule:
-        super().train(mode)
-        self._trained = None
-        return self
-
     def _limits(self) -> list[list[int]]:
         """L' of each block: L, the trained iterations and, in evaluation, the budget.
 
         In training a block's iterations are trained as it goes, unless its norms are frozen.
         """
         stages = self.iterative_stages()
-        if self._trained is None:  # read once: on a GPU the read waits for the device
-            self._trained = [
-                block.max_iterations if block.norm1[0].training else trained_iterations(name, block)
-                for name, block in self._named_blocks()
-            ]
-        trained = iter(self._trained)
+        trained = iter([trained_iterations(name, block) for name, block in self._named_blocks()])
         highest = max(self.max_iterations)
         caps, shared = None, None
         if not self.training:
@@ -143,7 +132,6 @@ class BudgetedModule(SwitchableForm):
             destination[prefix + TABLE_KEY] = self.budget_table.rows
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
-        self._trained = None
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         rows, unexpected = state_dict.get(prefix + TABLE_KEY), args[3]
         if prefix + TABLE_KEY in unexpected:

@@ -45,6 +45,21 @@ def test_evaluation_stops_at_the_last_trained_iteration():
         assert net.iterations().tolist() == [list(MAX_ITERATIONS)] * 3
 
 
+def test_weights_of_a_stage_bring_their_own_limit():
+    net = trained_net(-20.0).eval()
+    net(images(2))
+    assert net.trace.limits == MAX_ITERATIONS
+    net.stages[2].load_state_dict(trained_net(0.5).stages[2].state_dict())
+    with pytest.warns(UserWarning, match='stage 2 ran at most 2 of its 5 iterations'):
+        net(images(2))
+    assert net.trace.limits == (2, 3, 2, 2)
+    net.stages[2].train()
+    net(images(2))  # reaches all five
+    net.stages[2].eval()
+    net(images(2))
+    assert net.trace.limits == MAX_ITERATIONS
+
+
 def test_untrained_iterations_and_budget_both_cap():
     net = trained_net(0.5).eval()
     net.set_budget(max_iterations=[1, 3, 3, 1])
