@@ -6,11 +6,14 @@ networks, or one network at several budgets, side by side.
 
 import argparse
 import os
-import sys
+from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from iterbackbone.report.analysis import analyze
-from iterbackbone.report.evaluation import load_evaluations
+from iterbackbone.report.command_line import add_gain_options, load, measure_gains
+from iterbackbone.report.gain_panel import GainPanel
 from iterbackbone.text import printable
 
 
@@ -34,31 +37,42 @@ def parse_args():
     parser.add_argument(
         '--score-thr', type=float, default=0.3, help='lowest score of predicted boxes that are drawn'
     )
+    gain = 'does adapting pay? Give the static budgets of the same network on the same images'
+    add_gain_options(parser.add_argument_group(gain), required=False)
     return parser, parser.parse_args()
+
+
+def gain_panel(args, evaluations):
+    """None without a menu."""
+    if not args.menu:
+        return None
+    menu = load(args.menu)
+    progress = partial(tqdm, desc='measuring', delay=2, leave=False, disable=None)
+    return GainPanel.of(evaluations, menu, *measure_gains(args, evaluations, menu, progress))
 
 
 def main():
     parser, args = parse_args()
     try:
-        evaluations = load_evaluations(args.folders, args.names)
+        evaluations = load(args.folders, args.names)
+        panel = gain_panel(args, evaluations)
     except ValueError as error:
         parser.error(printable(str(error)))
-    for evaluation in evaluations:
-        for problem in evaluation.problems[:20]:
-            print(printable(f'problem: {problem}'), file=sys.stderr)
     # The configs' own default: data is often a link, or its root an absolute path.
     roots = vars(args).get('image_root') or [
         Path(),
         Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data')),
     ]
     try:
-        summaries = analyze(evaluations, args.out, roots, args.score_thr)
+        summaries = analyze(evaluations, args.out, roots, args.score_thr, panel)
     except OSError as error:
         parser.error(f'argument --out: {error}')
     for summary in summaries:
         print(printable(f'{summary["name"]}: {summary["num_images"]} images'))
         for sentence in summary['sentences']:
             print(f'  {sentence}')
+    if panel is not None:
+        print(f'\n{printable(panel.sentence)}')
     print(f'\n{args.out / "report.html"}')
 
 

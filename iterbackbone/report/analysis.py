@@ -13,27 +13,34 @@ from matplotlib.figure import Figure
 from ..files import write_together
 from .evaluation import Evaluation
 from .figures import figures
+from .gain_panel import GainPanel
 from .gallery import contact_sheets
 from .image_files import Folders
 from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
 
-OURS = re.compile(r'(figure4|figure6|stages|(\d+_.*_)?(easiest|hardest))\.png')
+OURS = re.compile(r'(figure4|figure6|stages|(\d+_.*_)?(easiest|hardest))\.png|gain\.json')
 
 
 def analyze(
-    evaluations: list[Evaluation], out: Path, image_root: Folders, score_threshold: float
+    evaluations: list[Evaluation],
+    out: Path,
+    image_root: Folders,
+    score_threshold: float,
+    panel: GainPanel | None = None,
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
     All of them, or none: an earlier report stays whole where the disk is full.
+    With a panel there is ``gain.json``, too; it can be given to ``--other-seeds``.
 
     Args:
         evaluations: One, or several to show side by side.
         out: Folder for the files, made if absent; files of the same names are replaced.
         image_root: Folders that images may lie in; relative paths in the log are of the first.
         score_threshold: Lowest score of predicted boxes that are drawn.
+        panel: Whether adapting pays.
 
     Returns:
         The summaries, one an evaluation.
@@ -52,13 +59,15 @@ def analyze(
     texts = {
         'records.csv': table.getvalue(),
         'summary.json': json.dumps(summaries, indent=2, allow_nan=False) + '\n',
-        'summary.md': markdown(summaries),
-        'report.html': render(evaluations, summaries, image_root, score_threshold),
+        'summary.md': markdown(summaries, panel),
+        'report.html': render(evaluations, summaries, image_root, score_threshold, panel),
     }
+    if panel is not None:
+        texts['gain.json'] = json.dumps(panel.as_json(), indent=2, allow_nan=False) + '\n'
     contents = {name: _png(figure) for name, figure in pictures.items()}
     contents |= {name: text.encode(errors='backslashreplace') for name, text in texts.items()}
     write_together(out, contents)
-    for old in set(out.glob('*.png')) - {out / name for name in pictures}:
+    for old in set(out.iterdir()) - {out / name for name in contents}:
         if OURS.fullmatch(old.name):  # of an earlier report in the same folder
             old.unlink()
     return summaries

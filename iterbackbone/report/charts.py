@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,9 @@ from plotly.subplots import make_subplots
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title
 from .points import MAX_POINTS, shown
-from .style import bars, colour, jittered, mean_label
+from .style import LAYOUT, bars, colour, jittered, mean_label, safe
 
 USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
-LAYOUT = dict(
-    template='plotly_white',
-    margin=dict(l=60, r=20, t=70, b=50),
-    legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0),
-    hovermode='closest',
-    font=dict(family='system-ui, sans-serif', size=13),
-)
 
 
 def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, go.Figure]:
@@ -62,7 +54,7 @@ def _add_points(
         x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),
         y=jittered(y, 1),
         mode='markers',
-        name='image' if runs == 1 else _safe(evaluation.name),
+        name='image' if runs == 1 else safe(evaluation.name),
         customdata=[f'{run}/{i}' for i in chosen],
         hoverinfo='none',  # the page shows its own, with the picture
         marker=dict(color=colour(run), size=6, opacity=0.45),
@@ -81,7 +73,7 @@ def _add_means(figure: go.Figure, run: int, label: str, bins: list[dict[str, Any
             arrayminus=below.tolist(),
         ),
         mode='lines+markers',
-        name=_safe(label),
+        name=safe(label),
         hoverinfo='skip',
         line=dict(color=colour(run), width=2),
         marker=dict(size=9, symbol='diamond', line=dict(color='white', width=1)),
@@ -99,7 +91,7 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
             figure.add_bar(
                 x=counts['iterations'],
                 y=[100 * n / summary['num_images'] for n in counts['images']],
-                name=_safe(summary['name']),
+                name=safe(summary['name']),
                 legendgroup=str(run),
                 showlegend=k == 0 and len(summaries) > 1,
                 marker_color=colour(run),
@@ -150,15 +142,10 @@ def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
         figure.add_scatter(
             x=[summary['macs']['mean'] / 1e9],
             y=[summary['score'][names[0]]],
-            name=_safe(summary['name']),
+            name=safe(summary['name']),
             mode='markers',
             marker=dict(color=colour(run), size=14),
             hovertemplate='%{x:.2f} GMAC, %{y:.3f}<extra></extra>',
         )
-    figure.update_layout(**LAYOUT, xaxis_title='adaptive GMAC per image', yaxis_title=_safe(names[0]))
+    figure.update_layout(**LAYOUT, xaxis_title='adaptive GMAC per image', yaxis_title=safe(names[0]))
     return figure
-
-
-def _safe(text: str) -> str:
-    """Plotly reads markup in names, and shows quotation marks as they are."""
-    return html.escape(text, quote=False)

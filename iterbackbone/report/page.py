@@ -16,11 +16,13 @@ from ..stats.association import Association
 from .charts import charts
 from .embedding import embed
 from .evaluation import Evaluation, brief
+from .gain_charts import gain_charts
+from .gain_panel import GainPanel
 from .image_files import Folders
 from .pictures import class_ends, image_path, ranking
 from .points import MAX_POINTS, details
 from .style import GALLERY, colour
-from .tables import percent, side_by_side
+from .tables import gain_rows, percent, side_by_side
 from .wording import error_sentence, probability, short
 
 MAX_CLASSES = 2000  # rows of a table; summary.json has all
@@ -33,6 +35,7 @@ def render(
     summaries: list[dict[str, Any]],
     image_root: Folders,
     score_threshold: float,
+    panel: GainPanel | None = None,
 ) -> str:
     """The page.
 
@@ -41,12 +44,13 @@ def render(
         summaries: Theirs, see :func:`~iterbackbone.report.summary.summarise`.
         image_root: Folders that images may lie in; relative paths in the log are of the first.
         score_threshold: Lowest score of predicted boxes that are drawn.
+        panel: Whether adapting pays.
     """
     budget = PICTURE_BYTES // len(evaluations)
     pictures = [embed(e, image_root, score_threshold, budget) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))
     most = MAX_POINTS // len(evaluations)
-    figures = charts(evaluations, summaries)
+    figures = {**gain_charts(panel), **charts(evaluations, summaries)}
     data = {
         'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
         'runs': [details(*run, most=most) for run in shown],
@@ -60,6 +64,8 @@ def render(
             header=side_by_side(summaries),
             colours=[colour(i) for i in range(len(summaries))],
             charts=set(figures),
+            panel=panel,
+            gains=gain_rows(panel.measured) if panel else [],
             galleries=[_galleries(*run) for run in shown],
             notes=[note for run in shown for note in _notes(*run, most, image_root)],
             class_rows=[_most_shown(summary['classes']) for summary in summaries],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,14 @@ from .evaluation import Column, brief
 GALLERY = 12  # images, or classes, of a gallery on the page
 MIN_IMAGES = 5  # of a bin whose mean gets an interval
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+
+LAYOUT = dict(
+    template='plotly_white',
+    margin=dict(l=60, r=20, t=70, b=50),
+    legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0),
+    hovermode='closest',
+    font=dict(family='system-ui, sans-serif', size=13),
+)
 
 
 def colour(i: int) -> str:
@@ -45,6 +54,11 @@ def mean_label(summaries: list[dict[str, Any]], run: int) -> str:
     """What a legend calls the binned means; the run's name only beside others."""
     name = f'{summaries[run]["name"]}: ' if len(summaries) > 1 else ''
     return f'{name}mean and 95% interval'
+
+
+def safe(text: str) -> str:
+    """Plotly reads markup in names, and shows quotation marks as they are."""
+    return html.escape(text, quote=False)
 
 
 def literal(text: str) -> str:

@@ -10,7 +10,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from ..stats.association import Association
+from ..stats.gain_verdict import amount
 from .evaluation import Evaluation
+from .gain_panel import GainPanel
+from .measured_gains import MeasuredGains
 from .measures import image_errors
 from .wording import error_sentence, short
 
@@ -110,12 +113,27 @@ def side_by_side(summaries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]
     return [(name, [column.get(name, '') for column in columns]) for name in names]
 
 
-def markdown(summaries: list[dict[str, Any]]) -> str:
+def gain_rows(measured: MeasuredGains) -> list[list[str]]:
+    """A line of titles, then one a policy."""
+    titles = ['policy', 'share of the MACs', measured.score, 'best static mixture']
+    lines = [[*titles, f'gain, {measured.unit}', '95% interval', 'shuffled depths', 'p']]
+    for name, gain in zip(measured.policies, measured.gains, strict=True):
+        value, low, high = (amount(n, measured.unit) for n in (gain.value, gain.low, gain.high))
+        scores = [percent(gain.share), f'{gain.score:.4g}', f'{gain.mixture:.4g}', value]
+        shuffled = gain.shuffled
+        beside = [f'{shuffled.score:.4g}', f'{shuffled.p_value:.3f}'] if shuffled else ['n/a', '']
+        lines.append([name, *scores, f'{low} to {high}', *beside])
+    return lines
+
+
+def markdown(summaries: list[dict[str, Any]], panel: GainPanel | None = None) -> str:
     """A table to paste, and the correlations in words."""
     lines = [['', *(summary['name'] for summary in summaries)]]
     lines += [[name, *values] for name, values in side_by_side(summaries)]
-    table = ['| ' + ' | '.join(map(plain, line)) + ' |' for line in lines]
-    table.insert(1, '|---' * len(lines[0]) + '|')
+    table = _table(lines)
+    if panel is not None:
+        table += ['', plain(panel.sentence), '', *_table(gain_rows(panel.measured))]
+        table += ['', *(f'- note: {plain(note)}' for note in panel.measured.notes)]
     for summary in summaries:
         table += ['', f'{plain(summary["name"])}:']
         table += [f'- {plain(sentence)}' for sentence in summary['sentences']]
@@ -123,6 +141,11 @@ def markdown(summaries: list[dict[str, Any]]) -> str:
             table.append(f'- error: {plain(sentence)}')
         table += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
     return '\n'.join(table) + '\n'
+
+
+def _table(lines: list[list[str]]) -> list[str]:
+    table = ['| ' + ' | '.join(map(plain, line)) + ' |' for line in lines]
+    return [table[0], '|---' * len(lines[0]) + '|', *table[1:]]
 
 
 def plain(text: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from iterbackbone.report.analysis import analyze
 
 
-def opened(browser, folder, evaluations):
+def opened(browser, folder, evaluations, panel=None):
     """Write the report, open it, wait until its script has run."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    analyze(evaluations, folder / 'out', folder, 0.3)
+    analyze(evaluations, folder / 'out', folder, 0.3, panel)
     browser.get_log('browser')
     browser.get((folder / 'out' / 'report.html').as_uri())
     WebDriverWait(browser, 30).until(

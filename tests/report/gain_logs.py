@@ -11,9 +11,21 @@ DEPTHS = [(1, 1, 1, 1), (1, 2, 2, 1), (2, 3, 3, 1), (3, 4, 4, 2)]  # of the plan
 
 
 def classifier_log(folder, depths, right, first=0, **meta):
-    """An evaluation whose image i ran at ``depths[i]`` and was classified rightly or not."""
+    """An evaluation whose image i ran at ``depths[i]`` and was classified rightly or not.
+
+    It has 1 to 4 objects, and they are small where these are many.
+    """
     records = [
-        record(first + i, depth, correct=bool(r), label=0, prediction=int(not r), confidence=0.5)
+        record(
+            first + i,
+            depth,
+            1 + i % 4,
+            0.4 / (1 + i % 4),
+            correct=bool(r),
+            label=0,
+            prediction=int(not r),
+            confidence=0.5,
+        )
         for i, (depth, r) in enumerate(zip(depths, right, strict=True))
     ]
     return write_log(folder, records, task='classification', **meta)

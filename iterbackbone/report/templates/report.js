@@ -116,8 +116,9 @@ function hover(key, event) {
 // A finger on a chart scrolls the page; it would zoom otherwise.
 const touched = window.matchMedia('(pointer: coarse)').matches;
 for (const [id, { data, layout }] of Object.entries(charts)) {
-  if (touched) layout.dragmode = false;
   const chart = document.getElementById(id);
+  if (!chart) continue; // a log of mixed tasks
+  if (touched) layout.dragmode = false;
   Plotly.newPlot(chart, data, layout, {
     displaylogo: false,
     responsive: true,

@@ -1,0 +1,105 @@
+"""What the tools that read logs share: loading, messages, the options of a gain's measurement."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..stats.gain import Progress
+from ..text import printable
+from .evaluation import Evaluation, load_evaluations
+from .gain_measurement import measure_evaluations
+from .measured_gains import MeasuredGains
+
+
+def load(folders: Sequence[Path], names: list[str] | None = None) -> list[Evaluation]:
+    """Read evaluations' folders and print their first problems.
+
+    Raises:
+        ValueError: as :func:`~iterbackbone.report.evaluation.load_evaluations`.
+    """
+    evaluations = load_evaluations(list(folders), names)
+    for evaluation in evaluations:
+        for problem in evaluation.problems[:20]:
+            print(printable(f'problem: {problem}'), file=sys.stderr)
+    return evaluations
+
+
+def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
+    """``--menu`` and what belongs to it."""
+    folders = dict(nargs='+', type=Path, metavar='FOLDER')
+    parser.add_argument(
+        '--menu', required=required, default=[], help='evaluations at static budgets', **folders
+    )
+    parser.add_argument(
+        '--calibration-menu',
+        default=[],
+        help='the same budgets on other images, which choose the envelope; without them half of the '
+        'images do',
+        **folders,
+    )
+    parser.add_argument(
+        '--more-static', default=[], help='evaluations at further depths, for the shuffles', **folders
+    )
+    parser.add_argument(
+        '--groups', type=Path, metavar='FILE', help='JSON object from img_id to its source image'
+    )
+    parser.add_argument(
+        '--score', help='top1, ap50, map, mean_iou or a field of the records; by default of the task'
+    )
+    parser.add_argument(
+        '--other-seeds',
+        nargs='+',
+        default=[],
+        type=Path,
+        metavar='FILE',
+        help='gains of other trainings',
+    )
+    parser.add_argument(
+        '--rest-macs',
+        type=float,
+        default=0.0,
+        help='MACs an image of neck and head, which the log does not hold; they count in the shares',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the split and the resamples')
+
+
+def measure_gains(
+    args: argparse.Namespace,
+    policies: list[Evaluation],
+    menu: list[Evaluation],
+    progress: Progress,
+) -> tuple[MeasuredGains, list[MeasuredGains]]:
+    """Gains of this training by the options, and those of the other ones.
+
+    Raises:
+        ValueError: an option, or what it names, is wrong.
+    """
+    others = [MeasuredGains.read(path) for path in args.other_seeds]
+    measured = measure_evaluations(
+        policies,
+        menu,
+        calibration_menu=load(args.calibration_menu) or None,
+        more_static=load(args.more_static),
+        groups=_read_groups(args.groups) if args.groups else None,
+        score=args.score,
+        rest_macs=args.rest_macs,
+        seed=args.seed,
+        progress=progress,
+    )
+    return measured, others
+
+
+def _read_groups(path: Path) -> dict[str, Any]:
+    """The source of each image."""
+    try:
+        groups = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise ValueError(f'--groups: {path} cannot be read: {error}') from None
+    if not isinstance(groups, dict):
+        raise ValueError(f'--groups: {path} must be an object from img_id to source')
+    return groups
