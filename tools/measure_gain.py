@@ -32,11 +32,13 @@ def parse_args():
 
 def table(measured):
     """Lines of text."""
-    yield f'{"static budget":24} {"MACs":>6} {measured.score:>9}'
+    yield f'{"static budget":24} {"MACs":>6} {printable(measured.score):>9}'
     for budget in measured.menu:
         mark = '  on the envelope' if budget.vertex else ''
-        yield f'{budget.name:24} {budget.share:6.1%} {budget.score:9.4g}{mark}'
-    titles = f'{"policy":24} {"MACs":>6} {measured.score:>9} {"gain":>7} {"95% interval":>16}'
+        yield f'{printable(budget.name):24} {budget.share:6.1%} {budget.score:9.4g}{mark}'
+    titles = (
+        f'{"policy":24} {"MACs":>6} {printable(measured.score):>9} {"gain":>7} {"95% interval":>16}'
+    )
     yield f'{titles}  shuffled depths'
     for name, gain in zip(measured.policies, measured.gains, strict=True):
         interval = f'{amount(gain.low, measured.unit)} to {amount(gain.high, measured.unit)}'
@@ -45,9 +47,9 @@ def table(measured):
         values = (
             f'{gain.share:6.1%} {gain.score:9.4g} {amount(gain.value, measured.unit):>7} {interval:>16}'
         )
-        yield f'{name:24} {values}  {beside}'
+        yield f'{printable(name):24} {values}  {beside}'
     for note in measured.notes:
-        yield f'note: {note}'
+        yield f'note: {printable(note)}'
 
 
 def main():
@@ -61,7 +63,7 @@ def main():
         parser.error(printable(str(error)))
     for seed in [measured, *others]:
         for line in table(seed):
-            print(printable(line))
+            print(line)
         print()
     print(sentence)
     if args.out:
