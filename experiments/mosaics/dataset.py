@@ -71,8 +71,8 @@ class MosaicDataset(BaseDataset):
         self.images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         self.labels = torch.tensor(labels)
         order = np.random.default_rng(0).permutation(len(images))
-        pools = [order] if not self.pool_size else list(order.reshape(-1, self.pool_size))
-        self.pools = pools
+        size = self.pool_size or len(order)
+        self.pools = list(order[: len(order) // size * size].reshape(-1, size))
         return [dict(index=i) for i in range(self.length)]
 
     def __getitem__(self, i: int) -> dict:
@@ -90,7 +90,7 @@ class MosaicDataset(BaseDataset):
         sample.set_metainfo(
             dict(
                 img_id=f'{pool}_{i}',
-                pool=pool,
+                pool=f'{self.part}_{pool}',
                 tile=tile,
                 img_shape=(self.size, self.size),
                 ori_shape=tuple(cells.shape),

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+NEAR = 0.03  # between points of other caps, which cannot be interpolated
+
 
 class Setting(NamedTuple):
     """How the blocks halt at one share.
@@ -24,7 +26,8 @@ class Setting(NamedTuple):
 class BudgetTable:
     """Calibrated settings by share, K = blocks of the module.
 
-    Between two neighbouring points of equal caps offsets are interpolated.
+    Between two neighbouring points of equal caps offsets are interpolated; elsewhere the nearest
+    point serves.
 
     Args:
         rows: (P, 1 + 2 K) float64, ascending: share, offsets, caps. P is at least 1.
@@ -82,7 +85,13 @@ class BudgetTable:
                 width = float(high[0] - low[0])
                 weight = (share - float(low[0])) / width if width else 0.0
                 return self._setting(torch.lerp(low, high, weight))
-        return self._setting(self.rows[(self.rows[:, 0] - share).abs().argmin()])
+        distances = (self.rows[:, 0] - share).abs()
+        if float(distances.min()) > NEAR:
+            known = ', '.join(f'{s:.3f}' for s in self.rows[:, 0].tolist())
+            raise ValueError(
+                f'budget.share must be within {NEAR} of a calibrated share ({known}), got {share:g}'
+            )
+        return self._setting(self.rows[distances.argmin()])
 
     def _setting(self, row: Tensor) -> Setting:
         k = self.blocks

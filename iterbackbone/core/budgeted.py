@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from .block import IterativeBlock
 from .budget import BUDGET_OPTIONS, Budget, trained_iterations
@@ -109,6 +112,8 @@ class BudgetedModule(SwitchableForm):
         """
         stages = self.iterative_stages()
         trained = iter([trained_iterations(name, block) for name, block in self._named_blocks()])
+        if self.training and self.budget_table is not None and torch.is_grad_enabled():
+            self._forget_table()
         highest = max(self.max_iterations)
         caps, shared = None, None
         if not self.training:
@@ -120,6 +125,12 @@ class BudgetedModule(SwitchableForm):
             [min(cap, next(trained), next(of_blocks)) for _ in stage.blocks]
             for cap, stage in zip(caps or (highest,) * len(stages), stages, strict=True)
         ]
+
+    def _forget_table(self) -> None:
+        """Training changes the features that halting was fitted on."""
+        if any(p.requires_grad for p in self.parameters()):
+            warnings.warn('training ends the fit of the halting: fit it again', stacklevel=5)
+            self.set_budget_table(None)
 
     def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:
         for k, stage in enumerate(self.iterative_stages()):

@@ -12,6 +12,7 @@ from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
 from ..core.budget_table import BudgetTable, Setting
 from ..core.halting import never_halt
+from ..core.normalization import last_trained
 from .index import BlockIndex, BlockSamples, fit_index, stopped_at
 from .static import Depths, Outcome, Point
 from .unit import UnitFit, fit_unit
@@ -59,12 +60,23 @@ def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:
 
 
 def silence(modules: Sequence[AdaptiveModule]) -> None:
-    """Let every block run all its iterations, its last state being the output."""
+    """Let every block run all its iterations, its last state being the output.
+
+    Raises:
+        ValueError: training has not reached a block's last iterations, or its unit is too small.
+    """
     for module in modules:
         module.set_budget()
         module.set_budget_table(None)
     for block in all_blocks(modules):
         if block.halting is not None:
+            if (trained := last_trained(block.norm1) or block.max_iterations) < block.max_iterations:
+                raise ValueError(
+                    f'checkpoint must be trained at all depths (AnytimeHook), a block of '
+                    f'{block.max_iterations} iterations was trained to {trained}'
+                )
+            if block.halting.fc1.out_features < 2:
+                raise ValueError('halting.hidden must be at least 2 to be fitted, got 1')
             never_halt(block.halting)
 
 
@@ -96,11 +108,11 @@ def fit_blocks(
             fitted.append(FittedBlock(None, None, losses[:, :0].T, losses, price))
             continue
         samples = BlockSamples(runs.inputs(base, k), losses, price, folds)
-        index = fit_index(samples)
+        held_out = folds % HELD_OUT == 0
+        index = fit_index(samples.of(~held_out))
         indices = index(samples.inputs)
         unit = None
         if index.predictable:
-            held_out = folds % HELD_OUT == 0
             unit = fit_unit(samples, indices, held_out, block.halting.fc1.out_features)
             unit.install(block.halting)
             indices = unit(samples.inputs.float()).double()

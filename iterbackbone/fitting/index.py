@@ -32,6 +32,11 @@ class BlockSamples(NamedTuple):
     price: float
     folds: Tensor
 
+    def of(self, rows: Tensor) -> BlockSamples:
+        """Of some rows, (N,) bool."""
+        inputs, losses = self.inputs[:, rows], self.losses[rows]
+        return BlockSamples(inputs, losses, self.price, self.folds[rows])
+
     def gains(self, j: int) -> Tensor:
         """Of going on from iteration ``j`` (from 1) to j + 1, ..., L: (N, L - j)."""
         return self.losses[:, j - 1 : j] - self.losses[:, j:]

@@ -37,7 +37,7 @@ def cheapest(
 
     Args:
         shares: Ascending.
-        scores: Of the images at each share, (N,).
+        scores: Of the images at each share, (N,), in [0, 1].
         full: At full depth, (N,).
         limit: Highest loss of score, in the scores' unit.
 
@@ -64,4 +64,5 @@ def _upper_bound(difference: Tensor, generator: torch.Generator) -> float:
             for _ in range(RESAMPLES // 500)
         ]
     )
-    return float(means.quantile(CONFIDENCE))
+    unseen = 1 - (1 - CONFIDENCE) ** (1 / count)  # a total loss this frequent may not have been seen
+    return max(float(means.quantile(CONFIDENCE)), unseen)

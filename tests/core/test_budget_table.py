@@ -40,6 +40,28 @@ def test_offsets_are_interpolated_between_points_of_equal_caps():
     assert table.at(0.9) == POINTS[3][1]
 
 
+def test_a_gap_between_other_caps_is_not_reached_over():
+    table = BudgetTable.of([(s, Setting((0.0,), (k,))) for s, k in ((0.4, 1), (0.7, 2), (1.0, 3))])
+    assert table.at(0.42).caps == (1,)
+    assert table.at(0.68).caps == (2,)
+    with pytest.raises(ValueError, match=r'within 0.03 of a calibrated share \(0.400, 0.700, 1.000\)'):
+        table.at(0.54)
+
+
+def test_training_ends_the_fit():
+    net, x = fitted()
+    net.set_budget(share=0.5)
+    net.train()
+    with torch.no_grad():
+        net(x)  # changes statistics only
+    assert net.budget_table is not None
+    with pytest.warns(UserWarning, match='training ends the fit of the halting'):
+        net(x)
+    assert net.budget_table is None
+    with pytest.raises(RuntimeError, match=r'budget\.share=0.5 has no effect'):
+        net.eval()(x)
+
+
 @pytest.mark.parametrize('share', [0.3, 0.95])
 def test_an_unreachable_share(share):
     net, _ = fitted()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 from mmengine.runner import load_state_dict
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -20,7 +21,7 @@ from ...warm_start.safe_loading import load_checkpoint, state_dict_of
 from ..model_building import build_model, read_config
 from ..trace_collector import TraceCollector
 from .fit_report import FitReport
-from .images import ImageSpec, image_loader
+from .images import ImageSpec, image_loader, image_names
 from .runs import ModelRuns
 
 PATH_IMAGES = 300  # of the fitting images, for the static path
@@ -72,7 +73,11 @@ def fit_checkpoint(
     content = load_checkpoint(checkpoint)
     model = _model(cfg, state_dict_of(content, str(checkpoint)), options.device)
     loaders = _loaders(cfg, options)
-    silence(TraceCollector(model).modules)
+    _check_unseen(content, loaders, options)
+    groups, calibration_groups = _groups(loaders, options)
+    collector = TraceCollector(model)
+    silence(collector.modules)
+    collector.detach()
     stat = checkpoint.stat()
     base = f'{checkpoint.absolute()} {stat.st_mtime_ns} {stat.st_size} {cfg.pretty_text}'
 
@@ -80,16 +85,16 @@ def fit_checkpoint(
         bar = lambda batches: progress(batches, desc=str(spec))  # noqa: E731
         return ModelRuns(model, loader, cache, f'{base} {spec}', bar)
 
-    first = options.fit.first(PATH_IMAGES)
+    first = options.fit.thinned(len(loaders[0].dataset.dataset), PATH_IMAGES)  # type: ignore[attr-defined]
     fitting = runs(options.fit, loaders[0])
     fit = fit_halting(
         runs(first, image_loader(cfg, first)),
         fitting,
         runs(options.calibrate, loaders[1]),
-        groups_of(loaders[0], options.group_by),
+        groups,
         progress,
     )
-    report = FitReport.of(fit, options)
+    report = FitReport.of(fit, options, calibration_groups)
     meta = {**dict(content.get('meta') or {}), 'halting': report.plain(), 'iterbackbone': __version__}
     meta = {key: value for key, value in meta.items() if key in KEPT}
     with whole_file(out) as file:
@@ -113,37 +118,90 @@ def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     """Of the fitting and the calibration images.
 
     Raises:
-        ValueError: they share images, or images of the training set are not allowed.
+        ValueError: they share images.
     """
-    specs = (options.fit, options.calibrate)
-    loaders = tuple(image_loader(cfg, spec) for spec in specs)
-    if specs[0].part == specs[1].part:
-        places = [set(loader.dataset.indices) for loader in loaders]  # type: ignore[attr-defined]
-        if places[0] & places[1]:
-            raise ValueError(f'--fit and --calibrate must not share images, got {specs[0]}, {specs[1]}')
-    length = len(loaders[0].dataset.dataset)  # type: ignore[attr-defined]
-    whole = any(s.part == 'train' and len(s.places(length)) == length for s in specs)
-    if whole and not options.trained_on_these:
+    fit, calibrate = (image_loader(cfg, spec) for spec in (options.fit, options.calibrate))
+    shared = _names(fit) & _names(calibrate)
+    if options.fit.part == options.calibrate.part:
+        shared |= set(fit.dataset.indices) & set(calibrate.dataset.indices)  # type: ignore[attr-defined]
+    if shared:
         raise ValueError(
-            '--fit and --calibrate must be images that the features were not trained on, got the '
-            'whole training set; --trained-on-these allows it'
+            f'--fit and --calibrate must not share images, got {options.fit} and {options.calibrate} '
+            f'with {len(shared)} in common'
         )
-    return loaders  # type: ignore[return-value]
+    return fit, calibrate
 
 
-def groups_of(loader: DataLoader, key: str | None) -> Tensor:
-    """The source of each image, (N,) int64, by a key of its metainfo.
+def _names(loader: DataLoader) -> set[Any]:
+    subset: Any = loader.dataset
+    return image_names(subset.dataset, subset.indices)
+
+
+def _check_unseen(
+    content: Mapping[str, Any], loaders: Sequence[DataLoader], options: FitOptions
+) -> None:
+    """Raise ValueError where features were trained on the images, by the checkpoint's own config.
+
+    Where that cannot be told, images of the training data loader need the user's word.
+    """
+    if options.trained_on_these:
+        return
+    trained = _trained_on(content)
+    if trained:
+        seen = trained & set().union(*map(_names, loaders))
+        reason = f'{len(seen)} of them were in its training' if seen else ''
+    else:
+        part = 'train' in (options.fit.part, options.calibrate.part)
+        reason = "the checkpoint does not say which of the training set's it saw" if part else ''
+    if reason:
+        raise ValueError(
+            f'--fit and --calibrate must be images that the features were not trained on: {reason}; '
+            '--trained-on-these allows it'
+        )
+
+
+def _trained_on(content: Mapping[str, Any]) -> set[Any]:
+    """Files of the images of the checkpoint's training; empty where they are unknown."""
+    text = (content.get('meta') or {}).get('cfg')
+    if not isinstance(text, str):
+        return set()
+    cfg = Config.fromstring(text, '.py')
+    dataset_cfg = (cfg.get('train_dataloader') or {}).get('dataset')
+    if dataset_cfg is None:
+        return set()
+    dataset = DATASETS.build(dataset_cfg)
+    return image_names(dataset, range(len(dataset)))
+
+
+def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
+    """The source of each image: by a key of its metainfo, else each its own.
 
     Raises:
         ValueError: an image has no such key.
     """
     dataset: Any = loader.dataset
     if key is None:
-        return torch.arange(len(dataset))
-    names: dict[Any, int] = {}
+        return list(range(len(dataset)))
+    found = []
     for i in range(len(dataset)):
         metainfo = dataset[i]['data_samples'].metainfo
         if key not in metainfo:
             raise ValueError(f'--group-by must be a key of metainfo ({sorted(metainfo)}), got {key!r}')
-        names.setdefault(metainfo[key], len(names))
-    return torch.tensor([names[dataset[i]['data_samples'].metainfo[key]] for i in range(len(dataset))])
+        found.append(metainfo[key])
+    return found
+
+
+def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> tuple[Tensor, list[Any]]:
+    """Numbers of the fitting images' sources, and the calibration images' sources.
+
+    Raises:
+        ValueError: both have images of one source.
+    """
+    fit, calibrate = (groups_of(loader, options.group_by) for loader in loaders)
+    if options.group_by and set(fit) & set(calibrate):
+        raise ValueError(
+            f'--fit and --calibrate must not share sources, got {len(set(fit) & set(calibrate))} in '
+            f'common by {options.group_by!r}'
+        )
+    numbers = {source: n for n, source in enumerate(dict.fromkeys(fit))}
+    return torch.tensor([numbers[source] for source in fit]), calibrate

@@ -38,8 +38,14 @@ class FitReport(NamedTuple):
     drop: dict[str, Any] | None
 
     @classmethod
-    def of(cls, fit: Fit, options: FitOptions) -> FitReport:
-        """Measure a fit."""
+    def of(cls, fit: Fit, options: FitOptions, groups: list[Any]) -> FitReport:
+        """Measure a fit.
+
+        Args:
+            fit: Its figures.
+            options: That it was made with.
+            groups: Source of each calibration image.
+        """
         full = fit.menu[-1][2]
         known = full.scores is not None
         images = {
@@ -51,7 +57,7 @@ class FitReport(NamedTuple):
             images,
             'score' if known else '-loss',
             [_block(b) for b in fit.blocks],
-            _budgets(fit),
+            _budgets(fit, groups),
             [{'depths': list(depths), **_figures(outcome, full)} for depths, _, outcome in fit.menu],
             None if options.max_drop is None else _drop(fit, options.max_drop),
         )
@@ -105,7 +111,7 @@ def _figures(outcome: Outcome, full: Outcome) -> dict[str, float]:
     }
 
 
-def _budgets(fit: Fit) -> list[dict[str, Any]]:
+def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
     outcomes = [on_calibration for _, _, on_calibration in fit.menu]
     chosen = [on_fitting for _, on_fitting, _ in fit.menu]
     vertices = envelope(
@@ -119,6 +125,7 @@ def _budgets(fit: Fit) -> list[dict[str, Any]]:
             torch.stack([o.macs for o in outcomes]).numpy(),
             torch.stack([_score(o) for o in outcomes]).numpy(),
             vertices=vertices,
+            groups=groups,
         )
         rows.append(
             {

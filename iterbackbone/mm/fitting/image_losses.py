@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -30,11 +31,15 @@ def losses_of(model: nn.Module) -> ImageLosses:
     Raises:
         ValueError: the model is of an unknown kind.
     """
-    if hasattr(model, 'roi_head'):
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    if 'DetectionTransformer' in kinds:
+        raise ValueError(f'model must not match targets by its predictions, got {type(model).__name__}')
+    if hasattr(model, 'roi_head') and getattr(model, 'rpn_head', None) is not None:
         return TwoStageLosses(model)
     for name, losses in (('bbox_head', _dense), ('decode_head', _segmentation), ('head', _class)):
         head = getattr(model, name, None)
-        if head is not None and not isinstance(head, nn.ModuleList) and hasattr(head, 'loss'):
+        usable = not isinstance(head, nn.ModuleList) and hasattr(head, 'loss')
+        if head is not None and usable and not hasattr(model, 'roi_head'):
             return lambda inputs, features, samples: losses(model, features, samples)
     raise ValueError(
         'model must be a classifier with a head, a detector with a bbox_head or roi_head, or a '
@@ -57,6 +62,8 @@ def _class(model: Any, features: Features, samples: Sequence[Any]) -> list[Image
     found = []
     for i, sample in enumerate(samples):
         own = _one(features, i)
+        if sample.get('gt_label') is None or sample.gt_label.numel() != 1:
+            raise ValueError('images must have one gt_label each to be fitted on')
         loss = total(model.head.loss(own, [sample]))
         predicted = model.head.predict(own, [copy.deepcopy(sample)])[0].pred_label
         found.append(ImageLoss(loss, float(predicted.item() in sample.gt_label.tolist())))
@@ -66,7 +73,11 @@ def _class(model: Any, features: Features, samples: Sequence[Any]) -> list[Image
 def _segmentation(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
     found = []
     logits = model.decode_head(tuple(features))
+    if not isinstance(logits, Tensor):
+        raise ValueError(f'decode_head must return one tensor, got {type(logits).__name__}')
     for i, sample in enumerate(samples):
+        if 'gt_sem_seg' not in sample or any(sample.metainfo.get('img_padding_size', ())):
+            raise ValueError('images must have a gt_sem_seg and no padding to be fitted on')
         losses = model.decode_head.loss_by_feat(logits[i : i + 1], [sample])
         accuracy = losses.get('acc_seg')
         score = None if accuracy is None else float(accuracy) / 100.0
@@ -75,8 +86,11 @@ def _segmentation(model: Any, features: Features, samples: Sequence[Any]) -> lis
 
 
 def _dense(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    _check_boxes(samples)
     return [
-        ImageLoss(_seeded(lambda i=i: model.bbox_head.loss(_one(features, i), [samples[i]])), None)
+        ImageLoss(
+            _seeded(lambda i=i: _dense_loss(model.bbox_head, _one(features, i), samples[i])), None
+        )
         for i in range(len(samples))
     ]
 
@@ -101,6 +115,7 @@ class TwoStageLosses:
         self.proposals.update(zip(map(_key, samples), found, strict=True))
 
     def __call__(self, inputs: Tensor, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+        _check_boxes(samples)
         return [
             ImageLoss(_seeded(lambda i=i: self._losses(_one(features, i), samples[i])), None)
             for i in range(len(samples))
@@ -110,9 +125,31 @@ class TwoStageLosses:
         model = self.model
         ignoring_classes = copy.deepcopy(sample)
         ignoring_classes.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
-        losses = {f'rpn_{k}': v for k, v in model.rpn_head.loss(features, [ignoring_classes]).items()}
-        proposals = copy.deepcopy(self.proposals[_key(sample)])
-        return {**losses, **model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])}
+        with computing_losses(model.rpn_head), computing_losses(model.roi_head):
+            rpn = model.rpn_head.loss(features, [ignoring_classes])
+            proposals = copy.deepcopy(self.proposals[_key(sample)])
+            roi = model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])
+        return {**{f'rpn_{k}': v for k, v in rpn.items()}, **roi}
+
+
+def _check_boxes(samples: Sequence[Any]) -> None:
+    if any('gt_instances' not in sample for sample in samples):
+        raise ValueError('images must have gt_instances to be fitted on: LoadAnnotations is missing')
+
+
+def _dense_loss(head: Any, features: tuple[Tensor, ...], sample: Any) -> dict[str, Any]:
+    with computing_losses(head):
+        return head.loss(features, [sample])
+
+
+@contextmanager
+def computing_losses(head: nn.Module) -> Iterator[None]:
+    """The head itself as in training: FCOS and others scale predictions otherwise. Its layers stay."""
+    training, head.training = head.training, True
+    try:
+        yield
+    finally:
+        head.training = training
 
 
 def _key(sample: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -46,10 +47,10 @@ class ImageSpec(NamedTuple):
         """Places of the images in a data set of this length."""
         return range(length)[self.start : self.stop : self.step]
 
-    def first(self, count: int) -> ImageSpec:
-        """At most ``count`` of these images."""
-        stop = self.start + count * self.step
-        return self._replace(stop=stop if self.stop is None else min(stop, self.stop))
+    def thinned(self, length: int, count: int) -> ImageSpec:
+        """About ``count`` of these images, evenly spread: data sets may be sorted by class."""
+        every = max(1, -(-len(self.places(length)) // count))
+        return self._replace(step=self.step * every)
 
 
 def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
@@ -67,9 +68,11 @@ def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
         raise ValueError(f'config must have a {spec.part}_dataloader, for {spec}')
     dataset_cfg = copy.deepcopy(loader['dataset'])
     evaluation = cfg.get('val_dataloader') or cfg.get('test_dataloader') or loader
-    if spec.part == 'train':
-        _set_pipeline(dataset_cfg, _pipeline(evaluation['dataset']))
-    _set_pipeline(dataset_cfg, annotations_first(_pipeline(dataset_cfg)))
+    for leaf in leaves(dataset_cfg):
+        if spec.part == 'train':
+            leaf['pipeline'] = copy.deepcopy(next(leaves(evaluation['dataset'])).get('pipeline'))
+        if leaf.get('pipeline'):
+            leaf['pipeline'] = annotations_first(leaf['pipeline'])
     dataset = DATASETS.build(dataset_cfg)
     chosen = spec.places(len(dataset))
     if not len(chosen):
@@ -88,27 +91,50 @@ def annotations_first(pipeline: Any) -> Any:
     mmdet's test pipelines load them behind Resize, in the frame of the original image.
     Segmentation maps stay where they are: the loss resizes predictions to them.
     """
-    if not pipeline:
-        return pipeline
-    names = [str(step.get('type')).split('.')[-1] for step in pipeline]
-    if ANNOTATIONS not in names or not pipeline[names.index(ANNOTATIONS)].get('with_bbox'):
+    names = [type_name(step) for step in pipeline]
+    if ANNOTATIONS not in names or not _loads_boxes(pipeline, names):
         return pipeline
     steps = list(pipeline)
     annotations = steps.pop(names.index(ANNOTATIONS))
-    first = next((i for i, name in enumerate(names) if 'Resize' in name), 1)
-    steps.insert(min(first, len(steps)), annotations)
+    resizes = [i for i, step in enumerate(steps) if 'Resize' in type_name(step)]
+    steps.insert(resizes[0] if resizes else 1, annotations)
     return steps
 
 
-def _pipeline(cfg: Any) -> Any:
-    """Of a data set, or of the one inside its wrappers."""
-    while isinstance(cfg, dict) and 'pipeline' not in cfg and 'dataset' in cfg:
-        cfg = cfg['dataset']
-    return cfg.get('pipeline') if isinstance(cfg, dict) else None
+def _loads_boxes(pipeline: Any, names: list[str]) -> bool:
+    """mmdet's LoadAnnotations does unless told otherwise; mmseg's has no boxes."""
+    wanted = pipeline[names.index(ANNOTATIONS)].get('with_bbox')
+    return 'PackDetInputs' in names if wanted is None else bool(wanted)
 
 
-def _set_pipeline(cfg: Any, pipeline: Any) -> None:
-    while 'pipeline' not in cfg and 'dataset' in cfg:
-        cfg = cfg['dataset']
-    if pipeline is not None:
-        cfg['pipeline'] = pipeline
+def type_name(step: Any) -> str:
+    """Of a transform's or data set's config, whose type may be a class."""
+    kind = step['type']
+    return kind.__name__ if isinstance(kind, type) else str(kind).split('.')[-1]
+
+
+def leaves(cfg: Any) -> Iterator[Any]:
+    """The configs of the data sets inside wrappers.
+
+    Raises:
+        ValueError: a wrapper mixes several images into one.
+    """
+    if 'Mix' in type_name(cfg):
+        raise ValueError(
+            f'images of a {type_name(cfg)} are mixtures: name the images of another data loader'
+        )
+    if 'datasets' in cfg:
+        for each in cfg['datasets']:
+            yield from leaves(each)
+    elif 'dataset' in cfg:
+        yield from leaves(cfg['dataset'])
+    else:
+        yield cfg
+
+
+def image_names(dataset: Any, places: Iterable[int]) -> set[Any]:
+    """What tells images apart: their files; empty where a data set does not say."""
+    if not hasattr(dataset, 'get_data_info'):
+        return set()
+    infos = (dataset.get_data_info(i) for i in places)
+    return {info.get('img_path') or info.get('filename') for info in infos} - {None}

@@ -12,8 +12,10 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from ...core.adaptive import AdaptiveModule
+from ...core.budgeted import TABLE_KEY
 from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.roi_layer import IterativeResLayer
@@ -78,22 +80,34 @@ class AnytimeHook(Hook):
         """Attach to the model's trainable iterative modules.
 
         Raises:
-            ValueError: there is none, or a PonderCostHook is there, too.
+            ValueError: there is none, a PonderCostHook is there, too, or activations are checkpointed
+                by the Runner, whose second pass would run other depths (``with_cp`` is right).
         """
+        if runner.cfg.get('activation_checkpointing'):
+            raise ValueError(
+                'AnytimeHook needs activation_checkpointing=None; set with_cp=True instead'
+            )
         if any(isinstance(hook, PonderCostHook) for hook in runner.hooks):
-            raise ValueError('AnytimeHook holds the halting units that PonderCostHook trains: use one')
+            raise ValueError(
+                'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
+                'such as by default_hooks.ponder_cost=None'
+            )
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
-        for module in self._modules:
-            module.set_budget_table(None)  # of features that are about to change
         self._silence()
         if self.teacher is not None:
             self._handles += self.teacher.attach(model)
         for module in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._draw))
-            self._handles.append(module.register_forward_hook(self._forget))
+            self._handles.append(module.register_forward_hook(self._forget, always_call=True))
         self._handles.append(model.register_forward_hook(self._after_forward, with_kwargs=True))
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leave out the budget table of features that are about to change."""
+        for state in (checkpoint.get('state_dict'), checkpoint.get('ema_state_dict')):
+            for key in [k for k in state or {} if k.endswith(TABLE_KEY)]:
+                del state[key]  # type: ignore[index]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the training step, on which the draws depend."""
@@ -133,6 +147,8 @@ class AnytimeHook(Hook):
                 depths[: len(depths) // 2] = torch.tensor(module.max_iterations)
             module.force_depths(depths.to(inputs[0].device))
             self._calls += 1
+        else:
+            module.force_depths(None)
 
     def _forget(self, module: AdaptiveModule, *_: Any) -> None:
         module.force_depths(None)
@@ -164,14 +180,22 @@ def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; random states and modes are as before afterwards."""
+    """Norms, dropout and iterative modules in evaluation mode, no gradients.
+
+    Heads stay as they are: some compute losses in training mode only. Random states and modes are
+    as before afterwards.
+    """
     modes = {part: part.training for part in model.modules()}
     devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
-    model.eval()
+    for part in modes:
+        by_name = any(word in type(part).__name__ for word in ('Drop', 'BatchNorm'))
+        if by_name or isinstance(part, (AdaptiveModule, _NormBase)):
+            part.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices):
             yield
     finally:
-        model.train(modes[model])
+        for module in (part for part in modes if isinstance(part, AdaptiveModule)):
+            module.train(modes[module])
         for part, mode in modes.items():
             part.training = mode

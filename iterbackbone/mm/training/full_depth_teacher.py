@@ -43,6 +43,7 @@ class FullDepthTeacher:
         if self.logits is not None and not isinstance(self.logits, str):
             raise TypeError(f"teacher.logits must be a module's name or None, got {self.logits!r}")
         self._found: dict[str, Tensor] = {}
+        self._rows = 0  # of the doubled batch
 
     def attach(self, model: nn.Module) -> list[Any]:
         """Listen to ``model``; returns the handles.
@@ -72,6 +73,7 @@ class FullDepthTeacher:
         inputs, samples = kwargs.get('inputs'), kwargs.get('data_samples')
         if not isinstance(inputs, Tensor) or not isinstance(samples, list):
             raise ValueError('teacher needs batches of a tensor inputs and a list data_samples')
+        self._rows = 2 * len(inputs)
         twice = dict(inputs=torch.cat([inputs, inputs]), data_samples=samples + copy.deepcopy(samples))
         return args, {**kwargs, **twice}
 
@@ -85,6 +87,11 @@ class FullDepthTeacher:
     def _compare_logits(self, module: nn.Module, _: tuple, logits: Tensor) -> None:
         if not module.training:
             return
+        if 'loss_anytime_logits' in self._found or len(logits) != self._rows:
+            raise ValueError(
+                f'teacher.logits must name a module that is called once, with a row for each image, '
+                f'got {self.logits!r}'
+            )
         full, drawn = (x.flatten(2).transpose(1, 2) if x.ndim > 2 else x for x in logits.chunk(2))
         rows = [x.float().flatten(0, -2) / self.temperature for x in (drawn, full.detach())]
         divergence = F.kl_div(

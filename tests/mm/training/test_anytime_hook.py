@@ -7,6 +7,7 @@ import torch
 from mmengine.hooks import Hook
 from support import TinyClassifier, TinyImages, train_tiny
 
+from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.unwrapping import unwrapped
@@ -136,6 +137,30 @@ def test_evaluation_during_training_is_not_forced(tmp_path):
             model.train()
 
     train(tmp_path, more_hooks=[Evaluate()])
+
+
+def test_a_forward_pass_that_raises_leaves_no_depths(tmp_path):
+    class Broken(TinyClassifier):
+        def __init__(self):
+            super().__init__()
+            self.backbone.stages[1].register_forward_hook(self._raise)
+
+        def _raise(self, *_):
+            raise KeyboardInterrupt
+
+    model = Broken()
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, model=model)
+    assert all(s.blocks[0].depths is None for s in model.backbone.stages)
+
+
+def test_a_fitted_checkpoint_loses_its_table(tmp_path):
+    model = TinyClassifier()
+    model.backbone.set_budget_table(BudgetTable.of([(0.5, Setting((0.0, 0.0), (3, 4)))]))
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'fitted.pth')
+    ema = dict(type='EMAHook', momentum=0.1)
+    _, runner, _ = train(tmp_path / 'work', load_from=str(tmp_path / 'fitted.pth'), more_hooks=[ema])
+    assert not [key for key in runner.model.state_dict() if 'budget_table' in key]
 
 
 def test_not_beside_a_ponder_cost(tmp_path):
