@@ -25,8 +25,8 @@ from iterbackbone.mm.model_building import build_model, read_config
 from iterbackbone.stats.gain import envelope, gain
 
 CONFIG = Path(__file__).with_name('anytime.py')
-SHARES = (0.4, 0.42, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
-MENU = ((1, 1, 1), (1, 1, 2), (1, 1, 3), (1, 1, 6), (2, 2, 2), (2, 2, 4), (2, 3, 4), (3, 4, 6))
+SHARES = (0.4, 0.41, 0.42, 0.43, 0.44, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+MENU = ((1, 1, 1), (1, 1, 2), (1, 1, 3), (1, 2, 3), (1, 2, 4), (2, 2, 4), (2, 3, 4), (3, 4, 6))
 
 
 def parse_args():

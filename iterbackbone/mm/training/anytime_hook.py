@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ...core.adaptive import AdaptiveModule
-from ...core.budgeted import TABLE_KEY
 from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.roi_layer import IterativeResLayer
@@ -95,6 +94,10 @@ class AnytimeHook(Hook):
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
+        copies = [hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')]
+        for module in (m for each in (model, *copies) for m in each.modules()):
+            if isinstance(module, AdaptiveModule):
+                module.set_budget_table(None)  # of features that are about to change
         self._silence()
         if self.teacher is not None:
             self._handles += self.teacher.attach(model)
@@ -102,12 +105,6 @@ class AnytimeHook(Hook):
             self._handles.append(module.register_forward_pre_hook(self._draw))
             self._handles.append(module.register_forward_hook(self._forget, always_call=True))
         self._handles.append(model.register_forward_hook(self._after_forward, with_kwargs=True))
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Leave out the budget table of features that are about to change."""
-        for state in (checkpoint.get('state_dict'), checkpoint.get('ema_state_dict')):
-            for key in [k for k in state or {} if k.endswith(TABLE_KEY)]:
-                del state[key]  # type: ignore[index]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the training step, on which the draws depend."""
