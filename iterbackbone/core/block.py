@@ -134,7 +134,8 @@ class IterativeBlock(nn.Module):
         self.conv3 = nn.Conv2d(width, channels, 1, bias=False)
         self.norm3 = per_iteration(norm_layer, channels, max_iterations)
         self.last_relu = check_bool('last_relu', last_relu)
-        scale_norms(self.norm3, checked_last_gamma(last_gamma, last_relu))
+        self.last_gamma = checked_last_gamma(last_gamma, last_relu)
+        scale_norms(self.norm3, self.last_gamma)
         self.halting: HaltingUnit | None = None
         if max_iterations > 1:
             self.halting = HaltingUnit(channels, max_iterations, hidden, bias, layer_norm)

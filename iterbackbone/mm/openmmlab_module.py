@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule, update_init_info
 from torch import nn
 
+from ..core.block import IterativeBlock
 from ..core.halting import HaltingUnit
 from .checkpoint_check import misfit, pretrained_weights, separated
 
@@ -57,7 +59,8 @@ class OpenMMLabModule(BaseModule):
         weights = [pretrained_weights(self, config, self.expected_leftovers) for config in pretrained]
         self.init_cfg = others
         try:
-            super().init_weights()
+            with _own_starts(self):  # an override may name a part, whose apply is torch's
+                super().init_weights()
         finally:
             self.init_cfg = whole
         for config, state in zip(pretrained, weights, strict=True):
@@ -66,17 +69,13 @@ class OpenMMLabModule(BaseModule):
                 update_init_info(self, f'PretrainedInit: load from {config["checkpoint"]}')
 
     def apply(self, fn: Callable[[nn.Module], None]) -> OpenMMLabModule:
-        """As in torch, but the halting units keep their parameters.
+        """As in torch, but the blocks' own starts are kept, see :func:`_own_starts`.
 
         mmengine applies the ``init_cfg`` of every module around this one, and with an ``override`` to
         all layers. A checkpoint does not come this way.
         """
-        units = [unit for unit in self.modules() if isinstance(unit, HaltingUnit)]
-        kept = [(p, p.detach().clone()) for unit in units for p in unit.parameters()]
-        super().apply(fn)
-        with torch.no_grad():
-            for parameter, value in kept:
-                parameter.copy_(value)
+        with _own_starts(self):
+            super().apply(fn)
         return self
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
@@ -95,3 +94,18 @@ class OpenMMLabModule(BaseModule):
                 f'the checkpoint does not fit {type(self).__name__} at {prefix!r}: {problems}'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@contextmanager
+def _own_starts(module: nn.Module) -> Iterator[None]:
+    """Keep what blocks start with: halting units, and the last norms' gamma where it is not 1."""
+    parts = list(module.modules())
+    kept = [p for unit in parts if isinstance(unit, HaltingUnit) for p in unit.parameters()]
+    for block in parts:
+        if isinstance(block, IterativeBlock) and block.last_gamma != 1.0:
+            kept += [p for name, p in block.norm3.named_parameters() if name.endswith('weight')]
+    values = [parameter.detach().clone() for parameter in kept]
+    yield
+    with torch.no_grad():
+        for parameter, value in zip(kept, values, strict=True):
+            parameter.copy_(value)

@@ -17,7 +17,7 @@ EVERYTHING = dict(type='Normal', layer=['Linear', 'Conv2d'], std=0.5, bias=0.5)
 class Parent(BaseModule):
     """A model with a linear head."""
 
-    def __init__(self, init_cfg=None, init_cfg_of_backbone=None):
+    def __init__(self, init_cfg=None, init_cfg_of_backbone=None, **options):
         super().__init__(init_cfg)
         self.backbone = IterativeResNet(
             stem='cifar',
@@ -26,6 +26,7 @@ class Parent(BaseModule):
             num_stages=2,
             max_iterations=DEPTHS,
             init_cfg=init_cfg_of_backbone,
+            **options,
         )
         self.head = nn.Linear(8, 2)
 
@@ -82,6 +83,34 @@ def test_init_weights_of_any_parent_leaves_the_start(parent):
     assert model.backbone.iterations().tolist() == [DEPTHS] * 2
 
 
+def last_gammas(model):
+    norms = [norm for stage in model.backbone.stages for norm in stage.blocks[0].norm3]
+    return {gamma for norm in norms for gamma in norm.weight.tolist()}
+
+
+ONES = dict(type='Constant', layer=['_BatchNorm', 'BatchNorm2d'], val=1.0)
+PART = dict(ONES, override=dict(name='stages', type='Constant', val=1.0, bias=1.0))
+
+
+@pytest.mark.parametrize(
+    'cfgs', [dict(init_cfg=ONES), dict(init_cfg_of_backbone=ONES), dict(init_cfg_of_backbone=PART)]
+)
+@pytest.mark.parametrize('gamma', [0.25, 1.0])
+def test_the_last_gamma_and_the_units_stay(cfgs, gamma):
+    """Also where an override names a part of the backbone."""
+    model = Parent(**cfgs, last_gamma=gamma)
+    start = halting(model)
+    model.init_weights()
+    assert last_gammas(model) == {gamma}
+    assert same(halting(model), start)
+
+
+def test_a_gamma_of_one_may_be_initialised():
+    model = Parent(dict(ONES, val=0.5))
+    model.init_weights()
+    assert last_gammas(model) == {0.5}
+
+
 def test_what_was_loaded_before_stays():
     model = Parent(EVERYTHING)
     model.load_state_dict({k: v + 1 for k, v in model.state_dict().items()})
@@ -92,17 +121,19 @@ def test_what_was_loaded_before_stays():
 
 @pytest.mark.parametrize('place', ['parent', 'backbone'])
 def test_a_pretrained_checkpoint_wins(tmp_path, place):
-    trained = Parent()
+    trained = Parent(last_gamma=0.5)
     for parameter in trained.parameters():
         nn.init.normal_(parameter)
     pretrained = dict(type='Pretrained', checkpoint=str(tmp_path / 'trained.pth'))
     torch.save(trained.state_dict(), tmp_path / 'trained.pth')
     if place == 'parent':
-        model = Parent([pretrained, EVERYTHING])
+        model = Parent([pretrained, EVERYTHING, ONES], last_gamma=0.5)
     else:
-        model = Parent(EVERYTHING, init_cfg_of_backbone=dict(**pretrained, prefix='backbone.'))
+        own = dict(**pretrained, prefix='backbone.')
+        model = Parent([EVERYTHING, ONES], own, last_gamma=0.5)
     model.init_weights()
     assert same(halting(model), halting(trained))
+    assert last_gammas(model) == last_gammas(trained)
 
 
 def test_a_classifier_of_mmpretrain():
