@@ -23,6 +23,10 @@ BACKGROUND_NAMES = {
     'unannotated',
     'ignore',
     'ignored',
+    'ignoreregion',
+    'ignoredregion',
+    'ignoredregions',
+    'dontcare',
 }
 
 Labels = NDArray[np.integer[Any]]

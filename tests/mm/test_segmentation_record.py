@@ -77,6 +77,7 @@ NAMES = [
     'void',
 ]
 NAMES += ['Unlabeled', 'unlabelled', 'un-labeled', 'background clutter', 'clutter/background']
+NAMES += ['ignored regions', 'Ignore Region', 'DontCare']
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -91,7 +92,13 @@ def test_names_of_objects(name):
 
 @pytest.mark.parametrize(
     'metainfo',
-    [dict(background_index=2), dict(bg_idx=2), dict(background='sky'), dict(void_labels=[2, 9])],
+    [
+        dict(background_index=2),
+        dict(bg_idx=np.int64(2)),
+        dict(background='sky'),
+        dict(void_labels=[2, 9]),
+        dict(void_labels=np.array([2, 9])),
+    ],
 )
 def test_the_data_sets_metainfo_says_what_is_no_object(metainfo):
     assert background_labels(('cat', 'dog', 'sky'), metainfo, nn.Identity()) == {2}

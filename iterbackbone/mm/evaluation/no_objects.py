@@ -27,8 +27,8 @@ def background_labels(
     found = {label for label, name in enumerate(classes) if is_background(name)}
     said = [value for key, value in metainfo.items() if INDEX.fullmatch(key)]
     said += [v for head in heads(model) for key, v in vars(head).items() if INDEX.fullmatch(key)]
-    for value in said:
-        for item in value if isinstance(value, (list, tuple, set)) else [value]:
+    for value in map(_plain, said):
+        for item in map(_plain, value if isinstance(value, (list, tuple, set)) else [value]):
             item = classes.index(item) if item in classes else item
             if type(item) is int and 0 <= item < len(classes):
                 found.add(item)
@@ -38,10 +38,15 @@ def background_labels(
 def ignore_index(evaluator: Any, model: nn.Module) -> int:
     """The index of pixels without a label: the metric's, so that scores agree, else the head's."""
     for part in (*getattr(evaluator, 'metrics', ()), *heads(model)):
-        index = getattr(part, 'ignore_index', None)
+        index = _plain(getattr(part, 'ignore_index', None))
         if type(index) is int:
             return index
     return UNLABELLED
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's and torch's numbers as Python's, their arrays as lists."""
+    return value.tolist() if hasattr(value, 'tolist') else value
 
 
 def heads(model: nn.Module) -> Iterator[nn.Module]:
