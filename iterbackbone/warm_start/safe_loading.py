@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +14,8 @@ from torch import serialization
 
 from ..text import printable
 from . import weights_unpickler
+
+MOST_UNPACKED = 10  # times a file's size: torch.save compresses nothing
 
 
 def load_checkpoint(path: Path) -> Mapping[str, Any]:
@@ -79,10 +82,19 @@ def _content(file: BinaryIO) -> Any:
     list for all threads, which mmengine extends while it reads.
     """
     if serialization._is_zipfile(file):
+        _check_unpacked_size(file)
         with serialization._open_zipfile_reader(file) as archive:
             return serialization._load(archive, 'cpu', weights_unpickler, encoding='utf-8')
     memory = io.BytesIO(file.read())  # a file on disk could be unpacked as an archive
     return serialization._legacy_load(memory, 'cpu', weights_unpickler, encoding='utf-8')
+
+
+def _check_unpacked_size(file: BinaryIO) -> None:
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MOST_UNPACKED * file.seek(0, io.SEEK_END):
+        raise pickle.UnpicklingError(f'it would unpack to {unpacked} bytes')
+    file.seek(0)
 
 
 def _refusal(name: str, error: pickle.UnpicklingError) -> str:

@@ -32,6 +32,8 @@ def _flaw(key: str, value: Any, dtype: torch.dtype) -> str | None:
         return value.kind if isinstance(value, OtherTensor) else f'a {type(value).__name__}'
     if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested:
         return 'not a dense tensor'
+    if value.numel() * value.itemsize > value.untyped_storage().nbytes():
+        return 'more numbers than the file holds'  # a few, repeated to any size
     if _kind(value.dtype) != _kind(dtype):
         return f'{_name(value.dtype)} instead of {_name(dtype)}'
     if not value.to(dtype).isfinite().all():

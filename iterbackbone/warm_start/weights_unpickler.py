@@ -120,13 +120,23 @@ class Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f'GLOBAL {full_name}')
 
 
-def plain(value: Any) -> Any:
-    """What was read, without stand-ins: as dicts, or None where nobody asks for the content."""
-    if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value)
-    return None if isinstance(value, _Ignored) or value is _Ignored else value
+def plain(value: Any, done: dict[int, Any] | None = None) -> Any:
+    """What was read, without stand-ins: as dicts, or None where nobody asks for the content.
+
+    Args:
+        value: A part of it.
+        done: Results by the parts' ids: what a file repeats by reference is looked at once.
+    """
+    done = {} if done is None else done
+    if id(value) not in done:
+        if isinstance(value, dict):
+            result: Any = {plain(key, done): plain(item, done) for key, item in value.items()}
+        elif isinstance(value, (list, tuple)):
+            result = type(value)(plain(item, done) for item in value)
+        else:
+            result = None if isinstance(value, _Ignored) or value is _Ignored else value
+        done[id(value)] = result
+    return done[id(value)]
 
 
 def _is_number_type(name: str) -> bool:
