@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iterbackbone.__main__ import config_path, tool_path
+from iterbackbone.files import named_errors
 
 
 class Task(NamedTuple):
@@ -76,7 +77,7 @@ def run(title, command, log, env=None):
     """Run a command, its whole output to ``log``, its progress to the terminal."""
     print(f'\n== {title}\n   {" ".join(map(str, command))}\n   full output: {log}', flush=True)
     tail = deque(maxlen=30)
-    with open(log, 'w') as file:
+    with named_errors(log), open(log, 'w') as file:
         process = subprocess.Popen(
             [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
         )
@@ -156,4 +157,7 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f'{Path(__file__).name}: {error}')

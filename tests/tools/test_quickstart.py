@@ -1,6 +1,7 @@
 """What the quickstarts show of a training and of a log."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -61,3 +62,12 @@ def test_table(tmp_path, name, score, shown):
     expected = {'1-2': '2', '3-5': '1', 'more than 10': '2', 'all': '5'}
     assert {row[0].strip(): row[1] for row in rows} == expected
     assert {tuple(row[2:]) for row in rows} == {('3.00', '(3-3)', '75.0%')}
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    (tmp_path / 'scenes.log').symlink_to('/dev/full')
+    command = [sys.executable, TOOLS / 'quickstart.py', '--work-dir', tmp_path, '--data', '/dev/null/x']
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    path = tmp_path / 'scenes.log'
+    assert done.stderr == f"quickstart.py: [Errno 28] No space left on device: '{path}'\n"
+    assert done.returncode == 1
