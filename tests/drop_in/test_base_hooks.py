@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
-from drop_in_runs import blocks, snippet
+from drop_in_runs import FULL_WIDTH, PAGE, SMALL, blocks, snippet
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.registry import HOOKS, init_default_scope
+from mmengine.registry import HOOKS, MODELS, init_default_scope
 from support import TinyClassifier, train_tiny
 
-from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm import IterativeResNet, PonderCostHook
 
 OURS = {'PonderCostHook', 'IterationLogHook'}
 RTMDET = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
@@ -78,3 +80,18 @@ def test_the_teacher_moves(tmp_path):
     moved = torch.lerp(start, model.student.head.weight, cfg.custom_hooks[0].get('momentum', 0.001))
     torch.testing.assert_close(model.teacher.head.weight, moved)
     assert not torch.equal(moved, start)
+
+
+def test_the_pages_soft_teacher_is_built(tmp_path):
+    pattern = r"`(_base_ = '.+?soft_teacher.+?')` and end with\n`(.+?)`"
+    base, end = re.search(pattern, PAGE.read_text()).groups()
+    text = re.sub("_base_ = '.+?'", base, snippet(), count=1).replace(FULL_WIDTH, SMALL)
+    (tmp_path / 'mine.py').write_text(f'{text}\n{end}\n')
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    assert names(cfg.custom_hooks) == BASES[SOFT_TEACHER]
+    init_default_scope('mmdet')
+    model = MODELS.build(cfg.model)
+    for detector in (model.student, model.teacher):
+        assert type(detector.backbone) is IterativeResNet
+        assert detector.backbone.stages[3].transition.conv.out_channels == 128
+        assert detector.neck.in_channels == [16, 32, 64, 128]
