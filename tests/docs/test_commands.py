@@ -39,7 +39,7 @@ def test_a_block_says_its_language(block):
         ('make quickstrat', 'No rule to make target'),
         ('pip install --no-isolation .', 'no such option'),
         ("pip install -e '.[reports]'", 'reports'),
-        ('python -m iterbackbone config faster-rcnn_r34', 'config must be one of'),
+        ('python -m iterbackbone config faster-rcnn_r34', 'config must be one that'),
         ('python -m iterbackbone chekc', 'invalid choice'),
         ('python tools/count_mac.py CONFIG', 'no such script'),
         ('python tools/count_macs.py CONFIG --size 600 800', 'unrecognized arguments'),
