@@ -68,7 +68,7 @@ COMMON = [
     (
         {'budget': {'cap': 1}},
         ValueError,
-        "budget must be one of ['halting_threshold', 'max_iterations'], got 'cap'",
+        "budget must be one of ['halting_threshold', 'max_iterations', 'share'], got 'cap'",
     ),
     ({'budget': {'max_iterations': 0}}, ValueError, 'budget.max_iterations must be >= 1, got 0'),
     ({'budget': 5}, EITHER, 'budget must be'),

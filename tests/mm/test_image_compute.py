@@ -25,7 +25,7 @@ def trace(iterations, size, limits, executed=None):
 
 def collector(calls, *modules):
     listener = TraceCollector(nn.ModuleList(modules))
-    listener.calls += calls
+    listener.calls.extend(calls)
     return listener
 
 

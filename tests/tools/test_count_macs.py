@@ -102,7 +102,7 @@ def test_the_table_of_one_model(configs, c4, capsys, tmp_path):
         24 * (2 * 128 * 32 + 9 * 32**2),
         2 * 128 * 8 + 8,
     )
-    assert cells(out, 'stage 2') == ['6', '0.42', '0.0021']
+    assert cells(out, 'stage 2') == ['6', '0.42', '0.0021', '67', 'to', '291', 'pixels']
     assert 'custom operator RoIAlign, 1 call: interpolates, no multiply-adds' in out
     assert 'operator aten' not in out
 

@@ -32,7 +32,7 @@ def test_a_resnet_that_is_iterative_computes_the_same(method, cifar):
 def test_without_the_last_relu_a_negative_residual_stays():
     net = narrow_resnet(cifar=True)
     make_iterative(net)
-    for block in net.layer3[1:]:
+    for block in list(net.layer3)[1:]:
         block.bn3.bias -= 3.0  # below the ReLU's zero
     state = read_resnet(net.state_dict())
     outputs = []

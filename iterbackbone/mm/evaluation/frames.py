@@ -53,7 +53,8 @@ def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
 
 def scale_of(info: dict[str, Any]) -> tuple[float, float]:
     """By which width and height were resized, as the predictions are scaled back."""
-    width, height = np.resize(np.asarray(info.get('scale_factor') or 1.0, dtype=np.float64), 2)
+    factor = info.get('scale_factor')  # a tuple, an array or a number
+    width, height = np.resize(np.asarray(1.0 if factor is None else factor, dtype=np.float64), 2)
     return float(width), float(height)
 
 
