@@ -1,6 +1,6 @@
 """Static budgets and the fitted policy on the test canvases: G, shuffles, iterations by tile size.
 
-    python -m experiments.mosaics.measure FITTED.pth --out gains.json [--cfg-options ...]
+    PYTHONPATH=. python experiments/mosaics/measure.py FITTED.pth --out gains.json [--cfg-options ...]
 
 The vertices of the static envelope are chosen on the calibration canvases. Test canvases of one
 pool share source images, so pools are resampled.

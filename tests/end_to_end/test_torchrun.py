@@ -105,6 +105,8 @@ def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path
     assert [record['img_id'] for record in records] == ids  # five, so that a sampler repeats one
     assert len({tuple(record['iterations']) for record in records}) > 1
     assert ranks[:2] == one[:2]
+    for each in (meta, one[2]):
+        assert each.pop('time')['milliseconds_per_image'] > 0  # of two runs never the same
     assert meta == one[2]
 
 

@@ -134,7 +134,7 @@ def test_the_page_fits_a_telephone_and_a_desk(page, width, most):
     metrics = dict(width=width, height=844, deviceScaleFactor=1, mobile=width < 600)
     page.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
     try:
-        assert script(page, 'return document.documentElement.scrollWidth') <= width
+        wait(page, f'document.documentElement.scrollWidth <= {width}')  # charts follow a little later
         assert script(page, OVERFLOWING, width) == []
         table = "document.querySelector('.runs')"
         assert script(page, f'return {table}.offsetHeight') < most  # one name has 60 letters

@@ -26,8 +26,9 @@ def state(net, prefix=''):
 def test_torchvision(build, blocks):
     with torch.device('meta'):  # timm's bottleneck ResNets have the same names
         shapes = {key: value.shape for key, value in build().state_dict().items()}
-    zero = {True: torch.zeros((), dtype=torch.int64), False: torch.zeros(())}
-    found = read_resnet({k: zero[k.endswith('tracked')].expand(shape) for k, shape in shapes.items()})
+    types = {True: torch.int64, False: torch.float32}
+    state_dict = {k: torch.zeros(s, dtype=types[k.endswith('tracked')]) for k, s in shapes.items()}
+    found = read_resnet(state_dict)
     assert found.blocks == blocks
     assert found[1:7] == ('', ('fc.weight', 'fc.bias'), 'imagenet', 3, 64, 4)
     assert len(found.tensors) + 2 == len(shapes)
