@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,9 @@ HOOKS = [
 
 def classifier_config(root, work_dir):
     write_class_folders(root, train=2, test=2)
-    os.environ['ITERBACKBONE_DATA_ROOT'] = str(root)
-    cfg = Config.fromfile(config_root() / TINY)
+    with pytest.MonkeyPatch.context() as patch:  # other tests look for real images there
+        patch.setenv('ITERBACKBONE_DATA_ROOT', str(root))
+        cfg = Config.fromfile(config_root() / TINY)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader] = {**cfg[loader], **ONE_WORKERLESS, 'batch_size': 4}
     cfg.model.backbone.max_iterations = (1, 2, 3, 2)
