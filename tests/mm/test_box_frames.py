@@ -160,6 +160,17 @@ def test_a_flip_that_the_sample_does_not_tell(build, always):
     assert always or 0 < unknown < len(dataset)
 
 
+@pytest.mark.parametrize('change', [dict(type='Expand', prob=1.0), dict(type='RandomAffine')])
+def test_without_true_boxes_predicted_ones_are_left_out_where_the_image_was_moved(build, change):
+    dataset = build((IMAGE, LOAD, RESIZE, change, PACK))
+    reader = SampleReader(dataset, nn.Identity())
+    data = _seen(dataset, 0)
+    data.gt_instances = data.gt_instances[:0]
+    found = reader(data, 0)
+    assert found.record['num_objects'] == 0
+    assert not found.prediction or 'predicted' not in found.prediction
+
+
 @pytest.mark.parametrize('change', [CROP, dict(type='RandomAffine')])
 def test_other_changes_leave_sizes_and_boxes_out(build, monkeypatch, change):
     said = []

@@ -11,6 +11,7 @@ from .frames import TOLERANCE, Annotated, Frame, is_cropped, matching_frames, or
 from .sources import Source, Step
 
 CHANGES = ('Resize', 'Flip')
+MOVES = ('Affine', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')  # not undone
 
 
 def true_frames(
@@ -44,6 +45,9 @@ def image_frame(sample: Any, source: Source, frames: Sequence[Frame]) -> Frame |
         None where it cannot be known.
     """
     info = sample.metainfo
+    steps = [step for each in source.pipelines for step in each]
+    if any(step.is_a(*MOVES) and _chance(step.transform) > 0 for step in steps):
+        return None  # true boxes may be none, so that nothing shows it
     size = original_size(info)
     flips = {_flip(info, steps) for steps in source.pipelines}
     seen = {frame.flip for frame in frames}
