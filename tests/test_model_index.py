@@ -59,7 +59,7 @@ def test_an_entry_says_what_its_config_is(model):
 
 
 def test_results_are_those_measured():
-    measured = (ROOT / 'docs/results.md').read_text()
+    measured = (ROOT / 'docs/evidence/results.md').read_text()
     metrics = {
         model['Name']: value
         for model in MODELS

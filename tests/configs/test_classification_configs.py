@@ -19,7 +19,7 @@ ITERATIVE = [name for name in CONFIGS if 'iterative' in name]
 # Those of CIFAR-100 differ from CIFAR-10's in the number of classes alone.
 TRAINED = [name for name in CONFIGS if 'cifar100' not in name]
 PAPER = [name for name in CONFIGS if 'modern' not in name and name != TINY]
-# Parameters without classifier, millions, of the paper's variants (docs/decisions.md).
+# Parameters without classifier, millions, of the paper's variants (docs/evidence/decisions.md).
 CIFAR = {
     '': 9.33,
     '-e3': 7.28,

@@ -32,7 +32,7 @@ def check_mention(span):
         assert file.is_file(), f'{match[1]} does not exist'
         for option in re.findall(r'(?<=\s)--[\w-]+', span):
             assert f"'{option}'" in file.read_text(), f'{match[1]} has no option {option}'
-    elif span.startswith('bench_'):  # a command of docs/performance/README.md
+    elif span.startswith('bench_'):  # a command of docs/evidence/performance/README.md
         script, *args = span.split()
         check_python([f'benchmarks/{script}', *args])
     elif span.startswith('--cfg-options '):  # of the tutorial's detector

@@ -53,7 +53,7 @@ def test_the_home_page_is_the_readme(site):
     text = (site / 'index.html').read_text()
     assert 'Two commands' in text
     assert 'href="tutorial.html"' in text
-    assert 'src="report/figure6.png"' in text
+    assert 'src="evidence/report/figure6.png"' in text
 
 
 def test_links_out_of_docs_bring_the_file_along(site):
@@ -86,9 +86,9 @@ def undocumented(x):
 '''
 BROKEN = [
     ('docs/faults.md', '[gone](gone.md)', "'gone.md'"),
-    ('docs/faults.md', '[gone](decisions.md#gone)', "'decisions.md#gone'"),
+    ('docs/faults.md', '[gone](evidence/decisions.md#gone)', "'evidence/decisions.md#gone'"),
     ('docs/faults.md', '[gone](../configs/gone.py)', "'../configs/gone.py'"),
-    ('docs/faults.md', '![gone](report/gone.png)', "'report/gone.png'"),
+    ('docs/faults.md', '![gone](evidence/report/gone.png)', "'evidence/report/gone.png'"),
     ('README.md', '[gone](docs/gone2.md)', "'docs/gone2.md'"),
     ('docs/new.md', '# Not in the navigation', 'new.md'),
     ('docs/api/model.md', '::: iterbackbone.core.trace.undocumented', ''),
