@@ -1,0 +1,148 @@
+"""Labelled images of one size in two arrays, cropped and turned as a batch: what a CPU can feed.
+
+    PYTHONPATH=. python experiments/packed_images.py FOLDER OUT
+
+packs each part of FOLDER (train, val, test), made of class folders, into OUT/PART.npy and
+OUT/PART_labels.npy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.dataset import BaseDataset
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from mmpretrain.models import ClsDataPreprocessor, LinearClsHead
+from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.structures import DataSample
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from iterbackbone.files import whole_file
+
+
+@DATASETS.register_module()
+class PackedImages(BaseDataset):
+    """The images of one part, read from a memory-mapped array.
+
+    Args:
+        data_root: Folder with the packed arrays.
+        part: Such as ``'train'``.
+        indices: Use so many images only, chosen at random, always the same.
+    """
+
+    def __init__(self, data_root: str, part: str, indices: int | None = None) -> None:
+        self.part, self.count = part, indices
+        super().__init__(data_root=data_root, lazy_init=False, serialize_data=False)
+
+    def load_data_list(self) -> list[dict]:
+        root = Path(self.data_root)
+        self.images = np.load(root / f'{self.part}.npy', mmap_mode='r')
+        labels = np.load(root / f'{self.part}_labels.npy')
+        chosen = np.arange(len(labels))
+        if self.count is not None:
+            chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[: self.count])
+        return [dict(index=int(i), label=int(labels[i])) for i in chosen]
+
+    def __getitem__(self, i: int) -> dict:
+        item = self.data_list[i]
+        image = torch.from_numpy(self.images[item['index']].copy()).permute(2, 0, 1)
+        sample = DataSample().set_gt_label(item['label'])
+        shape = tuple(image.shape[1:])
+        sample.set_metainfo(dict(sample_idx=i, img_shape=shape, ori_shape=shape))
+        return dict(inputs=image, data_samples=sample)
+
+
+@MODELS.register_module()
+class BatchCrops(ClsDataPreprocessor):
+    """Normalises, and in training crops, resizes and flips, a whole batch at once.
+
+    Args:
+        size: Side of the images that the network gets, in pixels.
+        scale: Smallest and largest area of a training crop, as a share of the image.
+        ratio: Largest aspect ratio of a training crop.
+        options: Of mmpretrain's ClsDataPreprocessor: ``mean``, ``std``.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        scale: tuple[float, float] = (0.4, 1.0),
+        ratio: float = 4 / 3,
+        **options: Any,
+    ) -> None:
+        super().__init__(to_rgb=False, **options)
+        self.size, self.scale, self.ratio = size, scale, ratio
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        data = self.cast_data(data)
+        x = data['inputs']
+        x = torch.stack(list(x)) if not isinstance(x, Tensor) else x
+        x = (x.float() - self.mean) / self.std
+        if training:
+            x = self._cropped(x)
+        elif x.shape[-1] != self.size:
+            x = F.interpolate(x, size=self.size, mode='bilinear', antialias=True, align_corners=False)
+        data['inputs'] = x.contiguous(memory_format=torch.channels_last)
+        return data
+
+    def _cropped(self, x: Tensor) -> Tensor:
+        n = len(x)
+        area = torch.empty(n, device=x.device).uniform_(*self.scale)
+        aspect = torch.empty(n, device=x.device).uniform_(-1, 1) * math.log(self.ratio)
+        half = (area.sqrt()[:, None] * torch.stack([aspect / 2, -aspect / 2], 1).exp()).clamp(max=1)
+        centre = (2 * torch.rand(n, 2, device=x.device) - 1) * (1 - half)
+        flip = torch.where(torch.rand(n, device=x.device) < 0.5, -1.0, 1.0)
+        theta = torch.zeros(n, 2, 3, device=x.device)
+        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = half[:, 0] * flip, half[:, 1], centre
+        grid = F.affine_grid(theta, [n, 3, self.size, self.size], align_corners=False)
+        return F.grid_sample(x, grid, padding_mode='reflection', align_corners=False)
+
+
+@MODELS.register_module()
+class Float32Head(LinearClsHead):
+    """Linear classifier whose logits and loss are float32 under autocast."""
+
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+        with torch.autocast(feats[-1].device.type, enabled=False):
+            return super().forward((feats[-1].float(),))
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bfloat16OptimWrapper(OptimWrapper):
+    """Autocast to bfloat16 on the CPU, which mmengine's AmpOptimWrapper refuses."""
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
+            yield
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Write the arrays of each part; the classes are the folders of ``train`` by name."""
+    classes = {f.name: k for k, f in enumerate(sorted(p for p in (folder / 'train').iterdir()))}
+    out.mkdir(parents=True, exist_ok=True)
+    for part in sorted(p.name for p in folder.iterdir() if p.is_dir()):
+        files = [f for f in sorted((folder / part).glob('*/*')) if f.is_file()]
+        images = [np.asarray(Image.open(f).convert('RGB')) for f in tqdm(files, part, disable=None)]
+        labels = [classes[f.parent.name] for f in files]
+        for name, array in ((part, np.stack(images)), (f'{part}_labels', np.array(labels))):
+            with whole_file(out / f'{name}.npy') as file:
+                np.save(file, array)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('out', type=Path)
+    args = parser.parse_args()
+    pack(args.folder, args.out)
