@@ -17,8 +17,8 @@ from speed.tables import machine, markdown, rows_of, save
 from torch import nn
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
-from iterbackbone.core.export import ExportForm
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export import ExportForm
+from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.forward_time import forward_seconds
 
 

@@ -14,9 +14,9 @@ from speed.arguments import add_sizes
 from speed.networks import iterative, macs_at, macs_of, resnet
 from speed.tables import machine, markdown, rows_of, save
 
-from iterbackbone.core.export import ExportForm
-from iterbackbone.deployment.graph import export_graph
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export import ExportForm
+from iterbackbone.export.onnx.graph import export_graph
+from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.forward_time import forward_seconds
 
 OPSET = 20

@@ -17,9 +17,9 @@ from speed.tables import machine
 
 from iterbackbone.core import act
 from iterbackbone.core.halting import HaltingUnit
-from iterbackbone.core.inference import block_form, loop, network_form
 from iterbackbone.core.macs import mac_table
 from iterbackbone.files import whole_file
+from iterbackbone.inference import block_form, loop, network_form
 
 HIDDEN, LAST, ENTRY = 'conv1 and conv2', 'conv3 with the sweep', 'stem and transitions'
 WATCHED = {

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from speed.tables import machine, markdown, rows_of
 
-from iterbackbone.deployment.agreement import agreement
-from iterbackbone.deployment.images import load_image
-from iterbackbone.deployment.model_file import read_model
-from iterbackbone.deployment.runtime import open_session, settings
+from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.parity import agreement
+from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files, whole_file
 from iterbackbone.mm.forward_time import forward_seconds
 

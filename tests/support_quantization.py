@@ -9,7 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from iterbackbone import IterativeResNet
-from iterbackbone.deployment.graph import save
+from iterbackbone.export.onnx.graph import save
 from iterbackbone.mm.exporting.models import ExportedModel
 from iterbackbone.mm.exporting.onnx_file import onnx_model
 from iterbackbone.mm.model_building import build_model  # noqa: F401  registers everything

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
-from iterbackbone.deployment.graph import OPSETS, save
-from iterbackbone.deployment.parity import compare
-from iterbackbone.deployment.runtime import open_session, settings
+from iterbackbone.export.onnx.graph import OPSETS, save
+from iterbackbone.export.onnx.parity import compare
+from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.checkpoint_check import misfit
 from iterbackbone.mm.exporting.images import noise, prepared
@@ -105,7 +105,7 @@ def check_images(cfg, args):
 
 
 def reference_of(module):
-    """For :func:`iterbackbone.deployment.parity.compare`."""
+    """For :func:`iterbackbone.export.onnx.parity.compare`."""
 
     def reference(image):
         outputs, margin = module.reference(torch.from_numpy(image))

@@ -8,11 +8,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from iterbackbone.deployment.agreement import agreement
-from iterbackbone.deployment.graph import save
-from iterbackbone.deployment.images import load_image
-from iterbackbone.deployment.model_file import read_model
-from iterbackbone.deployment.quantization import PRECISIONS, compressed
+from iterbackbone.export.onnx.graph import save
+from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.parity import agreement
+from iterbackbone.export.onnx.quantization import PRECISIONS, compressed
 from iterbackbone.files import image_files
 from iterbackbone.text import printable
 

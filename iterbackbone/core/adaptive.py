@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -16,6 +16,8 @@ from .normalization import set_norms_eval
 from .settings import RunSettings
 from .trace import HaltingTrace, LastCall
 from .validation import check_bool, check_options, check_real
+
+Network = TypeVar('Network', bound='AdaptiveModule')
 
 
 class AdaptiveModule(BudgetedModule):
@@ -134,8 +136,38 @@ class AdaptiveModule(BudgetedModule):
         """
         return self.trace.ponder_cost.sum(dim=1)
 
-    def train(self, mode: bool = True) -> AdaptiveModule:
+    @property
+    def optimized(self) -> bool:
+        """Whether evaluation runs in the inference form."""
+        return self.iterative_stages()[0].transition.form is not None
+
+    def optimize_for_inference(self: Network, enabled: bool = True) -> Network:
+        """Run evaluation in the inference form: norms folded, states updated in place.
+
+        Same features (to rounding), iterations and state dict in less time. ``train()`` ends it,
+        as does ``enabled=False``; parts in training mode run as built meanwhile. Outputs are
+        channels_last; gradients are not to be had. Changed weights count from the next call.
+
+        Returns:
+            The module.
+
+        Raises:
+            RuntimeError: the module is in training mode.
+            ValueError: its evaluation is ``masked``, or a norm is no BatchNorm with running
+                statistics.
+        """
+        from ..inference.network_form import attach_forms, detach_forms  # the model runs without
+
+        if check_bool('enabled', enabled):
+            attach_forms(self)
+        else:
+            detach_forms(self)
+        return self
+
+    def train(self: Network, mode: bool = True) -> Network:
         super().train(mode)
+        if mode and self.optimized:
+            self.optimize_for_inference(False)
         if mode and self.norm_eval:
             set_norms_eval(self)
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +16,6 @@ from .halting import HaltingUnit
 from .normalization import any_on_ranks, normalise, synchronises
 from .settings import RunSettings
 from .validation import check_bool, check_real
-
-if TYPE_CHECKING:
-    from .inference.network_form import IterativeBlockForm
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -96,12 +93,12 @@ class IterativeBlock(nn.Module):
         TypeError, ValueError: naming the argument, the value and what is allowed.
 
     Attributes:
-        form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
+        form: What runs instead in inference (:mod:`iterbackbone.inference`), if anything.
         depths: Where each row of the next calls stops, (B,) int64; None: where its scores say.
         trained: Iterations that training has reached; None until the norms' counts were read.
     """
 
-    form: IterativeBlockForm | None = None
+    form: Any = None
     depths: Tensor | None = None
     trained: int | None = None
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from .block import IterativeBlock
 from .budget import BUDGET_OPTIONS, Budget, trained_iterations
 from .budget_table import BudgetTable, Setting
-from .inference.switchable import SwitchableForm
 from .stage import IterativeStage
 from .validation import check_options
 
@@ -19,7 +19,7 @@ TABLE_KEY = 'budget_table'
 NOT_FITTED = 'load a checkpoint that tools/fit_halting.py wrote'
 
 
-class BudgetedModule(SwitchableForm):
+class BudgetedModule(nn.Module):
     """Base of networks of iterative stages: their limits, in training and under a budget.
 
     Attributes:

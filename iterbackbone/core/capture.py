@@ -20,6 +20,6 @@ def check_not_captured(name: str) -> None:
     if is_traced() or (exporting is not None and exporting()):
         raise RuntimeError(
             f'{name} can be neither traced nor exported as it is, as every image decides how often its '
-            'loops run: trace or export iterbackbone.core.export.ExportForm(network); for whole '
+            'loops run: trace or export iterbackbone.export.ExportForm(network); for whole '
             'models there is tools/export_onnx.py'
         )

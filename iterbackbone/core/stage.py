@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,18 +14,15 @@ from .normalization import normalise
 from .recomputation import recomputed
 from .settings import RunSettings
 
-if TYPE_CHECKING:
-    from .inference.network_form import ConvNormForm
-
 
 class ConvNorm(nn.Module):
     """Convolution -> norm -> ReLU.
 
     Attributes:
-        form: What runs instead in inference (:mod:`iterbackbone.core.inference`), if anything.
+        form: What runs instead in inference (:mod:`iterbackbone.inference`), if anything.
     """
 
-    form: ConvNormForm | None = None
+    form: Any = None
 
     def __init__(
         self,

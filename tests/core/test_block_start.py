@@ -7,7 +7,7 @@ import torch
 
 from core.networks import blocks, images, relative_error, tiny_layer, tiny_net, varied
 from core.reference import run_image
-from iterbackbone.core.export import ExportForm
+from iterbackbone.export import ExportForm
 
 
 @pytest.mark.parametrize('build', [tiny_net, tiny_layer])

@@ -11,7 +11,7 @@ import torch
 
 from core.networks import blocks, images, relative_error, tiny_net, varied
 from iterbackbone.core.budget_table import BudgetTable, Setting
-from iterbackbone.core.export import ExportForm
+from iterbackbone.export import ExportForm
 
 CAPS = (2, 3, 5, 2)
 POINTS = [

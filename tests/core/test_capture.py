@@ -7,7 +7,7 @@ import io
 import pytest
 import torch
 
-from iterbackbone.core.export import ExportForm
+from iterbackbone.export import ExportForm
 
 from .networks import images, tiny_layer, tiny_net, varied
 
@@ -36,7 +36,7 @@ CAPTURES = {
 def test_captures_name_the_export_form(net, capture, optimized):
     net.optimize_for_inference(optimized)
     net.drop_trace()
-    with pytest.raises(Exception, match=r'iterbackbone\.core\.export\.ExportForm'):
+    with pytest.raises(Exception, match=r'iterbackbone\.export\.ExportForm'):
         capture(net, (images(2),))
 
 

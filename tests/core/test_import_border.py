@@ -101,7 +101,8 @@ def test_only_mm_and_registry_import_openmmlab():
     ('folder', 'allowed'),
     [
         ('core/', {'torch'}),
-        ('deployment/', {'torch', 'numpy', 'onnx', 'onnxruntime', 'cv2', 'google'}),
+        ('inference/', {'torch'}),
+        ('export/', {'torch', 'numpy', 'onnx', 'onnxruntime', 'cv2', 'google'}),
         ('environment/', set()),
         ('fitting/', {'torch'}),
         ('stats/', {'numpy', 'scipy'}),

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.exporting.models import ExportedFeatures
 from iterbackbone.mm.model_building import build_model, read_config
 

@@ -12,7 +12,7 @@ import pytest
 from support_edge import small_file
 from support_quantization import write_file, write_images
 
-from iterbackbone.deployment.images import load_image
+from iterbackbone.export.onnx.images import load_image
 from iterbackbone.files import image_files
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))

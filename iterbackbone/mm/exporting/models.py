@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...core.export import ExportForm
 from ...core.macs import mac_table
 from ...core.resnet import IterativeResNet
 from ...core.trace import HaltingTrace
+from ...export import ExportForm
 from .pooling import with_bin_means
 from .preparation import Preparation
 
@@ -23,7 +23,7 @@ class ExportedModel(nn.Module):
 
     Args:
         model: In evaluation mode.
-        fixed: See :class:`~iterbackbone.core.export.ExportForm`.
+        fixed: See :class:`~iterbackbone.export.ExportForm`.
 
     Attributes:
         outputs: Names of what :meth:`forward` returns.
@@ -60,7 +60,7 @@ class ExportedModel(nn.Module):
 
         Args:
             image: (B, 3, H, W) uint8 in RGB.
-            max_iterations, halting_threshold: See :class:`~iterbackbone.core.export.ExportForm`.
+            max_iterations, halting_threshold: See :class:`~iterbackbone.export.ExportForm`.
         """
         x = self.preparation(image)
         features, iterations, macs = self.form(x, max_iterations, halting_threshold)

@@ -8,7 +8,7 @@ import onnx
 import torch
 from mmengine.config import Config
 
-from ...deployment.graph import describe, export_graph, set_defaults
+from ...export.onnx.graph import describe, export_graph, set_defaults
 from .models import ExportedModel
 from .preparation import image_steps
 

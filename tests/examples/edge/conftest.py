@@ -21,7 +21,7 @@ def classifier(tmp_path_factory):
     from mmengine.config import Config
 
     from iterbackbone.__main__ import config_path
-    from iterbackbone.deployment.graph import save
+    from iterbackbone.export.onnx.graph import save
     from iterbackbone.mm.exporting.models import exported
     from iterbackbone.mm.exporting.onnx_file import onnx_model
     from iterbackbone.mm.model_building import build_model

@@ -25,7 +25,7 @@ from support_detectors import (
 )
 from torch import nn
 
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.exporting.models import ExportedModel, exported
 from iterbackbone.mm.exporting.onnx_file import onnx_model

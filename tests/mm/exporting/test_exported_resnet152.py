@@ -9,8 +9,8 @@ from core.networks import varied
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.deployment.parity import compare
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export.onnx.parity import compare
+from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.exporting.images import prepared
 from iterbackbone.mm.exporting.models import ExportedModel

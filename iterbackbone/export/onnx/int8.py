@@ -38,7 +38,7 @@ def quantized(model: onnx.ModelProto, ranges: Mapping[Key, Range]) -> onnx.Model
 
     Args:
         model: Exported, float32.
-        ranges: Of :func:`iterbackbone.deployment.calibration.ranges`. Chains without one stay as
+        ranges: Of :func:`iterbackbone.export.onnx.calibration.ranges`. Chains without one stay as
             they are: no image reached them.
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..execution import BlockResult
-from ..settings import RunSettings
+from ..core.execution import BlockResult
+from ..core.settings import RunSettings
 from .block_form import BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from iterbackbone.core.inference.folding import Affine, FoldedNorms, affine_of
-from iterbackbone.core.inference.kernels import conv_norm_relu, fused, linear_norm
-from iterbackbone.core.inference.packing import PAYS_AT, Kernel
+from iterbackbone.inference.folding import Affine, FoldedNorms, affine_of
+from iterbackbone.inference.kernels import conv_norm_relu, fused, linear_norm
+from iterbackbone.inference.packing import PAYS_AT, Kernel
 
 CONVS = {
     '1x1': dict(kernel_size=1),

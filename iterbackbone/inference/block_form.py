@@ -6,8 +6,8 @@ from itertools import islice
 
 from torch import Tensor, nn
 
-from ..block import DepthwiseSeparableConv, IterativeBlock
-from ..halting import HaltingUnit
+from ..core.block import DepthwiseSeparableConv, IterativeBlock
+from ..core.halting import HaltingUnit
 from .folding import ScaledSum
 from .kernels import conv_norm_relu
 from .layout import Size, images, pixels

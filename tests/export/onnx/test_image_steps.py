@@ -8,7 +8,7 @@ import pytest
 from mmcv.transforms import CenterCrop
 from PIL import Image
 
-from iterbackbone.deployment.images import load_image
+from iterbackbone.export.onnx.images import load_image
 
 
 def test_steps_of_a_description(tmp_path):

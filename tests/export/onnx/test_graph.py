@@ -9,9 +9,9 @@ import pytest
 import torch
 from core.networks import images, tiny_net, varied
 
-from iterbackbone.core.export import ExportForm
-from iterbackbone.deployment.graph import describe, export_graph, save, set_defaults
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export import ExportForm
+from iterbackbone.export.onnx.graph import describe, export_graph, save, set_defaults
+from iterbackbone.export.onnx.runtime import open_session
 
 NAMES = ['features_0', 'features_1', 'iterations', 'macs']
 DYNAMIC = {'x': {0: 'batch', 2: 'height', 3: 'width'}}

@@ -25,7 +25,7 @@ def compressed(
     """A smaller copy of ``model`` that says what it is.
 
     Args:
-        model, description: Of :func:`~iterbackbone.deployment.model_file.read_model`.
+        model, description: Of :func:`~iterbackbone.export.onnx.model_file.read_model`.
         precision: Of ``PRECISIONS``.
         images: Real ones, (B, 3, H, W) uint8 in RGB each, which set the ranges for int8.
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import act
-from ..block import IterativeBlock
-from ..halting import pool
+from ..core import act
+from ..core.block import IterativeBlock
+from ..core.halting import pool
 from ..inference.block_form import hidden_convs
 from ..inference.folding import affine_of
 from .norms import ConstantNorms, NormTables

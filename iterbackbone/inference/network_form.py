@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..block import IterativeBlock
-from ..execution import BlockResult
-from ..settings import RunSettings
-from ..stage import ConvNorm
+from ..core.adaptive import AdaptiveModule
+from ..core.block import IterativeBlock
+from ..core.execution import BlockResult
+from ..core.settings import RunSettings
+from ..core.stage import ConvNorm
 from .block_form import BlockRun, norms_of
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
@@ -65,12 +66,19 @@ class IterativeBlockForm:
 
 
 @torch.inference_mode(False)
-def attach_forms(network: nn.Module) -> None:
+def attach_forms(network: AdaptiveModule) -> None:
     """Run every part of ``network`` that has an inference form in it.
 
     Raises:
-        ValueError: a norm cannot be folded; nothing is changed then.
+        RuntimeError: the network is in training mode.
+        ValueError: its evaluation is ``masked``, or a norm cannot be folded; nothing is changed then.
     """
+    if network.training:
+        raise RuntimeError('optimize_for_inference needs evaluation mode: call eval() first')
+    execution = network.execution['eval']
+    if execution != 'active':
+        allowed = "execution['eval'] == 'active'"
+        raise ValueError(f'optimize_for_inference needs {allowed}, got {execution!r}')
     forms: list[tuple[ConvNorm, ConvNormForm] | tuple[IterativeBlock, IterativeBlockForm]] = []
     for part in network.modules():
         if isinstance(part, ConvNorm):

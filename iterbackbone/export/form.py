@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..capture import is_traced
+from ..core.capture import is_traced
+from ..core.macs import mac_table
+from ..core.resnet import IterativeResNet
+from ..core.stage import ConvNorm
+from ..core.validation import check_int
 from ..inference.folding import affine_of
-from ..macs import mac_table
-from ..resnet import IterativeResNet
-from ..stage import ConvNorm
-from ..validation import check_int
 from .block import ExportBlock
 
 

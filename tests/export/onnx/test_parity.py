@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from iterbackbone.deployment.parity import Comparison, Parity, compare
-from iterbackbone.deployment.runtime import open_session, settings
+from iterbackbone.export.onnx.parity import Comparison, Parity, compare
+from iterbackbone.export.onnx.runtime import open_session, settings
 
 
 def doubling():

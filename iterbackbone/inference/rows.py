@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .. import act
-from ..execution import BlockResult
+from ..core import act
+from ..core.execution import BlockResult
 from .block_form import BlockRun
 from .layout import Size, images
 

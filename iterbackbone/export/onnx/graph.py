@@ -16,8 +16,8 @@ import onnx
 import torch
 from torch import nn
 
-from .. import __version__
-from ..files import whole_file
+from ... import __version__
+from ...files import whole_file
 
 OPSETS = (18, 23)  # of the exporter; lowest and highest
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..execution import BlockResult
-from ..settings import RunSettings
+from ..core.execution import BlockResult
+from ..core.settings import RunSettings
 from .block_form import BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start
@@ -39,7 +39,7 @@ class Running:
 
 
 def run_ahead(run: BlockRun, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
-    """As :func:`~iterbackbone.core.inference.loop.run_form`, ``executed`` being what was run."""
+    """As :func:`~iterbackbone.inference.loop.run_form`, ``executed`` being what was run."""
     count, size = len(x), (x.shape[2], x.shape[3])
     rows, batch = start(pixels(x), limit), Batch(count, x.device)
     scores = Scores(settings.record_scores, count, limit, x.device)

@@ -7,13 +7,13 @@ import onnx
 import pytest
 from support_quantization import write_file, write_images
 
-from iterbackbone.deployment.agreement import agreement
-from iterbackbone.deployment.calibration import ranges
-from iterbackbone.deployment.chains import scopes
-from iterbackbone.deployment.images import load_image
-from iterbackbone.deployment.model_file import read_model
-from iterbackbone.deployment.quantization import compressed
-from iterbackbone.deployment.runtime import open_session
+from iterbackbone.export.onnx.calibration import ranges
+from iterbackbone.export.onnx.chains import scopes
+from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.parity import agreement
+from iterbackbone.export.onnx.quantization import compressed
+from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 
 pytestmark = pytest.mark.slow
