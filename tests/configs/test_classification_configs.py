@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from classification_runs import TINY, classifier_config, load, write_class_folders
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
-from support import train_and_check_halting_units
 
 from iterbackbone.__main__ import config_names, config_root
+from tests.support.classification_runs import TINY, classifier_config, load, write_class_folders
+from tests.support.openmmlab import train_and_check_halting_units
 
 pytestmark = pytest.mark.slow
 # The config with a teacher needs its checkpoint: test_distillation_config.py.

@@ -11,10 +11,10 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from support import detector_config, read_log
 
 from iterbackbone.__main__ import config_names, config_root
 from iterbackbone.core.macs import mac_table
+from tests.support.openmmlab import detector_config, read_log
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('detection/')]

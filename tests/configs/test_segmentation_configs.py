@@ -9,10 +9,10 @@ from mmengine.model.utils import convert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
-from support import read_log, segmentor_config, train_and_check_halting_units
 from torch import nn
 
 from iterbackbone.__main__ import config_names, config_root
+from tests.support.openmmlab import read_log, segmentor_config, train_and_check_halting_units
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('segmentation/')]

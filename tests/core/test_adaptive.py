@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from .networks import (
+from tests.support.networks import (
     MAX_ITERATIONS,
     images,
     loss_of,

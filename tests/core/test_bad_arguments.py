@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .networks import tiny_layer, tiny_net
+from tests.support.networks import tiny_layer, tiny_net
 
 NAN, INF = float('nan'), float('inf')
 EITHER = (TypeError, ValueError)

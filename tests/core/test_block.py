@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from .networks import (
+from tests.support.networks import (
     MAX_ITERATIONS,
     blocks,
     count_conv2,
@@ -17,6 +17,7 @@ from .networks import (
     tiny_net,
     varied,
 )
+
 from .reference import run_image
 
 VARIANTS = {

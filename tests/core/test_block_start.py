@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.networks import blocks, images, relative_error, tiny_layer, tiny_net, varied
-from core.reference import run_image
 from iterbackbone.export import ExportForm
+from tests.core.reference import run_image
+from tests.support.networks import blocks, images, relative_error, tiny_layer, tiny_net, varied
 
 
 @pytest.mark.parametrize('build', [tiny_net, tiny_layer])

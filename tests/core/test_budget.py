@@ -8,8 +8,7 @@ from torch import nn
 
 from iterbackbone.core.budget import Budget
 from iterbackbone.core.halting import full_depth_bias
-
-from .networks import MAX_ITERATIONS, blocks, images, tiny_layer, tiny_net
+from tests.support.networks import MAX_ITERATIONS, blocks, images, tiny_layer, tiny_net
 
 
 def net_with_score(score: float, **options):

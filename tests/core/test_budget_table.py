@@ -9,9 +9,9 @@ import pickle
 import pytest
 import torch
 
-from core.networks import blocks, images, relative_error, tiny_net, varied
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.export import ExportForm
+from tests.support.networks import blocks, images, relative_error, tiny_net, varied
 
 CAPS = (2, 3, 5, 2)
 POINTS = [

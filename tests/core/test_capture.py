@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from iterbackbone.export import ExportForm
-
-from .networks import images, tiny_layer, tiny_net, varied
+from tests.support.networks import images, tiny_layer, tiny_net, varied
 
 
 @pytest.fixture(scope='module')

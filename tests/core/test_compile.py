@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from .networks import images, loss_of, relative_error, tiny_net, varied
+from tests.support.networks import images, loss_of, relative_error, tiny_net, varied
 
 
 @pytest.mark.slow

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.networks import images, loss_of, relative_error, tiny_layer, tiny_net, varied
-from core.reference import residual
 from iterbackbone.core.depths import draw_depths
+from tests.core.reference import residual
+from tests.support.networks import images, loss_of, relative_error, tiny_layer, tiny_net, varied
 
 DEPTHS = torch.tensor([[1, 1, 1, 1], [2, 3, 5, 2], [1, 3, 2, 2], [2, 1, 4, 1]])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.distributed as dist
-from gloo_ranks import RANKS, gathered, spawn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .networks import MAX_ITERATIONS, blocks, images, loss_of, tiny_net, varied
+from tests.support.gloo_ranks import RANKS, gathered, spawn
+from tests.support.networks import MAX_ITERATIONS, blocks, images, loss_of, tiny_net, varied
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from .networks import images, tiny_layer, tiny_net, varied
+from tests.support.networks import images, tiny_layer, tiny_net, varied
 
 FORMS = ['active', 'masked', 'inference']
 forms = pytest.mark.parametrize('form', FORMS)

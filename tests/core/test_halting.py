@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from iterbackbone.core.halting import HaltingUnit, full_depth_bias, pool
-
-from .networks import blocks, images, tiny_net
+from tests.support.networks import blocks, images, tiny_net
 
 
 def pooled(rows: int = 5, channels: int = 6) -> tuple[Tensor, Tensor]:

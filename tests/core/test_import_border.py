@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from blocked_runs import OPENMMLAB, run
 
 import iterbackbone
+from tests.support.blocked_runs import OPENMMLAB, run
 
 PACKAGE = Path(iterbackbone.__file__).parent
 WORKER = 'environment/worker.py'  # tries what an environment holds, in a process of its own

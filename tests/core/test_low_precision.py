@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from .networks import images, loss_of, tiny_net, varied
+from tests.support.networks import images, loss_of, tiny_net, varied
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 executions = pytest.mark.parametrize('execution', ['active', 'masked'])

@@ -8,8 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
-
-from .networks import images, tiny_layer, tiny_net, varied
+from tests.support.networks import images, tiny_layer, tiny_net, varied
 
 LENGTHS = (3, 8, 36, 3)
 # stem, options, parameters in millions, GMACs at one iteration everywhere and at all of them

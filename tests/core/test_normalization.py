@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from iterbackbone.core.normalization import FrozenStatistics, last_trained, normalise
-
-from .networks import blocks, images, loss_of, statistics, tiny_layer, tiny_net
+from tests.support.networks import blocks, images, loss_of, statistics, tiny_layer, tiny_net
 
 executions = pytest.mark.parametrize('execution', ['active', 'masked'])
 checkpointed = pytest.mark.parametrize('with_cp', [False, True], ids=['stored', 'recomputed'])

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from core.networks import tiny_layer, tiny_net
 from iterbackbone import IterativeResNet
 from iterbackbone.core.receptive_field import receptive_fields
+from tests.support.networks import tiny_layer, tiny_net
 
 
 def test_the_closed_form_of_the_imagenet_stem():

@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from .networks import MAX_ITERATIONS, images, loss_of, statistics, tiny_layer, tiny_net, varied
+from tests.support.networks import (
+    MAX_ITERATIONS,
+    images,
+    loss_of,
+    statistics,
+    tiny_layer,
+    tiny_net,
+    varied,
+)
 
 OPTIONS = {
     'depthwise': {'depthwise': True},

@@ -7,9 +7,9 @@ import warnings
 import pytest
 import torch
 
-from core.networks import varied
 from iterbackbone import IterativeResNet
 from iterbackbone.core.rehearsal import trace_in_evaluation
+from tests.support.networks import varied
 
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

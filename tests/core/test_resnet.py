@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from .networks import (
+from tests.support.networks import (
     CHANNELS,
     MAX_ITERATIONS,
     blocks,

@@ -11,8 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from iterbackbone import IterativeResLayer, IterativeResNet
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
-
-from .networks import tiny_layer, tiny_net
+from tests.support.networks import tiny_layer, tiny_net
 
 # torchvision 0.27.1 at 224x224 without fc, which has 2,048,000 MACs and 2,049,000 parameters
 TORCHVISION = {

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from .networks import blocks, images, loss_of, relative_error, statistics, tiny_layer, tiny_net, varied
+from tests.support.networks import (
+    blocks,
+    images,
+    loss_of,
+    relative_error,
+    statistics,
+    tiny_layer,
+    tiny_net,
+    varied,
+)
+
 from .reference import run_block
 
 

@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 import torch
 
-from .networks import images, loss_of, tiny_layer, tiny_net, varied
+from tests.support.networks import images, loss_of, tiny_layer, tiny_net, varied
 
 
 def saved_and_loaded(net):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from .networks import MAX_ITERATIONS, blocks, images, stop_at_once, tiny_net
+from tests.support.networks import MAX_ITERATIONS, blocks, images, stop_at_once, tiny_net
 
 
 def trained_net(logit: float, steps: int = 2, **options) -> nn.Module:

@@ -13,13 +13,13 @@ import torch
 from mmengine.config import Config
 from mmengine.config.utils import RemoveAssignFromAST
 from mmengine.registry import HOOKS, MODELS
-from report.logs import correlated, write_log
-from support import train_tiny
 from torch import nn
 
 from iterbackbone import IterativeResNet
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm import PonderCostHook
+from tests.support.logs import correlated, write_log
+from tests.support.openmmlab import train_tiny
 
 from .blocks import BLOCKS, ROOT, Block
 from .config_keys import check_arguments, typed_dicts

@@ -6,13 +6,13 @@ import re
 
 import pytest
 import torch
-from drop_in_runs import FULL_WIDTH, PAGE, SMALL, blocks, snippet
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
-from support import TinyClassifier, train_tiny
 
 from iterbackbone.mm import IterativeResNet, PonderCostHook
+from tests.support.drop_in_runs import FULL_WIDTH, PAGE, SMALL, blocks, snippet
+from tests.support.openmmlab import TinyClassifier, train_tiny
 
 OURS = {'PonderCostHook', 'IterationLogHook'}
 RTMDET = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'

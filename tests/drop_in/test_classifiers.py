@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from drop_in_runs import check_family, families
-from support import LabelledImages
+
+from tests.support.drop_in_runs import check_family, families
+from tests.support.openmmlab import LabelledImages
 
 
 @pytest.mark.parametrize('family', families('mmpretrain'), ids=lambda family: family.name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from drop_in_runs import PAGE, check_family, families, family_config
 from mmdet.testing import demo_mm_inputs
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from iterbackbone.mm import IterativeResNet
+from tests.support.drop_in_runs import PAGE, check_family, families, family_config
 
 ROIS = {  # a two-stage detector's RoIs
     'model.train_cfg.rpn_proposal.max_per_img': 16,

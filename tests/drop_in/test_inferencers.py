@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from drop_in_runs import families, family_config
 from mmdet.apis import DetInferencer
 from mmengine.registry import init_default_scope
 from mmpretrain import ImageClassificationInferencer
 from mmseg.apis import MMSegInferencer
-from support_compute import spread
 
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import report_iterations
+from tests.support.compute import spread
+from tests.support.drop_in_runs import families, family_config
 
 
 def detector(cfg):

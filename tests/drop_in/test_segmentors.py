@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from drop_in_runs import check_family, families, family_config
 from mmengine.config import Config
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+
+from tests.support.drop_in_runs import check_family, families, family_config
 
 SIZE = (64, 64)
 

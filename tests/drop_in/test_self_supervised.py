@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from drop_in_runs import FakeImages, snippet
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
-from support import Spy, labelled_loader
+
+from tests.support.drop_in_runs import FakeImages, snippet
+from tests.support.openmmlab import Spy, labelled_loader
 
 SMALL = dict(
     backbone=dict(base_channels=8, expansion=2, out_indices=(3,)),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from drop_in_runs import FULL_WIDTH, families, family_config, snippet
 from mmengine.config import Config
-from processes import Program
+
+from tests.support.drop_in_runs import FULL_WIDTH, families, family_config, snippet
+from tests.support.processes import Program
 
 BUILD = """
 import sys

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import read_log
-from tool_runs import LOADERS, command, kill_after, losses, run
+
+from tests.support.openmmlab import read_log
+from tests.support.tool_runs import LOADERS, command, kill_after, losses, run
 
 pytestmark = pytest.mark.slow
 SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from classification_runs import write_class_folders
-from support import read_log
-from tool_runs import command, run
+
+from tests.support.classification_runs import write_class_folders
+from tests.support.openmmlab import read_log
+from tests.support.tool_runs import command, run
 
 pytestmark = pytest.mark.slow
 CONFIG = 'iterative-tiny_1xb64_cifar10-subset'

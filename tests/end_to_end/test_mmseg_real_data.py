@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
-from support import read_log
-from tool_runs import LOADERS, NARROW, command, run
+
+from tests.support.openmmlab import read_log
+from tests.support.tool_runs import LOADERS, NARROW, command, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 ADE20K = 'upernet_iterative-r50_4xb4-80k_ade20k-512x512'

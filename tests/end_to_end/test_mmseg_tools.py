@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from support import read_log
-from tool_runs import LOADERS, NARROW, command, kill_after, losses, run
 
 from iterbackbone.__main__ import config_path
+from tests.support.openmmlab import read_log
+from tests.support.tool_runs import LOADERS, NARROW, command, kill_after, losses, run
 
 pytestmark = pytest.mark.slow
 SHAPES = 'upernet_iterative-r50-tiny_shapes'

@@ -12,11 +12,11 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
-from support import LabelledImages, detector_config, labelled_loader, segmentor_config
-from support_compute import C4, narrow_c4
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.openmmlab_module import OpenMMLabModule
+from tests.support.compute import C4, narrow_c4
+from tests.support.openmmlab import LabelledImages, detector_config, labelled_loader, segmentor_config
 
 pytestmark = pytest.mark.slow
 LIMITS = (2, 3, 3, 2)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed.run
-from core.networks import images, varied
-from gloo_ranks import RANKS
-from support import read_log
-from tool_runs import PLAIN, command, losses, run
 
 from iterbackbone import IterativeResNet
 from iterbackbone.__main__ import config_path, tool_path
+from tests.support.gloo_ranks import RANKS
+from tests.support.networks import images, varied
+from tests.support.openmmlab import read_log
+from tests.support.tool_runs import PLAIN, command, losses, run
 
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
@@ -35,7 +34,7 @@ TRAINING = [
     'param_scheduler.1.end=2',
     'custom_hooks.0.halting_warmup=0.0',
     'custom_hooks.0.ramp=0.0',
-    'default_hooks.unequal.type=unequal_ranks.UnequalRanks',
+    'default_hooks.unequal.type=tests.support.unequal_ranks.UnequalRanks',
     'default_hooks.logger.interval=1',
 ]
 
@@ -43,13 +42,13 @@ TRAINING = [
 def over_ranks(tool, *args, options=()):
     """Of mmdet's tool in two processes."""
     rest = command('mmdet', tool, SHAPES, *args, '--launcher', 'pytorch', options=options)
-    return [*TORCHRUN, TESTS / 'gloo_launcher.py', *rest]
+    return [*TORCHRUN, TESTS / 'support/gloo_launcher.py', *rest]
 
 
 @pytest.fixture(scope='module')
 def env(shapes_root):
-    path = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
-    return {'ITERBACKBONE_SHAPES_ROOT': str(shapes_root), 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
+    root = str(TESTS.parent)
+    return {'ITERBACKBONE_SHAPES_ROOT': str(shapes_root), 'OMP_NUM_THREADS': '1', 'PYTHONPATH': root}
 
 
 @pytest.fixture(scope='module')
@@ -78,7 +77,7 @@ def test_ranks_that_draw_their_own_depths_train_the_same_weights(env, tmp_path):
     config = tmp_path / 'anytime.py'
     hooks = "custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=2)]"
     config.write_text(f'_base_ = [{str(config_path(SHAPES))!r}]\n{hooks}\n')
-    tool = [*TORCHRUN, TESTS / 'gloo_launcher.py', tool_path('mmdet', 'train')]
+    tool = [*TORCHRUN, TESTS / 'support/gloo_launcher.py', tool_path('mmdet', 'train')]
     arguments = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'work', '--cfg-options', *PLAIN]
     training = [option for option in TRAINING if not option.startswith('custom_hooks')]
     run([*tool, config, *arguments, *OPTIONS, *training], **env)

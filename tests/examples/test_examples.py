@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from blocked_runs import OPENMMLAB, run
+from tests.support.blocked_runs import OPENMMLAB, run
 
 FOLDER = Path(__file__).parents[2] / 'examples'
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from core.networks import images, relative_error, tiny_layer, tiny_net, varied
 from torch import nn
 from torch.fx import GraphModule
 
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.export import ExportForm
+from tests.support.networks import images, relative_error, tiny_layer, tiny_net, varied
 
 KINDS = {
     'plain': {},

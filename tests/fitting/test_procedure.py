@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from core.networks import tiny_net
 from torch import nn
 
 from iterbackbone.core.budget_table import Setting
@@ -12,6 +11,7 @@ from iterbackbone.core.macs import mac_table
 from iterbackbone.fitting.halting import NEVER, all_blocks, silence
 from iterbackbone.fitting.procedure import fit_halting, folds_of, shares_between
 from iterbackbone.fitting.static import Outcome
+from tests.support.networks import tiny_net
 
 LIMITS = (2, 4)
 

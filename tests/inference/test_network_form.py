@@ -7,13 +7,13 @@ import pickle
 
 import pytest
 import torch
-from core.networks import blocks, stop_at_once, tiny_layer, tiny_net, varied
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from iterbackbone.inference import network_form, update
 from iterbackbone.inference.loop_ahead import run_ahead
+from tests.support.networks import blocks, stop_at_once, tiny_layer, tiny_net, varied
 
 NEAR = 1e-5  # of the threshold, where rounding may decide
 

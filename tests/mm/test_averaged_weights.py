@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from core.networks import blocks
 from mmengine.model import ExponentialMovingAverage, MomentumAnnealingEMA, StochasticWeightAverage
 from torch import nn
 
 from iterbackbone import IterativeResNet
+from tests.support.networks import blocks
 
 AVERAGES = {
     ExponentialMovingAverage: dict(momentum=0.3),

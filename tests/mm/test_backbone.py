@@ -8,12 +8,12 @@ from threading import Thread
 
 import pytest
 import torch
-from support import train_tiny
-from support_resnets import RunsCode
 from torch import nn
 
 import iterbackbone
 from iterbackbone.mm import IterativeResLayer, IterativeResNet
+from tests.support.openmmlab import train_tiny
+from tests.support.resnets import RunsCode
 
 TINY = {'base_channels': 4, 'expansion': 2, 'max_iterations': (2, 3, 2, 2)}
 

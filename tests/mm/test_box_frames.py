@@ -13,12 +13,12 @@ from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from support import detector_config
 from torch import nn
 from torch.utils.data import Subset
 
 from iterbackbone.mm.evaluation.frames import Frame, scale_of
 from iterbackbone.mm.sample_record import SampleReader
+from tests.support.openmmlab import detector_config
 
 IMAGE, LOAD = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)
 RESIZE = dict(type='Resize', scale=(192, 128), keep_ratio=True)

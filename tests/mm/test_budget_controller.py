@@ -6,9 +6,7 @@ import math
 
 import pytest
 import torch
-from core.networks import varied
 from mmengine.optim import OptimWrapperDict
-from support import TinyClassifier, TinyImages, train_tiny
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
@@ -17,6 +15,8 @@ from iterbackbone.mm.budget_controller import GAP_SMOOTHING, RATE, SMOOTHING, Bu
 from iterbackbone.mm.rehearsal import EVERY, Rehearsal
 from iterbackbone.mm.trace_collector import Call
 from iterbackbone.mm.training.ponder_training import learning_rate_share
+from tests.support.networks import varied
+from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
 
 STEPS = 600
 

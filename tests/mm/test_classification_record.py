@@ -9,18 +9,23 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from classification_runs import accept, classifier_config, write_archive, write_class_folders
-from core.networks import varied
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample, MultiTaskDataSample
-from support import read_log
 from torch import nn
 
 from iterbackbone.mm.classification_record import class_fields, is_classification
 from iterbackbone.mm.sample_record import SampleReader
+from tests.support.classification_runs import (
+    accept,
+    classifier_config,
+    write_archive,
+    write_class_folders,
+)
+from tests.support.networks import varied
+from tests.support.openmmlab import read_log
 
 CLASSES = ('cat', 'dog', 'ship')
 SCORES = (0.25, 0.5, 0.25)

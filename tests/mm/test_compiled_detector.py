@@ -7,15 +7,15 @@ import shutil
 
 import pytest
 import torch
-from core.networks import relative_error
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from support_compute import FPN, built, noise, spread_on_noise
 from torch._dynamo.utils import counters
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm.image_compute import image_compute
 from iterbackbone.mm.trace_collector import TraceCollector
+from tests.support.compute import FPN, built, noise, spread_on_noise
+from tests.support.networks import relative_error
 
 pytestmark = pytest.mark.filterwarnings('ignore')  # each of torch's own
 SIZE = (64, 96)

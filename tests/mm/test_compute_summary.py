@@ -8,7 +8,11 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
-from support_compute import (
+
+from iterbackbone.__main__ import config_root
+from iterbackbone.mm.compute_summary import evaluation_summary, image_summary
+from iterbackbone.mm.evaluation_compute import read_evaluation_compute
+from tests.support.compute import (
     C4,
     C4_MODULES,
     FPN,
@@ -19,10 +23,6 @@ from support_compute import (
     segmentor_config,
     spread_on_noise,
 )
-
-from iterbackbone.__main__ import config_root
-from iterbackbone.mm.compute_summary import evaluation_summary, image_summary
-from iterbackbone.mm.evaluation_compute import read_evaluation_compute
 
 SIZES = [(64, 96), (96, 64), (64, 96), (64, 64), (50, 90)]  # the last is padded to (64, 96)
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import mmengine.runner
 import pytest
 import torch
-from mm.classifier_runs import classifier_run
-from support import read_log
 from torch import nn
 
 from iterbackbone.mm.evaluation.evaluated_weights import EvaluatedWeights
+from tests.support.classifier_runs import classifier_run
+from tests.support.openmmlab import read_log
 
 UNKNOWN = {'checkpoint': None, 'epoch': 0, 'iter': 0}
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from mm.log_ranks import LogRanks
 
 from iterbackbone.mm.evaluation_folder import EvaluationFolder
+from tests.support.log_ranks import LogRanks
 
 FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
 

@@ -7,11 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from core.networks import stop_at_once
-from mm.classifier_runs import classifier_run
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, ValLoop
-from support import LabelledImages, detector_config, labelled_loader, read_log
 
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
@@ -20,6 +17,9 @@ from iterbackbone.mm.evaluation.evaluation_pass import labels, own_metrics
 from iterbackbone.mm.evaluation_compute import read_evaluation_compute
 from iterbackbone.mm.log_summary import summarise_log
 from iterbackbone.report.evaluation import load_evaluation
+from tests.support.classifier_runs import classifier_run
+from tests.support.networks import stop_at_once
+from tests.support.openmmlab import LabelledImages, detector_config, labelled_loader, read_log
 
 
 @pytest.fixture(scope='module')

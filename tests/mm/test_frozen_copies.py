@@ -6,15 +6,22 @@ import copy
 
 import pytest
 import torch
-from core.networks import stop_at_once, varied
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from support import LabelledImages, Spy, TinyClassifier, TinyImages, labelled_loader, train_tiny
 from torch import nn
 
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import PonderCostHook, train_scalars
+from tests.support.networks import stop_at_once, varied
+from tests.support.openmmlab import (
+    LabelledImages,
+    Spy,
+    TinyClassifier,
+    TinyImages,
+    labelled_loader,
+    train_tiny,
+)
 
 COPY = 'train/frozen.encoder_k.module.0.'
 

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import torch
-from fuzzing import BOOL, BUDGET, EXECUTION, HALTING, INT, INTS, JUNK, REAL, built, cases, run, some_of
 from hypothesis import strategies as st
 
 from iterbackbone.mm import IterationLogHook, IterativeResLayer, IterativeResNet, PonderCostHook
+from tests.support.fuzzing import (
+    BOOL,
+    BUDGET,
+    EXECUTION,
+    HALTING,
+    INT,
+    INTS,
+    JUNK,
+    REAL,
+    built,
+    cases,
+    run,
+    some_of,
+)
 
 NORM = st.sampled_from([dict(type='BN'), dict(type='GN', num_groups=2), dict(type='GN'), {}])
 NORM = NORM | st.fixed_dictionaries({'type': JUNK}) | JUNK

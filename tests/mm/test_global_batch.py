@@ -9,11 +9,11 @@ import os
 
 import pytest
 import torch
-from core.networks import varied
-from gloo_ranks import RANKS, spawn
-from support import TinyClassifier, TinyImages, train_tiny
 
 from iterbackbone.mm import PonderCostHook
+from tests.support.gloo_ranks import RANKS, spawn
+from tests.support.networks import varied
+from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
 
 executions = pytest.mark.parametrize('execution', ['active', 'masked'])
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from core.networks import varied
 from mmengine.runner import Runner
 from PIL import Image
-from support import detector_config, read_log
 
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
 from iterbackbone.mm import report_iterations
+from tests.support.networks import varied
+from tests.support.openmmlab import detector_config, read_log
 
 FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
 

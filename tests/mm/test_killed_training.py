@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from killed_training import EPOCHS, IMAGES, STEPS, start
 from mmengine.runner import find_latest_checkpoint
 
 from iterbackbone.stats.record_reader import missing_and_repeated, read_meta, read_records
+from tests.support.killed_training import EPOCHS, IMAGES, STEPS, start
 
 LAST = f'epoch_{EPOCHS}.pth'
 

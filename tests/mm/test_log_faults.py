@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import Runner
-from support import TinyClassifier, detector_config, train_tiny
-from support_resnets import RunsCode
 
 from iterbackbone.mm import PonderCostHook
+from tests.support.openmmlab import TinyClassifier, detector_config, train_tiny
+from tests.support.resnets import RunsCode
 
 VOC = 'VOCdevkit/VOC2007'
 PARTS = [f'val_epoch_0.part/{name}.jsonl.0.part' for name in ('predictions', 'records')]

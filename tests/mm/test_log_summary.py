@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 import pytest
-from report.logs import correlated, record, write_log
 
 from iterbackbone.mm.log_summary import summarise_log
+from tests.support.logs import correlated, record, write_log
 
 
 def test_the_line_a_person_reads(tmp_path):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from mmengine.runner import Runner
-from support import detector_config, read_log
-from support_compute import C4, C4_MODULES, FPN, counted, narrow_c4, narrow_fpn, spread
 
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart
 from iterbackbone.mm.compute_summary import evaluation_summary
 from iterbackbone.mm.evaluation_compute import read_evaluation_compute
+from tests.support.compute import C4, C4_MODULES, FPN, counted, narrow_c4, narrow_fpn, spread
+from tests.support.openmmlab import detector_config, read_log
 
 DETECTORS = {'fpn': (FPN, narrow_fpn, ('backbone',)), 'c4': (C4, narrow_c4, C4_MODULES)}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support_compute import C4, FPN, built, narrow_c4, segmentor_config
 from torch import nn
 
 from iterbackbone.__main__ import config_root
@@ -15,6 +14,7 @@ from iterbackbone.mm.model_building import (
     read_config,
     without_checkpoints,
 )
+from tests.support.compute import C4, FPN, built, narrow_c4, segmentor_config
 
 IMAGENET = 'classification/iterative-r152_8xb32_in1k.py'
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support_compute import C4, FPN, built, counted, narrow_c4, narrow_fpn, segmentor_config
 from torch import nn
 
 from iterbackbone.__main__ import config_root
@@ -15,6 +14,7 @@ from iterbackbone.core.resnet_counterpart import resnet_macs
 from iterbackbone.mm.model_building import random_input
 from iterbackbone.mm.model_macs import ELSEWHERE, count_macs, count_parameters
 from iterbackbone.mm.proposals import fixed_proposals, most_proposals
+from tests.support.compute import C4, FPN, built, counted, narrow_c4, narrow_fpn, segmentor_config
 
 
 def detector(name, narrow):

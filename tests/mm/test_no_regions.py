@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.runner import Runner
-from support import detector_config, read_log
-from support_compute import C4, narrow_c4
+
+from tests.support.compute import C4, narrow_c4
+from tests.support.openmmlab import detector_config, read_log
 
 VOC = 'VOCdevkit/VOC2007'
 NOTHING = dict(min_bbox_size=10_000)  # pixels: no proposal is as large

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.runner import Runner
-from support import detector_config, read_log
-from support_compute import built
+
+from tests.support.compute import built
+from tests.support.openmmlab import detector_config, read_log
 
 VOC = 'VOCdevkit/VOC2007'
 WITHOUT_AREA = {'point': (5, 5, 5, 5), 'line': (10, 10, 60, 10), 'outside': (500, 500, 600, 600)}

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from core.networks import stop_at_once
-from mm.classifier_runs import BACKBONE, Nothing, classifier_run
 from mmengine.config import ConfigDict
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.structures import MultiTaskDataSample
-from support import LabelledImages, TinyClassifier, labelled_loader, read_log
+
+from tests.support.classifier_runs import BACKBONE, Nothing, classifier_run
+from tests.support.networks import stop_at_once
+from tests.support.openmmlab import LabelledImages, TinyClassifier, labelled_loader, read_log
 
 
 def test_classifier_over_train_iters(tmp_path):

@@ -7,9 +7,9 @@ import json
 import cv2
 import numpy as np
 import pytest
-from mm.log_ranks import LogRanks
 
 from iterbackbone.mm.png_files import PngFiles
+from tests.support.log_ranks import LogRanks
 
 
 def flat(value, dtype=np.uint8):

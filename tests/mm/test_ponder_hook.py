@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support import train_tiny
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.ponder_hook import ponder_cost
 from iterbackbone.mm.trace_collector import Call
 from iterbackbone.mm.training.ponder_schedule import ramp_factor
+from tests.support.openmmlab import train_tiny
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
 

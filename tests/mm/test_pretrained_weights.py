@@ -10,11 +10,11 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.runner import load_checkpoint
-from support_resnets import RunsCode
 from torch import nn
 
 import iterbackbone
 from iterbackbone.mm import IterativeResNet
+from tests.support.resnets import RunsCode
 
 TINY = {'base_channels': 4, 'expansion': 2, 'max_iterations': (2, 1, 1, 1)}
 STEM, VARIANCE, COUNTER = 'stem.conv.weight', 'stem.norm.running_var', 'stem.norm.num_batches_tracked'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from processes import Program
+
+from tests.support.processes import Program
 
 BUILD = """
 import sys

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mm.classifier_runs import classifier_run
 from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmengine.dataset import (
     BaseDataset,
@@ -16,10 +15,11 @@ from mmengine.dataset import (
     RepeatDataset,
     pseudo_collate,
 )
-from support import LabelledImages, labelled_loader, read_log
 from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
 from iterbackbone.mm.evaluation.sampled_indices import SampledIndices
+from tests.support.classifier_runs import classifier_run
+from tests.support.openmmlab import LabelledImages, labelled_loader, read_log
 
 
 class Upright(LabelledImages):

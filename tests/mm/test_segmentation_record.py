@@ -13,14 +13,14 @@ from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
-from segmentation_runs import evaluate, read_maps, val_ids
-from support import read_log, segmentor_config
 from torch import nn
 
 from iterbackbone.mm.evaluation.no_objects import background_labels, ignore_index
 from iterbackbone.mm.evaluation.sources import Source, Sources
 from iterbackbone.mm.evaluation.true_label_map import true_label_map
 from iterbackbone.mm.segmentation_record import is_segmentation, label_map_fields, label_maps
+from tests.support.openmmlab import read_log, segmentor_config
+from tests.support.segmentation_runs import evaluate, read_maps, val_ids
 
 CLASSES = ('background', 'cat', 'dog')
 NOWHERE = Source(None, [[]])

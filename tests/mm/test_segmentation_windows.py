@@ -6,10 +6,10 @@ import warnings
 
 import pytest
 import torch
-from segmentation_runs import evaluate, inputs, passes, read_maps, val_ids
-from support import read_log
 
 from iterbackbone.core.macs import mac_table
+from tests.support.openmmlab import read_log
+from tests.support.segmentation_runs import evaluate, inputs, passes, read_maps, val_ids
 
 SLIDE = dict(mode='slide', crop_size=(32, 64), stride=(32, 32))  # 2 x 2 crops
 CROPS = [(y, x) for y in (0, 32) for x in (0, 32)]

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support import TinyClassifier, train_tiny
-from support_resnets import RunsCode, narrow_resnet
 
 from iterbackbone.mm import StageDistillationHook
 from iterbackbone.mm.stage_distillation import build_teacher, stage_loss, supervised_stages
+from tests.support.openmmlab import TinyClassifier, train_tiny
+from tests.support.resnets import RunsCode, narrow_resnet
 
 LOSSES = ['loss_distill_stage0', 'loss_distill_stage1']
 TWO_STAGES = dict(num_stages=2, strides=(1, 2), dilations=(1, 1), expansion=1)
@@ -120,7 +120,7 @@ def test_the_gradient_is_that_of_the_loss(tmp_path, teacher):
 
 
 def _dataset():
-    from support import TinyImages
+    from tests.support.openmmlab import TinyImages
 
     return TinyImages(8)
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import torch
-from core.networks import tiny_net
 from torch import nn
 
 from iterbackbone.mm.trace_collector import TraceCollector
+from tests.support.networks import tiny_net
 
 
 def test_threads_on_one_model_hear_their_own_calls():

@@ -6,15 +6,16 @@ import json
 
 import numpy as np
 import pytest
-from mm.classifier_runs import Nothing
 from mmengine.config import ConfigDict
 from mmengine.evaluator import Evaluator
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
-from support import read_log
-from support_detectors import CLASSES, detector_cfg
+
+from tests.support.classifier_runs import Nothing
+from tests.support.detectors import CLASSES, detector_cfg
+from tests.support.openmmlab import read_log
 
 CONFIG = 'mmdet::qdtrack/qdtrack_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py'
 NAMES = ('a', 'b', 'c')[:CLASSES]

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from core.networks import tiny_layer, varied
-from support import TinyClassifier, TinyImages, train_tiny
 
 from iterbackbone import HaltingTrace
 from iterbackbone.mm import PonderCostHook, train_scalars
 from iterbackbone.mm.trace_collector import Call
+from tests.support.networks import tiny_layer, varied
+from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
 
 
 def test_scalars(tmp_path):

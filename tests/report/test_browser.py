@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from iterbackbone.report.evaluation import load_evaluations
-from report.browsing import move_to, opened, point_at, script, wait
-from report.logs import PALETTE, classified, correlated, record, segmented, write_images, write_log
+from tests.support.browsing import move_to, opened, point_at, script, wait
+from tests.support.logs import (
+    PALETTE,
+    classified,
+    correlated,
+    record,
+    segmented,
+    write_images,
+    write_log,
+)
 
 HOSTILE = '</script><img src=x onerror="document.title=\'taken\'"><b>bold</b>'
 

@@ -14,7 +14,7 @@ from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.outcomes import outcome
 from iterbackbone.report.pictures import class_ends, image_path
 from iterbackbone.report.summary import summarise
-from report.logs import CLASSES, classified, record, write_images, write_log
+from tests.support.logs import CLASSES, classified, record, write_images, write_log
 
 
 def report(folder, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from iterbackbone.report.evaluation import load_evaluation, load_evaluations
-from report.logs import correlated, prediction_of, record, write_log
+from tests.support.logs import correlated, prediction_of, record, write_log
 
 
 def test_a_log_is_read_whole(tmp_path):

@@ -8,8 +8,7 @@ import pytest
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
-
-from .logs import correlated, write_log
+from tests.support.logs import correlated, write_log
 
 
 def contents(folder):

@@ -13,9 +13,8 @@ from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.gain_measurement import measure_evaluations
 from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
 from iterbackbone.stats.gain import gain
-
-from .gain_logs import DEPTHS, classifier_log, planted_logs
-from .logs import record, write_log
+from tests.support.gain_logs import DEPTHS, classifier_log, planted_logs
+from tests.support.logs import record, write_log
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.gain_measurement import measure_evaluations
 from iterbackbone.report.gain_panel import GainPanel
 from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
-from report.browsing import opened, script
-from report.gain_logs import planted_logs
+from tests.support.browsing import opened, script
+from tests.support.gain_logs import planted_logs
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -15,7 +15,7 @@ from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.image_files import MAX_PIXELS, inside
 from iterbackbone.report.pictures import image_path, thumbnail
 from iterbackbone.stats import limits
-from report.logs import correlated, record, write_images, write_log
+from tests.support.logs import correlated, record, write_images, write_log
 
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WebP', 'BMP', 'TIFF'])

@@ -13,7 +13,7 @@ from PIL import Image
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.label_maps import colour_of, coloured, embedded_maps, label_maps
-from report.logs import PALETTE, PREDICTED, TRUE, segmented
+from tests.support.logs import PALETTE, PREDICTED, TRUE, segmented
 
 
 def loaded(*args, **options):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.pictures import thumbnail_of
-from report.logs import prediction_of, record, write_log
+from tests.support.logs import prediction_of, record, write_log
 
 ORIENTATION = 0x0112
 

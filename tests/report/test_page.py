@@ -10,7 +10,7 @@ import pytest
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.embedding import spread_out
 from iterbackbone.report.evaluation import load_evaluation, load_evaluations
-from report.logs import correlated, prediction_of, record, write_images, write_log
+from tests.support.logs import correlated, prediction_of, record, write_images, write_log
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'&{{7*7}}'
 

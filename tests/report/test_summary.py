@@ -8,7 +8,7 @@ import pytest
 
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.summary import summarise
-from report.logs import correlated, record, write_log
+from tests.support.logs import correlated, record, write_log
 
 FOUR = [
     record(0, (1, 1, 1, 1), objects=1, relative=0.8),  # circle

@@ -10,7 +10,7 @@ import pytest
 from iterbackbone.report.evaluation import load_evaluation, load_evaluations
 from iterbackbone.report.summary import summarise
 from iterbackbone.report.tables import markdown, plain, side_by_side, write_csv
-from report.logs import correlated, record, write_log
+from tests.support.logs import correlated, record, write_log
 
 
 def test_a_table_of_two_evaluations(tmp_path):

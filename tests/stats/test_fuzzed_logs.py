@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from fuzzing import ATOMS, NUMBERS, cases, run
 from hypothesis import strategies as st
 
 from iterbackbone.stats.record_reader import missing_and_repeated, read_meta, read_records
 from iterbackbone.stats.records import IterationRecord
+from tests.support.fuzzing import ATOMS, NUMBERS, cases, run
 
 ANYTHING = st.recursive(
     ATOMS.filter(lambda value: not isinstance(value, bytes)) | NUMBERS,

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from planted_policies import COSTS, POLICIES, VERTICES, known_gain, sample
 
 from iterbackbone.stats.gain import envelope, gain
 from iterbackbone.stats.gain_verdict import verdict
+from tests.support.planted_policies import COSTS, POLICIES, VERTICES, known_gain, sample
 
 
 @pytest.mark.parametrize(

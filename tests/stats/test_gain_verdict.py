@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_policies import COSTS, POLICIES, VERTICES, sample
 
 from iterbackbone.stats.gain import Gain, gain
 from iterbackbone.stats.gain_verdict import pays, target_of, verdict
 from iterbackbone.stats.shuffled_depths import Shuffled
+from tests.support.planted_policies import COSTS, POLICIES, VERTICES, sample
 
 
 def found(share=0.5, value=0.5, p=0.001, dominated=False, sources=500, half=0.2) -> Gain:

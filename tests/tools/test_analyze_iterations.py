@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from processes import Program
-from report.logs import correlated, write_images, write_log
 
 from iterbackbone.__main__ import tool_path
+from tests.support.logs import correlated, write_images, write_log
+from tests.support.processes import Program
 
 
 def run(*args, cwd):

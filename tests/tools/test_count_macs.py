@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
+import count_macs as tool
 import pytest
 from mmengine.config import Config, ConfigDict
-from support_compute import (
+
+from iterbackbone.__main__ import config_root
+from iterbackbone.core.macs import mac_table
+from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
+from tests.support.compute import (
     C4,
     C4_MODULES,
     built,
@@ -17,14 +20,6 @@ from support_compute import (
     segmentor_config,
     spread_on_noise,
 )
-
-from iterbackbone.__main__ import config_root
-from iterbackbone.core.macs import mac_table
-from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-
-import count_macs as tool
 
 
 @pytest.fixture(scope='module')

@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 
+import export_onnx as tool
 import numpy as np
 import onnx
 import pytest
 import torch
-from core.networks import tiny_net, varied
 from mmengine.config import Config
 from PIL import Image
 from torch import nn
@@ -22,10 +20,7 @@ from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.exporting.models import ExportedFeatures
 from iterbackbone.mm.model_building import build_model, read_config
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-
-import export_onnx as tool
+from tests.support.networks import tiny_net, varied
 
 CONFIG = 'iterative-tiny_1xb64_cifar10-subset'
 QUICK = ['--rounds', '2']

@@ -5,13 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import make_shapes_voc as tool
 import pytest
+from shapes import write_voc
 
 TOOLS = Path(__file__).parents[2] / 'tools'
-sys.path.insert(0, str(TOOLS))
-
-import make_shapes_voc as tool  # noqa: E402
-from shapes import write_voc  # noqa: E402
 
 SMALL = ['--num-train', '6', '--num-val', '3']
 

@@ -6,9 +6,9 @@ import json
 import runpy
 
 import pytest
-from report.gain_logs import planted_logs
 
 from iterbackbone.__main__ import tool_path
+from tests.support.gain_logs import planted_logs
 
 
 @pytest.fixture

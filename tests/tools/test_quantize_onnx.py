@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from support_edge import small_file
-from support_quantization import write_file, write_images
+import quantize_onnx
 
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.files import image_files
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-import quantize_onnx
+from tests.support.edge import small_file
+from tests.support.quantization import write_file, write_images
 
 
 @pytest.mark.slow

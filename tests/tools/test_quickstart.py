@@ -6,13 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import quickstart
+
+from iterbackbone.__main__ import config_path, tool_path
 
 TOOLS = Path(__file__).parents[2] / 'tools'
-sys.path.insert(0, str(TOOLS))
-
-import quickstart  # noqa: E402
-
-from iterbackbone.__main__ import config_path, tool_path  # noqa: E402
 
 
 @pytest.mark.parametrize('task', quickstart.TASKS.values(), ids=quickstart.TASKS)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import reproduce_table as tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from iterbackbone.mm.tables import TABLES
 from iterbackbone.mm.tables.networks import iterative, resnet
 from iterbackbone.mm.tables.row import Row, Table
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-
-import reproduce_table as tool
 
 TINY = dict(stem='cifar', base_channels=4, expansion=1, max_iterations=(2, 3, 2, 2))
 SMALL = resnet(18, 2, 'cifar')

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import io
 import subprocess
-import sys
 from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
 
 import numpy as np
 import pytest
+import resnet_to_iterative as tool
 import torch
 from PIL import Image
-from support_resnets import RunsCode, narrow_resnet
 
 from iterbackbone.mm import IterativeResNet
 from iterbackbone.warm_start.conversion import convert
 from iterbackbone.warm_start.layouts import read_resnet
-
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-
-import resnet_to_iterative as tool
+from tests.support.resnets import RunsCode, narrow_resnet
 
 NARROW = dict(stem='cifar', base_channels=4, depth=50)
 

@@ -1,17 +1,12 @@
 """Files of the embedded data, and what mmdet and mmseg read from them."""
 
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-TOOLS = Path(__file__).parents[2] / 'tools'
-sys.path.insert(0, str(TOOLS))
-
-from shapes import CLASSES, ShapesSpec, image_rng, make_scene, write_voc  # noqa: E402
+from shapes import CLASSES, ShapesSpec, image_rng, make_scene, write_voc
 
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 SPEC = ShapesSpec(num_train=6, num_val=3)

@@ -1,17 +1,10 @@
 """Scenes of the embedded data: shapes, numbers, sizes, occlusion, contrast."""
 
-import sys
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
-
-TOOLS = Path(__file__).parents[2] / 'tools'
-sys.path.insert(0, str(TOOLS))
-
-from shapes import CLASSES, ShapesSpec, image_rng, make_scene, render, scene  # noqa: E402
-from shapes.geometry import Shape, cover  # noqa: E402
+from shapes import CLASSES, ShapesSpec, image_rng, make_scene, render, scene
+from shapes.geometry import Shape, cover
 
 
 @pytest.mark.parametrize(

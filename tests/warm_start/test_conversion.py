@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support_resnets import make_iterative, narrow_resnet
 
 from iterbackbone.warm_start.conversion import KeyUse, check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.recalibration import recalibrate
 from iterbackbone.warm_start.shared_convolution import METHODS
+from tests.support.resnets import make_iterative, narrow_resnet
 
 
 @torch.no_grad()

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torchvision
 from mmpretrain.models.backbones import ResNet, ResNetV1c, ResNetV1d, ResNeXt, SEResNet
-from support_resnets import narrow_resnet
 
 from iterbackbone.warm_start.layouts import read_resnet
+from tests.support.resnets import narrow_resnet
 
 
 def state(net, prefix=''):

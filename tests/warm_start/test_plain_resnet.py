@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support_resnets import narrow_resnet
 
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.plain_resnet import stage_outputs
+from tests.support.resnets import narrow_resnet
 
 
 @torch.no_grad()

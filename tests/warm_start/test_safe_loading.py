@@ -14,13 +14,13 @@ from threading import Event
 import numpy as np
 import pytest
 import torch
-from support import train_tiny
-from support_resnets import RunsCode
 from torch import nn
 
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
 from iterbackbone.warm_start.weight_checks import flaws
+from tests.support.openmmlab import train_tiny
+from tests.support.resnets import RunsCode
 
 
 @pytest.fixture

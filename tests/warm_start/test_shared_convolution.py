@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from support_resnets import layers, narrow_resnet, share_kernels
 
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.shared_convolution import (
@@ -17,6 +16,7 @@ from iterbackbone.warm_start.shared_convolution import (
     identity_kernels,
     shared_kernels,
 )
+from tests.support.resnets import layers, narrow_resnet, share_kernels
 
 
 def point(value):

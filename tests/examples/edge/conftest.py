@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-EDGE = Path(__file__).parents[3] / 'examples' / 'edge'
-sys.path.insert(0, str(EDGE))
-
 
 @pytest.fixture(scope='session')
 def classifier(tmp_path_factory):
     """A file of a small classifier whose iterations vary, and the network it was made from."""
-    from core.networks import varied
     from mmengine.config import Config
 
     from iterbackbone.__main__ import config_path
@@ -25,6 +18,7 @@ def classifier(tmp_path_factory):
     from iterbackbone.mm.exporting.models import exported
     from iterbackbone.mm.exporting.onnx_file import onnx_model
     from iterbackbone.mm.model_building import build_model
+    from tests.support.networks import varied
 
     cfg = Config.fromfile(config_path('iterative-tiny_1xb64_cifar10-subset'))
     cfg.model.backbone.update(num_stages=2, max_iterations=(3, 6), out_indices=(1,))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import run_onnx
 from PIL import Image
-from support_edge import broken, small_file
+
+from tests.support.edge import broken, small_file
 
 
 def test_boxes_are_drawn_on_the_image_as_it_was(tmp_path, capsys):

@@ -11,9 +11,9 @@ import run_onnx
 import torch
 from images import load
 from PIL import Image
-from support_edge import broken, environment_of
 
 from iterbackbone.files import PACKAGE
+from tests.support.edge import broken, environment_of
 
 ROOT = PACKAGE.parent
 

@@ -11,7 +11,8 @@ import run_onnx
 from images import UserError
 from PIL import Image
 from session import Network
-from support_edge import broken, small_file
+
+from tests.support.edge import broken, small_file
 
 
 @pytest.mark.parametrize(

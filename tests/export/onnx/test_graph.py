@@ -7,11 +7,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from core.networks import images, tiny_net, varied
 
 from iterbackbone.export import ExportForm
 from iterbackbone.export.onnx.graph import describe, export_graph, save, set_defaults
 from iterbackbone.export.onnx.runtime import open_session
+from tests.support.networks import images, tiny_net, varied
 
 NAMES = ['features_0', 'features_1', 'iterations', 'macs']
 DYNAMIC = {'x': {0: 'batch', 2: 'height', 3: 'width'}}

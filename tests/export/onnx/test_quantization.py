@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from support_quantization import write_file, write_images
 
 from iterbackbone.export.onnx.calibration import ranges
 from iterbackbone.export.onnx.chains import scopes
@@ -15,6 +14,7 @@ from iterbackbone.export.onnx.parity import agreement
 from iterbackbone.export.onnx.quantization import compressed
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
+from tests.support.quantization import write_file, write_images
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support_detectors import SIZES, boxes_of, check_same, contrasts, detector, detector_cfg, torch_form
 
 from iterbackbone.mm.exporting.models import exported
+from tests.support.detectors import (
+    SIZES,
+    boxes_of,
+    check_same,
+    contrasts,
+    detector,
+    detector_cfg,
+    torch_form,
+)
 
 pytestmark = pytest.mark.slow
 

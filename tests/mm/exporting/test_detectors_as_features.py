@@ -6,13 +6,13 @@ import re
 
 import pytest
 import torch
-from drop_in_runs import families, family_config
-from support_compute import C4, built, narrow_c4
-from support_detectors import contrasts, detector, detector_cfg
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm.exporting.models import exported
 from iterbackbone.mm.model_building import read_config
+from tests.support.compute import C4, built, narrow_c4
+from tests.support.detectors import contrasts, detector, detector_cfg
+from tests.support.drop_in_runs import families, family_config
 
 pytestmark = pytest.mark.slow
 

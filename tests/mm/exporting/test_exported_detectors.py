@@ -13,7 +13,13 @@ import onnxruntime as ort
 import pytest
 import torch
 from mmcv.image import imread, imrescale
-from support_detectors import (
+from torch import nn
+
+from iterbackbone.export.onnx.runtime import open_session
+from iterbackbone.files import image_files
+from iterbackbone.mm.exporting.models import ExportedModel, exported
+from iterbackbone.mm.exporting.onnx_file import onnx_model
+from tests.support.detectors import (
     BASES,
     SIZES,
     boxes_of,
@@ -23,12 +29,6 @@ from support_detectors import (
     detector_cfg,
     torch_form,
 )
-from torch import nn
-
-from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.files import image_files
-from iterbackbone.mm.exporting.models import ExportedModel, exported
-from iterbackbone.mm.exporting.onnx_file import onnx_model
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from core.networks import varied
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
@@ -16,6 +15,7 @@ from iterbackbone.mm.exporting.images import prepared
 from iterbackbone.mm.exporting.models import ExportedModel
 from iterbackbone.mm.exporting.onnx_file import onnx_model
 from iterbackbone.mm.model_building import build_model
+from tests.support.networks import varied
 
 
 @pytest.mark.slow

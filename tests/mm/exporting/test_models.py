@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from core.networks import tiny_net, varied
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
@@ -14,6 +13,7 @@ from torch import nn
 from iterbackbone.__main__ import config_path
 from iterbackbone.core.trace import HaltingTrace
 from iterbackbone.mm.exporting.models import ExportedFeatures, exported, margin
+from tests.support.networks import tiny_net, varied
 
 NARROW = {
     'model.backbone.base_channels': 8,

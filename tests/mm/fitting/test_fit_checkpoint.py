@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from classification_runs import TINY, write_class_folders
 from mmengine.config import Config
 from mmengine.runner import Runner
-from support import ONE_WORKERLESS, detector_config, read_log, segmentor_config
-from support_compute import C4, narrow_c4
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm.fitting.command import FitOptions, fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
+from tests.support.classification_runs import TINY, write_class_folders
+from tests.support.compute import C4, narrow_c4
+from tests.support.openmmlab import ONE_WORKERLESS, detector_config, read_log, segmentor_config
 
 HOOKS = [
     dict(type='iterbackbone.AnytimeHook', measure_every=2),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from mmengine.hooks import Hook
-from support import TinyClassifier, TinyImages, train_tiny
 
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.unwrapping import unwrapped
+from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
 
 
 class DepthSpy(Hook):

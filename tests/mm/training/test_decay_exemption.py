@@ -8,10 +8,10 @@ import mmpretrain.engine  # noqa: F401  its optimizers
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from support import TinyClassifier, train_tiny
 
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.training.decay_exemption import exempt_halting_biases
+from tests.support.openmmlab import TinyClassifier, train_tiny
 
 BY_NAME = dict(custom_keys={'halting.fc2.bias': dict(decay_mult=0.0)})
 OPTIMIZERS = {

@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmpretrain.models import ImageClassifier
-from support import LabelledImages, train_tiny
 
 from iterbackbone.mm import AnytimeHook
 from iterbackbone.mm.training.full_depth_teacher import FullDepthTeacher
 from iterbackbone.mm.unwrapping import unwrapped
+from tests.support.openmmlab import LabelledImages, train_tiny
 
 
 class Seen:

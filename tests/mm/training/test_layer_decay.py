@@ -8,13 +8,13 @@ from pathlib import Path
 import mmpretrain
 import mmseg
 import pytest
-from drop_in_runs import PAGE
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from iterbackbone.mm import IterativeResNet
+from tests.support.drop_in_runs import PAGE
 
 SIZE = dict(depth=50, base_channels=4, expansion=1)
 MMPRETRAIN = Path(mmpretrain.__path__[0], '.mim/configs/spark/benchmarks')

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from mmengine.config import Config
-from support import train_tiny
 
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.training.lost_hooks import hooks_of_bases
+from tests.support.openmmlab import train_tiny
 
 SOFT_TEACHER = 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py'
 YOLOX = 'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py'

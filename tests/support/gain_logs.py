@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from planted_policies import sample
+
+from tests.support.planted_policies import sample
 
 from .logs import record, write_log
 

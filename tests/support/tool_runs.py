@@ -7,9 +7,8 @@ import os
 import signal
 import time
 
-from processes import Program
-
 from iterbackbone.__main__ import config_path, tool_path
+from tests.support.processes import Program
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 PLAIN = ['randomness.seed=0'] + [

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from core.networks import varied
 from mmengine.runner import Runner
-from support import segmentor_config
 
 from iterbackbone.core.macs import mac_table
+from tests.support.networks import varied
+from tests.support.openmmlab import segmentor_config
 
 
 def evaluate(shapes_root, tmp_path, test_cfg=None, tta_pipeline=None):

@@ -7,7 +7,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from processes import METHOD
+
+from tests.support.processes import METHOD
 
 RANKS = 2
 PATIENCE = timedelta(seconds=60)  # with a rank whose collective calls are others: an error, no hang

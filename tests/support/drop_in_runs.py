@@ -11,9 +11,10 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
-from support import Spy, labelled_loader, read_log
 
-PAGE = Path(__file__).parents[1] / 'docs' / 'drop-in.md'
+from tests.support.openmmlab import Spy, labelled_loader, read_log
+
+PAGE = Path(__file__).parents[2] / 'docs' / 'drop-in.md'
 ITERATIONS = (3, 4, 6, 3)  # of depth 50
 FULL_WIDTH, SMALL = 'base_channels, expansion = 64, 4', 'base_channels, expansion = 8, 2'
 
@@ -89,7 +90,7 @@ class Outcome(NamedTuple):
     Attributes:
         parameters: Names of all parameters.
         moved: Those whose values the optimizer changed.
-        step: What :class:`support.Spy` saw of the train_iter.
+        step: What :class:`tests.support.openmmlab.Spy` saw of the train_iter.
         records: The iteration log's lines, one an image.
     """
 

@@ -14,9 +14,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
-from support import ONE_WORKERLESS
 
 from iterbackbone.__main__ import config_root
+from tests.support.openmmlab import ONE_WORKERLESS
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 WIDTH = 8

@@ -4,7 +4,8 @@ import runpy
 import sys
 
 import torch.distributed as dist
-from gloo_ranks import PATIENCE
+
+from tests.support.gloo_ranks import PATIENCE
 
 del sys.argv[0]
 dist.init_process_group('gloo', timeout=PATIENCE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from support import LabelledImages, labelled_loader
+
+from tests.support.openmmlab import LabelledImages, labelled_loader
 
 BACKBONE = dict(
     type='iterbackbone.IterativeResNet',

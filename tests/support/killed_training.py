@@ -13,10 +13,10 @@ from mmengine.fileio.backends import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.structures import BaseDataElement
-from processes import PROCESSES
-from support import TinyClassifier, TinyImages
 
 from iterbackbone.mm import IterationLogHook, PonderCostHook
+from tests.support.openmmlab import TinyClassifier, TinyImages
+from tests.support.processes import PROCESSES
 
 EPOCHS, STEPS, IMAGES = 4, 4, 6  # training steps an epoch, validated images
 

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 
 import torch
-from core.networks import varied
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,6 +15,7 @@ from iterbackbone.mm.image_compute import image_compute
 from iterbackbone.mm.model_building import build_model, random_input
 from iterbackbone.mm.trace_collector import TraceCollector
 from iterbackbone.stats.records import META, RECORDS, to_line
+from tests.support.networks import varied
 
 FPN = 'detection/faster-rcnn_iterative-r50-tiny_fpn_shapes.py'
 C4 = 'detection/faster-rcnn_iterative-r152-c4_1x_voc2007.py'

@@ -6,7 +6,6 @@ import copy
 
 import numpy as np
 import torch
-from core.networks import varied
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.hub import get_config
@@ -15,6 +14,7 @@ from torch import nn
 
 from iterbackbone.mm.exporting.preparation import Preparation
 from iterbackbone.mm.model_building import build_model
+from tests.support.networks import varied
 
 CLASSES = 3
 BACKBONE = dict(
