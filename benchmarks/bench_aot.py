@@ -19,7 +19,7 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from iterbackbone.export import ExportForm
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.forward_time import forward_seconds
+from iterbackbone.mm.counting.forward_time import forward_seconds
 
 
 class Plain(nn.Module):

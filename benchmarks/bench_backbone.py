@@ -14,7 +14,7 @@ from speed.budgets import points
 from speed.networks import BASELINES, at_most, baselines, image, iterative, macs_at, macs_of, resnet
 from speed.tables import machine, markdown, rows_of, save
 
-from iterbackbone.mm.forward_time import forward_seconds
+from iterbackbone.mm.counting.forward_time import forward_seconds
 
 FORMS = {'plain': False, 'optimized': True}
 

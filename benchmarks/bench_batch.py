@@ -16,7 +16,7 @@ from speed.tables import machine, markdown, rows_of, save
 
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm.forward_time import forward_seconds
+from iterbackbone.mm.counting.forward_time import forward_seconds
 
 
 class EvenHalting:

@@ -17,7 +17,7 @@ from speed.tables import machine, markdown, rows_of, save
 from iterbackbone.export import ExportForm
 from iterbackbone.export.onnx.graph import export_graph
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.forward_time import forward_seconds
+from iterbackbone.mm.counting.forward_time import forward_seconds
 
 OPSET = 20
 

@@ -15,7 +15,7 @@ from iterbackbone.export.onnx.model_file import read_model
 from iterbackbone.export.onnx.parity import agreement
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files, whole_file
-from iterbackbone.mm.forward_time import forward_seconds
+from iterbackbone.mm.counting.forward_time import forward_seconds
 
 
 def parse_args():

@@ -19,7 +19,7 @@ from iterbackbone import IterativeResNet
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm.forward_time import forward_seconds
+from iterbackbone.mm.counting.forward_time import forward_seconds
 
 
 def parse_args():

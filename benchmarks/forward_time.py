@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from iterbackbone.mm.forward_time import Ratio, forward_runs, forward_seconds
-from iterbackbone.mm.model_building import build_model, read_config
+from iterbackbone.mm.counting.forward_time import Ratio, forward_runs, forward_seconds
+from iterbackbone.mm.counting.model_building import build_model, read_config
 
 
 def parse_args():

@@ -22,7 +22,7 @@ PIP = ('-m', 'pip', '--disable-pip-version-check')
 BUILD_SDIST = 'import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])'
 BUILD_MODEL = f"""
 from iterbackbone.__main__ import config_path
-from iterbackbone.mm.model_building import build_model, read_config
+from iterbackbone.mm.counting.model_building import build_model, read_config
 print(type(build_model(read_config(config_path({NAME!r}))).backbone).__module__)
 """
 
@@ -102,7 +102,7 @@ def test_configs_are_found_and_built_in_an_empty_folder(installed):
     assert run_there('-m', 'iterbackbone', 'config').split() == config_names()
     path = run_there('-m', 'iterbackbone', 'config', NAME)
     assert path == str(package / f'.mim/configs/detection/{NAME}.py')
-    assert run_there('-c', BUILD_MODEL).splitlines()[-1] == 'iterbackbone.mm.backbone'
+    assert run_there('-c', BUILD_MODEL).splitlines()[-1] == 'iterbackbone.mm.modules'
 
 
 def test_the_check_runs_in_an_empty_folder(installed):

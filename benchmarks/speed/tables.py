@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from iterbackbone.files import whole_file
-from iterbackbone.mm.forward_time import Ratio
+from iterbackbone.mm.counting.forward_time import Ratio
 
 
 @dataclass(frozen=True)

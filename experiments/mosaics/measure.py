@@ -19,9 +19,9 @@ from mmengine.runner import load_checkpoint
 from scipy.stats import spearmanr
 from tqdm import tqdm
 
+from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.mm.fitting.images import ImageSpec, image_loader
 from iterbackbone.mm.fitting.runs import ModelRuns
-from iterbackbone.mm.model_building import build_model, read_config
 from iterbackbone.stats.gain import envelope, gain
 
 CONFIG = Path(__file__).with_name('anytime.py')

@@ -1,13 +1,12 @@
 """The only place that imports OpenMMLab: adapters and hooks."""
 
-from .backbone import IterativeResNet
-from .iteration_log_hook import IterationLogHook
-from .metainfo import report_iterations
-from .ponder_hook import PonderCostHook
-from .roi_head import IterativeResLayer
-from .stage_distillation import StageDistillationHook
+from .evaluation.iteration_log_hook import IterationLogHook
+from .evaluation.report_iterations import report_iterations
+from .modules import IterativeResLayer, IterativeResNet
 from .training.anytime_hook import AnytimeHook
+from .training.distillation_hook import StageDistillationHook
 from .training.layer_decay import LearningRateDecayOptimizerConstructor
+from .training.ponder_hook import PonderCostHook
 
 __all__ = [
     'AnytimeHook',

@@ -32,7 +32,7 @@ def test_the_pages_config_as_it_stands(tmp_path):
     code, stdout, stderr = program.wait(timeout=100)
     assert code == 0, stderr
     assert stdout.splitlines()[-3:] == [
-        'RetinaNet iterbackbone.mm.backbone (3, 4, 6, 3)',
+        'RetinaNet iterbackbone.mm.modules (3, 4, 6, 3)',
         '-1 False None',
         '[512, 1024, 2048]',  # RetinaNet's FPN starts at the second stage
     ]

@@ -14,7 +14,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.mm.openmmlab_module import OpenMMLabModule
+from iterbackbone.mm.modules import OpenMMLabModule
 from tests.support.compute import C4, narrow_c4
 from tests.support.openmmlab import LabelledImages, detector_config, labelled_loader, segmentor_config
 

@@ -12,8 +12,8 @@ from mmengine.structures import InstanceData
 from torch._dynamo.utils import counters
 
 from iterbackbone.__main__ import config_root
-from iterbackbone.mm.image_compute import image_compute
-from iterbackbone.mm.trace_collector import TraceCollector
+from iterbackbone.mm.evaluation.image_compute import image_compute
+from iterbackbone.mm.traces import TraceCollector
 from tests.support.compute import FPN, built, noise, spread_on_noise
 from tests.support.networks import relative_error
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from iterbackbone.mm.log_summary import summarise_log
+from iterbackbone.mm.evaluation.summary import summarise_log
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.outcomes import outcome

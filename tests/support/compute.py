@@ -10,10 +10,10 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
-from iterbackbone.mm.evaluation_meta import iterative_fields, parameter_counts
-from iterbackbone.mm.image_compute import image_compute
-from iterbackbone.mm.model_building import build_model, random_input
-from iterbackbone.mm.trace_collector import TraceCollector
+from iterbackbone.mm.counting.model_building import build_model, random_input
+from iterbackbone.mm.evaluation.image_compute import image_compute
+from iterbackbone.mm.evaluation.meta import iterative_fields, parameter_counts
+from iterbackbone.mm.traces import TraceCollector
 from iterbackbone.stats.records import META, RECORDS, to_line
 from tests.support.networks import varied
 

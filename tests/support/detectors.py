@@ -12,8 +12,8 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from iterbackbone.mm.exporting.preparation import Preparation
-from iterbackbone.mm.model_building import build_model
+from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.export.preparation import Preparation
 from tests.support.networks import varied
 
 CLASSES = 3

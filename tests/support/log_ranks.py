@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from iterbackbone.mm import evaluation_folder
-from iterbackbone.mm.evaluation_folder import EvaluationFolder
+from iterbackbone.mm.evaluation import folder as evaluation_folder
+from iterbackbone.mm.evaluation.folder import EvaluationFolder
 
 
 class LogRanks:

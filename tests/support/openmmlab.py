@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm import IterativeResNet
-from iterbackbone.mm.unwrapping import unwrapped
+from iterbackbone.mm.traces import unwrapped
 
 QUICKSTART = 'detection/faster-rcnn_iterative-r50-tiny_fpn_shapes.py'
 SEGMENTATION_QUICKSTART = 'segmentation/upernet_iterative-r50-tiny_shapes.py'

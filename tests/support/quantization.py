@@ -10,9 +10,9 @@ from torch import nn
 
 from iterbackbone import IterativeResNet
 from iterbackbone.export.onnx.graph import save
-from iterbackbone.mm.exporting.models import ExportedModel
-from iterbackbone.mm.exporting.onnx_file import onnx_model
-from iterbackbone.mm.model_building import build_model  # noqa: F401  registers everything
+from iterbackbone.mm.counting.model_building import build_model  # noqa: F401  registers everything
+from iterbackbone.mm.export.models import ExportedModel
+from iterbackbone.mm.export.onnx_file import onnx_model
 
 REAL = dict(base_channels=8, expansion=2, num_stages=2, max_iterations=(3, 5), stem='cifar')
 

@@ -9,7 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 from iterbackbone.core.halting import HaltingUnit
-from iterbackbone.mm.unwrapping import unwrapped
+from iterbackbone.mm.traces import unwrapped
 
 
 class UnequalRanks(Hook):

@@ -18,8 +18,8 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.exporting.models import ExportedFeatures
-from iterbackbone.mm.model_building import build_model, read_config
+from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.export.models import ExportedFeatures
 from tests.support.networks import tiny_net, varied
 
 CONFIG = 'iterative-tiny_1xb64_cifar10-subset'

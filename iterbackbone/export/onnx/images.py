@@ -42,7 +42,7 @@ def load_image(path: Path, steps: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
     Args:
         path: Of an image.
-        steps: As :func:`iterbackbone.mm.exporting.preparation.image_steps` describes them.
+        steps: As :func:`iterbackbone.mm.export.preparation.image_steps` describes them.
 
     Raises:
         ValueError: it is no image, or a step is not known.

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.runner import Runner
 from torch import nn
 
-from ..unwrapping import unwrapped
+from ..traces import unwrapped
 
 UNKNOWN = {'checkpoint': None, 'epoch': 0, 'iter': 0}
 

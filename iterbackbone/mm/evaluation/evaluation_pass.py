@@ -8,8 +8,8 @@ from typing import Any
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
-from ..evaluation_folder import EvaluationFolder
-from ..evaluation_time import EvaluationTime
+from .evaluation_time import EvaluationTime
+from .folder import EvaluationFolder
 
 
 @dataclass

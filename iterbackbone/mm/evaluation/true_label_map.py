@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..segmentation_record import plane, small
 from .frames import scale_of
 from .image_frames import may_be_flipped
+from .segmentation import plane, small
 from .sources import Source
 
 

@@ -18,8 +18,8 @@ from ...files import whole_file
 from ...fitting.halting import silence
 from ...fitting.procedure import fit_halting
 from ...warm_start.safe_loading import load_checkpoint, state_dict_of
-from ..model_building import build_model, read_config
-from ..trace_collector import TraceCollector
+from ..counting.model_building import build_model, read_config
+from ..traces import TraceCollector
 from .fit_report import FitReport
 from .images import ImageSpec, image_loader, image_names
 from .runs import ModelRuns

@@ -19,8 +19,8 @@ from ...core.roi_layer import IterativeResLayer
 from ...files import whole_file
 from ...fitting.halting import NEVER, all_blocks
 from ...fitting.static import Depths, Outcome
-from ..image_compute import image_compute
-from ..trace_collector import TraceCollector
+from ..evaluation.image_compute import image_compute
+from ..traces import TraceCollector
 from .image_losses import TwoStageLosses, losses_of, run_regions
 
 

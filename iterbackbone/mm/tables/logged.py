@@ -15,10 +15,10 @@ from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
 from ...stats.record_reader import read_meta, read_records
 from ...stats.records import META, RECORDS
-from ..compute_summary import evaluation_summary
-from ..evaluation_compute import read_evaluation_compute
-from ..evaluation_meta import parameter_counts
-from ..model_building import build_model, read_config
+from ..counting.logged_compute import read_evaluation_compute
+from ..counting.model_building import build_model, read_config
+from ..counting.summary import evaluation_summary
+from ..evaluation.meta import parameter_counts
 
 
 @dataclass(frozen=True)

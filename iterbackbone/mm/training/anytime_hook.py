@@ -20,10 +20,10 @@ from ...core.halting import never_halt
 from ...core.roi_layer import IterativeResLayer
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
-from ..ponder_hook import PonderCostHook
-from ..unwrapping import unwrapped
+from ..traces import unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
+from .ponder_hook import PonderCostHook
 
 
 @HOOKS.register_module()
@@ -37,8 +37,8 @@ class AnytimeHook(Hook):
     draw none. Draws depend on the seed, the rank and the training step only, so that a resumed run
     goes on as an uninterrupted one.
 
-    Do not use it together with :class:`~iterbackbone.mm.ponder_hook.PonderCostHook`: the ponder cost
-    trains halting units, this hook holds them.
+    Do not use it together with :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`: the
+    ponder cost trains halting units, this hook holds them.
 
     Args:
         distribution: ``'mixed'`` or ``'log_uniform'``, see

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_options, check_real
-from ..stage_distillation import stage_loss
+from .distillation_hook import stage_loss
 
 OPTIONS = ('stages', 'logits', 'logits_weight', 'temperature')
 
@@ -22,7 +22,7 @@ class FullDepthTeacher:
 
     Args:
         stages: Weight of each stage's loss, see
-            :func:`~iterbackbone.mm.stage_distillation.stage_loss`; 0.5.
+            :func:`~iterbackbone.mm.training.distillation_hook.stage_loss`; 0.5.
         logits: Name of the module whose output are the logits (2B, classes, ...), such as
             ``'head.fc'`` or ``'decode_head.conv_seg'``; None for no loss on logits.
         logits_weight: Of ``T^2 KL(full || drawn)``; 0.25.

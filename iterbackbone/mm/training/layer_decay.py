@@ -9,7 +9,7 @@ from torch import nn
 
 from ...core.validation import check_real
 from ...registry import OPTIM_WRAPPER_CONSTRUCTORS
-from ..backbone import IterativeResNet
+from ..modules import IterativeResNet
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -17,7 +17,7 @@ class LearningRateDecayOptimizerConstructor(DefaultOptimWrapperConstructor):
     """mmdet's and mmseg's constructor of this name, which know a ConvNeXt's layers only.
 
     The learning rate is ``decay_rate ** n`` of the optimizer's, n counting the layers behind a
-    parameter (:meth:`~iterbackbone.mm.backbone.IterativeResNet.get_layer_depth`). Biases and other
+    parameter (:meth:`~iterbackbone.mm.modules.IterativeResNet.get_layer_depth`). Biases and other
     one-dimensional parameters are not decayed. ``paramwise_cfg`` is that of the base; its
     ``num_layers`` and ``decay_type`` describe a ConvNeXt and are not used.
 

@@ -10,11 +10,10 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ...core.adaptive import AdaptiveModule
-from ..budget_controller import BudgetController
-from ..rehearsal import EVERY, Rehearsal
-from ..trace_collector import Call, TraceCollector, is_trainable, trained_calls
-from ..train_scalars import TrainScalars
-from ..unwrapping import unwrapped
+from ..traces import Call, TraceCollector, is_trainable, trained_calls, unwrapped
+from .budget_controller import BudgetController
+from .rehearsal import EVERY, Rehearsal
+from .scalars import TrainScalars
 
 CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
 
@@ -24,7 +23,7 @@ class PonderTraining:
 
     Args:
         runner: Of the training.
-        target: See :class:`~iterbackbone.mm.ponder_hook.PonderCostHook`.
+        target: See :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`.
 
     Attributes:
         scalars: The training scalars.

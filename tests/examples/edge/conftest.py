@@ -15,9 +15,9 @@ def classifier(tmp_path_factory):
 
     from iterbackbone.__main__ import config_path
     from iterbackbone.export.onnx.graph import save
-    from iterbackbone.mm.exporting.models import exported
-    from iterbackbone.mm.exporting.onnx_file import onnx_model
-    from iterbackbone.mm.model_building import build_model
+    from iterbackbone.mm.counting.model_building import build_model
+    from iterbackbone.mm.export.models import exported
+    from iterbackbone.mm.export.onnx_file import onnx_model
     from tests.support.networks import varied
 
     cfg = Config.fromfile(config_path('iterative-tiny_1xb64_cifar10-subset'))

@@ -11,7 +11,7 @@ from torch import nn
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from iterbackbone import IterativeResNet
-from iterbackbone.mm.exporting.models import ExportedModel
+from iterbackbone.mm.export.models import ExportedModel
 
 pytestmark = [
     pytest.mark.slow,

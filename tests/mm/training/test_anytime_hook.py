@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.mm import AnytimeHook, PonderCostHook
-from iterbackbone.mm.unwrapping import unwrapped
+from iterbackbone.mm.traces import unwrapped
 from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
 
 

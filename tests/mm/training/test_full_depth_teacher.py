@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from mmpretrain.models import ImageClassifier
 
 from iterbackbone.mm import AnytimeHook
+from iterbackbone.mm.traces import unwrapped
 from iterbackbone.mm.training.full_depth_teacher import FullDepthTeacher
-from iterbackbone.mm.unwrapping import unwrapped
 from tests.support.openmmlab import LabelledImages, train_tiny
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints: read without running code, and checked for what fits."""

@@ -1,0 +1,120 @@
+"""Checks that a checkpoint fits a module, key by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mmengine.model import PretrainedInit
+from mmengine.registry import WEIGHT_INITIALIZERS
+from torch import Tensor, nn
+
+from ...core.budgeted import TABLE_KEY
+from ...text import printable
+from ...warm_start.layouts import COUNTER
+from ...warm_start.safe_loading import state_dict_of
+from ...warm_start.weight_checks import flaws
+from .loading import load_weights_only
+
+SHOWN = 4  # keys listed in a message
+STEM = 'stem.conv.weight'
+STEM_NAMES = {3: "CIFAR stem (3x3, stem='cifar')", 7: "ImageNet stem (7x7, stem='imagenet')"}
+
+
+def is_pretrained(config: dict) -> bool:
+    """Whether an ``init_cfg`` loads a checkpoint."""
+    kind = config.get('type')
+    return (WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind) is PretrainedInit
+
+
+def separated(init_cfg: dict | list | None) -> tuple[list[dict], list[dict]]:
+    """The configs of an ``init_cfg`` that load a checkpoint, and the others.
+
+    Raises:
+        TypeError: it is no dict and no list of dicts.
+        ValueError: a part of the module shall be loaded on its own, by an ``override``.
+    """
+    configs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []
+    if not all(isinstance(config, dict) for config in configs):
+        raise TypeError(f'init_cfg must be a dict or a list of dicts, got {init_cfg!r}')
+    for config in configs:
+        override = config.get('override') or []
+        if any(map(is_pretrained, [override] if isinstance(override, dict) else override)):
+            raise ValueError(f'override must not load a checkpoint, got init_cfg {config}')
+    pretrained = [config for config in configs if is_pretrained(config)]
+    return pretrained, [config for config in configs if not is_pretrained(config)]
+
+
+def pretrained_weights(
+    module: nn.Module, config: dict, leftovers: re.Pattern[str]
+) -> dict[str, Tensor]:
+    """The state dict that a pretrained ``init_cfg`` brings, with every key accounted for.
+
+    mmengine would only log what does not match, and run what a file brings along.
+
+    Args:
+        module: What will be initialised.
+        config: ``dict(type='Pretrained', checkpoint=..., prefix=..., map_location=...)``.
+        leftovers: Matches keys that the checkpoint may have and the module may not.
+
+    Raises:
+        TypeError: ``config`` has unknown keys.
+        ValueError: naming keys that are missing, unexpected, of another shape or no weights; the
+            checkpoint cannot be read or wants to run code.
+    """
+    source = PretrainedInit(**{key: value for key, value in config.items() if key != 'type'})
+    name, prefix = str(source.checkpoint), source.prefix
+    found = _below(state_dict_of(load_weights_only(name), name), prefix)
+    problems = misfit(module, found, leftovers)
+    if problems:
+        kind = type(module).__name__
+        raise ValueError(f'checkpoint {name!r} with prefix {prefix!r} does not fit {kind}: {problems}')
+    return {key: value for key, value in found.items() if not leftovers.match(key)}
+
+
+def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
+    """What is wrong with a checkpoint for a module; empty if every key is accounted for.
+
+    Args:
+        module: What will be initialised.
+        found: The checkpoint's values, by their keys in the module.
+        leftovers: As in :func:`pretrained_weights`.
+    """
+    expected = {key: x for key, x in module.state_dict().items() if key != TABLE_KEY}
+    known = {*expected, TABLE_KEY}  # of fitted halting, with it or not
+    unexpected = [key for key in found if key not in known and not leftovers.match(key)]
+    missing = [key for key in expected if key not in found and not key.endswith(COUNTER)]
+    shapes = [
+        f'{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}'
+        for key, tensor in expected.items()
+        if isinstance(found.get(key), Tensor) and found[key].shape != tensor.shape
+    ]
+    problems = {
+        'missing': missing,
+        'unexpected': unexpected,
+        'of another shape': shapes,
+        'no weights': flaws(found, {key: tensor.dtype for key, tensor in expected.items()}),
+    }
+    listed = [f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k]
+    return '; '.join([*_other_stem(found, expected), *listed])
+
+
+def _other_stem(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:
+    """A sentence where one stem is for small images and the other is not."""
+    stems = [state.get(STEM) for state in (found, expected)]
+    if all(isinstance(stem, Tensor) and stem.dim() for stem in stems):
+        theirs, ours = (STEM_NAMES.get(stem.shape[-1]) for stem in stems)
+        if theirs and ours and theirs != ours:
+            yield f'it has the {theirs}, the network the {ours}'
+
+
+def _below(state_dict: dict[str, Any], prefix: str | None) -> dict[str, Any]:
+    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+    plain = {re.sub(r'^module\.', '', key): tensor for key, tensor in state_dict.items()}
+    return {key[len(prefix) :]: tensor for key, tensor in plain.items() if key.startswith(prefix)}
+
+
+def _first(keys: Iterable[str]) -> str:
+    keys = [printable(key) for key in keys]
+    return ', '.join(keys[:SHOWN]) + (', ...' if len(keys) > SHOWN else '')

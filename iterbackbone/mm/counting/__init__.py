@@ -1,0 +1,1 @@
+"""What a model computes: MACs, parameters, forward times."""

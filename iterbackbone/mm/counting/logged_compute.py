@@ -1,0 +1,103 @@
+"""What an iteration log says of a model's compute, for a mean over the evaluated images."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ...core.adaptive import AdaptiveModule
+from ...core.macs import Size
+from ...stats.record_reader import read_meta, read_records
+from ...stats.records import META, RECORDS, IterationRecord
+from ..evaluation.meta import iterative_fields, parameter_counts
+
+
+@dataclass(frozen=True)
+class EvaluationCompute:
+    """Sums over the images of one evaluation.
+
+    Attributes:
+        folder: The evaluation's.
+        num_images: Of the log.
+        calls: Calls of the backbone, by the (H, W) of its input.
+        rois: RoIs, by the same size, of a C4 detector; None for others.
+        macs: That the iterative modules executed.
+        macs_lowest: The same at one iteration of each block.
+        resnet: MACs of the plain ResNet of the same shape.
+    """
+
+    folder: Path
+    num_images: int
+    calls: dict[Size, int]
+    rois: dict[Size, int] | None
+    macs: int
+    macs_lowest: int
+    resnet: int
+
+
+def read_evaluation_compute(folder: Path, model: nn.Module) -> EvaluationCompute:
+    """Read an evaluation's folder and make sure that it is one of ``model``.
+
+    Raises:
+        ValueError: the folder is no complete log, or that of a model with other iterations
+            or parameters.
+    """
+    _check_model(folder, read_meta(folder / META), model)
+    records = _records(folder)
+    calls: Counter[Size] = Counter()
+    rois: Counter[Size] = Counter()
+    for record in records:
+        height, width = record['input_size']
+        calls[height, width] += record['num_calls']
+        rois[height, width] += record.get('num_rois', 0)
+    return EvaluationCompute(
+        folder,
+        len(records),
+        dict(calls.most_common()),
+        dict(rois) if 'num_rois' in records[0] else None,
+        sum(record['macs'] for record in records),
+        sum(record['macs_lowest'] for record in records),
+        sum(record['macs_resnet'] for record in records),
+    )
+
+
+def _records(folder: Path) -> list[IterationRecord]:
+    path = folder / RECORDS
+    if not path.is_file():
+        raise ValueError(f'log must be the folder of a complete evaluation, {folder} has no {RECORDS}')
+    lines, problems = read_records(path)
+    if problems or not lines:
+        raise ValueError(f'log has lines that cannot be used: {problems[0] if problems else path}')
+    for number, record in lines:
+        for name in ('num_calls', 'macs_lowest', 'macs_resnet'):
+            if record.get(name) is None:
+                raise ValueError(f'{path}:{number}: {name} is missing')
+        if len(record.get('input_size') or ()) != 2:
+            raise ValueError(
+                f'{path}:{number}: input_size must be [H, W], got {record.get("input_size")}'
+            )
+    return [record for _, record in lines]
+
+
+def _check_model(folder: Path, meta: dict[str, Any], model: nn.Module) -> None:
+    if not any(isinstance(module, AdaptiveModule) for module in model.modules()):
+        raise ValueError(f'log must be of an iterative model, the config has a {type(model).__name__}')
+    names = {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+    logged = meta.get('modules')
+    if isinstance(logged, dict):  # of a teacher and its student those that were evaluated
+        names = {m: name for m, name in names.items() if name in logged} or names
+    fields = iterative_fields(names, {})
+    left_out = ('modules', 'mac_table', 'roi_mac_table')
+    expected = {name: value for name, value in fields.items() if name not in left_out}
+    expected['parameters'] = parameter_counts(model)
+    for name, value in expected.items():
+        if meta.get(name) != json.loads(json.dumps(value)):  # as JSON knows it: tuples are lists
+            raise ValueError(
+                f'log must be of the same model as the config, whose {name} is {value}; '
+                f'that of {folder} is {meta.get(name)}'
+            )

@@ -1,0 +1,195 @@
+"""A model's parameters and MACs as plain data, for one image or the mean over a log's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from mmengine.utils import ProgressBar
+from torch import nn
+
+from ...core.macs import Size
+from ..evaluation.meta import counterpart, stage_fields
+from .logged_compute import EvaluationCompute
+from .model_macs import IterativeMacs, ModelMacs, count_macs, count_parameters
+
+ROI_HEAD = 'roi_head'
+
+
+class Part(NamedTuple):
+    """What a model costs at one input size, and how often.
+
+    Attributes:
+        macs: Of one image.
+        calls: Images or windows of that size.
+        rois: RoIs of these where ``macs`` has one proposal, else None.
+    """
+
+    macs: ModelMacs
+    calls: int = 1
+    rois: int | None = None
+
+    def times(self, child: str) -> int:
+        """How often a child's MACs are spent."""
+        return self.calls if self.rois is None or child != ROI_HEAD else self.rois
+
+
+def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> dict[str, Any]:
+    """Parameters and MACs of one image.
+
+    Args:
+        model: mmdet's, mmseg's or mmpretrain's, in evaluation mode, on the CPU.
+        size: (H, W) of the image in pixels, without padding.
+        num_proposals: Of a two-stage detector, else None.
+
+    Returns:
+        JSON-ready: ``parameters`` and ``macs`` (``lowest``, ``highest``), each with ``total``
+        and by child of the model, the stages of the ``iterative`` modules, the plain
+        ``resnet`` of the same shape and the ``uncounted`` operators. MACs are multiply-adds.
+    """
+    part = Part(count_macs(model, size, num_proposals))
+    summary = _summary(model, [part], 1)
+    resnet = sum(module.resnet for module in part.macs.iterative)
+    return {
+        'image_size': list(size),
+        'input_size': list(part.macs.input_size),
+        'num_proposals': num_proposals,
+        **summary,
+        'resnet': _resnet(part.macs.iterative, resnet),
+    }
+
+
+def evaluation_summary(
+    model: nn.Module, log: EvaluationCompute, num_proposals: int | None, progress: Any, own: bool
+) -> dict[str, Any]:
+    """Parameters and mean MACs over the images of an evaluation.
+
+    Args:
+        model: As in :func:`image_summary`.
+        log: The evaluation. Its input sizes are padded already.
+        num_proposals: Of a two-stage detector; of a C4 detector's log its RoIs are taken.
+        progress: File for a progress bar over the input sizes.
+        own: Whether the evaluation is the model's; a baseline's is another model's.
+
+    Returns:
+        As :func:`image_summary`, with ``macs.mean`` where the evaluation is the model's;
+        ``mean`` of a child is None where the log does not tell several iterative modules apart.
+
+    Raises:
+        ValueError: the evaluation's MACs are not those of the model, or its RoIs are those of
+            boxes and masks together.
+    """
+    scaled = log.rois is not None and hasattr(model, ROI_HEAD)
+    if scaled and getattr(model, 'with_mask', False):
+        raise ValueError('log must not count the RoIs of a mask head: they are not told from the boxes')
+    parts = list(_parts(model, log, 1 if scaled else num_proposals, scaled, progress))
+    summary = _summary(model, parts, log.num_images)
+    if own:
+        _check_lowest(parts, log)
+        summary['macs']['mean'] = _mean(parts, log)
+    return {
+        'log': str(log.folder),
+        'num_images': log.num_images,
+        'input_sizes': [list(size) for size in log.calls],
+        'num_proposals': sum(log.rois.values()) / log.num_images if scaled else num_proposals,
+        'rois_as_logged': scaled,
+        **summary,
+        'resnet': _resnet(parts[0].macs.iterative, log.resnet / log.num_images) if own else None,
+    }
+
+
+def _parts(
+    model: nn.Module, log: EvaluationCompute, num_proposals: int | None, scaled: bool, progress: Any
+) -> Iterator[Part]:
+    """One for each input size of the log, the most frequent first."""
+    bar = ProgressBar(len(log.calls), file=progress)
+    for size, calls in log.calls.items():
+        macs = count_macs(model, size, num_proposals)
+        bar.update()
+        yield Part(macs, calls, log.rois[size] if scaled else None)
+    progress.write('\n')
+
+
+def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, Any]:
+    bounds = {
+        'lowest': _weighted((part, part.macs.lowest()) for part in parts),
+        'highest': _weighted((part, part.macs.highest()) for part in parts),
+    }
+    commonest = parts[0].macs
+    return {
+        'parameters': count_parameters(model),
+        'macs': {name: _per_image(total, num_images) for name, total in bounds.items()},
+        'iterative': [_module(module) for module in commonest.iterative],
+        'uncounted': commonest.uncounted._asdict(),
+    }
+
+
+def _weighted(macs: Iterable[tuple[Part, dict[str, int]]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for part, by_child in macs:
+        total.update({child: n * part.times(child) for child, n in by_child.items()})
+    return total
+
+
+def _per_image(by_child: dict[str, int], num_images: int) -> dict[str, float]:
+    """``total`` first; children without MACs are left out."""
+    sums = {'total': sum(by_child.values()), **{child: n for child, n in by_child.items() if n}}
+    return {child: n if num_images == 1 else n / num_images for child, n in sums.items()}
+
+
+def _mean(parts: list[Part], log: EvaluationCompute) -> dict[str, float | None]:
+    macs = _weighted((part, part.macs.rest) for part in parts)
+    children = sorted({module.child for part in parts for module in part.macs.iterative})
+    macs[children[0]] += log.macs  # of all iterative modules, so right for a single child only
+    mean: dict[str, float | None] = dict(_per_image(macs, log.num_images))
+    return mean if len(children) == 1 else {**mean, **dict.fromkeys(children)}
+
+
+def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
+    """Raise unless the log's lower bound is the model's: both are exact."""
+    lowest = sum(
+        module.lowest * part.times(module.child) for part in parts for module in part.macs.iterative
+    )
+    if lowest != log.macs_lowest:
+        raise ValueError(
+            f'log must be of the same model as the config, at one size of input an image: at one '
+            f'iteration of each block its images cost {lowest} MACs, those of {log.folder} '
+            f'{log.macs_lowest} (test-time augmentation cannot be counted)'
+        )
+
+
+def _module(macs: IterativeMacs) -> dict[str, Any]:
+    """One iterative module at one input size; the MACs of its stages are those of one row."""
+    table, stages, at = macs.table, [], 0
+    first, fields = getattr(macs.module, 'stage', 0), stage_fields(macs.module)
+    for k, stage in enumerate(macs.module.iterative_stages()):
+        blocks = slice(at, at + len(stage.blocks))
+        at = blocks.stop
+        stages.append(
+            {
+                'stage': first + k,
+                'receptive_field': fields[k],
+                'max_iterations': list(table.max_iterations[blocks]),
+                'limits': list(macs.limits[blocks]),
+                'per_iteration': list(table.per_iteration[blocks]),
+                'per_score': list(table.per_score[blocks]),
+            }
+        )
+    return {
+        'name': macs.name,
+        'type': type(macs.module).__name__,
+        'input_size': list(table.input_size),
+        'rows': macs.rows,
+        'fixed': table.fixed,
+        'stages': stages,
+    }
+
+
+def _resnet(modules: Iterable[IterativeMacs], macs: float) -> dict[str, Any] | None:
+    """The plain ResNet of the iterative modules' shape, all of them together."""
+    kinds = list(dict.fromkeys(module.module for module in modules))
+    if not kinds:
+        return None
+    plain = counterpart(kinds)
+    return {'name': plain.name, 'parameters': plain.parameters, 'macs': macs}

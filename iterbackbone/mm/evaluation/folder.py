@@ -1,0 +1,176 @@
+"""The folder of one evaluation: ranks write parts, rank 0 merges them and renames the folder.
+
+A killed evaluation leaves only a folder that is called ``.part``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import accumulate, chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
+
+from ...files import named_errors, whole_file
+from ...stats.records import META, PREDICTIONS, RECORDS, to_line
+from .png_files import PngFiles
+from .sampled_indices import Index
+
+Key = tuple[Index | None, Hashable]  # place in the data set, identity
+
+
+class EvaluationFolder:
+    """Writes ``records.jsonl``, ``predictions.jsonl``, PNG files and ``meta.json``.
+
+    Attributes:
+        path: The folder; until it is published its name ends in ``.part``.
+
+    Args:
+        path: The wanted name, on a file system that all ranks share. Where there is such a
+            folder, ``_2`` or a higher number is appended. Called on all ranks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        made = [str(_new_part(path)) if get_rank() == 0 else '']
+        broadcast_object_list(made)
+        self.path, self._wanted = Path(made[0]), path
+        self._files = {
+            # Unbuffered, so that a line is one write: a killed process leaves whole lines.
+            name: open(_part(self.path, name, get_rank()), 'wb', buffering=0)  # noqa: SIM115
+            for name in (RECORDS, PREDICTIONS)
+        }
+        self._pngs = PngFiles(self.path)
+        self._keys: dict[Key, None] = {}  # of the lines, in order
+
+    def write(
+        self,
+        record: Mapping[str, Any],
+        prediction: Mapping[str, Any],
+        pngs: Mapping[str, np.ndarray] | None = None,
+        index: Index | None = None,
+    ) -> None:
+        """Append one image's lines; its label maps or picture become files, named in its prediction.
+
+        An image that this rank has written already is left out.
+
+        Args:
+            record: Line of ``records.jsonl``.
+            prediction: Line of ``predictions.jsonl``, without the files' names.
+            pngs: See :class:`~iterbackbone.mm.evaluation.png_files.PngFiles`.
+            index: The image's place in the data set. Without it images are told apart by
+                ``img_id`` and ``img_path``, and stand in the order of evaluation.
+        """
+        line = len(self._keys)
+        number = get_rank() + get_world_size() * line  # no other rank has it
+        key = (index, None if index is not None else _identity(record, number))
+        if key in self._keys:
+            return
+        paths = self._pngs.write(number, record.get('img_id'), pngs or {})
+        self._append(RECORDS, record)
+        self._append(PREDICTIONS, {**prediction, **paths})
+        self._keys[key] = None
+
+    def _append(self, name: str, content: Mapping[str, Any]) -> None:
+        file, line = self._files[name], to_line(content).encode()
+        with named_errors(Path(file.name)):
+            while line:  # a disk that is nearly full takes a part and says how much
+                line = line[file.write(line) :]
+
+    def close(self) -> None:
+        """Close this rank's parts, which stay."""
+        for file in self._files.values():
+            file.close()
+
+    def publish(self, meta: Mapping[str, Any], label: str = '') -> int:
+        """Merge the ranks' parts and give the folder its name; called on all ranks.
+
+        Args:
+            meta: Content of ``meta.json``.
+            label: Appended to the name.
+
+        Returns:
+            Number of lines. Samplers repeat images to give all ranks the same number: each
+            image stands once.
+        """
+        self.close()
+        order = _merged(all_gather_object(list(self._keys)))
+        ranks = get_world_size()
+        self._pngs.keep({rank + ranks * line for rank, line in order if rank == get_rank()})
+        barrier()
+        if get_rank() == 0:
+            self._complete(order, json.dumps(json.loads(to_line(meta)), indent=2) + '\n')
+            wanted = self._wanted.name + (f'_{label}' if label else '')
+            self.path = _renamed(self.path, self._wanted.with_name(wanted))
+        barrier()
+        return len(order)
+
+    def _complete(self, order: list[tuple[int, int]], described: str) -> None:
+        parts = {
+            name: [_part(self.path, name, rank) for rank in range(get_world_size())]
+            for name in (RECORDS, PREDICTIONS)
+        }
+        for name in parts:
+            with whole_file(self.path / name) as file:
+                file.writelines(_lines(parts[name], order))
+        with whole_file(self.path / META) as file:
+            file.write(described.encode())
+        for part in chain(*parts.values()):
+            part.unlink()
+
+
+def _identity(record: Mapping[str, Any], number: int) -> Hashable:
+    known = (record.get('img_id'), record.get('img_path'))
+    return number if known == (None, None) else known
+
+
+def _merged(ranks: list[list[Key]]) -> list[tuple[int, int]]:
+    """(Rank, line) of each image, by its place in the data set where that is known."""
+    first: dict[Key, tuple[int, int]] = {}
+    for line in range(max(map(len, ranks))):
+        for rank, keys in enumerate(ranks):
+            if line < len(keys):
+                first.setdefault(keys[line], (rank, line))
+    if any(index is None for index, _ in first):
+        return list(first.values())
+    return [first[key] for key in sorted(first)]
+
+
+def _lines(parts: list[Path], order: list[tuple[int, int]]) -> Iterator[bytes]:
+    """The ranks' lines in the order given by (rank, line)."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(part, 'rb')) for part in parts]
+        starts = [[0, *accumulate(map(len, file))] for file in files]
+        for rank, line in order:
+            files[rank].seek(starts[rank][line])
+            yield files[rank].readline()
+
+
+def _new_part(wanted: Path, number: int = 1) -> Path:
+    part = _numbered(wanted, number, '.part')
+    try:
+        part.mkdir(parents=True)
+    except FileExistsError:  # of an evaluation that broke off, or still runs
+        return _new_part(wanted, number + 1)
+    return part
+
+
+def _renamed(part: Path, wanted: Path, number: int = 1) -> Path:
+    target = _numbered(wanted, number)
+    try:
+        return part.rename(target)
+    except OSError:  # an earlier evaluation's folder is never replaced
+        if not target.exists():
+            raise
+        return _renamed(part, wanted, number + 1)
+
+
+def _numbered(path: Path, number: int, suffix: str = '') -> Path:
+    return path.with_name(path.name + (f'_{number}' if number > 1 else '') + suffix)
+
+
+def _part(path: Path, name: str, rank: int) -> Path:
+    return path / f'{name}.{rank}.part'

@@ -1,0 +1,184 @@
+"""What one evaluation's ``meta.json`` says of the model and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mmengine.runner import Runner
+from torch import nn
+
+from ...core.adaptive import AdaptiveModule
+from ...core.macs import Size
+from ...core.receptive_field import receptive_fields
+from ...core.resnet_counterpart import ResNetCounterpart
+from ...core.roi_layer import IterativeResLayer
+from ...stats.records import SCHEMA_VERSION
+from ..traces import unwrapped
+from .image_compute import table_of
+
+
+def evaluation_meta(
+    runner: Runner,
+    dataset: Any,
+    names: Mapping[AdaptiveModule, str],
+    sizes: Mapping[AdaptiveModule, Size],
+    task: str | None,
+    metrics: dict[str, Any] | None,
+    weights: dict[str, Any],
+) -> dict[str, Any]:
+    """Content of ``meta.json``.
+
+    Args:
+        runner: Of the evaluation.
+        dataset: The evaluated dataset.
+        names: See :func:`evaluated_modules`.
+        sizes: See :func:`evaluated_modules`.
+        task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
+            are of no known kind.
+        metrics: The evaluator's score.
+        weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
+    """
+    model = unwrapped(runner.model)
+    return {
+        'schema_version': SCHEMA_VERSION,
+        'task': task,
+        'model': type(model).__name__,
+        'config': runner.cfg.filename,
+        **weights,
+        'classes': list(class_names(dataset)),
+        **_palette(dataset),
+        'parameters': parameter_counts(model),
+        'resnet': asdict(counterpart(evaluated_modules(names, sizes))),
+        **iterative_fields(names, sizes),
+        'dataset': {
+            'type': type(dataset).__name__,
+            'ann_file': getattr(dataset, 'ann_file', None),
+            'num_images': _num_images(dataset),
+        },
+        'score': {key: _plain(value) for key, value in (metrics or {}).items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A metric as JSON knows it: some are arrays, lists or tables."""
+    value = value.tolist() if hasattr(value, 'tolist') else value
+    return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
+
+
+def _num_images(dataset: Any) -> int:
+    """Frames where the dataset counts videos, as mmdet's do."""
+    return getattr(dataset, 'num_all_imgs', len(dataset))
+
+
+def class_names(dataset: Any) -> tuple[str, ...]:
+    """The dataset's classes by label; empty where it does not say."""
+    return tuple(metainfo_of(dataset).get('classes') or ())
+
+
+def metainfo_of(dataset: Any) -> dict[str, Any]:
+    """What the dataset says of itself; the first part where mmdet's ConcatDataset has several."""
+    said = getattr(dataset, 'metainfo', None) or {}
+    return said[0] if isinstance(said, list) else said
+
+
+def _palette(dataset: Any) -> dict[str, Any]:
+    """A colour (red, green, blue) of each class, where the dataset has them."""
+    palette = metainfo_of(dataset).get('palette')
+    return {'palette': [[int(c) for c in colour] for colour in palette]} if palette else {}
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Of the whole model and of its backbone."""
+    backbone = getattr(model, 'backbone', None)
+    counts = {'total': _count(model)}
+    return counts if backbone is None else {**counts, 'backbone': _count(backbone)}
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def counterpart(modules: Iterable[AdaptiveModule]) -> ResNetCounterpart:
+    """The plain ResNet of the backbone, in a C4 detector with the RoI head's stage.
+
+    Of several backbones the names with a plus between them, and the sum of the parameters.
+    """
+    modules = list(modules)
+    rois = [module for module in modules if isinstance(module, IterativeResLayer)]
+    backbones = [module for module in modules if module not in rois]
+    plain = [ResNetCounterpart.of(backbone) for backbone in backbones[:-1]]
+    plain.append(ResNetCounterpart.of(*backbones[-1:], *rois))
+    return ResNetCounterpart(' + '.join(p.name for p in plain), sum(p.parameters for p in plain))
+
+
+def evaluated_modules(
+    names: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
+) -> dict[AdaptiveModule, str]:
+    """Backbones and RoI layers that were called; where none of a kind was, all of that kind.
+
+    Args:
+        names: The model's iterative modules and their paths in it.
+        sizes: (H, W) of the last input of those that were called.
+    """
+    kinds = {isinstance(module, IterativeResLayer) for module in sizes}
+    return {
+        module: name
+        for module, name in names.items()
+        if module in sizes or isinstance(module, IterativeResLayer) not in kinds
+    }
+
+
+def iterative_fields(
+    names: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
+) -> dict[str, Any]:
+    """Maximum iterations, budget and MAC table of the evaluated modules.
+
+    Args:
+        names: See :func:`evaluated_modules`.
+        sizes: See :func:`evaluated_modules`; MAC tables are those of these sizes.
+
+    Returns:
+        ``modules``, an entry a module by path; the backbone's entry without its path, and that
+        of the RoI layer with ``roi_`` before each field. Of several backbones, or RoI layers,
+        lists are one behind the other, the rest is None.
+    """
+    modules = evaluated_modules(names, sizes)
+    entries = {name: _entry(module, sizes.get(module)) for module, name in modules.items()}
+    fields: dict[str, Any] = {'modules': entries}
+    for prefix, is_roi in (('', False), ('roi_', True)):
+        alike = [entries[n] for m, n in modules.items() if isinstance(m, IterativeResLayer) == is_roi]
+        for field in alike[0] if alike else ():
+            fields[prefix + field] = _joined([entry[field] for entry in alike])
+    return fields
+
+
+def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
+    return {
+        'max_iterations': list(module.max_iterations),
+        'blocks_per_stage': [len(stage.blocks) for stage in module.iterative_stages()],
+        'budget': module.budget._asdict(),
+        'receptive_field': stage_fields(module),
+        'mac_table': _table(module, size),
+    }
+
+
+def stage_fields(module: AdaptiveModule) -> list[list[int]]:
+    """Receptive field of each stage at one iteration and at all, in pixels of the module's input."""
+    ones = [1] * len(module.iterative_stages())
+    pairs = zip(receptive_fields(module, ones), receptive_fields(module), strict=True)
+    return [list(pair) for pair in pairs]
+
+
+def _joined(values: list[Any]) -> Any:
+    if len(values) == 1:
+        return values[0]
+    return [item for value in values for item in value] if isinstance(values[0], list) else None
+
+
+def _table(module: AdaptiveModule, input_size: Size | None) -> dict[str, Any] | None:
+    if input_size is None:
+        return None
+    table = table_of(module, input_size)
+    return {**asdict(table), 'lowest': table.lowest, 'highest': table.highest}

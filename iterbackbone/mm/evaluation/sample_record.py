@@ -1,0 +1,156 @@
+"""What one image's data sample says, whatever the task."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+from ..traces import unwrapped
+from .classification import class_fields, is_classification, picture
+from .detection import annotated_objects, is_detection, object_fields, prediction_fields
+from .image_reading import ignores_exif
+from .meta import class_names, metainfo_of
+from .no_objects import background_labels, ignore_index
+from .sampled_indices import Index
+from .segmentation import is_segmentation, label_map_fields, label_maps, plane
+from .sources import Source, Sources
+from .true_label_map import true_label_map
+
+NAMES = {'img_path', 'img_id', 'ori_shape'}
+
+
+class SampleRecord(NamedTuple):
+    """One image's part of the log, without what it cost.
+
+    Attributes:
+        task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None.
+        record: Its fields of :class:`~iterbackbone.stats.records.IterationRecord`.
+        prediction: Its line of ``predictions.jsonl``, without the names of ``pngs``.
+        pngs: Its files, see :class:`~iterbackbone.mm.evaluation.png_files.PngFiles`.
+    """
+
+    task: str | None
+    record: dict[str, Any]
+    prediction: dict[str, Any]
+    pngs: dict[str, np.ndarray]
+
+
+class SampleReader:
+    """Describes data samples behind the model's prediction.
+
+    What cannot be known is null, and said once by the current logger.
+
+    Args:
+        dataset: That the samples come from.
+        model: That predicts, as the runner holds it.
+        evaluator: mmengine's, whose metric may ignore an index.
+    """
+
+    def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
+        self._dataset, self._model = dataset, unwrapped(model)
+        self._classes = class_names(dataset)
+        self._merged = _augments(model)
+        self._sources = Sources(dataset)
+        self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
+        self._ignored = ignore_index(evaluator, self._model)
+        self._said: set[str] = set()
+
+    def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
+        """Describe one image.
+
+        Args:
+            sample: Of mmdet, mmseg or mmpretrain; None is one that says nothing.
+            index: Place in the data set, None where it is unknown.
+        """
+        sample = BaseDataElement() if sample is None else sample
+        source = self._sources.of(sample, index)
+        found: dict[str, Any] = {}
+        pngs: dict[str, np.ndarray] = {}
+        objects = annotated_objects(sample, source, self._say, self._background)
+        fields = object_fields(objects, sample, self._classes)
+        task = self._task(sample)
+        if task == 'segmentation':
+            pngs = self._label_maps(sample, source)
+            fields = label_map_fields(pngs, self._classes, self._background)
+        elif task == 'classification':
+            image = picture(sample, self._dataset, index)
+            pngs = {} if image is None else {'picture': image}
+            fields |= class_fields(sample, self._classes)
+        elif task == 'detection':
+            found = prediction_fields(objects, sample, source, self._merged, self._say)
+        else:
+            self._say(
+                f'{type(self._model).__name__} predicts nothing that the iteration log knows: it holds '
+                'iterations and MACs, and annotated objects where there are any; the rest is null'
+            )
+        record = {**identity(sample, task, index, pngs.get('picture')), **fields}
+        prediction = {key: record[key] for key in ('img_id', 'img_path')}
+        if record['img_path'] and all(map(ignores_exif, source.pipelines)):
+            prediction['exif_ignored'] = True
+        return SampleRecord(task, record, {**prediction, **found}, pngs)
+
+    def _task(self, sample: Any) -> str | None:
+        if is_segmentation(sample):
+            return 'segmentation'
+        if is_classification(sample, self._model):
+            return 'classification'
+        # mmdet's RPN proposes boxes without classes.
+        proposes = any(base.__name__ == 'RPN' for base in type(self._model).__mro__)
+        return 'detection' if is_detection(sample) and not proposes else None
+
+    def _label_maps(self, sample: Any, source: Source) -> dict[str, np.ndarray]:
+        shape = plane(sample.pred_sem_seg).shape
+        true = true_label_map(sample, source, shape, self._say)
+        return label_maps(sample, true, self._ignored)
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            print_log(message, 'current', logging.WARNING)
+
+
+def identity(
+    sample: Any, task: str | None, index: Index | None, image: np.ndarray | None
+) -> dict[str, Any]:
+    """``img_id``, ``img_path``, ``height`` and ``width``.
+
+    Args:
+        sample: Whose metainfo says them.
+        task: Only segmentors' files have names of their own; others are named with their folder, such
+            as ``cat/0001``.
+        index: Place in the data set, None where it is unknown.
+        image: Of a data set without files.
+    """
+    info = _metainfo(sample)
+    height, width = (*(info.get('ori_shape') or ()), None, None)[:2]
+    if image is not None:
+        height, width = image.shape[:2]
+    path = info.get('img_path')
+    # mmseg and mmpretrain number no images: the file's name then, or, of an image that is no file,
+    # its place in the data set: `sample_idx` is that in a wrapped one.
+    name: Any = index
+    if path:
+        file = Path(path)
+        name = file.stem if task == 'segmentation' else f'{file.parent.name}/{file.stem}'
+    return {'img_id': info.get('img_id', name), 'img_path': path, 'height': height, 'width': width}
+
+
+def _metainfo(sample: Any) -> dict[str, Any]:
+    """The sample's own, or that of the first part that knows its image, as multi-task samples do."""
+    for part in (sample, *sample.values()):
+        if isinstance(part, BaseDataElement) and NAMES & set(part.metainfo):
+            return part.metainfo
+    return sample.metainfo
+
+
+def _augments(model: nn.Module) -> bool:
+    while is_model_wrapper(model):
+        model = model.module
+    return isinstance(model, BaseTTAModel)

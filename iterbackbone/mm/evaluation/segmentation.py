@@ -1,0 +1,73 @@
+"""Label maps, objects and score of one image, from mmseg's data sample."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...stats.objects import LabelMapSummary, summarise_label_map
+from ...stats.segmentation_score import SegmentationScore, score_label_map
+
+IGNORED = 255  # mmseg's index of pixels without a label, the reduced zero label with them
+FIELDS = ('num_difficult', 'class_names', *LabelMapSummary._fields, *SegmentationScore._fields)
+
+
+def is_segmentation(sample: Any) -> bool:
+    """Whether a data sample holds a predicted label map."""
+    return 'pred_sem_seg' in sample and 'data' in sample.pred_sem_seg
+
+
+def label_maps(
+    sample: Any, true: np.ndarray | None, ignore_index: int = IGNORED
+) -> dict[str, np.ndarray]:
+    """The label maps in the original image's frame, (H, W) uint8 or uint16 each.
+
+    Args:
+        sample: mmseg's ``SegDataSample``. Its prediction has the original size.
+        true: See :func:`~iterbackbone.mm.evaluation.true_label_map.true_label_map`.
+        ignore_index: Of true pixels without a label, beside 255.
+
+    Returns:
+        ``predicted_map`` and, of an annotated image, ``true_map`` with the dataset's classes
+        (after the zero label's reduction) and 255 where there is no label.
+    """
+    predicted = plane(sample.pred_sem_seg)
+    if true is None:
+        return {'predicted_map': predicted}
+    true = np.where(true == ignore_index, true.dtype.type(IGNORED), true)
+    return {'predicted_map': predicted, 'true_map': true}
+
+
+def label_map_fields(
+    maps: Mapping[str, np.ndarray], classes: Sequence[str], background: Collection[int] = ()
+) -> dict[str, Any]:
+    """The object fields of :class:`~iterbackbone.stats.records.IterationRecord`, and the score.
+
+    Args:
+        maps: See :func:`label_maps`.
+        classes: Names by label.
+        background: Labels whose components are no objects.
+    """
+    if 'true_map' not in maps:
+        return dict.fromkeys(FIELDS)
+    true = maps['true_map']
+    labels = [int(n) for n in np.unique(true) if n != IGNORED]
+    return {
+        'num_difficult': None,
+        'class_names': [classes[n] if n < len(classes) else str(n) for n in labels],
+        **summarise_label_map(true, IGNORED, background=background)._asdict(),
+        **score_label_map(maps['predicted_map'], true, IGNORED)._asdict(),
+    }
+
+
+def plane(pixels: Any) -> np.ndarray:
+    """(H, W) of mmengine's ``PixelData``, which holds (1, H, W), or (H, W) behind a TTA model."""
+    array = pixels.data.cpu().numpy()
+    return small(array.reshape(array.shape[-2:]))
+
+
+def small(label_map: np.ndarray) -> np.ndarray:
+    """The labels as uint8, as uint16 where they need it."""
+    return label_map.astype(np.uint8 if label_map.max() < 256 else np.uint16)

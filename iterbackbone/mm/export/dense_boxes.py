@@ -1,0 +1,90 @@
+"""The boxes of a head that predicts from anchors at every place of every level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .boxes import Detections, decoded, large_enough, where
+
+
+class DenseBoxes(nn.Module):
+    """mmdet's ``predict`` up to the suppression, for a single image.
+
+    Args:
+        head: An AnchorHead, RPNHead included, in evaluation mode.
+        test_cfg: Its own: ``nms_pre``, ``score_thr`` and ``min_bbox_size``.
+    """
+
+    def __init__(self, head: nn.Module, test_cfg: Any) -> None:
+        super().__init__()
+        self.head = head
+        self.most = int(test_cfg.nms_pre)
+        self.score_thr = float(test_cfg.get('score_thr', 0))
+        self.smallest = float(test_cfg.get('min_bbox_size', -1))
+
+    def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
+        """Candidates of all levels; labels are classes.
+
+        Args:
+            features: Of the neck, (1, C, H_k, W_k) each.
+            limits: Of :func:`~iterbackbone.mm.export.boxes.limits_of`.
+        """
+        levels = []
+        for scores, deltas, anchors, factors in self._levels(features):
+            scores, best = _best(scores.flatten(), self.most)
+            above = where(scores > self.score_thr)
+            scores, best = scores[above], best[above]
+            place, label = best // self._classes, best % self._classes
+            if factors is not None:
+                scores = scores * factors[place]
+            boxes = decoded(self.head.bbox_coder, anchors[place], deltas[place], limits)
+            levels.append(Detections(boxes, scores, label))
+        return large_enough(_joined(levels), self.smallest)
+
+    def proposals(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
+        """An RPN's; labels are levels. Arguments: as of :meth:`forward`."""
+        levels = []
+        for k, (scores, deltas, anchors, _) in enumerate(self._levels(features)):
+            scores, best = _best(scores.flatten(), self.most)
+            boxes = decoded(self.head.bbox_coder, anchors[best], deltas[best], limits)
+            levels.append(Detections(boxes, scores, torch.full_like(best, k)))
+        return large_enough(_joined(levels), self.smallest)
+
+    @property
+    def _classes(self) -> int:
+        """Columns of the scores; softmax has one more, for the background."""
+        return self.head.cls_out_channels - (not self.head.use_sigmoid_cls)
+
+    def _levels(self, features: tuple[Tensor, ...]) -> Iterator[tuple[Any, ...]]:
+        """Of each: scores (N, classes), deltas and anchors (N, 4), factors of scores (N,) or None."""
+        logits, deltas, *factors = self.head(features)
+        sizes = [level.shape[-2:] for level in logits]
+        anchors = self.head.prior_generator.grid_priors(sizes, logits[0].dtype, logits[0].device)
+        for k, level in enumerate(logits):
+            level = _rows(level, self.head.cls_out_channels)
+            scores = level.sigmoid() if self.head.use_sigmoid_cls else level.softmax(-1)[:, :-1]
+            factor = _rows(factors[0][k], 1).flatten().sigmoid() if factors else None
+            yield scores, _rows(deltas[k], 4), anchors[k], factor
+
+
+def _rows(level: Tensor, columns: int) -> Tensor:
+    """(1, A * columns, H, W) -> (H * W * A, columns)."""
+    return level[0].permute(1, 2, 0).reshape(-1, columns)
+
+
+def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The ``most`` highest of (N,), or all if fewer, highest first, and their indices."""
+    most = torch.sym_min(scores.shape[0], most)
+    if torch.compiler.is_exporting():
+        scores, index = scores.topk(most)  # ONNX's takes the first of equals, torch's any
+    else:
+        scores, index = scores.sort(descending=True, stable=True)
+    return scores[:most], index[:most]
+
+
+def _joined(levels: list[Detections]) -> Detections:
+    return Detections(*(torch.cat(parts) for parts in zip(*levels, strict=True)))

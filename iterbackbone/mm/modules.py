@@ -1,0 +1,181 @@
+"""The registered modules: the pure ones, with what OpenMMLab expects of a module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmcv.cnn import build_norm_layer
+from mmengine.model import BaseModule, update_init_info
+from torch import nn
+
+from .. import core
+from ..core.block import IterativeBlock
+from ..core.halting import HaltingUnit
+from ..registry import MODELS
+from .checkpoints.checking import misfit, pretrained_weights, separated
+
+
+def norm_layer_from_cfg(norm_cfg: dict) -> Any:
+    """``norm_cfg`` of an OpenMMLab config as ``channels -> nn.Module``.
+
+    Raises:
+        TypeError, ValueError: it is no norm config; the function raises the latter, too.
+    """
+    if not isinstance(norm_cfg, dict):
+        raise TypeError(f"norm_cfg must be a dict such as dict(type='BN'), got {norm_cfg!r}")
+
+    def norm_layer(channels: int) -> nn.Module:
+        try:
+            return build_norm_layer(norm_cfg, channels)[1]
+        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'norm_cfg must describe a norm of {channels} channels, got {norm_cfg}: {error!r}'
+            ) from error
+
+    return norm_layer
+
+
+class OpenMMLabModule(BaseModule):
+    """Mixin behind an :class:`~iterbackbone.core.adaptive.AdaptiveModule`.
+
+    Loading a checkpoint, by ``load_from`` or a pretrained ``init_cfg``, that misses some of the
+    module's keys or brings others than ``expected_leftovers`` is an error.
+    """
+
+    expected_leftovers: re.Pattern[str]
+
+    def init_weights(self) -> None:
+        """As in mmengine, with every key of a pretrained checkpoint accounted for.
+
+        Raises:
+            TypeError: ``init_cfg`` is no dict or list of dicts, or has unknown keys.
+            ValueError: keys are missing, unexpected, of another shape or no weights; the
+                checkpoint cannot be read or wants to run code.
+        """
+        whole = self.init_cfg
+        pretrained, others = separated(None if self.is_init else whole)
+        weights = [pretrained_weights(self, config, self.expected_leftovers) for config in pretrained]
+        self.init_cfg = others
+        try:
+            with _own_starts(self):  # an override may name a part, whose apply is torch's
+                super().init_weights()
+        finally:
+            self.init_cfg = whole
+        for config, state in zip(pretrained, weights, strict=True):
+            self.load_state_dict(state, strict=False)
+            if hasattr(self, '_params_init_info'):  # of a module around this one
+                update_init_info(self, f'PretrainedInit: load from {config["checkpoint"]}')
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> OpenMMLabModule:
+        """As in torch, but the blocks' own starts are kept, see :func:`_own_starts`.
+
+        mmengine applies the ``init_cfg`` of every module around this one, and with an ``override`` to
+        all layers. A checkpoint does not come this way.
+        """
+        with _own_starts(self):
+            super().apply(fn)
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        # mmengine only logs what does not match, and the run would go on with random weights.
+        own = self.state_dict().keys()
+        found = {key[len(prefix) :]: x for key, x in state_dict.items() if key.startswith(prefix)}
+        if not any(key in found for key in own):
+            raise ValueError(
+                f'the checkpoint has none of the {len(own)} keys of {type(self).__name__}, such as '
+                f'{prefix + next(iter(own))!r}; to initialise it from a checkpoint with another '
+                "prefix use init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)"
+            )
+        problems = misfit(self, found, self.expected_leftovers)
+        if problems:
+            raise ValueError(
+                f'the checkpoint does not fit {type(self).__name__} at {prefix!r}: {problems}'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@contextmanager
+def _own_starts(module: nn.Module) -> Iterator[None]:
+    """Keep what blocks start with: halting units, and the last norms' gamma where it is not 1."""
+    parts = list(module.modules())
+    kept = [p for unit in parts if isinstance(unit, HaltingUnit) for p in unit.parameters()]
+    for block in parts:
+        if isinstance(block, IterativeBlock) and block.last_gamma != 1.0:
+            kept += [p for name, p in block.norm3.named_parameters() if name.endswith('weight')]
+    values = [parameter.detach().clone() for parameter in kept]
+    yield
+    with torch.no_grad():
+        for parameter, value in zip(kept, values, strict=True):
+            parameter.copy_(value)
+
+
+@MODELS.register_module()
+class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
+    """:class:`iterbackbone.core.IterativeResNet` for OpenMMLab; the same state-dict keys.
+
+    Args:
+        norm_cfg: Any OpenMMLab norm config; built once for each iteration.
+        init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` to start
+            from a checkpoint; stages beyond ``num_stages`` are expected leftovers.
+        options: All other arguments of the pure class.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+    """
+
+    def __init__(
+        self, *, norm_cfg: dict | None = None, init_cfg: dict | list | None = None, **options: Any
+    ) -> None:
+        super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')), **options)
+        self.init_cfg = init_cfg
+        later = ''.join(str(k) for k in range(len(self.stages), 4))
+        self.expected_leftovers = re.compile(rf'stages\.[{later}]\.' if later else r'(?!)')
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Where a parameter stands, for layer-wise learning rates (mmpretrain's constructor asks).
+
+        The stem is layer 0; each block is one, its stage's transition with the first; what
+        follows the backbone is the last.
+
+        Args:
+            param_name: Of the whole model.
+            prefix: What the names of the backbone's own parameters begin with.
+
+        Returns:
+            The layer, from 0, and the number of layers.
+        """
+        blocks = len(self.stages[0].blocks)
+        layers = len(self.stages) * blocks + 2
+        if not param_name.startswith(prefix):
+            return layers - 1, layers
+        part, *where = param_name.removeprefix(prefix).split('.')
+        if part != 'stages':
+            return 0, layers
+        block = int(where[2]) if where[1] == 'blocks' else 0
+        return 1 + int(where[0]) * blocks + block, layers
+
+
+@MODELS.register_module()
+class IterativeResLayer(core.IterativeResLayer, OpenMMLabModule):
+    """:class:`iterbackbone.core.IterativeResLayer` as mmdet's ``roi_head.shared_head``.
+
+    Args:
+        norm_cfg: Any OpenMMLab norm config; built once for each iteration.
+        init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` takes the
+            stage of a classification checkpoint; its other stages are expected leftovers.
+        options: All other arguments of the pure class.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+    """
+
+    def __init__(
+        self, *, norm_cfg: dict | None = None, init_cfg: dict | list | None = None, **options: Any
+    ) -> None:
+        super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')), **options)
+        self.init_cfg = init_cfg
+        self.expected_leftovers = re.compile(rf'stem\.|stages\.(?!{self.stage}\.)')

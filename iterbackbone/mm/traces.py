@@ -1,0 +1,117 @@
+"""Collects the halting traces of every call of a model's iterative modules."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from torch import Tensor, nn
+
+from ..core.adaptive import AdaptiveModule
+from ..core.roi_layer import IterativeResLayer
+from ..core.trace import HaltingTrace
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The detector, segmentor or classifier inside DDP-like wrappers and test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+class Call(NamedTuple):
+    """One call of one iterative module.
+
+    Attributes:
+        module: What was called.
+        trace: Its iterations and costs.
+        owners: (rows,) index of each row's image in the batch; None where row i is image i.
+        with_gradient: Whether gradients were recorded; teachers are called without.
+    """
+
+    module: AdaptiveModule
+    trace: HaltingTrace
+    owners: Tensor | None
+    with_gradient: bool = True
+
+
+def is_trainable(module: nn.Module) -> bool:
+    """Whether any parameter takes gradients: momentum copies and frozen teachers have none."""
+    return any(p.requires_grad for p in module.parameters())
+
+
+def trained_calls(calls: list[Call]) -> list[Call]:
+    """Those of trainable modules with gradients: what the loss can change."""
+    return [call for call in calls if call.with_gradient and is_trainable(call.module)]
+
+
+class _Heard(threading.local):
+    """What a thread's calls left; copies and pickles begin with nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.rois: Tensor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Heard, ()
+
+
+class TraceCollector:
+    """Listens to a model's iterative modules while attached, to every thread by itself.
+
+    Attributes:
+        names: The model's iterative modules and their paths in it.
+        modules: The same without the paths.
+
+    The images of RoIs are read off the RoI extractor's input, whose rows are
+    (image index, x1, y1, x2, y2).
+
+    Raises:
+        ValueError: the model has no iterative module.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._heard = _Heard()
+        self._handles: list[Any] = []
+        self.names = {m: n for n, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+        self.modules = list(self.names)
+        if not self.modules:
+            raise ValueError(
+                f'{type(model).__name__} has no iterative module: set backbone=dict('
+                "type='iterbackbone.IterativeResNet', ...) or remove the iterbackbone hooks"
+            )
+        self._handles += [m.register_forward_hook(self._collect) for m in self.modules]
+        if any(isinstance(m, IterativeResLayer) for m in self.modules):
+            from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
+
+            extractors = [m for m in model.modules() if isinstance(m, BaseRoIExtractor)]
+            self._handles += [
+                m.register_forward_pre_hook(self._remember_rois, with_kwargs=True) for m in extractors
+            ]
+
+    @property
+    def calls(self) -> list[Call]:
+        """The modules' calls since the last reset, in order."""
+        return self._heard.calls
+
+    def reset(self) -> None:
+        """Forget the calls so far."""
+        self.calls.clear()
+
+    def detach(self) -> None:
+        """Stop listening."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.reset()
+
+    def _remember_rois(self, _: nn.Module, args: tuple, kwargs: dict) -> None:
+        self._heard.rois = kwargs['rois'] if 'rois' in kwargs else args[1]
+
+    def _collect(self, module: AdaptiveModule, _: tuple, __: Any) -> None:
+        owners, rois = None, self._heard.rois
+        if isinstance(module, IterativeResLayer) and rois is not None:
+            owners = rois[:, 0].long()
+        self.calls.append(Call(module, module.trace, owners, torch.is_grad_enabled()))

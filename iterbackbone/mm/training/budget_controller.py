@@ -1,0 +1,131 @@
+"""Steers the halting units so that the executed MACs meet a wanted share of the maximum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor
+
+from ...core.adaptive import AdaptiveModule
+from ...core.macs import MacTable
+from ..evaluation.image_compute import table_of
+from ..traces import Call, trained_calls
+
+SMOOTHING = 5  # training steps over which the measured share is averaged
+GAP_SMOOTHING = 5  # rehearsals over which the gap to evaluation is averaged
+SETTLING = 30  # time constant of the loop in training steps: well above SMOOTHING, or it would swing
+SENSITIVITY = 0.15  # share of the MACs that one unit of the bias is worth, about
+RATE = 1.0 / (SENSITIVITY * SETTLING)  # step of the bias for an error of 1
+LARGE = 0.1  # errors beyond are on their way: integrating them would overshoot
+
+
+class BudgetController:
+    """A proportional-integral controller of the halting units' output biases.
+
+    The measured quantity is the MACs that the rows of a training step would execute in
+    evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
+    the ranks. They are counted off the training's own pass; by how much evaluation, with
+    BatchNorm's running statistics, differs from that is measured in rehearsals of single steps
+    (:mod:`iterbackbone.mm.training.rehearsal`) and added.
+
+    Where it is above the target every halting bias is raised a little after the training
+    step, else lowered; what the units have learnt to tell apart stays as it is. The
+    integral answers the steady pull of the loss on the same biases, which fades with the
+    learning rate; the two give the loop a damping ratio of 0.7. The ponder weight
+    alone cannot do this: a block that has fallen to one iteration has no gradient that would
+    lead it back. Wang et al. 2024 (https://arxiv.org/abs/2408.15664) balance the experts of a
+    mixture by such a bias.
+
+    All stays on the model's device, so that a GPU is not waited for.
+
+    Args:
+        target: Wanted share, between that of one iteration everywhere and 1.
+    """
+
+    def __init__(self, target: float) -> None:
+        self.target = target
+        self.share: Tensor | None = None  # in training; None before the first training step
+        self.gap: Tensor | None = None  # evaluation's share minus training's; None before a rehearsal
+        # The integral: what a training step at the highest learning rate needs at the target.
+        self.pull: Tensor | float = 0.0
+
+    def observe(self, calls: list[Call], rehearsed: list[Call]) -> None:
+        """Take in the calls of one training step and, if there were any, their rehearsals.
+
+        Only trained calls count: a teacher or a momentum copy is not what is steered.
+
+        Raises:
+            ValueError: the target is out of the network's reach.
+        """
+        calls = trained_calls(calls)
+        if not calls:
+            return
+        executed, lowest, full = (sum(part) for part in zip(*map(_macs, calls), strict=True))
+        if not lowest / full < self.target:
+            raise ValueError(
+                f'target must be above {lowest / full:.3f}, the share of one iteration everywhere, '
+                f'got {self.target}'
+            )
+        share = executed / full
+        if rehearsed:
+            gap = sum(_macs(call)[0] for call in rehearsed) / full - share
+            self.gap = _averaged(self.gap, gap, GAP_SMOOTHING)
+        self.share = _averaged(self.share, share, SMOOTHING)
+
+    def expected(self) -> Tensor | None:
+        """The share that evaluation would take now; None before the first training step."""
+        return self.share if self.share is None or self.gap is None else self.share + self.gap
+
+    @torch.no_grad()
+    def steer(self, modules: list[AdaptiveModule], lr_share: float = 1.0) -> None:
+        """Move the halting biases of ``modules`` by what the last error asks for.
+
+        Args:
+            modules: Whose units are steered.
+            lr_share: The learning rate over the highest of the training.
+        """
+        share = self.expected()
+        if share is None:
+            return
+        error = share - self.target
+        small = error.clamp(-LARGE, LARGE)
+        self.pull = torch.clamp(self.pull + RATE * small / (2 * SETTLING), -RATE, RATE)
+        step = RATE * error + lr_share * self.pull
+        for module in modules:
+            for stage in module.iterative_stages():
+                for block in stage.iterative_blocks():
+                    if block.halting is not None and block.halting.fc2.bias.requires_grad:
+                        block.halting.fc2.bias.add_(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs."""
+        return {'share': self.share, 'gap': self.gap, 'pull': self.pull}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up :meth:`state_dict`."""
+        self.share, self.gap, self.pull = state['share'], state['gap'], state['pull']
+
+
+def _averaged(before: Tensor | None, value: Tensor, steps: int) -> Tensor:
+    """The moving average ``before`` with ``value`` of every rank taken in."""
+    all_reduce(value, op='mean')
+    return value if before is None else torch.lerp(before.to(value), value, 1 / steps)
+
+
+def _macs(call: Call) -> tuple[Tensor, int, int]:
+    """MACs of a call's rows together: executed, at one iteration everywhere, at all."""
+    table = table_of(call.module, call.trace.input_size)
+    rows = len(call.trace.iterations)
+    return _executed(table, call.trace.iterations), rows * table.lowest, rows * table.highest
+
+
+def _executed(table: MacTable, iterations: Tensor) -> Tensor:
+    """Sum over the rows of :meth:`MacTable.total`; ``iterations`` is (B, K) int64."""
+    counts, limits, each, score = (
+        torch.as_tensor(values, dtype=torch.float64, device=iterations.device)
+        for values in (iterations, table.max_iterations, table.per_iteration, table.per_score)
+    )
+    rows = counts * each + torch.minimum(counts, limits - 1) * score
+    return (rows.sum() + len(iterations) * table.fixed).float()

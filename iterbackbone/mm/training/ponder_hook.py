@@ -1,0 +1,146 @@
+"""Adds the ponder cost to the task loss and schedules it over training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ...core.adaptive import AdaptiveModule
+from ...core.validation import check_real, check_share
+from ...registry import HOOKS
+from ..traces import Call, trained_calls, unwrapped
+from .decay_exemption import exempt_halting_biases
+from .lost_hooks import warn_of_lost_hooks
+from .ponder_schedule import PonderSchedule
+from .ponder_training import PonderTraining
+
+
+@HOOKS.register_module()
+class PonderCostHook(Hook):
+    """``loss_ponder`` = weight x sum over iterative modules of the mean ponder cost of a row.
+
+    A PyTorch forward hook on the model adds it to the loss dict inside forward, so that
+    DDP, AMP and gradient accumulation see it and any detector, segmentor or classifier
+    works unchanged. Modules without trainable parameters and calls without gradients (teachers,
+    momentum copies) are left out, of the logged cost and of the steering, too.
+
+    Halting starts in the untrained network at full depth. During the halting warm-up the
+    scores are held there and the cost counts nothing; then the units are released and the
+    weight ramps up linearly. Both are shares of the whole training. Checkpoints hold its length,
+    so a resumed run goes on right, also where it is to end later.
+
+    The halting biases are left out of weight decay, whatever the optimizer.
+
+    Also logs, as running means over the logging interval: iterations, their spread and the
+    share of one-iteration images per stage, and the ponder cost.
+
+    Whoever thinks in compute instead of weights sets ``target``: from the end of the warm-up
+    on the halting biases are steered to it (see
+    :class:`~iterbackbone.mm.training.budget_controller.BudgetController`), and the measured share is
+    logged as ``train/macs_share``, as evaluation would execute it.
+
+    Args:
+        weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet. With a
+            ``target`` it only decides which blocks and images the iterations go to.
+        halting_warmup: Share of training with held scores; 0 to fine-tune a trained network.
+        ramp: Share of training over which the weight then grows from 0.
+        target: Mean executed MACs of the iterative modules over those of all iterations, such
+            as 0.45; above the share of one iteration everywhere and below 1.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed.
+    """
+
+    def __init__(
+        self,
+        weight: float = 0.005,
+        halting_warmup: float = 0.0,
+        ramp: float = 0.0,
+        target: float | None = None,
+    ) -> None:
+        self.weight = check_real('weight', weight)
+        self.halting_warmup = check_share('halting_warmup', halting_warmup)
+        self.ramp = check_share('ramp', ramp)
+        if self.halting_warmup + self.ramp > 1.0:
+            raise ValueError(f'halting_warmup + ramp must be at most 1, got {halting_warmup} + {ramp}')
+        self.target = None if target is None else check_real('target', target)
+        if self.target is not None and not 0.0 < self.target < 1.0:
+            raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
+        self._weight = 0.0  # of this training step
+        self._handles: list[Any] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Attach to the model.
+
+        Raises:
+            ValueError: the run has a second hook of this type.
+        """
+        if sum(isinstance(hook, PonderCostHook) for hook in runner.hooks) > 1:
+            raise ValueError(
+                'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
+                'default_hooks or in custom_hooks'
+            )
+        warn_of_lost_hooks(runner)
+        self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
+        self._training = PonderTraining(runner, self.target)
+        model = unwrapped(runner.model)
+        self._handles = [
+            model.register_forward_pre_hook(self._before_forward),
+            model.register_forward_hook(self._add_loss, with_kwargs=True),
+            *exempt_halting_biases(runner.optim_wrapper, model),
+        ]
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Hold or release the halting units and set the weight."""
+        self._weight = self._schedule.weight_share(runner.iter) * self.weight
+        self._training.begin_step(runner.iter, self._schedule.held(runner.iter))
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Log the running means where the logger speaks: on a GPU reading them waits for it."""
+        runner.message_hub.update_scalar('train/ponder_weight', self._weight)
+        self._training.end_step(runner)
+        scalars = self._training.scalars
+        if scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            scalars.publish(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Detach from the model and say which stages do not adapt."""
+        self._training.scalars.warn_at_end()
+        self._training.detach()
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _before_forward(self, *_: Any) -> None:
+        self._training.begin_forward()
+
+    def _add_loss(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
+        if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
+            return None
+        calls = self._training.take_calls()
+        for call in calls:
+            call.module.drop_trace()
+        return {**output, 'loss_ponder': self._weight * ponder_cost(calls)}
+
+
+def ponder_cost(calls: list[Call]) -> Tensor:
+    """Sum over trained modules of the mean over their rows of the sum over blocks of N + R.
+
+    Args:
+        calls: Of one forward pass of the model. The rows of a module's calls are one batch.
+
+    Returns:
+        Float32 scalar; zero and connected to the graph where a module had no rows.
+    """
+    rows: dict[AdaptiveModule, list[Tensor]] = {}
+    for call in trained_calls(calls):
+        rows.setdefault(call.module, []).append(call.trace.ponder_cost.sum(dim=1))
+    costs = [torch.cat(parts) for parts in rows.values()]
+    means = [cost.sum() / max(len(cost), 1) for cost in costs]
+    return torch.stack(means).sum() if means else torch.zeros(())

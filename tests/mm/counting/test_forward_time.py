@@ -1,0 +1,81 @@
+"""Which runs are timed, how often, and what their ratios are; no time is asserted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+
+from iterbackbone.mm.counting.forward_time import Ratio, forward_runs, forward_seconds
+from iterbackbone.mm.counting.model_building import build_model
+
+LIMITS = (2, 3, 4, 2)
+SIZE = (8, 8)
+
+
+def classifier(**backbone):
+    options = dict(type='iterbackbone.IterativeResNet', stem='cifar', base_channels=4, expansion=1)
+    options |= dict(max_iterations=LIMITS, **backbone)
+    return build_model(
+        ConfigDict(default_scope='mmpretrain', model=dict(type='ImageClassifier', backbone=options))
+    )
+
+
+def iterations_of(model, run):
+    with torch.inference_mode():
+        run()
+    return tuple(model.backbone.iterations()[0].tolist())
+
+
+def test_an_iterative_network_runs_at_its_bounds_and_as_logged():
+    model = classifier()
+    runs = forward_runs(model, SIZE, [(1, 2, 4, 2), (2, 1, 3, 1)])
+    assert runs.keys() == {'lowest', 'mean', 'highest'}
+    assert iterations_of(model, runs['lowest']) == (1, 1, 1, 1)
+    logged = [iterations_of(model, runs['mean']) for _ in range(3)]
+    assert logged == [(1, 2, 4, 2), (2, 1, 3, 1), (1, 2, 4, 2)]
+    assert iterations_of(model, runs['highest']) == LIMITS
+
+
+def test_all_iterations_are_those_of_the_models_own_budget():
+    model = classifier(budget=dict(max_iterations=3))
+    runs = forward_runs(model, SIZE)
+    assert runs.keys() == {'lowest', 'highest'}
+    assert iterations_of(model, runs['lowest']) == (1, 1, 1, 1)
+    assert iterations_of(model, runs['highest']) == (2, 3, 3, 2)
+
+
+def test_two_blocks_a_stage_are_not_run_as_logged():
+    model = classifier(blocks_per_stage=2)
+    assert forward_runs(model, SIZE, [(1,) * 8]).keys() == {'lowest', 'highest'}
+
+
+def test_every_round_runs_everything_once_on_one_thread():
+    calls = []
+
+    def run(name):
+        return lambda: calls.append((name, torch.get_num_threads(), torch.is_inference_mode_enabled()))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seconds = forward_seconds({name: run(name) for name in 'abc'}, rounds=10)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+    assert {key: len(each) for key, each in seconds.items()} == {'a': 10, 'b': 10, 'c': 10}
+    assert {call[1:] for call in calls} == {(1, True)}
+    rounds = [tuple(name for name, *_ in calls[i : i + 3]) for i in range(0, len(calls), 3)]
+    assert len(rounds) == 11  # the first warms up
+    assert all(Counter(names) == Counter('abc') for names in rounds)
+    assert len(set(rounds)) > 1
+
+
+def test_a_ratio_is_that_of_the_same_round():
+    """A machine that slows down tenfold changes no ratio."""
+    assert Ratio.of([1.0, 2.0, 30.0, 40.0, 50.0], [2.0, 4.0, 50.0, 50.0, 50.0]) == (0.6, 0.5, 0.8)
+
+
+def test_one_round_has_no_spread():
+    with pytest.raises(ValueError, match='rounds must be at least 2, got 1'):
+        forward_seconds({}, 1)

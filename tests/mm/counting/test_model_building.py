@@ -1,0 +1,122 @@
+"""Configs to models without downloads, and images of noise to run them on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from torch import nn
+
+from iterbackbone.__main__ import config_root
+from iterbackbone.mm.counting.model_building import (
+    pipeline_size,
+    random_input,
+    read_config,
+    without_checkpoints,
+)
+from tests.support.compute import C4, FPN, built, narrow_c4, segmentor_config
+
+IMAGENET = 'classification/iterative-r152_8xb32_in1k.py'
+
+
+def test_no_checkpoint_is_asked_for():
+    kaiming = dict(type='Kaiming', layer='Conv2d')
+    weights = dict(type='Pretrained', checkpoint='torchvision://resnet50')
+    cfg = ConfigDict(
+        pretrained='open-mmlab://resnet50_v1c',
+        backbone=dict(init_cfg=weights, stages=[dict(init_cfg=[weights, kaiming]), 4]),
+        neck=dict(init_cfg=kaiming, sizes=(1, 2)),
+    )
+    assert without_checkpoints(cfg) == dict(
+        pretrained=None,
+        backbone=dict(init_cfg=None, stages=[dict(init_cfg=[kaiming]), 4]),
+        neck=dict(init_cfg=kaiming, sizes=(1, 2)),
+    )
+    assert cfg.backbone.init_cfg == weights
+
+
+def test_a_model_is_in_evaluation_mode_and_without_sync_bn():
+    model = built(segmentor_config())  # whose checkpoints do not exist
+    assert not any(module.training for module in model.modules())
+    assert not any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+
+
+def test_the_image_is_padded_by_the_models_preprocessor():
+    cfg = Config.fromfile(config_root() / C4)
+    narrow_c4(cfg)
+    data = random_input(built(cfg), (60, 70))
+    assert data['inputs'].shape == (1, 3, 64, 96)
+    (sample,) = data['data_samples']
+    assert (sample.img_shape, sample.batch_input_shape) == ((60, 70), (64, 96))
+    again = random_input(built(segmentor_config()), (60, 70))
+    assert again['inputs'].shape == (1, 3, 60, 70)
+    assert torch.equal(again['inputs'], random_input(built(segmentor_config()), (60, 70))['inputs'])
+
+
+def test_models_of_other_libraries_are_refused():
+    with pytest.raises(ValueError, match=r"one of \['mmdet', 'mmpretrain', 'mmseg'\], got Linear"):
+        random_input(nn.Linear(2, 2), (8, 8))
+
+
+def loaders(pipeline, **wrapper):
+    return Config(dict(test_dataloader=dict(dataset=dict(**wrapper, pipeline=pipeline))))
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'size'),
+    [
+        (
+            loaders([dict(type='Load'), dict(type='Resize', scale=(100, 60), keep_ratio=True)]),
+            (60, 100),
+        ),
+        (loaders([dict(type='mmseg.Resize', scale=48)]), (48, 48)),
+        (loaders([dict(type='Resize', scale_factor=0.5)]), None),
+        (loaders([dict(type='RandomResize', scale=(9, 9))]), None),
+        (
+            Config(
+                dict(
+                    test_dataloader=None,
+                    val_dataloader=loaders([dict(type='Resize', scale=7)]).test_dataloader,
+                )
+            ),
+            (7, 7),
+        ),
+        (Config(dict(model=dict())), None),
+        (
+            Config(
+                dict(
+                    test_dataloader=dict(
+                        dataset=dict(
+                            type='RepeatDataset',
+                            dataset=dict(pipeline=[dict(type='Resize', scale=(8, 6))]),
+                        )
+                    )
+                )
+            ),
+            (6, 8),
+        ),
+    ],
+)
+def test_the_pipelines_size(cfg, size):
+    assert pipeline_size(cfg) == size
+
+
+def test_the_configs_size():
+    assert pipeline_size(Config.fromfile(config_root() / C4)) == (600, 1000)
+    assert pipeline_size(Config.fromfile(config_root() / FPN)) == (192, 256)
+    assert pipeline_size(Config.fromfile(config_root() / IMAGENET)) == (224, 224)
+
+
+def test_files_that_are_no_config_of_a_model(tmp_path):
+    with pytest.raises(ValueError, match=r'config must be a file, got .*none\.py'):
+        read_config(tmp_path / 'none.py')
+    for name, text, message in (
+        ('a.txt', 'model = dict()', 'a.txt: Only py/yml/yaml/json type'),
+        ('b.py', 'x = 1', 'config must have a model, got .*b.py'),
+        ('c.py', "_base_ = './missing.py'", 'missing.py'),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_config(tmp_path / name)
+    (tmp_path / 'd.py').write_text('model = dict(a=dict(b=1))')
+    assert read_config(tmp_path / 'd.py', {'model.a.b': 2}).model.a.b == 2

@@ -1,0 +1,103 @@
+"""Operators torch's counter has no formula for: known to cost nothing, or unknown."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmcv.ops import ModulatedDeformConv2dPack, RoIAlign
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from iterbackbone.mm.counting.uncounted import INTERPOLATION, OperatorWatch, _kind
+
+
+def watched(model, *inputs):
+    watch = OperatorWatch(model)
+    with torch.no_grad(), watch, FlopCounterMode(display=False) as counter:
+        model(*inputs)
+    return watch.uncounted, counter.get_total_flops() // 2
+
+
+def test_a_plain_network_has_only_operators_without_multiply_adds():
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(36, 2),
+    ).eval()
+    uncounted, macs = watched(net, torch.rand(1, 3, 8, 8))
+    assert macs == 36 * 3 * 4 * 9 + 36 * 2
+    assert (uncounted.operators, uncounted.modules) == ({}, {})
+    without = uncounted.without_macs
+    assert (without['normalisation'], without['element-wise'], without['pooling and resizing']) == (
+        1,
+        1,
+        1,
+    )
+
+
+class Unknown(nn.Module):
+    """A matrix times a vector, a dot product and attention, which are not counted on the CPU."""
+
+    def forward(self, x):
+        q = x.reshape(1, 1, 4, 4)
+        return torch.mv(x, x[0]) + torch.dot(x[0], x[1]) + F.scaled_dot_product_attention(q, q, q).sum()
+
+
+def test_unknown_operators_are_named_with_their_calls():
+    uncounted, _ = watched(Unknown(), torch.rand(4, 4))
+    assert uncounted.operators == {
+        'aten.mv': 1,
+        'aten.dot': 1,
+        'aten._scaled_dot_product_flash_attention_for_cpu': 1,
+    }
+
+
+def test_mmcvs_custom_operators_are_named_with_their_calls():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = ModulatedDeformConv2dPack(4, 4, 3, padding=1)
+            self.align = RoIAlign(2)
+
+        def forward(self, x):
+            x = self.conv(self.conv(x))
+            return self.align(x, torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]]))
+
+    net = Net().eval()
+    uncounted, _ = watched(net, torch.rand(1, 4, 8, 8))
+    assert uncounted.modules == {'ModulatedDeformConv2dPack': 2, 'RoIAlign': 1}
+    assert not any(module._forward_hooks for module in net.modules())
+    assert INTERPOLATION.match('RoIAlign')
+    assert not INTERPOLATION.match('ModulatedDeformConv2dPack')
+
+
+def test_names_do_not_hide_products():
+    aten = torch.ops.aten
+    for packet in (
+        aten._trilinear,
+        aten.addmv,
+        aten.dot,
+        aten.addmm_,
+        aten._native_multi_head_attention,
+        aten.mkldnn_rnn_layer,
+        aten._transformer_encoder_layer_fwd,
+        aten._cdist_forward,
+        aten.addr,
+        aten._embedding_bag,
+        aten.linear,
+        aten.lstm,
+    ):
+        operator = getattr(packet, packet.overloads()[0])
+        assert _kind(operator) is None, packet
+    for packet, kind in (
+        (aten.native_layer_norm, 'normalisation'),
+        (aten._softmax, 'element-wise'),
+        (aten.upsample_bilinear2d, 'pooling and resizing'),
+        (aten.view, 'views, copies, indexing'),
+        (aten.new_zeros, 'views, copies, indexing'),
+        (aten.sum, 'reduction'),
+    ):
+        assert _kind(getattr(packet, packet.overloads()[0])) == kind, packet

@@ -1,0 +1,190 @@
+"""Objects and boxes from mmdet's data samples, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs, RandomFlip, Resize
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.dataset import Compose
+from mmengine.structures import InstanceData
+from torch import nn
+
+from iterbackbone.mm.evaluation.detection import is_detection
+from iterbackbone.mm.evaluation.sample_record import SampleReader
+
+CLASSES = ('cat', 'dog', 'person')
+UNKNOWN = 'where in the original image the boxes lie cannot be known'
+
+
+class Images:
+    """A data set that holds names only, and maybe a pipeline."""
+
+    def __init__(self, classes=CLASSES, pipeline=()):
+        self.metainfo = dict(classes=classes)
+        self.pipeline = Compose(list(pipeline))
+
+
+def instances(boxes, labels, **more):
+    boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return InstanceData(bboxes=boxes, labels=torch.tensor(labels, dtype=torch.int64), **more)
+
+
+def sample(true=((), ()), difficult=((), ()), **metainfo):
+    data = DetDataSample(metainfo=dict(ori_shape=(50, 100), img_id=7, **metainfo))
+    data.gt_instances, data.ignored_instances = instances(*true), instances(*difficult)
+    scores = torch.tensor([0.123456, 0.5])
+    data.pred_instances = instances([[1, 2, 3, 4.126], [0, 0, 9, 9]], [0, 2], scores=scores)
+    return data
+
+
+def read(data, **dataset):
+    """Record and prediction."""
+    found = SampleReader(Images(**dataset), nn.Identity())(data)
+    assert found.task == 'detection'
+    return found.record, found.prediction
+
+
+def test_objects():
+    true = ([[0, 0, 10, 20], [0, 0, 30, 10]], [2, 0])
+    record, _ = read(sample(true, ([[0, 0, 99, 49]], [1])))
+    assert record == {
+        'img_id': 7,
+        'img_path': None,
+        'height': 50,
+        'width': 100,
+        'num_objects': 2,
+        'num_difficult': 1,
+        'mean_object_area': 250.0,
+        'mean_relative_area': 0.05,
+        'class_names': ['cat', 'person'],
+    }
+
+
+def test_no_objects():
+    fields, prediction = read(sample())
+    assert (fields['num_objects'], fields['num_difficult']) == (0, 0)
+    assert fields['mean_object_area'] is None
+    assert fields['mean_relative_area'] is None
+    assert prediction['true'] == {'boxes': [], 'labels': []}
+
+
+def test_no_annotations():
+    image = dict(img=np.zeros((50, 100, 3), np.uint8), ori_shape=(50, 100), img_id=7)
+    data = PackDetInputs(meta_keys=('ori_shape', 'img_id')).transform(image)['data_samples']
+    data.pred_instances = instances([], [], scores=torch.zeros(0))
+    record, prediction = read(data)
+    assert {value for name, value in record.items() if 'num' in name or 'area' in name} == {None}
+    assert record['class_names'] is None
+    empty = {'boxes': [], 'labels': [], 'scores': []}
+    assert prediction == {'img_id': 7, 'img_path': None, 'predicted': empty}
+
+
+def test_labels_without_class_names():
+    record, _ = read(sample(([[0, 0, 9, 9]], [2])), classes=('cat',))
+    assert record['class_names'] == ['2']
+
+
+@pytest.mark.parametrize('name', ['Background', '__background__', 'BG', 'void'])
+def test_boxes_of_the_background_are_no_objects(name):
+    record, _ = read(sample(([[0, 0, 99, 49], [0, 0, 10, 20]], [0, 1])), classes=(name, 'dog'))
+    assert (record['num_objects'], record['mean_object_area']) == (1, 200.0)
+    assert record['class_names'] == ['dog']
+
+
+def test_boxes_without_labels():
+    data = sample(difficult=([[0, 0, 99, 49]], [1]))
+    del data.ignored_instances.labels
+    record, prediction = read(data)
+    assert record['num_difficult'] == 1
+    assert prediction['difficult'] == {'boxes': [[0, 0, 99, 49]], 'labels': [-1]}
+    data.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0, 10, 20]]))
+    record, _ = read(data)
+    assert (record['num_objects'], record['class_names']) == (1, [])
+
+
+def test_rotated_boxes_are_null(caplog):
+    data = sample()
+    data.gt_instances = InstanceData(bboxes=torch.zeros(4, 5), labels=torch.zeros(4).long())
+    record, prediction = read(data)
+    assert record['num_objects'] is None
+    assert 'true' not in prediction
+
+
+def test_predictions():
+    _, prediction = read(sample(([[0, 0, 10, 20]], [1])))
+    assert prediction['predicted'] == {
+        'boxes': [[1, 2, 3, 4.13], [0, 0, 9, 9]],
+        'labels': [0, 2],
+        'scores': [0.12346, 0.5],
+    }
+    assert prediction['true'] == {'boxes': [[0, 0, 10, 20]], 'labels': [1]}
+    assert prediction['difficult'] == {'boxes': [], 'labels': []}
+
+
+def test_boxes_of_zeros_beside_masks_are_those_of_the_masks():
+    """As SOLO's heads fill them in; masks are in the original frame."""
+    data = sample()
+    masks = torch.zeros(2, 50, 100, dtype=torch.bool)
+    masks[0, 10:30, 20:60] = True
+    data.pred_instances.bboxes.zero_()
+    data.pred_instances.masks = masks
+    _, prediction = read(data)
+    assert prediction['predicted']['boxes'] == [[20, 10, 60, 30], [0, 0, 0, 0]]
+
+
+def test_masks_without_boxes_are_objects():
+    data = sample()
+    masks = np.zeros((2, 50, 100), np.uint8)
+    masks[0, 10:30, 20:60] = masks[1, :10, :10] = 1
+    labels = torch.tensor([0, 1])
+    data.gt_instances = InstanceData(masks=BitmapMasks(masks, 50, 100), labels=labels)
+    record, prediction = read(data)
+    assert (record['num_objects'], record['mean_object_area']) == (2, (800 + 100) / 2)
+    assert prediction['true']['boxes'] == [[20, 10, 60, 30], [0, 0, 10, 10]]
+
+
+def test_only_samples_with_boxes_or_masks_are_detections():
+    assert is_detection(sample())
+    assert not is_detection(DetDataSample())
+    data = DetDataSample(pred_instances=InstanceData(masks=torch.zeros(1, 2, 2)))
+    assert is_detection(data)
+
+
+RESIZED = dict(scale_factor=(2.0, 4.0), img_shape=(200, 200))
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'expected'),
+    [
+        ((LoadAnnotations(), Resize(scale=(200, 200))), [0, 0, 10, 20]),
+        ((Resize(scale=(200, 200)), LoadAnnotations()), [0, 0, 20, 80]),
+        ((LoadAnnotations(), Resize(scale=(200, 200)), RandomFlip(prob=1.0)), [90, 0, 100, 20]),
+        ((Resize(scale=(200, 200)), LoadAnnotations(), Resize(scale=(200, 200))), None),
+        ((), None),
+    ],
+)
+def test_without_the_data_sets_annotations_the_pipelines_order_decides(pipeline, expected):
+    record, prediction = read(sample(([[0, 0, 20, 80]], [1]), **RESIZED), pipeline=pipeline)
+    assert record['num_objects'] == 1
+    if expected is None:
+        assert record['mean_object_area'] is record['mean_relative_area'] is None
+        assert 'true' not in prediction
+        assert 'predicted' not in prediction
+    else:
+        assert prediction['true']['boxes'] == [expected]
+        assert record['mean_object_area'] == (expected[2] - expected[0]) * (expected[3] - expected[1])
+
+
+def test_what_cannot_be_known_is_said_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'iterbackbone.mm.evaluation.sample_record.print_log', lambda text, *_: said.append(text)
+    )
+    reader = SampleReader(Images(), nn.Identity())
+    for _ in range(3):
+        reader(sample(([[0, 0, 20, 80]], [1]), **RESIZED))
+    assert len(said) == 1
+    assert said[0].startswith(UNKNOWN)

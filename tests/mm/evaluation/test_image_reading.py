@@ -1,0 +1,49 @@
+"""Which of mmcv's readings ignore a file's EXIF orientation: as mmcv itself reads such a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmcv.transforms import LoadImageFromFile, RandomChoice
+from mmdet.structures import DetDataSample
+from mmengine.dataset import Compose
+from PIL import Image
+from torch import nn
+
+from iterbackbone.mm.evaluation.sample_record import SampleReader
+
+
+class Files:
+    metainfo = dict(classes=('cat',))
+
+    def __init__(self, *pipeline):
+        self.pipeline = Compose(list(pipeline))
+
+
+@pytest.fixture
+def turned(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((10, 30, 3), np.uint8)).save(tmp_path / 'a.jpg', exif=exif)
+    return str(Path(tmp_path, 'a.jpg'))
+
+
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+@pytest.mark.parametrize(
+    'flag',
+    ['color', 'unchanged', 'grayscale', 'color_ignore_orientation', 'grayscale_ignore_orientation'],
+)
+def test_readings(turned, flag, backend):
+    load = LoadImageFromFile(color_type=flag, imdecode_backend=backend)
+    height, width = load.transform(dict(img_path=turned))['ori_shape']
+    sample = DetDataSample(metainfo=dict(img_path=turned, ori_shape=(height, width)))
+    for pipeline in ([load], [RandomChoice([[load]])]):
+        prediction = SampleReader(Files(*pipeline), nn.Identity())(sample).prediction
+        assert prediction.get('exif_ignored', False) == (width > height)
+
+
+def test_an_unknown_reading_says_nothing(turned):
+    sample = DetDataSample(metainfo=dict(img_path=turned))
+    assert 'exif_ignored' not in SampleReader(Files(), nn.Identity())(sample).prediction

@@ -1,0 +1,177 @@
+"""Detectors as ONNX files: the boxes of mmdet's own predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from mmcv.image import imread, imrescale
+from torch import nn
+
+from iterbackbone.export.onnx.runtime import open_session
+from iterbackbone.files import image_files
+from iterbackbone.mm.export.models import ExportedModel, exported
+from iterbackbone.mm.export.onnx_file import onnx_model
+from tests.support.detectors import (
+    BASES,
+    SIZES,
+    boxes_of,
+    check_same,
+    contrasts,
+    detector,
+    detector_cfg,
+    torch_form,
+)
+
+pytestmark = pytest.mark.slow
+
+
+class Case(NamedTuple):
+    """A detector and what became of it."""
+
+    model: nn.Module
+    module: ExportedModel
+    file: onnx.ModelProto
+    session: ort.InferenceSession
+
+    def run(self, image, **settings):
+        """Boxes, scores, labels and iterations of the file."""
+        return self.session.run(None, {'image': image, **settings})[:4]
+
+
+@contextmanager
+def changed(case, name, value) -> Iterator[Case]:
+    """Model, module and file with another value of the parameter whose name ends so."""
+    file = onnx.ModelProto()
+    file.CopyFrom(case.file)
+    (tensor,) = [t for t in file.graph.initializer if t.name.endswith(name)]
+    parameters = [p for part in (case.model, case.module.model) for p in named(part, name)]
+    kept = parameters[0].detach().clone()
+    for parameter in parameters:
+        parameter.data.copy_(torch.as_tensor(value))
+    tensor.CopyFrom(onnx.numpy_helper.from_array(parameters[0].detach().numpy(), tensor.name))
+    try:
+        yield case._replace(file=file, session=open_session(file.SerializeToString()))
+    finally:
+        for parameter in parameters:
+            parameter.data.copy_(kept)
+
+
+def named(model, name):
+    return [p for n, p in model.named_parameters() if n.endswith(name)]
+
+
+@pytest.fixture(scope='module', params=BASES)
+def case(request):
+    cfg = detector_cfg(request.param)
+    model = detector(cfg)
+    module = exported(model).eval()
+    file = onnx_model(module, cfg, {}, 20)
+    return Case(model, module, file, open_session(file.SerializeToString()))
+
+
+def test_inputs_and_outputs(case):
+    shapes = {value.name: value.shape for value in case.session.get_inputs()}
+    assert shapes == {'image': [1, 3, 'height', 'width']}
+    names = ['boxes', 'scores', 'labels', 'iterations', 'macs']
+    assert [output.name for output in case.session.get_outputs()] == names
+    types = [value.dtype for value in case.run(contrasts((64, 64))[0])]
+    assert types == [np.float32, np.float32, np.int64, np.int64]
+    assert (case.module.task, case.module.reason) == ('detection', None)
+
+
+def test_boxes_of_noise(case):
+    iterations, labels, counts = set(), set(), set()
+    for size in SIZES:
+        for image in contrasts(size):
+            wanted = boxes_of(case.model, image)
+            check_same(case.run(image), wanted)
+            check_same(torch_form(case.module, image), wanted)
+            iterations.add(tuple(wanted[3][0]))
+            labels.update(wanted[2].tolist())
+            counts.add(len(wanted[0]))
+    assert len(iterations) > 3
+    assert labels == {0, 1, 2}
+    assert max(counts) > 15
+
+
+@pytest.mark.real_data
+def test_boxes_of_real_images(case, voc2007):
+    files = image_files(Path(voc2007) / 'VOCdevkit/VOC2007/JPEGImages', 4)
+    images = [imrescale(imread(str(file), channel_order='rgb'), (160, 120)) for file in files]
+    for image in images:
+        image = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+        wanted = boxes_of(case.model, image)
+        check_same(case.run(image), wanted)
+        assert len(wanted[0]) > 0
+
+
+def test_a_budget(case):
+    image = contrasts((70, 90))[2]
+    free = case.run(image)
+    case.model.backbone.set_budget(max_iterations=1)
+    try:
+        wanted = boxes_of(case.model, image)
+    finally:
+        case.model.backbone.set_budget()
+    found = case.run(image, max_iterations=np.array([1, 1]))
+    check_same(found, wanted)
+    assert found[3].tolist() == [[1, 1]]
+    assert found[1][0] != pytest.approx(free[1][0], abs=1e-3)
+
+
+def test_no_boxes(case):
+    """Of scores below the threshold nothing is left."""
+    name, background = ('retina_cls.bias', -50.0)
+    if hasattr(case.model, 'roi_head'):
+        name, background = 'fc_cls.bias', torch.tensor([-50.0, -50.0, -50.0, 0.0])
+    check_nothing_found(case, name, background)
+
+
+@pytest.mark.parametrize('case', ['faster_rcnn'], indirect=True)
+def test_no_proposals(case):
+    """All boxes of the RPN lie beyond the right border."""
+    check_nothing_found(case, 'rpn_reg.bias', torch.tensor([50.0, 0.0, 0.0, 0.0] * 3))
+
+
+def check_nothing_found(case, name, value):
+    with changed(case, name, value) as other:
+        for size in SIZES:
+            image = contrasts(size)[1]
+            found = other.run(image)
+            assert [x.shape for x in found[:3]] == [(0, 4), (0,), (0,)]
+            check_same(found, boxes_of(case.model, image))
+            check_same(torch_form(case.module, image), found)
+
+
+def test_equal_scores(case):
+    """Of equals the first ones are taken, by torch and by ONNX Runtime; mmdet takes any."""
+    name = 'rpn_cls.weight' if hasattr(case.model, 'rpn_head') else 'retina_cls.weight'
+    with changed(case, name, 0.0) as other:
+        for size in SIZES:
+            image = contrasts(size)[1]
+            found = other.run(image)
+            check_same(torch_form(case.module, image), found)
+            assert len(found[0]) > 0
+
+
+def test_the_highest_opset(case):
+    """ONNX Runtime has no RoiAlign of opset 22."""
+    highest = {'FasterRCNN': 21, 'RetinaNet': 23}[type(case.model).__name__]
+    with pytest.raises(ValueError, match=f'opset must be .* {highest}.*, got {highest + 1}'):
+        onnx_model(case.module, detector_cfg('retinanet'), {}, highest + 1)
+
+
+def test_two_images(case):
+    images = np.concatenate(contrasts((64, 64))[:2])
+    with pytest.raises(ValueError, match='image must be a single one to get boxes, got 2'):
+        case.module(torch.from_numpy(images))
+    with pytest.raises(Exception, match='Got: 2 Expected: 1'):
+        case.run(images)

@@ -1,0 +1,98 @@
+"""What a graph does to an image is what the data preprocessors do; what it cannot do is described."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mmcv.transforms import CenterCrop
+from mmdet.models import DetDataPreprocessor
+from mmengine.config import Config
+from mmpretrain.models import ClsDataPreprocessor
+from mmseg.models import SegDataPreProcessor
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from iterbackbone.__main__ import config_path
+from iterbackbone.mm.export.images import pipeline_of
+from iterbackbone.mm.export.pooling import BinMeans, with_bin_means
+from iterbackbone.mm.export.preparation import Preparation, image_steps
+
+NORMS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
+PREPROCESSORS = {
+    'mmdet': DetDataPreprocessor(**NORMS, bgr_to_rgb=True, pad_size_divisor=32),
+    'mmdet bgr': DetDataPreprocessor(**NORMS, bgr_to_rgb=False),
+    'mmseg': SegDataPreProcessor(**NORMS, bgr_to_rgb=True, size=(64, 64)),
+    'mmseg padded': SegDataPreProcessor(
+        **NORMS, bgr_to_rgb=True, size=(64, 64), test_cfg=dict(size_divisor=16), pad_val=7
+    ),
+    'mmpretrain': ClsDataPreprocessor(**NORMS, to_rgb=True),
+    'mmpretrain padded': ClsDataPreprocessor(**NORMS, to_rgb=False, pad_size_divisor=8),
+    'without norm': DetDataPreprocessor(bgr_to_rgb=True),
+}
+
+
+@pytest.mark.parametrize('name', PREPROCESSORS)
+@pytest.mark.parametrize('size', [(32, 64), (33, 50)])
+def test_as_the_data_preprocessor(name, size):
+    image = torch.randint(256, (3, *size), dtype=torch.uint8)  # BGR, as it is loaded
+    data = {'inputs': [image.clone()], 'data_samples': [SegDataSample()]}
+    wanted = PREPROCESSORS[name](data if 'mmseg' in name else data | {'data_samples': None}, False)
+    found = Preparation(PREPROCESSORS[name])(image.flip(0)[None])
+    assert found.shape == wanted['inputs'].shape
+    assert torch.allclose(found, wanted['inputs'], atol=1e-6)
+
+
+def test_steps_of_our_configs():
+    def steps(name):
+        return image_steps(Config.fromfile(config_path(name)))
+
+    assert steps('iterative-tiny_1xb64_cifar10-subset') == []
+    resize = {'step': 'resize', 'scale': [400, 240], 'keep_ratio': True}
+    assert steps('faster-rcnn_iterative-r50-tiny_fpn_voc2007') == [resize]
+    assert steps('upernet_iterative-r50-tiny_voc2007') == [resize]
+    assert steps('iterative-r152_8xb32_in1k') == [
+        {'step': 'resize_short', 'edge': 256},
+        {'step': 'center_crop', 'size': [224, 224]},
+    ]
+
+
+def test_a_crop_is_given_as_width_and_height():
+    crop = {'type': 'CenterCrop', 'crop_size': (30, 20)}
+    (step,) = image_steps(loader(crop))
+    image = torch.zeros(50, 70, 3).numpy()
+    assert CenterCrop((30, 20))({'img': image})['img'].shape[:2] == tuple(step['size'])
+
+
+def loader(*pipeline):
+    return Config({'test_dataloader': {'dataset': {'dataset': {'pipeline': list(pipeline)}}}})
+
+
+def test_wrapped_datasets_and_no_dataset():
+    assert image_steps(loader({'type': 'mmdet.Resize', 'scale': 50})) == [
+        {'step': 'resize', 'scale': [50, 50], 'keep_ratio': False}
+    ]
+    assert pipeline_of(Config({})) == []
+
+
+@pytest.mark.parametrize(
+    'step',
+    [{'type': 'RandomFlip'}, {'type': 'ResizeEdge', 'scale': 8, 'edge': 'long'}, {'type': 'Pad'}],
+)
+def test_steps_that_cannot_be_described_are_refused(step):
+    with pytest.raises(ValueError, match=f'test pipeline: {step["type"]} is none of the steps'):
+        image_steps(loader(step))
+
+
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    bins=st.one_of(st.integers(1, 7), st.tuples(st.none() | st.integers(1, 7), st.integers(1, 7))),
+)
+def test_bin_means_are_adaptive_average_pooling(size, bins):
+    x = torch.randn(2, 3, *size)
+    original = nn.Sequential(nn.Sequential(nn.AdaptiveAvgPool2d(bins)))
+    wanted = original(x)
+    replaced = with_bin_means(original)
+    assert isinstance(replaced[0][0], BinMeans)
+    assert torch.allclose(replaced(x), wanted, atol=1e-6)
