@@ -26,7 +26,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     shape. Errors are those of :func:`~iterbackbone.report.measures.image_errors`.
     """
     total = evaluation.column('total_iterations')
-    related = relations(evaluation, present(evaluation), ('spearman', 'kendall'))
+    related = relations(evaluation, present(evaluation))
     partial = _partial(evaluation, total)
     return {
         'name': evaluation.name,
@@ -79,19 +79,11 @@ def _rois(evaluation: Evaluation) -> dict[str, Any] | None:
     }
 
 
-def relations(
-    evaluation: Evaluation, measures: Sequence[Measure], methods: Sequence[str]
-) -> dict[str, Any]:
-    """``associations`` and ``bins``: the iterations beside each measure.
-
-    Args:
-        evaluation: Whose images are compared.
-        measures: What they are compared by.
-        methods: Of correlation: ``'spearman'``, and ``'kendall'`` or not.
-    """
+def relations(evaluation: Evaluation, measures: Sequence[Measure]) -> dict[str, Any]:
+    """``associations`` and ``bins``: the iterations beside each measure."""
     total = evaluation.column('total_iterations')
     return {
-        'associations': [_association(evaluation, m, total, methods) for m in measures],
+        'associations': [_association(evaluation, m, total) for m in measures],
         'bins': {
             m.field: [asdict(b) for b in binned_means(evaluation.column(m.field), total)]
             for m in measures
@@ -99,16 +91,14 @@ def relations(
     }
 
 
-def _association(
-    evaluation: Evaluation, measure: Measure, total: Column, methods: Sequence[str]
-) -> dict[str, Any]:
-    x, names = evaluation.column(measure.field), (measure.noun, 'number of iterations')
-    found = {method: associate(x, total, method, names=names) for method in methods}
+def _association(evaluation: Evaluation, measure: Measure, total: Column) -> dict[str, Any]:
+    names = (measure.noun, 'number of iterations')
+    found = associate(evaluation.column(measure.field), total, names=names)
     return {
         'field': measure.field,
         'label': measure.label,
-        **{method: asdict(association) for method, association in found.items()},
-        'words': in_words(found['spearman'], measure.more),
+        'spearman': asdict(found),
+        'words': in_words(found, measure.more),
     }
 
 
@@ -128,7 +118,6 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
             {
                 'field': measure.field,
                 'given': given.field,
-                'kendall': None,
                 'label': f'{measure.noun}, given the {given.noun}',
                 'spearman': asdict(association),
                 'words': in_words(association, f'{measure.more}, at an equal {given.noun},'),

@@ -63,10 +63,9 @@ def error_sentence(summary: dict[str, Any]) -> str | None:
 
 def in_numbers(association: Association) -> str:
     """Such as ``rho +0.31, 95% interval +0.22 to +0.40, p = 0.0005, 500 images``."""
-    symbol = {'spearman': 'rho', 'kendall': 'tau'}[association.method]
     if association.coefficient is None:
-        return f'{symbol} undefined: {association.note}'
-    parts = [f'{symbol} {association.coefficient:+.2f}']
+        return f'rho undefined: {association.note}'
+    parts = [f'rho {association.coefficient:+.2f}']
     if association.low is not None:
         parts.append(f'95% interval {association.low:+.2f} to {association.high:+.2f}')
     if association.p_value is not None:

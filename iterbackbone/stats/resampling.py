@@ -71,19 +71,13 @@ def bootstrap(statistic: Statistic, n: int, coefficient: float, seed: int) -> tu
     return min(float(low), coefficient), max(float(high), coefficient)
 
 
-def permutation_p_value(levels: NDArray, method: str, seed: int) -> float:
-    """Twice the smaller tail, at most 1."""
+def permutation_p_value(levels: NDArray, seed: int) -> float:
+    """Of Spearman's coefficient of two columns: twice the smaller tail, at most 1."""
     x, y = stats.rankdata(levels, axis=-1)
-
-    def statistic(permuted: NDArray) -> float:
-        # Spearman: x @ y is the only part of the coefficient that permuting changes
-        if method == 'spearman':
-            return x @ permuted
-        return stats.kendalltau(x, permuted, method='asymptotic')[0]
-
     options: dict[str, Any] = dict(n_resamples=PERMUTATIONS, batch=BATCH)
     options |= dict(permutation_type='pairings', random_state=np.random.default_rng(seed))
-    return float(stats.permutation_test((y,), statistic, **options).pvalue)
+    # x @ y is the only part of the coefficient that permuting changes
+    return float(stats.permutation_test((y,), lambda y: x @ y, **options).pvalue)
 
 
 def spearman(levels: NDArray, drawn: NDArray, axis: int = -1) -> NDArray:
@@ -97,23 +91,6 @@ def spearman(levels: NDArray, drawn: NDArray, axis: int = -1) -> NDArray:
         rest = 1 - r[:2, 2] ** 2
         r_given = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt(rest[0] * rest[1])
     return np.where((rest > COLLINEAR).all(axis=0), np.clip(r_given, -1, 1), np.nan)
-
-
-def kendall(levels: NDArray) -> Statistic:
-    """Kendall's tau-b, from how often each image is drawn."""
-    n = levels.shape[1]
-    agreement = np.ones((n, n), np.float32)  # exact: below, its sums are whole and at most n
-    for column in levels:
-        agreement *= np.sign(np.subtract.outer(column, column, dtype=np.float32))
-
-    def statistic(drawn: NDArray, axis: int = -1) -> NDArray:
-        times = _counts(drawn).astype(np.float32)
-        agreeing = (times @ agreement * times).sum(axis, dtype=np.float64)
-        x, y = (n * n - (_counts(column[drawn]) ** 2).sum(axis) for column in levels)
-        with np.errstate(invalid='ignore'):
-            return agreeing / np.sqrt(x * y)  # x, y: ordered pairs that differ in the column
-
-    return statistic
 
 
 def _centred_ranks(levels: NDArray) -> NDArray:

@@ -40,7 +40,7 @@ def summarise_log(folder: Path) -> LogSummary:
     except ValueError as error:
         return LogSummary(f'iterations: {error}', {}, None)
     measures = [m for m in (COUNT, SIZE) if np.isfinite(evaluation.column(m.field)).any()]
-    related = relations(evaluation, measures, ('spearman',))
+    related = relations(evaluation, measures)
     found = {e['field']: Association(**e['spearman']) for e in related['associations']}
     scalars = _compute(evaluation)
     if evaluation.meta.get('task') == 'classification':  # other errors need the predictions
