@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stats import limits
-from ..stats.limits import check_field, shown
-from ..stats.record_reader import Problem, missing_and_repeated, read_meta, read_records
-from ..stats.records import META, PREDICTIONS, RECORDS, IterationRecord
+from ..log import limits
+from ..log.limits import check_field, shown
+from ..log.record_reader import Problem, missing_and_repeated, read_meta, read_records
+from ..log.records import META, PREDICTIONS, RECORDS, IterationRecord
 from .predictions import Predictions
 
 Column = NDArray[np.float64]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..log.limits import PREDICTION_BYTES, shown
+from ..log.record_reader import Line, Problem, parse_object, read_lines
 from ..stats.detection_error import Boxes, image_ap50
-from ..stats.limits import PREDICTION_BYTES, shown
-from ..stats.record_reader import Line, Problem, parse_object, read_lines
 
 
 @dataclass

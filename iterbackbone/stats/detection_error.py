@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import limits
+from ..log import limits
 
 IOU_THRESHOLD = 0.5
 IGNORED, WRONG, RIGHT = -1, 0, 1

@@ -105,6 +105,7 @@ def test_only_mm_and_registry_import_openmmlab():
         ('export/', {'torch', 'numpy', 'onnx', 'onnxruntime', 'cv2', 'google'}),
         ('environment/', set()),
         ('fitting/', {'torch'}),
+        ('log/', {'numpy', 'cv2'}),
         ('stats/', {'numpy', 'scipy'}),
         ('warm_start/', {'torch', 'numpy'}),
     ],

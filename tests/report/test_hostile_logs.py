@@ -8,13 +8,13 @@ import os
 import pytest
 from PIL import EpsImagePlugin, Image
 
+from iterbackbone.log import limits
 from iterbackbone.report import embedding
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.embedding import embed
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.image_files import MAX_PIXELS, inside
 from iterbackbone.report.pictures import image_path, thumbnail
-from iterbackbone.stats import limits
 from tests.support.logs import correlated, record, write_images, write_log
 
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
-from ...stats.record_reader import read_meta, read_records
-from ...stats.records import META, RECORDS, IterationRecord
+from ...log.record_reader import read_meta, read_records
+from ...log.records import META, RECORDS, IterationRecord
 from ..evaluation.meta import iterative_fields, parameter_counts
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
 
 from ...files import named_errors, whole_file
-from ...stats.records import META, PREDICTIONS, RECORDS, to_line
-from .png_files import PngFiles
+from ...log.png_files import PngFiles
+from ...log.records import META, PREDICTIONS, RECORDS, to_line
 from .sampled_indices import Index
 
 Key = tuple[Index | None, Hashable]  # place in the data set, identity
@@ -60,7 +60,7 @@ class EvaluationFolder:
         Args:
             record: Line of ``records.jsonl``.
             prediction: Line of ``predictions.jsonl``, without the files' names.
-            pngs: See :class:`~iterbackbone.mm.evaluation.png_files.PngFiles`.
+            pngs: See :class:`~iterbackbone.log.png_files.PngFiles`.
             index: The image's place in the data set. Without it images are told apart by
                 ``img_id`` and ``img_path``, and stand in the order of evaluation.
         """

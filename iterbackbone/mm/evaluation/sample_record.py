@@ -31,9 +31,9 @@ class SampleRecord(NamedTuple):
 
     Attributes:
         task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None.
-        record: Its fields of :class:`~iterbackbone.stats.records.IterationRecord`.
+        record: Its fields of :class:`~iterbackbone.log.records.IterationRecord`.
         prediction: Its line of ``predictions.jsonl``, without the names of ``pngs``.
-        pngs: Its files, see :class:`~iterbackbone.mm.evaluation.png_files.PngFiles`.
+        pngs: Its files, see :class:`~iterbackbone.log.png_files.PngFiles`.
     """
 
     task: str | None

@@ -13,8 +13,8 @@ from torch import nn
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
-from ...stats.record_reader import read_meta, read_records
-from ...stats.records import META, RECORDS
+from ...log.record_reader import read_meta, read_records
+from ...log.records import META, RECORDS
 from ..counting.logged_compute import read_evaluation_compute
 from ..counting.model_building import build_model, read_config
 from ..counting.summary import evaluation_summary

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from iterbackbone.files import whole_file, write_together
+from iterbackbone.log.png_files import PngFiles
 from iterbackbone.mm.evaluation.folder import EvaluationFolder
-from iterbackbone.mm.evaluation.png_files import PngFiles
 
 FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterbackbone.stats import limits
-from iterbackbone.stats.record_reader import parse_object, read_meta, read_records
-from iterbackbone.stats.records import IterationRecord
+from iterbackbone.log import limits
+from iterbackbone.log.record_reader import parse_object, read_meta, read_records
+from iterbackbone.log.records import IterationRecord
 
 GOOD = {'iterations': [1, 2], 'total_iterations': 3, 'macs': 10, 'macs_full': 20, 'img_id': 'a'}
 

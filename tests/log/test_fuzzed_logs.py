@@ -6,8 +6,8 @@ import json
 
 from hypothesis import strategies as st
 
-from iterbackbone.stats.record_reader import missing_and_repeated, read_meta, read_records
-from iterbackbone.stats.records import IterationRecord
+from iterbackbone.log.record_reader import missing_and_repeated, read_meta, read_records
+from iterbackbone.log.records import IterationRecord
 from tests.support.fuzzing import ATOMS, NUMBERS, cases, run
 
 ANYTHING = st.recursive(

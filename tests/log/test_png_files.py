@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from iterbackbone.mm.evaluation.png_files import PngFiles
+from iterbackbone.log.png_files import PngFiles
 from tests.support.log_ranks import LogRanks
 
 

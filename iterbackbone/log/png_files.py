@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...files import named_errors
+from ..files import named_errors
 
 FOLDERS = {'true_map': 'annotations', 'predicted_map': 'predictions', 'picture': 'pictures'}
 NAME_LENGTH = 100  # characters of an image's name that go into a file's

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from iterbackbone.stats.records import to_line
+from iterbackbone.log.records import to_line
 
 
 def test_numbers_that_are_not_finite_become_null():

@@ -1,0 +1,1 @@
+"""The contract of a log: its records and files, written and read."""
