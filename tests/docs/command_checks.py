@@ -20,7 +20,7 @@ from .config_keys import check_keys
 
 MARKER = re.compile(r'# (needs (a GPU|data|root|Slurm|several machines|a checkpoint)|takes hours)\b')
 PLACEHOLDER = re.compile(r'[A-Z_]{2,}(/|$)')  # CONFIG, WORK_DIR/TIMESTAMP
-TESTS_OF_TOOLS = ROOT / 'tests/tools'
+TESTS = ROOT / 'tests'
 
 
 class Parsed(Exception):
@@ -49,7 +49,7 @@ def check_python(args: list[str]) -> bool:
     assert script.is_file(), f'no such script: {args[0]}'
     options = parse(script, args[1:])
     check_paths_and_keys(options)
-    return (TESTS_OF_TOOLS / f'test_{script.name}').is_file()
+    return any(TESTS.rglob(f'test_{script.name}'))
 
 
 def parse(script: Path, args: list[str], as_module: str = '') -> argparse.Namespace:

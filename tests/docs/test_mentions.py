@@ -15,7 +15,7 @@ from .config_keys import check_keys
 
 TUTORIAL = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 SPAN = re.compile(r'`([^`\n]+)`')
-FOLDERS = r'(?:benchmarks|configs|docs|examples|iterbackbone|requirements|tests|tools)'
+FOLDERS = r'(?:benchmarks|configs|docs|examples|experiments|iterbackbone|requirements|tests|tools)'
 FILE = re.compile(rf'^(?:python )?({FOLDERS}/[\w./-]+\.\w+)\b')
 CONFIG = re.compile(r'^python -m iterbackbone config ([a-z]\S+)$')
 

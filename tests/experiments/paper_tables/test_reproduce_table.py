@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import reproduce_table as tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from iterbackbone.mm.tables import TABLES
-from iterbackbone.mm.tables.networks import iterative, resnet
-from iterbackbone.mm.tables.row import Row, Table
+import experiments.paper_tables.reproduce_table as tool
+from experiments.paper_tables import TABLES
+from experiments.paper_tables.networks import iterative, resnet
+from experiments.paper_tables.row import Row, Table
 
 TINY = dict(stem='cifar', base_channels=4, expansion=1, max_iterations=(2, 3, 2, 2))
 SMALL = resnet(18, 2, 'cifar')

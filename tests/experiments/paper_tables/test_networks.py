@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from iterbackbone.mm.tables import TABLES
-from iterbackbone.mm.tables.measurement import counts
+from experiments.paper_tables import TABLES
+from experiments.paper_tables.measurement import counts
 
 
 def test_table_2_differs_in_the_classifier_and_has_no_stated_figures():

@@ -10,10 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
+from experiments.paper_tables import TABLES
+from experiments.paper_tables.markdown import markdown, plain_data
+from experiments.paper_tables.measurement import measure
 from iterbackbone.files import whole_file
-from iterbackbone.mm.tables import TABLES
-from iterbackbone.mm.tables.markdown import markdown, plain_data
-from iterbackbone.mm.tables.measurement import measure
 from iterbackbone.text import printable
 
 ROUNDS = 20

@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import nn
 
-from ...core.adaptive import AdaptiveModule
-from ...core.macs import Size
-from ...log.record_reader import read_meta, read_records
-from ...log.records import META, RECORDS
-from ..counting.logged_compute import read_evaluation_compute
-from ..counting.model_building import build_model, read_config
-from ..counting.summary import evaluation_summary
-from ..evaluation.meta import parameter_counts
+from iterbackbone.core.adaptive import AdaptiveModule
+from iterbackbone.core.macs import Size
+from iterbackbone.log.record_reader import read_meta, read_records
+from iterbackbone.log.records import META, RECORDS
+from iterbackbone.mm.counting.logged_compute import read_evaluation_compute
+from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.counting.summary import evaluation_summary
+from iterbackbone.mm.evaluation.meta import parameter_counts
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from torch import nn
 
-from ...core.macs import Size
-from ..counting.forward_time import Ratio, Run, forward_runs, forward_seconds
-from ..counting.summary import image_summary
+from iterbackbone.core.macs import Size
+from iterbackbone.mm.counting.forward_time import Ratio, Run, forward_runs, forward_seconds
+from iterbackbone.mm.counting.summary import image_summary
+
 from .columns import BOUNDS, Cell, columns
 from .logged import Logged, read_logged
 from .row import Row, Table
