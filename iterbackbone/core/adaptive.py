@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from .budgeted import BudgetedModule
 from .depths import check_depths
-from .execution import BlockResult, checked_execution
 from .halting import HALTING_OPTIONS
+from .loop import BlockResult
 from .normalization import set_norms_eval
-from .settings import RunSettings
+from .settings import RunSettings, checked_execution
 from .trace import HaltingTrace, LastCall
 from .validation import check_bool, check_options, check_real
 
@@ -24,7 +24,7 @@ class AdaptiveModule(BudgetedModule):
     """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
 
     Args:
-        execution: ``'active'`` or ``'masked'`` (see :mod:`iterbackbone.core.execution`), or
+        execution: ``'active'`` or ``'masked'`` (see :mod:`iterbackbone.core.loop`), or
             a dict with one for ``train`` and one for ``eval``.
         halting: ``epsilon`` (a row halts once its scores add up to 1 - epsilon; 0.01),
             ``hidden``, ``bias`` and ``layer_norm`` of the

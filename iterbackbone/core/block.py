@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .advance import recomputing, storing
-from .execution import BlockResult, any_row, run_iterations
 from .halting import HaltingUnit
+from .iteration import recomputing, storing
+from .loop import BlockResult, any_row, run_iterations
 from .normalization import any_on_ranks, normalise, synchronises
 from .settings import RunSettings
 from .validation import check_bool, check_real

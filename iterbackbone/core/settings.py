@@ -1,8 +1,13 @@
-"""What one forward pass is asked to do, handed from the network down to its blocks."""
+"""What one forward pass is asked to do, handed from the network down to its blocks, and its options."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from .validation import check_choice
+
+EXECUTIONS = ('active', 'masked')  # see :mod:`iterbackbone.core.loop`
 
 
 class RunSettings(NamedTuple):
@@ -17,3 +22,16 @@ class RunSettings(NamedTuple):
     compact: bool
     threshold: float
     record_scores: bool
+
+
+def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
+    """The execution of training (``train``) and of evaluation (``eval``)."""
+    if isinstance(execution, Mapping):
+        if set(execution) != {'train', 'eval'}:
+            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
+        modes = dict(execution)
+    else:
+        modes = {'train': execution, 'eval': execution}
+    for mode, value in modes.items():
+        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
+    return modes

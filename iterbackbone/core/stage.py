@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .block import IterativeBlock, NormLayer
-from .execution import BlockResult
+from .loop import BlockResult
 from .normalization import normalise
 from .recomputation import recomputed
 from .settings import RunSettings

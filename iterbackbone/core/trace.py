@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .execution import BlockResult
+from .loop import BlockResult
 
 
 @dataclass(frozen=True)

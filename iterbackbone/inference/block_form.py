@@ -50,7 +50,7 @@ class BlockRun:
         """Of the block; None where L is 1."""
         return self.block.halting
 
-    def advance(
+    def iterate(
         self,
         state: Tensor,
         output: Tensor | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.execution import BlockResult
+from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from .block_form import BlockRun
 from .layout import pixels
@@ -13,7 +13,7 @@ from .rows import Batch, Scores, iterate, start
 
 
 def run_form(run: BlockRun, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
-    """What :func:`iterbackbone.core.execution.run_iterations` does in ``active`` execution.
+    """What :func:`iterbackbone.core.loop.run_iterations` does in ``active`` execution.
 
     Args:
         run: Of the block.

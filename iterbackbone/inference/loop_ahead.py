@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.execution import BlockResult
+from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from .block_form import BlockRun
 from .layout import pixels

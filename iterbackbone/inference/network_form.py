@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
-from ..core.execution import BlockResult
+from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from ..core.stage import ConvNorm
 from .block_form import BlockRun, norms_of

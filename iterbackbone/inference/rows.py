@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core import act
-from ..core.execution import BlockResult
+from ..core.loop import BlockResult
 from .block_form import BlockRun
 from .layout import Size, images
 
@@ -132,7 +132,7 @@ def iterate(
         rows.output = torch.empty_like(rows.state)
     shares = act.output_weight(rows.halting)
     halted = ~rows.halting.running if halted_stay and i > 0 else None
-    total = run.advance(rows.state, rows.output, onto, i, shares, size, halted)
+    total = run.iterate(rows.state, rows.output, onto, i, shares, size, halted)
     if i == limit - 1:
         score = torch.ones_like(rows.halting.cumulative)
     else:

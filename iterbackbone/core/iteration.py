@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,32 +12,46 @@ from .halting import pool
 from .recomputation import recomputed
 
 Residual = Callable[[Tensor, int], Tensor]
-Pair = tuple[Tensor, Tensor, Tensor | None]
-Advance = Callable[[Tensor, Tensor, Tensor | None, int, bool], Pair]
-"""(s_{i-1}, output, weight of y_i, i, last) -> (s_i, output + weight * y_i, mean of y_i).
 
-States and outputs are (B, C, H, W), weights (B, 1, 1, 1), i is from 0, the mean is (B, C) float32.
-Without a weight, at the first iteration, the output is s_1; at the last there is no mean.
+
+class Iterated(NamedTuple):
+    """What an iteration leaves.
+
+    Attributes:
+        state: s_i, (B, C, H, W).
+        output: With weight * y_i added, the same; s_1 where there was no weight.
+        mean: Of y_i, (B, C) float32; None at the last iteration.
+    """
+
+    state: Tensor
+    output: Tensor
+    mean: Tensor | None
+
+
+Iteration = Callable[[Tensor, Tensor, Tensor | None, int, bool], Iterated]
+"""(s_{i-1}, output, weight of y_i, i, last) -> :class:`Iterated`.
+
+Weights are (B, 1, 1, 1), None at the first iteration; i is from 0.
 """
 
 
-def storing(residual: Residual) -> Advance:
+def storing(residual: Residual) -> Iteration:
     """Keeps what the backward pass needs.
 
     Args:
         residual: F: ``(s_{i-1}, i) -> y_i``.
     """
 
-    def advance(state: Tensor, output: Tensor, weight: Tensor | None, i: int, last: bool) -> Pair:
+    def iterate(state: Tensor, output: Tensor, weight: Tensor | None, i: int, last: bool) -> Iterated:
         y = residual(state, i)
         state = state + y
         output = state if weight is None else torch.addcmul(output, y, weight.to(y.dtype))
-        return state, output, None if last else pool(y)
+        return Iterated(state, output, None if last else pool(y))
 
-    return advance
+    return iterate
 
 
-def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]]) -> Advance:
+def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]]) -> Iteration:
     """Keeps s_{i-1} only: y is not needed outside, as ``weight * y`` is added to the output.
 
     Args:
@@ -49,8 +64,8 @@ def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]])
         share = None if weight is None else weight.to(y.dtype) * y
         return state + y, share, None if last else pool(y)
 
-    def advance(state: Tensor, output: Tensor, weight: Tensor | None, i: int, last: bool) -> Pair:
+    def iterate(state: Tensor, output: Tensor, weight: Tensor | None, i: int, last: bool) -> Iterated:
         state, share, mean = recomputed(parts, norms(i), state, weight, i, last)
-        return state, state if share is None else output + share, mean
+        return Iterated(state, state if share is None else output + share, mean)
 
-    return advance
+    return iterate

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from iterbackbone.core.advance import storing
-from iterbackbone.core.execution import BlockResult, any_row, run_iterations
+from iterbackbone.core.iteration import storing
+from iterbackbone.core.loop import BlockResult, any_row, run_iterations
 
 from . import golden
 from .test_act import epsilons, score_tables

@@ -12,18 +12,15 @@ In evaluation both give the same features, iterations and costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import act
-from .advance import Advance
 from .halting import pool
-from .validation import check_choice
-
-EXECUTIONS = ('active', 'masked')
+from .iteration import Iteration
 
 HaltingScore = Callable[[Tensor, Tensor], Tensor]
 AnyRunning = Callable[[Tensor], bool]
@@ -81,7 +78,7 @@ class _Rows(NamedTuple):
 
 
 def run_iterations(
-    advance: Advance,
+    iteration: Iteration,
     halting_score: HaltingScore,
     state: Tensor,
     *,
@@ -95,7 +92,7 @@ def run_iterations(
     """Algorithm 1 for a batch.
 
     Args:
-        advance: An iteration, see :mod:`iterbackbone.core.advance`.
+        iteration: What an iteration does, see :mod:`iterbackbone.core.iteration`.
         halting_score: ``(mean of s_i, mean of y_i) -> h``, (B, C) float32 -> (B,) float32.
             Not called at the last allowed iteration, where h is 1.
         state: s_0, (B, C, H, W).
@@ -117,7 +114,7 @@ def run_iterations(
         running, output = rows.halting.running, None if compact else rows.output
         last = i == limit - 1
         score_of = halting_score if depths is None else _stop_at(depths[rows.position], i)
-        rows, score = _iterate(advance, score_of, rows, i, last, threshold)
+        rows, score = _iterate(iteration, score_of, rows, i, last, threshold)
         if output is not None:  # a weight of 0 would not keep an infinite y out of it
             output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
             rows = rows._replace(output=output)
@@ -132,7 +129,7 @@ def run_iterations(
 
 
 def _iterate(
-    advance: Advance,
+    iteration: Iteration,
     halting_score: HaltingScore,
     rows: _Rows,
     i: int,
@@ -142,7 +139,7 @@ def _iterate(
     """One iteration of the rows in the batch: y, s, output and the halting state."""
     # At i = 0 the remainder is 1: the output is s_0 + y_1.
     weight = act.output_weight(rows.halting).view(-1, 1, 1, 1) if i else None
-    state, output, pooled_output = advance(rows.state, rows.output, weight, i, last)
+    state, output, pooled_output = iteration(rows.state, rows.output, weight, i, last)
     pooled = rows.pooled_state
     if pooled_output is None:
         score = torch.ones_like(rows.halting.cumulative)
@@ -183,16 +180,3 @@ def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | No
         output, iterations, cost = (t.index_select(0, order) for t in (output, iterations, cost))
     executed = iterations if compact else torch.full_like(iterations, steps)
     return BlockResult(output, iterations, executed, cost, steps, scores)
-
-
-def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
-    """The execution of training (``train``) and of evaluation (``eval``)."""
-    if isinstance(execution, Mapping):
-        if set(execution) != {'train', 'eval'}:
-            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
-        modes = dict(execution)
-    else:
-        modes = {'train': execution, 'eval': execution}
-    for mode, value in modes.items():
-        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
-    return modes
