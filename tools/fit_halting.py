@@ -14,8 +14,9 @@ from mmengine.config import DictAction
 from tqdm import tqdm
 
 from iterbackbone.files import named_errors
-from iterbackbone.mm.fitting.command import FitOptions, fit_checkpoint
+from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
+from iterbackbone.mm.fitting.options import FitOptions
 
 
 def parse_args(argv):

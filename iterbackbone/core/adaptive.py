@@ -158,10 +158,16 @@ class AdaptiveModule(BudgetedModule):
         """
         from ..inference.network_form import attach_forms, detach_forms  # the model runs without
 
-        if check_bool('enabled', enabled):
-            attach_forms(self)
-        else:
+        if not check_bool('enabled', enabled):
             detach_forms(self)
+            return self
+        if self.training:
+            raise RuntimeError('optimize_for_inference needs evaluation mode: call eval() first')
+        execution = self.execution['eval']
+        if execution != 'active':
+            allowed = "execution['eval'] == 'active'"
+            raise ValueError(f'optimize_for_inference needs {allowed}, got {execution!r}')
+        attach_forms(self)
         return self
 
     def train(self: Network, mode: bool = True) -> Network:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
 from ..core.loop import BlockResult
 from ..core.settings import RunSettings
@@ -66,19 +65,12 @@ class IterativeBlockForm:
 
 
 @torch.inference_mode(False)
-def attach_forms(network: AdaptiveModule) -> None:
+def attach_forms(network: nn.Module) -> None:
     """Run every part of ``network`` that has an inference form in it.
 
     Raises:
-        RuntimeError: the network is in training mode.
-        ValueError: its evaluation is ``masked``, or a norm cannot be folded; nothing is changed then.
+        ValueError: a norm cannot be folded; nothing is changed then.
     """
-    if network.training:
-        raise RuntimeError('optimize_for_inference needs evaluation mode: call eval() first')
-    execution = network.execution['eval']
-    if execution != 'active':
-        allowed = "execution['eval'] == 'active'"
-        raise ValueError(f'optimize_for_inference needs {allowed}, got {execution!r}')
     forms: list[tuple[ConvNorm, ConvNormForm] | tuple[IterativeBlock, IterativeBlockForm]] = []
     for part in network.modules():
         if isinstance(part, ConvNorm):

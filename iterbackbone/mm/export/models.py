@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +12,6 @@ from ...core.macs import mac_table
 from ...core.resnet import IterativeResNet
 from ...core.trace import HaltingTrace
 from ...export import ExportForm
-from .pooling import with_bin_means
 from .preparation import Preparation
 
 
@@ -178,30 +175,3 @@ class ExportedFeatures(ExportedModel):
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         return self.model.neck(features) if getattr(self.model, 'with_neck', False) else features
-
-
-def _exported_detector(model: Any, fixed: int | None) -> ExportedModel:
-    from .detectors import exported_detector  # the one that needs mmdet
-
-    return exported_detector(model, fixed)
-
-
-KINDS = {  # by library; the first part of a class's module
-    'mmpretrain': ExportedClassifier,
-    'mmseg': ExportedSegmentor,
-    'mmdet': _exported_detector,
-}
-
-
-def exported(model: Any, fixed: int | None = None) -> ExportedModel:
-    """The exported form of a copy of a classifier, segmentor or detector.
-
-    Raises:
-        TypeError: it is none of these, or its backbone is no IterativeResNet.
-        ValueError: it has something that cannot be exported.
-    """
-    libraries = {kind.__module__.split('.')[0] for kind in type(model).__mro__}
-    for library, kind in KINDS.items():
-        if library in libraries:
-            return kind(with_bin_means(copy.deepcopy(model)), fixed)
-    raise TypeError(f'model must be of one of {sorted(KINDS)}, got {type(model).__name__}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -22,28 +22,10 @@ from ..counting.model_building import build_model, read_config
 from ..traces import TraceCollector
 from .fit_report import FitReport
 from .images import ImageSpec, image_loader, image_names
+from .options import FitOptions
 from .runs import ModelRuns
 
 PATH_IMAGES = 300  # of the fitting images, for the static path
-
-
-class FitOptions(NamedTuple):
-    """What the user chose.
-
-    Attributes:
-        fit, calibrate: Images for the units, and others for budgets and figures.
-        group_by: Metainfo key of an image's source, or None: each is its own.
-        trained_on_these: Whether images that the features were trained on are allowed.
-        max_drop: In points of score, or None.
-        device: Such as ``'cpu'``.
-    """
-
-    fit: ImageSpec
-    calibrate: ImageSpec
-    group_by: str | None = None
-    trained_on_these: bool = False
-    max_drop: float | None = None
-    device: str = 'cpu'
 
 
 def fit_checkpoint(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,9 +13,7 @@ from ...fitting.max_drop import cheapest
 from ...fitting.procedure import Fit
 from ...fitting.static import Outcome
 from ...stats.gain import envelope, gain
-
-if TYPE_CHECKING:
-    from .command import FitOptions
+from .options import FitOptions
 
 
 class FitReport(NamedTuple):

@@ -16,7 +16,7 @@ def classifier(tmp_path_factory):
     from iterbackbone.__main__ import config_path
     from iterbackbone.export.onnx.graph import save
     from iterbackbone.mm.counting.model_building import build_model
-    from iterbackbone.mm.export.models import exported
+    from iterbackbone.mm.export.exported import exported
     from iterbackbone.mm.export.onnx_file import onnx_model
     from tests.support.networks import varied
 

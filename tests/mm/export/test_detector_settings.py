@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iterbackbone.mm.export.models import exported
+from iterbackbone.mm.export.exported import exported
 from tests.support.detectors import (
     SIZES,
     boxes_of,

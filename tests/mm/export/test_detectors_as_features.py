@@ -9,7 +9,7 @@ import torch
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.mm.counting.model_building import read_config
-from iterbackbone.mm.export.models import exported
+from iterbackbone.mm.export.exported import exported
 from tests.support.compute import C4, built, narrow_c4
 from tests.support.detectors import contrasts, detector, detector_cfg
 from tests.support.drop_in_runs import families, family_config

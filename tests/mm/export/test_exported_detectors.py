@@ -17,7 +17,8 @@ from torch import nn
 
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
-from iterbackbone.mm.export.models import ExportedModel, exported
+from iterbackbone.mm.export.exported import exported
+from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
 from tests.support.detectors import (
     BASES,

@@ -12,7 +12,8 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.core.trace import HaltingTrace
-from iterbackbone.mm.export.models import ExportedFeatures, exported, margin
+from iterbackbone.mm.export.exported import exported
+from iterbackbone.mm.export.models import ExportedFeatures, margin
 from tests.support.networks import tiny_net, varied
 
 NARROW = {

@@ -11,8 +11,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from iterbackbone.__main__ import config_root
-from iterbackbone.mm.fitting.command import FitOptions, fit_checkpoint
+from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
+from iterbackbone.mm.fitting.options import FitOptions
 from tests.support.classification_runs import TINY, write_class_folders
 from tests.support.compute import C4, narrow_c4
 from tests.support.openmmlab import ONE_WORKERLESS, detector_config, read_log, segmentor_config
