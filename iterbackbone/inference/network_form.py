@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from ..core.stage import ConvNorm
 from .block_form import BlockRun, norms_of
+from .built import only_built_in
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
 from .loop import run_form
@@ -23,8 +26,8 @@ class ConvNormForm:
         self._norms = FoldedNorms()
 
     def serves(self, layer: ConvNorm) -> bool:
-        """Whether ``layer`` is in evaluation mode; else it is run as it was built."""
-        return not layer.training and not layer.norm.training
+        """Whether ``layer`` is in evaluation mode and unchanged; else it is run as it was built."""
+        return not layer.training and not layer.norm.training and only_built_in(layer)
 
     def check(self, layer: ConvNorm) -> None:
         """Raise ValueError where the norm cannot be folded."""
@@ -46,9 +49,10 @@ class IterativeBlockForm:
         self._norms = FoldedNorms()
 
     def serves(self, block: IterativeBlock) -> bool:
-        """Whether ``block`` is in evaluation mode; else it is run as it was built."""
-        norms = norms_of(block, block.max_iterations)
-        return not block.training and not any(norm.training for norm in norms)
+        """Whether ``block`` is in evaluation mode and unchanged; else it is run as it was built."""
+        if block.training or not only_built_in(block):
+            return False
+        return not any(norm.training for norm in norms_of(block, block.max_iterations))
 
     def check(self, block: IterativeBlock) -> None:
         """Raise ValueError where a norm cannot be folded."""
@@ -82,6 +86,13 @@ def attach_forms(network: nn.Module) -> None:
     for part, form in forms:
         part.form = form
     _lay_out(network, torch.channels_last)
+    changed = [name for name, part in network.named_modules() if not _is_unchanged(part)]
+    if changed:
+        warnings.warn(
+            'optimize_for_inference leaves parts as they were built, where a hook, another class or '
+            f'a bias changes what they compute: {", ".join(changed)}',
+            stacklevel=3,
+        )
 
 
 @torch.inference_mode(False)
@@ -91,6 +102,10 @@ def detach_forms(network: nn.Module) -> None:
     for part in network.modules():
         if isinstance(part, (ConvNorm, IterativeBlock)):
             part.form = None
+
+
+def _is_unchanged(part: nn.Module) -> bool:
+    return not isinstance(part, (ConvNorm, IterativeBlock)) or only_built_in(part)
 
 
 def _lay_out(network: nn.Module, memory_format: torch.memory_format) -> None:
