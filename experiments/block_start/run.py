@@ -22,7 +22,7 @@ from iterbackbone.files import whole_file
 
 GAMMAS = (1.0, 0.3, 0.1)
 SHAPES = {'short': (3, 4, 6), 'deep': (1, 1, 36)}
-MODES = ('one', 'full', 'anytime')
+MODES = ('one', 'full', 'anytime', 'unshared')
 
 
 def arm_name(shape, mode, gamma, relu):
@@ -35,7 +35,7 @@ def parse_args():
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--epochs', type=float, default=2)
     parser.add_argument('--shape', choices=SHAPES, default='short')
-    parser.add_argument('--modes', nargs='+', choices=MODES, default=MODES)
+    parser.add_argument('--modes', nargs='+', choices=MODES, default=MODES[:3])
     parser.add_argument('--gammas', nargs='+', type=float, default=GAMMAS)
     parser.add_argument('--relu', nargs='+', type=int, choices=(0, 1), default=(0, 1))
     parser.add_argument('--out', type=Path, required=True)
@@ -48,6 +48,8 @@ def configure(args, mode, gamma, relu):
     cfg.merge_from_dict(args.cfg_options)
     depths = (1, 1, 1) if mode == 'one' else SHAPES[args.shape]
     cfg.model.backbone.update(max_iterations=depths, last_gamma=gamma, last_relu=relu)
+    if mode == 'unshared':
+        cfg.model.backbone = unshared(cfg.model.backbone)
     if mode == 'anytime':
         cfg.custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=0)]
     dataset = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
@@ -63,6 +65,13 @@ def configure(args, mode, gamma, relu):
     return cfg
 
 
+def unshared(backbone):
+    """The plain ResNet of the same blocks, widths and strides: gamma and ReLU do not apply."""
+    n, width = backbone.num_stages, backbone.base_channels
+    stages = dict(num_stages=n, strides=backbone.strides, dilations=(1,) * n, out_indices=(n - 1,))
+    return dict(type='ResNet_CIFAR', depth=50, stem_channels=width, base_channels=width, **stages)
+
+
 def budgets(depths):
     """From one iteration a stage to all, both ends among them."""
     shares = (0, 0.25, 0.5, 0.75, 1)
@@ -74,15 +83,21 @@ def evaluate(runner, mode):
     """Of each static budget (of all iterations, but for anytime networks): correct test images."""
     model = runner.model.eval()
     loader = runner.build_dataloader(runner.cfg.test_dataloader, seed=0)
+    if mode == 'unshared':
+        return [correct(model, loader)]
     backbone, size = model.backbone, runner.cfg.model.data_preprocessor.size
     table = mac_table(backbone, (size, size))
     full, rows = tuple(backbone.max_iterations), []
     for depths in budgets(full) if mode == 'anytime' else [full]:
         backbone.set_budget(max_iterations=depths)
-        right = [s.pred_label == s.gt_label for batch in loader for s in model.test_step(batch)]
         row = {'depths': depths, 'macs': table.total(depths), 'macs_full': table.highest}
-        rows.append({**row, 'correct': int(torch.cat(right).sum()), 'images': len(right)})
+        rows.append({**row, **correct(model, loader)})
     return rows
+
+
+def correct(model, loader):
+    right = [s.pred_label == s.gt_label for batch in loader for s in model.test_step(batch)]
+    return {'correct': int(torch.cat(right).sum()), 'images': len(right)}
 
 
 def run(args, mode, gamma, relu):
