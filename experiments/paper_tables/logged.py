@@ -13,8 +13,8 @@ from torch import nn
 
 from iterbackbone.core.adaptive import AdaptiveModule
 from iterbackbone.core.macs import Size
-from iterbackbone.log.record_reader import read_meta, read_records
-from iterbackbone.log.records import META, RECORDS
+from iterbackbone.log.reader import read_meta, read_records
+from iterbackbone.log.schema import META, RECORDS
 from iterbackbone.mm.counting.logged_compute import read_evaluation_compute
 from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.mm.counting.summary import evaluation_summary

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..log import limits
-from ..log.limits import check_field, shown
-from ..log.record_reader import Problem, missing_and_repeated, read_meta, read_records
-from ..log.records import META, PREDICTIONS, RECORDS, IterationRecord
+from ..log.meta_schema import EvaluationMeta
+from ..log.reader import Problem, missing_and_repeated, read_meta, read_records, stage_limits_of
+from ..log.schema import META, PREDICTIONS, RECORDS, IterationRecord
 from .predictions import Predictions
 
 Column = NDArray[np.float64]
@@ -34,14 +32,14 @@ class Evaluation:
 
     folder: Path
     name: str
-    meta: dict[str, Any]
+    meta: EvaluationMeta
     records: list[IterationRecord]
     predictions: Predictions
     problems: list[Problem]
 
     def column(self, field: str) -> Column:
-        """A numeric field of all records, (n,); NaN where it is null or absent."""
-        values = [record.get(field) for record in self.records]
+        """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent."""
+        values = [r.get(field, r.get('scores', {}).get(field)) for r in self.records]
         return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
 
     @cached_property
@@ -52,7 +50,7 @@ class Evaluation:
     @property
     def stage_limits(self) -> list[int]:
         """Highest number of iterations of each stage, summed over its blocks."""
-        return _stage_limits(self.meta)
+        return stage_limits_of(self.meta)
 
     @property
     def classes(self) -> list[str]:
@@ -76,15 +74,14 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
         ValueError: the folder is no complete evaluation, or no line of it can be used.
     """
     meta = read_meta(folder / META)
-    _check_meta(meta, folder / META)
     if not (folder / RECORDS).is_file():
         raise ValueError(f'{folder} is no complete evaluation: it has no {RECORDS}')
-    lines, problems = read_records(folder / RECORDS, _stage_limits(meta))
+    lines, problems = read_records(folder / RECORDS, stage_limits_of(meta))
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
         raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
     predictions = Predictions.read(folder / PREDICTIONS, lines if read_predictions else [])
-    name = name or brief(f'{Path(str(meta.get("config") or folder)).stem} {folder.name}', 80)
+    name = name or brief(f'{Path(meta.get("config") or folder).stem} {folder.name}', 80)
     records = [line.record for line in lines]
     problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *predictions.problems]
     return Evaluation(folder, name, meta, records, predictions, problems)
@@ -111,29 +108,3 @@ def brief(text: str, most: int) -> str:
     line = ' '.join(text.split())
     half = (most - 1) // 2
     return line if len(line) <= most else f'{line[:half]}…{line[-half:]}'
-
-
-def _stage_limits(meta: dict[str, Any]) -> list[int]:
-    blocks = iter(meta['max_iterations'])
-    return [sum(next(blocks) for _ in range(n)) for n in meta['blocks_per_stage']]
-
-
-def _check_meta(meta: dict[str, Any], path: Path) -> None:
-    """Raise ValueError unless the fields that the report computes with are of their type."""
-    hints = {'max_iterations': limits.Blocks, 'blocks_per_stage': limits.StageSizes}
-    hints |= {f'roi_{field}': hint for field, hint in hints.items() if f'roi_{field}' in meta}
-    try:
-        for field, hint in {**hints, 'classes': limits.Names}.items():
-            check_field(field, meta.get(field), hint)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from None
-    if sum(meta['blocks_per_stage']) != len(meta['max_iterations']):
-        raise ValueError(
-            f'{path}: blocks_per_stage {shown(meta["blocks_per_stage"])} must add up to the '
-            f'{len(meta["max_iterations"])} items of max_iterations'
-        )
-    if sum(meta['max_iterations']) > limits.TOTAL_ITERATIONS:
-        raise ValueError(
-            f'{path}: max_iterations must add up to at most {limits.TOTAL_ITERATIONS}, '
-            f'got {sum(meta["max_iterations"])}'
-        )

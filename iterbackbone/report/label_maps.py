@@ -48,11 +48,10 @@ def coloured(evaluation: Evaluation, labels: Labels) -> NDArray[np.uint8]:
 
 def colour_of(evaluation: Evaluation, label: int) -> tuple[int, int, int]:
     """Red, green and blue of a class."""
-    palette = evaluation.meta.get('palette')
-    try:
-        red, green, blue = (min(max(int(c), 0), 255) for c in palette[label])
-    except (TypeError, ValueError, IndexError, KeyError):
-        # The golden ratio spreads hues evenly whatever their number.
+    palette = evaluation.meta.get('palette') or []
+    if 0 <= label < len(palette):
+        red, green, blue = palette[label]
+    else:  # the golden ratio spreads hues evenly whatever their number
         hue = colorsys.hsv_to_rgb((0.618034 * label) % 1, 0.65, 0.9)
         red, green, blue = (round(255 * c) for c in hue)
     return red, green, blue

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ..log.limits import PREDICTION_BYTES, shown
-from ..log.record_reader import Line, Problem, parse_object, read_lines
+from ..log.reader import Line, Parser, Problem, read_lines, shown
+from ..log.schema import MOST_BYTES, PREDICTIONS, PredictionLine
 from ..stats.detection_error import Boxes, image_ap50
+
+_parse = Parser(PredictionLine, MOST_BYTES[PREDICTIONS])
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Predictions:
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
         last = 0
-        for last, offset, text in read_lines(path, PREDICTION_BYTES):
+        for last, offset, text in read_lines(path, MOST_BYTES[PREDICTIONS]):
             if last in wanted:
                 predictions._add(wanted[last], last, text, offset, records)
         lost = sum(number > last for number in wanted)
@@ -52,7 +53,7 @@ class Predictions:
 
     def _add(self, i: int, number: int, text: bytes, offset: int, records: list[Line]) -> None:
         try:
-            line = parse_object(text, PREDICTION_BYTES)
+            line = _parse(text)
             record = records[i].record
             if any(line.get(key) != record.get(key) for key in ('img_id', 'img_path')):
                 raise ValueError(
@@ -64,26 +65,26 @@ class Predictions:
         except ValueError as error:
             self.problems.append(Problem(str(self.path), number, str(error)))
 
-    def line(self, i: int) -> dict[str, Any]:
+    def line(self, i: int) -> PredictionLine:
         """The line of a record; empty where there is no usable one."""
         offset = self.offsets[i]
         if offset is None:
             return {}
         with open(self.path, 'rb') as file:
             file.seek(offset)
-            return parse_object(file.readline(PREDICTION_BYTES + 1), PREDICTION_BYTES)
+            return _parse(file.readline(MOST_BYTES[PREDICTIONS] + 1))
 
     def boxes(self, i: int) -> dict[str, Boxes]:
         """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""
         return _boxes(self.line(i))
 
 
-def _boxes(line: dict[str, Any]) -> dict[str, Boxes]:
+def _boxes(line: PredictionLine) -> dict[str, Boxes]:
     names = ('predicted', 'true', 'difficult')
     return {name: Boxes.parse(name, line[name]) for name in names if name in line}
 
 
-def _error(line: dict[str, Any]) -> float | None:
+def _error(line: PredictionLine) -> float | None:
     boxes = _boxes(line)
     if 'predicted' not in boxes or 'true' not in boxes:
         return None

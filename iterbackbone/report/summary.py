@@ -69,7 +69,7 @@ def _rois(evaluation: Evaluation) -> dict[str, Any] | None:
     """Of a C4 detector, whose RoI head iterates for every RoI; None for others."""
     counts = evaluation.column('num_rois')
     limits = evaluation.meta.get('roi_max_iterations')
-    if not np.isfinite(counts).any() or not isinstance(limits, list):
+    if not np.isfinite(counts).any() or not limits:
         return None
     return {
         'per_image': _mean(counts),

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from ..log.schema import IterationRecord
 from ..stats.association import Association
 from ..stats.gain_verdict import amount
 from .evaluation import Evaluation
@@ -17,33 +18,8 @@ from .measured_gains import MeasuredGains
 from .measures import image_errors
 from .wording import error_sentence, short
 
-FIELDS = (
-    'img_id',
-    'img_path',
-    'height',
-    'width',
-    'total_iterations',
-    'ponder_cost',
-    'num_calls',
-    'macs',
-    'macs_lowest',
-    'macs_full',
-    'macs_resnet',
-    'num_objects',
-    'num_difficult',
-    'mean_object_area',
-    'mean_relative_area',
-    'num_classes',
-    'boundary_fraction',
-    'miou',
-    'pixel_accuracy',
-    'label',
-    'prediction',
-    'correct',
-    'confidence',
-    'num_rois',
-    'mean_roi_iterations',
-)
+LISTS = ('iterations', 'iterations_per_block', 'input_size', 'class_names', 'modules', 'scores')
+FIELDS = [name for name in IterationRecord.__annotations__ if name not in LISTS]
 
 
 def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -62,11 +38,11 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield 'adaptive GMAC: one iteration / mean / all', ' / '.join(bounds)
     yield 'share of all iterations', percent(macs['share_of_full'])
     if summary['time']:
-        yield 'milliseconds per image', _time(_dict(summary['time']))
-    resnet = _dict(summary['resnet'])
+        yield 'milliseconds per image', _time(summary['time'])
+    resnet = summary['resnet'] or {}
     yield 'plain ResNet of that shape', f'{resnet.get("name", "n/a")}, {gmacs(macs["resnet"])} GMAC'
     yield 'share of that ResNet', percent(macs['share_of_resnet'])
-    parameters = _dict(summary['parameters'])
+    parameters = summary['parameters'] or {}
     yield (
         'parameters of the model (backbone), M',
         (f'{millions(parameters.get("total"))} ({millions(parameters.get("backbone"))})'),
@@ -87,8 +63,8 @@ def _roi_rows(rois: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
 
 
 def _budget(budget: Any) -> str:
-    caps, threshold = (_dict(budget).get(key) for key in ('caps', 'threshold'))
-    parts = [f'at most {"/".join(map(str, caps))} iterations'] if isinstance(caps, list) else []
+    caps, threshold = ((budget or {}).get(key) for key in ('caps', 'threshold'))
+    parts = [f'at most {"/".join(map(str, caps))} iterations'] if caps else []
     return ', '.join(parts + ([f'halting at {threshold}'] if threshold is not None else [])) or 'none'
 
 
@@ -99,10 +75,6 @@ def _time(time: dict[str, Any]) -> str:
         return 'n/a'
     threads = f', {time.get("threads")} threads' if time.get('device') == 'cpu' else ''
     return f'{value:.4g} (batches of {time.get("batch_size")}, {time.get("device")}{threads})'
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def side_by_side(summaries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -175,6 +147,8 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return f"'{value}" if isinstance(value, str) and value[:1] in '=+-@\t\r' and value else value
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..log import limits
+from ..log.schema import BoxList
 
 IOU_THRESHOLD = 0.5
 IGNORED, WRONG, RIGHT = -1, 0, 1
@@ -29,26 +29,21 @@ class Boxes(NamedTuple):
     scores: Array
 
     @classmethod
-    def parse(cls, name: str, value: Any) -> Boxes:
+    def parse(cls, name: str, found: BoxList) -> Boxes:
         """From a line of ``predictions.jsonl``.
 
         Raises:
-            ValueError: ``value`` is no such boxes; the message says which part of ``name``.
+            ValueError: labels or scores are not as many as the boxes; the message names ``name``.
         """
-        if not isinstance(value, Mapping):
-            raise ValueError(f'{name} must be an object with boxes and labels')
-        boxes = _numbers(f'{name}.boxes', value.get('boxes'))
-        boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
-        labels = _numbers(f'{name}.labels', value.get('labels'))
-        scores = _numbers(f'{name}.scores', value.get('scores', np.ones(len(boxes))))
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f'{name}.boxes must have the shape (n, 4), got {boxes.shape}')
-        if labels.shape != (len(boxes),) or scores.shape != (len(boxes),):
+        boxes = np.array(found['boxes'], dtype=np.float64).reshape(-1, 4)
+        labels = np.array(found['labels'], dtype=np.int64)
+        scores = np.array(found.get('scores', np.ones(len(boxes))), dtype=np.float64)
+        if not len(boxes) == len(labels) == len(scores):
             raise ValueError(
                 f'{name} must have a label and a score for each of its {len(boxes)} boxes, '
-                f'got {labels.shape} and {scores.shape}'
+                f'got {len(labels)} and {len(scores)}'
             )
-        return cls(boxes, labels.astype(np.int64), scores)
+        return cls(boxes, labels, scores)
 
 
 def image_ap50(predicted: Boxes, true: Boxes, difficult: Boxes | None = None) -> float | None:
@@ -117,20 +112,3 @@ def _area(right: NDArray[np.bool_], num_true: int) -> float:
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(envelope[right].sum() / num_true)
-
-
-def _numbers(name: str, value: ArrayLike | None) -> Array:
-    """One number or list of numbers for each of at most ``limits.BOXES`` boxes."""
-    if value is None:
-        raise ValueError(f'{name} is missing')
-    if isinstance(value, list) and len(value) > limits.BOXES:
-        raise ValueError(f'{name} must have at most {limits.BOXES} items, got {len(value)}')
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f'{name} must be an array of numbers') from None
-    low, high = limits.COORDINATES
-    wrong = ~((low <= array) & (array <= high))  # NaN, too
-    if wrong.any():
-        raise ValueError(f'{name} must hold numbers from {low:g} to {high:g}, got {array[wrong][0]}')
-    return array

@@ -6,8 +6,9 @@ import json
 
 from hypothesis import strategies as st
 
-from iterbackbone.log.record_reader import missing_and_repeated, read_meta, read_records
-from iterbackbone.log.records import IterationRecord
+from iterbackbone.log.meta_schema import EvaluationMeta
+from iterbackbone.log.reader import missing_and_repeated, read_meta, read_records
+from iterbackbone.log.schema import IterationRecord
 from tests.support.fuzzing import ATOMS, NUMBERS, cases, run
 
 ANYTHING = st.recursive(
@@ -17,6 +18,8 @@ ANYTHING = st.recursive(
 )
 GOOD = {'iterations': [1, 2], 'total_iterations': 3, 'macs': 10, 'macs_full': 20, 'img_id': 'a'}
 FIELDS = st.sampled_from(sorted(IterationRecord.__annotations__))
+META = {'schema_version': 1, 'max_iterations': [1], 'blocks_per_stage': [1], 'classes': []}
+META_FIELDS = st.sampled_from(sorted(EvaluationMeta.__annotations__))
 RECORD = st.dictionaries(FIELDS, ANYTHING, max_size=3).map(lambda fields: {**GOOD, **fields})
 TEXT = (RECORD | ANYTHING).map(lambda value: json.dumps(value).encode())
 CUT = st.tuples(TEXT, st.integers(0, 60)).map(lambda pair: pair[0][: pair[1]])
@@ -41,7 +44,7 @@ def test_records(tmp_path, examples):
 @cases(60, 1500)
 def test_meta(tmp_path, examples):
     path = tmp_path / 'meta.json'
-    whole = st.dictionaries(st.just('schema_version') | st.text(max_size=4), ANYTHING | st.just(1))
+    whole = st.dictionaries(META_FIELDS, ANYTHING, max_size=3).map(lambda fields: {**META, **fields})
 
     def check(text):
         path.write_bytes(text)
@@ -51,6 +54,6 @@ def test_meta(tmp_path, examples):
             if not str(error).startswith(str(path)):
                 raise
         else:
-            assert meta['schema_version'] == 1
+            assert meta['schema_version'] in (1, 2)
 
     run(examples, whole.map(lambda value: json.dumps(value).encode()) | TEXT | CUT, check)

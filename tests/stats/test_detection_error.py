@@ -106,18 +106,9 @@ def test_agrees_with_mmdet_for_one_class(seed, num_true, num_predicted):
 
 
 @pytest.mark.parametrize(
-    ('value', 'reason'),
-    [
-        (None, 'predicted must be an object'),
-        ({'labels': []}, 'predicted.boxes is missing'),
-        ({'boxes': [[1, 2, 3]], 'labels': [0]}, r'must have the shape \(n, 4\), got \(1, 3\)'),
-        ({'boxes': [UNIT], 'labels': []}, 'a label and a score for each of its 1 boxes'),
-        ({'boxes': [UNIT], 'labels': [0], 'scores': [1, 2]}, 'a label and a score'),
-        ({'boxes': [[0, 0, 1, 'x']], 'labels': [0]}, 'predicted.boxes must be an array of numbers'),
-        ({'boxes': [[0, 0, 1, 1e999]], 'labels': [0]}, 'predicted.boxes must hold numbers'),
-        ({'boxes': [[0, 0, 1], [0]], 'labels': [0, 0]}, 'predicted.boxes must be an array of numbers'),
-    ],
+    'value',
+    [{'boxes': [UNIT], 'labels': []}, {'boxes': [UNIT], 'labels': [0], 'scores': [1, 2]}],
 )
-def test_boxes_that_are_none_are_named(value, reason):
-    with pytest.raises(ValueError, match=reason):
+def test_boxes_have_a_label_and_a_score_each(value):
+    with pytest.raises(ValueError, match='predicted must have a label and a score for each of its 1'):
         Boxes.parse('predicted', value)

@@ -12,8 +12,8 @@ from torch import nn
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
-from ...log.record_reader import read_meta, read_records
-from ...log.records import META, RECORDS, IterationRecord
+from ...log.reader import read_meta, read_records
+from ...log.schema import META, RECORDS, IterationRecord
 from ..evaluation.meta import iterative_fields, parameter_counts
 
 

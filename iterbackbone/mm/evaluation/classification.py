@@ -30,7 +30,7 @@ def _names(head: Any) -> list[str]:
 
 
 def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
-    """The classes of :class:`~iterbackbone.log.records.IterationRecord`.
+    """The classes of :class:`~iterbackbone.log.schema.IterationRecord`.
 
     Args:
         sample: mmpretrain's ``DataSample`` with ``pred_score`` (classes,), and with

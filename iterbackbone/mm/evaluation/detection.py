@@ -79,7 +79,7 @@ def annotated_objects(
 
 
 def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict[str, Any]:
-    """The object fields of :class:`~iterbackbone.log.records.IterationRecord`.
+    """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`.
 
     Args:
         objects: Of the sample.

@@ -5,19 +5,20 @@ A killed evaluation leaves only a folder that is called ``.part``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
 
 from ...files import named_errors, whole_file
 from ...log.png_files import PngFiles
-from ...log.records import META, PREDICTIONS, RECORDS, to_line
+from ...log.schema import META, PREDICTIONS, RECORDS
+from ...log.writer import to_line
 from .sampled_indices import Index
 
 Key = tuple[Index | None, Hashable]  # place in the data set, identity
@@ -75,7 +76,7 @@ class EvaluationFolder:
         self._keys[key] = None
 
     def _append(self, name: str, content: Mapping[str, Any]) -> None:
-        file, line = self._files[name], to_line(content).encode()
+        file, line = self._files[name], to_line(content)
         with named_errors(Path(file.name)):
             while line:  # a disk that is nearly full takes a part and says how much
                 line = line[file.write(line) :]
@@ -102,13 +103,13 @@ class EvaluationFolder:
         self._pngs.keep({rank + ranks * line for rank, line in order if rank == get_rank()})
         barrier()
         if get_rank() == 0:
-            self._complete(order, json.dumps(json.loads(to_line(meta)), indent=2) + '\n')
+            self._complete(order, msgspec.json.format(to_line(meta)) + b'\n')
             wanted = self._wanted.name + (f'_{label}' if label else '')
             self.path = _renamed(self.path, self._wanted.with_name(wanted))
         barrier()
         return len(order)
 
-    def _complete(self, order: list[tuple[int, int]], described: str) -> None:
+    def _complete(self, order: list[tuple[int, int]], described: bytes) -> None:
         parts = {
             name: [_part(self.path, name, rank) for rank in range(get_world_size())]
             for name in (RECORDS, PREDICTIONS)
@@ -117,7 +118,7 @@ class EvaluationFolder:
             with whole_file(self.path / name) as file:
                 file.writelines(_lines(parts[name], order))
         with whole_file(self.path / META) as file:
-            file.write(described.encode())
+            file.write(described)
         for part in chain(*parts.values()):
             part.unlink()
 

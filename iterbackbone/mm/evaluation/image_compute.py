@@ -42,7 +42,7 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
 
     Returns:
         One dict an image with the compute fields of
-        :class:`~iterbackbone.log.records.IterationRecord`.
+        :class:`~iterbackbone.log.schema.IterationRecord`.
 
     Raises:
         ValueError: a backbone call whose rows are not the batch's images.

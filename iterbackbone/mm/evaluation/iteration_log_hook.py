@@ -26,7 +26,7 @@ class IterationLogHook(Hook):
     """Writes ``<work_dir>/<timestamp>/iterations/{val,test}_{epoch|iter}_<n>/``.
 
     ``records.jsonl`` holds one line an image (its fields:
-    :class:`~iterbackbone.log.records.IterationRecord`), ``predictions.jsonl`` true and
+    :class:`~iterbackbone.log.schema.IterationRecord`), ``predictions.jsonl`` true and
     predicted boxes or the files of label maps and pictures, ``meta.json`` the model, its parameters
     and MACs, the data and the score. The folder's name ends in ``.part`` until the evaluation
     is complete, and after a kill. Ranks must share ``work_dir``.

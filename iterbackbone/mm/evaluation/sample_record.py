@@ -31,7 +31,7 @@ class SampleRecord(NamedTuple):
 
     Attributes:
         task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None.
-        record: Its fields of :class:`~iterbackbone.log.records.IterationRecord`.
+        record: Its fields of :class:`~iterbackbone.log.schema.IterationRecord`.
         prediction: Its line of ``predictions.jsonl``, without the names of ``pngs``.
         pngs: Its files, see :class:`~iterbackbone.log.png_files.PngFiles`.
     """

@@ -43,7 +43,7 @@ def label_maps(
 def label_map_fields(
     maps: Mapping[str, np.ndarray], classes: Sequence[str], background: Collection[int] = ()
 ) -> dict[str, Any]:
-    """The object fields of :class:`~iterbackbone.log.records.IterationRecord`, and the score.
+    """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`, and the score.
 
     Args:
         maps: See :func:`label_maps`.

@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.runner import find_latest_checkpoint
 
-from iterbackbone.log.record_reader import missing_and_repeated, read_meta, read_records
+from iterbackbone.log.reader import missing_and_repeated, read_meta, read_records
 from tests.support.killed_training import EPOCHS, IMAGES, STEPS, start
 
 LAST = f'epoch_{EPOCHS}.pth'

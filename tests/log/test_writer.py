@@ -7,17 +7,17 @@ import math
 
 import pytest
 
-from iterbackbone.log.records import to_line
+from iterbackbone.log.writer import to_line
 
 
 def test_numbers_that_are_not_finite_become_null():
     line = to_line({'a': math.nan, 'b': [1.5, math.inf], 'c': {'d': -math.inf}, 'e': (2, None)})
-    assert line == '{"a": null, "b": [1.5, null], "c": {"d": null}, "e": [2, null]}\n'
+    assert line == b'{"a":null,"b":[1.5,null],"c":{"d":null},"e":[2,null]}\n'
 
 
 def test_a_record_is_one_line_whatever_its_text():
     line = to_line({'img_path': 'a\nb"<script>ü'})
-    assert line.count('\n') == 1
+    assert line.count(b'\n') == 1
     assert json.loads(line) == {'img_path': 'a\nb"<script>ü'}
 
 

@@ -1,0 +1,74 @@
+"""The schema as Markdown tables: ``python -m iterbackbone.log.describe docs/log-format.md``.
+
+Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->``, NAME being a type of the schema.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from msgspec import inspect
+
+from ..files import whole_file
+from . import meta_schema, schema
+
+WORDS = {inspect.IntType: 'integer', inspect.FloatType: 'number', inspect.StrType: 'text'}
+WORDS |= {inspect.BoolType: 'true or false', inspect.NoneType: 'null', inspect.DictType: 'object'}
+
+
+def table(name: str) -> str:
+    """A row for each field of one type: its name, type with limits, meaning."""
+    kind = getattr(schema, name, None) or getattr(meta_schema, name)
+    types = {field.name: field for field in inspect.type_info(kind).fields}
+    rows = ['| field | type | meaning |', '|---|---|---|']
+    elsewhere = schema.ModuleRecord.__annotations__ if name == 'IterationRecord' else ()
+    for field in (f for f in kind.__annotations__ if f not in elsewhere):
+        shape, meaning = types[field].type, ''
+        while isinstance(shape, inspect.Metadata):
+            meaning = (shape.extra_json_schema or {}).get('description', meaning)
+            shape = shape.type
+        required = ', required' if types[field].required else ''
+        rows.append(f'| `{field}` | {in_words(shape)}{required} | {meaning} |')
+    return '\n'.join(rows)
+
+
+def in_words(kind: Any) -> str:
+    """Such as ``list of 1 to 32 numbers from 0``."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    if isinstance(kind, inspect.UnionType):
+        return ' or '.join(in_words(part) for part in kind.types)
+    if isinstance(kind, inspect.ListType):
+        return f'list of {_range(kind.min_length, kind.max_length)}: {in_words(kind.item_type)}'
+    if isinstance(kind, inspect.DictType):
+        return f'object of {in_words(kind.value_type)}'
+    if isinstance(kind, inspect.TypedDictType):
+        return kind.cls.__name__
+    if isinstance(kind, inspect.LiteralType):
+        return ' or '.join(map(str, kind.values))
+    word = WORDS[type(kind)]
+    if isinstance(kind, (inspect.IntType, inspect.FloatType)):
+        return f'{word} {_range(kind.ge, kind.le)}'
+    return f'{word} up to {kind.max_length}' if getattr(kind, 'max_length', None) else word
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return 'of 64 bits'
+    return f'{low or 0:g} to {high:g}' if low != high else f'{high:g}'
+
+
+def rewritten(text: str) -> str:
+    """The page with its tables made again."""
+    pattern = re.compile(r'(<!-- (\w+) -->\n).*?(\n<!-- end -->)', re.DOTALL)
+    return pattern.sub(lambda match: match[1] + table(match[2]) + match[3], text)
+
+
+if __name__ == '__main__':
+    page = Path(sys.argv[1])
+    content = rewritten(page.read_text())
+    with whole_file(page) as file:
+        file.write(content.encode())

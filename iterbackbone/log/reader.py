@@ -1,0 +1,244 @@
+"""Reads an iteration log and says, by file and line, what of it cannot be used."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from .meta_schema import MOST_ITERATIONS, EvaluationMeta
+from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord
+
+REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
+T = TypeVar('T')
+
+
+class Problem(NamedTuple):
+    """What of a log could not be used or is not as it should be.
+
+    Attributes:
+        file: Its path.
+        line: Counted from 1; 0 where it is the whole file.
+        reason: What is wrong with it.
+    """
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        where = f'{self.file}:{self.line}' if self.line else self.file
+        return f'{where}: {self.reason}'
+
+
+class Line(NamedTuple):
+    """One readable record and the line it stands on, counted from 1."""
+
+    number: int
+    record: IterationRecord
+
+
+class Text(NamedTuple):
+    """One line of a file: its number from 1, its first byte's offset, what it holds."""
+
+    number: int
+    offset: int
+    text: bytes
+
+
+class Parser(Generic[T]):
+    """Decodes JSON text into a type of the schema; fields it does not know are left out.
+
+    Args:
+        kind: Such as :class:`~iterbackbone.log.schema.IterationRecord`.
+        most_bytes: Longest text.
+    """
+
+    def __init__(self, kind: type[T], most_bytes: int) -> None:
+        self._decoder, self._most_bytes = msgspec.json.Decoder(kind), most_bytes
+
+    def __call__(self, text: bytes) -> T:
+        """Decode.
+
+        Raises:
+            ValueError: the text is too long, no JSON, or a value is of another type or beyond the
+                limits of its field; the message names the field, what is allowed and the value.
+        """
+        if len(text) > self._most_bytes:
+            raise ValueError(f'it must have at most {self._most_bytes} bytes, it has more')
+        try:
+            return self._decoder.decode(text)
+        except msgspec.ValidationError as error:
+            raise ValueError(_described(str(error), text)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f'not JSON (a truncated line?): {error}') from None
+        except RecursionError:
+            raise ValueError('nested too deeply') from None
+
+
+_record = Parser(IterationRecord, MOST_BYTES[RECORDS])
+_meta = Parser(EvaluationMeta, MOST_BYTES[META])
+
+
+def read_records(
+    path: Path, stage_limits: Sequence[float] | None = None
+) -> tuple[list[Line], list[Problem]]:
+    """Read ``records.jsonl``.
+
+    Args:
+        path: The file.
+        stage_limits: Most iterations of each stage. If None every record must have as many
+            stages as the first readable one.
+
+    Returns:
+        The readable records, and what is wrong with the other lines (a truncated last line,
+        a value that :class:`IterationRecord` does not allow, NaN, another number of stages).
+
+    Raises:
+        ValueError: it is no regular file, or has more than ``schema.MOST_LINES`` lines.
+    """
+    lines: list[Line] = []
+    problems: list[Problem] = []
+    for number, _, text in read_lines(path, MOST_BYTES[RECORDS]):
+        if not text.strip():
+            continue
+        try:
+            record = _record(text)
+            _check_record(record)
+            if stage_limits is None:
+                stage_limits = [float('inf')] * len(record['iterations'])
+            _check_stages(record['iterations'], stage_limits)
+        except ValueError as error:
+            problems.append(Problem(str(path), number, str(error)))
+        else:
+            lines.append(Line(number, record))
+    return lines, problems
+
+
+def read_lines(path: Path, most_bytes: int) -> Iterator[Text]:
+    """Lines of a file; of one longer than ``most_bytes`` the beginning, one byte too long.
+
+    Raises:
+        ValueError: it is no regular file (opening a pipe may wait for ever), or has more than
+            ``schema.MOST_LINES`` lines.
+    """
+    if not path.is_file():
+        raise ValueError(f'{path} is no regular file')
+    offset = 0
+    with open(path, 'rb') as file:
+        for number in range(1, MOST_LINES + 2):
+            text = file.readline(most_bytes + 1)
+            if not text:
+                return
+            if number > MOST_LINES:
+                raise ValueError(f'{path} must have at most {MOST_LINES} lines, it has more')
+            yield Text(number, offset, text)
+            rest = text
+            while rest and not rest.endswith(b'\n'):
+                rest = file.readline(most_bytes)
+            offset = file.tell()
+
+
+def missing_and_repeated(path: Path, meta: EvaluationMeta, lines: list[Line]) -> list[Problem]:
+    """Whether the readable lines are the data set's images, each once."""
+    problems = []
+    expected = meta.get('dataset', {}).get('num_images')
+    if expected is not None and expected != len(lines):
+        reason = f'{len(lines)} lines can be used, the data set has {expected} images'
+        problems.append(Problem(str(path), 0, reason))
+    names = [(line.record.get('img_id'), line.record.get('img_path')) for line in lines]
+    repeated = len(names) - len(set(names))
+    if repeated and names[0] != (None, None):
+        problems.append(Problem(str(path), 0, f'{repeated} lines repeat an image'))
+    return problems
+
+
+def read_meta(path: Path) -> EvaluationMeta:
+    """Read ``meta.json``.
+
+    Raises:
+        ValueError: it is missing, of another schema version, or holds what
+            :class:`~iterbackbone.log.meta_schema.EvaluationMeta` does not allow.
+    """
+    if not path.is_file():
+        raise ValueError(f'{path.parent} is no complete evaluation: it has no {path.name}')
+    try:
+        with open(path, 'rb') as file:
+            meta = _meta(file.read(MOST_BYTES[META] + 1))
+        _check_blocks(meta)
+    except ValueError as error:
+        other = ': another version of iterbackbone wrote it' if 'schema_version' in str(error) else ''
+        raise ValueError(f'{path}: {error}{other}') from None
+    return meta
+
+
+def stage_limits_of(meta: EvaluationMeta) -> list[int]:
+    """Highest number of iterations of each stage, summed over its blocks."""
+    blocks = iter(meta['max_iterations'])
+    return [sum(next(blocks) for _ in range(n)) for n in meta['blocks_per_stage']]
+
+
+def _check_record(record: IterationRecord) -> None:
+    for name in REQUIRED:
+        if record.get(name) is None:
+            raise ValueError(f'{name} is missing')
+    if abs(sum(record['iterations']) - record['total_iterations']) > 1e-6 * record['total_iterations']:
+        raise ValueError(
+            f'total_iterations must be the sum of iterations, got {record["total_iterations"]} '
+            f'for {shown(record["iterations"])}'
+        )
+    if record['macs'] > record['macs_full']:
+        raise ValueError(
+            f'macs must be at most macs_full ({record["macs_full"]}), got {record["macs"]}'
+        )
+
+
+def _check_stages(iterations: list[float], stage_limits: Sequence[float]) -> None:
+    if len(iterations) != len(stage_limits):
+        raise ValueError(
+            f'iterations must have {len(stage_limits)} items, one a stage, got {len(iterations)}'
+        )
+    for stage, (count, most) in enumerate(zip(iterations, stage_limits, strict=True)):
+        if count > most * (1 + 1e-6):  # means over several calls are rounded
+            raise ValueError(f'iterations of stage {stage} must be at most {most}, got {count:g}')
+
+
+def _check_blocks(meta: EvaluationMeta) -> None:
+    sizes, iterations = meta['blocks_per_stage'], meta['max_iterations']
+    if sum(sizes) != len(iterations):
+        raise ValueError(
+            f'blocks_per_stage must add up to the {len(iterations)} items of max_iterations, '
+            f'got {shown(sizes)}'
+        )
+    if sum(iterations) > MOST_ITERATIONS:
+        raise ValueError(
+            f'max_iterations must add up to at most {MOST_ITERATIONS}, got {sum(iterations)}'
+        )
+
+
+def _described(message: str, text: bytes) -> str:
+    """msgspec's message with the field first and the value last, as far as it says which it is."""
+    what, _, path = message.partition(' - at `$')
+    path = path.rstrip('`').lstrip('.')
+    try:
+        value = json.loads(text, parse_int=_integer)
+        for step in re.findall(r'[^.\[\]]+', path):
+            value = value[int(step) if isinstance(value, list) else step]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return f'{path or "the line"}: {what}'
+    return f'{path or "the line"}: {what}, got {shown(value)}'
+
+
+def _integer(digits: str) -> float:
+    """Digits that no field may hold are not worth their conversion: it takes quadratic time."""
+    return int(digits) if len(digits) < 30 else float(digits)
+
+
+def shown(value: Any) -> str:
+    """The value in a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + '...'

@@ -1,0 +1,114 @@
+"""The lines of an evaluation's folder, stated once: fields, types, units, limits.
+
+``meta.json`` is stated in :mod:`.meta_schema`. The writer builds these objects, the readers decode
+into them (msgspec), and docs/log-format.md is made from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from . import fields as f
+from .fields import about
+
+RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
+MOST_LINES = 2 * 10**6
+MOST_BYTES = {RECORDS: 2**20, PREDICTIONS: 2**24, META: 2**24}  # of a line; of the whole meta.json
+
+
+class ModuleRecord(TypedDict, total=False):
+    """What one iterative module did for one image; a RoI layer has MACs and the last two fields only.
+
+    Over several calls (sliding windows, test-time augmentation) iterations and ponder cost are means,
+    MACs are sums.
+    """
+
+    iterations_per_block: Annotated[
+        f.BlockIterations, about("of each iterative block, in the network's order")
+    ]
+    iterations: Annotated[f.Stages, about("the same, summed over each stage's blocks")]
+    total_iterations: Annotated[f.Iterations, about('their sum')]
+    ponder_cost: Annotated[f.Iterations | None, about('sum over blocks of N + R')]
+    num_calls: Annotated[f.Count, about('calls of the backbone for this image')]
+    input_size: Annotated[
+        f.Size | None, about("[H, W] of the first call's input in pixels, padding included")
+    ]
+    macs: Annotated[f.Macs, about('multiply-adds of the backbone and the iterative RoI head')]
+    macs_lowest: Annotated[f.Macs, about('of the same calls and RoIs at one iteration a block')]
+    macs_full: Annotated[f.Macs, about('of the same calls and RoIs with every iteration run')]
+    macs_resnet: Annotated[
+        f.Macs, about('of the same calls and RoIs in the plain ResNet of that shape')
+    ]
+    num_rois: Annotated[f.Count, about('C4: RoIs of the image')]
+    mean_roi_iterations: Annotated[f.Iterations | None, about('C4: mean iterations of its RoIs')]
+
+
+class IterationRecord(ModuleRecord, total=False):
+    """One line of ``records.jsonl``: one image of one evaluation.
+
+    Absent knowledge is null; NaN is never written. The fields of ``ModuleRecord`` are those of the
+    backbone, MACs those of the iterative heads, too. Of several backbones iterations are one list, in
+    the order of ``modules``; totals, ponder cost and MACs are sums; ``num_calls`` is the largest.
+    """
+
+    img_id: Annotated[
+        f.Identifier | None,
+        about("the data set's, else the file's name, else the place in the data set"),
+    ]
+    img_path: Annotated[f.Text | None, about('file of the image')]
+    height: Annotated[f.Pixels | None, about('of the original image, pixels')]
+    width: Annotated[f.Pixels | None, about('of the original image, pixels')]
+    num_objects: Annotated[
+        f.Count | None, about('annotated objects that are not "difficult"; null without annotations')
+    ]
+    num_difficult: Annotated[f.Count | None, about('"difficult" or otherwise ignored objects')]
+    mean_object_area: Annotated[f.Area | None, about('pixels of the original image')]
+    mean_relative_area: Annotated[f.Area | None, about('mean of object area over image area')]
+    class_names: Annotated[f.Names | None, about('classes of the counted objects')]
+    num_classes: Annotated[f.Count | None, about('segmentation: classes in the true label map')]
+    boundary_fraction: Annotated[
+        f.Share | None, about('segmentation: share of labelled pixels between two classes')
+    ]
+    miou: Annotated[
+        f.Share | None, about("segmentation: over the true map's classes, this image alone")
+    ]
+    pixel_accuracy: Annotated[
+        f.Share | None, about('segmentation: share of labelled pixels that are right')
+    ]
+    label: Annotated[f.Count | None, about('classification: true class, an index into `classes`')]
+    prediction: Annotated[f.Count | None, about('classification: predicted class')]
+    correct: Annotated[bool | None, about('classification: whether they are equal')]
+    confidence: Annotated[f.Number | None, about("classification: the prediction's score")]
+    scores: Annotated[
+        dict[f.Name, f.Number | None],
+        about('by name, what else an image scored in your own evaluation'),
+    ]
+    modules: Annotated[
+        dict[f.Name, ModuleRecord],
+        about('what each did, by its path in the model; only with several backbones or RoI layers'),
+    ]
+
+
+class _TrueBoxes(TypedDict):
+    boxes: Annotated[f.Boxes, about('(xmin, ymin, xmax, ymax) in pixels of the original image, from 0')]
+    labels: Annotated[f.Labels, about('indices into `classes`')]
+
+
+class BoxList(_TrueBoxes, total=False):
+    """Boxes of one image."""
+
+    scores: Annotated[f.Scores, about('of predicted boxes')]
+
+
+class PredictionLine(TypedDict, total=False):
+    """One line of ``predictions.jsonl``, of the image on that line of ``records.jsonl``."""
+
+    img_id: Annotated[f.Identifier | None, about('as in the record')]
+    img_path: Annotated[f.Text | None, about('as in the record')]
+    exif_ignored: Annotated[bool, about('the file was read without turning it as its EXIF data say')]
+    true: Annotated[BoxList, about('annotated boxes')]
+    difficult: Annotated[BoxList, about('annotated boxes that do not count')]
+    predicted: Annotated[BoxList, about('predicted boxes')]
+    predicted_map: Annotated[f.Text, about('PNG file of class indices, 255 where there is no label')]
+    true_map: Annotated[f.Text, about('PNG file of the annotated classes')]
+    picture: Annotated[f.Text, about('PNG file of an image that is no file')]
