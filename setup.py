@@ -31,7 +31,15 @@ class BuildWithConfigs(build_py):
 
 
 EXPORT = ['onnx>=1.17', 'onnxscript>=0.5', 'onnxruntime>=1.20', 'opencv-python>=4.5']
-REPORT = ['plotly>=6.0', 'jinja2>=3.1', 'pillow>=9.4', 'scipy>=1.10', 'matplotlib>=3.7', 'tqdm>=4.60']
+REPORT = [
+    'msgspec>=0.18',
+    'plotly>=6.0',
+    'jinja2>=3.1',
+    'pillow>=9.4',
+    'scipy>=1.10',
+    'matplotlib>=3.7',
+    'tqdm>=4.60',
+]
 DOCS = ['mkdocs-material>=9.6', 'mkdocstrings[python]>=0.29']
 # Maintained builds of the OpenMMLab packages. Whoever has the originals installs without extras.
 OPENMMLAB = [

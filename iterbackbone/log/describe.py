@@ -15,14 +15,20 @@ from msgspec import inspect
 from ..files import whole_file
 from . import meta_schema, schema
 
-WORDS = {inspect.IntType: 'integer', inspect.FloatType: 'number', inspect.StrType: 'text'}
+WORDS: dict[Any, str] = {
+    inspect.IntType: 'integer',
+    inspect.FloatType: 'number',
+    inspect.StrType: 'text',
+}
 WORDS |= {inspect.BoolType: 'true or false', inspect.NoneType: 'null', inspect.DictType: 'object'}
 
 
 def table(name: str) -> str:
     """A row for each field of one type: its name, type with limits, meaning."""
     kind = getattr(schema, name, None) or getattr(meta_schema, name)
-    types = {field.name: field for field in inspect.type_info(kind).fields}
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.TypedDictType)
+    types = {field.name: field for field in described.fields}
     rows = ['| field | type | meaning |', '|---|---|---|']
     elsewhere = schema.ModuleRecord.__annotations__ if name == 'IterationRecord' else ()
     for field in (f for f in kind.__annotations__ if f not in elsewhere):
@@ -63,8 +69,8 @@ def _range(low: float | None, high: float | None) -> str:
 
 def rewritten(text: str) -> str:
     """The page with its tables made again."""
-    pattern = re.compile(r'(<!-- (\w+) -->\n).*?(\n<!-- end -->)', re.DOTALL)
-    return pattern.sub(lambda match: match[1] + table(match[2]) + match[3], text)
+    pattern = re.compile(r'<!-- (\w+) -->\n.*?\n<!-- end -->', re.DOTALL)
+    return pattern.sub(lambda m: f'<!-- {m[1]} -->\n\n{table(m[1])}\n\n<!-- end -->', text)
 
 
 if __name__ == '__main__':

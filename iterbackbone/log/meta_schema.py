@@ -32,11 +32,14 @@ class BudgetFields(TypedDict, total=False):
     share: Annotated[f.Share | None, about('of the full MACs')]
 
 
-class ModuleMeta(TypedDict, total=False):
-    """One evaluated iterative module."""
-
+class _Blocks(TypedDict):
     max_iterations: Annotated[f.Blocks, about('L of each block')]
     blocks_per_stage: Annotated[f.StageSizes, about('of each stage')]
+
+
+class ModuleMeta(_Blocks, total=False):
+    """One evaluated iterative module."""
+
     budget: Annotated[BudgetFields | None, about('null of several modules')]
     receptive_field: Annotated[
         list[f.Size] | None, about('of each stage at one iteration and at all, pixels')
@@ -68,14 +71,12 @@ class Counterpart(TypedDict, total=False):
     parameters: Annotated[f.Macs, about('without classifier')]
 
 
-class _RequiredMeta(TypedDict):
+class _Required(TypedDict):
     schema_version: Annotated[Literal[1, 2], about('of this format; 1 has no `modules`')]
-    max_iterations: Annotated[f.Blocks, about('L of each block')]
-    blocks_per_stage: Annotated[f.StageSizes, about('of each stage')]
     classes: Annotated[f.Names, about('by label')]
 
 
-class EvaluationMeta(_RequiredMeta, ModuleMeta, total=False):
+class EvaluationMeta(_Required, ModuleMeta, total=False):
     """Model, data and score of one evaluation.
 
     The fields of ``ModuleMeta`` are those of the backbone. Of several backbones, or RoI layers, lists

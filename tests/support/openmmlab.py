@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import torch
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
@@ -16,6 +17,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from iterbackbone.__main__ import config_root
+from iterbackbone.log.meta_schema import EvaluationMeta
+from iterbackbone.log.schema import IterationRecord, PredictionLine
 from iterbackbone.mm import IterativeResNet
 from iterbackbone.mm.traces import unwrapped
 
@@ -192,10 +195,18 @@ def _narrow(model) -> None:
 
 
 def read_log(folder: Path) -> tuple[list[dict], list[dict], dict]:
-    """Records, predictions and meta of an evaluation's folder."""
+    """Records, predictions and meta of an evaluation's folder, all as the schema states them."""
     lines = [(folder / f'{name}.jsonl').read_text().splitlines() for name in ('records', 'predictions')]
     records, predictions = ([json.loads(line) for line in part] for part in lines)
-    return records, predictions, json.loads((folder / 'meta.json').read_text())
+    meta = json.loads((folder / 'meta.json').read_text())
+    for kind, each in (
+        (IterationRecord, records),
+        (PredictionLine, predictions),
+        (EvaluationMeta, [meta]),
+    ):
+        # What the schema does not know is left out in reading.
+        assert msgspec.convert(each, list[kind]) == each
+    return records, predictions, meta
 
 
 def train_and_check_halting_units(runner):

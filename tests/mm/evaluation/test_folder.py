@@ -53,7 +53,7 @@ def test_published(tmp_path):
     assert folder.publish({'schema_version': 1, 'score': {'mAP': float('nan')}}) == 1
     assert folder.path == tmp_path / 'log'
     assert names(folder.path) == FILES
-    assert (folder.path / 'records.jsonl').read_text() == '{"img_id": 1, "macs": 5}\n'
+    assert (folder.path / 'records.jsonl').read_text() == '{"img_id":1,"macs":5}\n'
     assert json.loads((folder.path / 'meta.json').read_text()) == {
         'schema_version': 1,
         'score': {'mAP': None},
