@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -14,13 +13,14 @@ from .halting import HALTING_OPTIONS
 from .loop import BlockResult
 from .normalization import set_norms_eval
 from .settings import RunSettings, checked_execution
-from .trace import HaltingTrace, LastCall
+from .trace import HaltingTrace
+from .traced import TracedModule
 from .validation import check_bool, check_options, check_real
 
 Network = TypeVar('Network', bound='AdaptiveModule')
 
 
-class AdaptiveModule(BudgetedModule):
+class AdaptiveModule(TracedModule, BudgetedModule):
     """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
 
     Args:
@@ -48,20 +48,16 @@ class AdaptiveModule(BudgetedModule):
         if not 0.0 < self.epsilon < 1.0:
             raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {self.epsilon}')
         self.norm_eval = check_bool('norm_eval', norm_eval)
-        self._record_scores = False
-        self._last = LastCall()
-        self._warned_of_unused_cost = False
 
-    # torch.jit.trace reads whatever is listed, of a class's own properties but those named here.
-    __jit_ignored_attributes__ = ('trace',)
+    @property
+    def of_regions(self) -> bool:
+        """Whether the rows are regions of interest, not images."""
+        return False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.trace = cls.trace  # type: ignore[method-assign]
-
-    def __dir__(self) -> list[str]:
-        absent = {'trace'} if self._last.trace is None else set()
-        return sorted(set(super().__dir__()) - absent)
+    @property
+    def first_stage(self) -> int:
+        """Index of the first stage among a ResNet's, from 0."""
+        return 0
 
     def entry_layers(self) -> list[nn.Module]:
         """Convolutions and poolings before the first stage, in order."""
@@ -96,45 +92,6 @@ class AdaptiveModule(BudgetedModule):
             check_depths(depths, len(blocks))
         for k, block in enumerate(blocks):
             block.depths = None if depths is None else depths[:, k]
-
-    def record_scores(self, record: bool = True) -> None:
-        """Keep the halting scores of later calls in :attr:`trace`."""
-        self._record_scores = check_bool('record', record)
-
-    @property
-    def trace(self) -> HaltingTrace:
-        """The last call's trace, of calls in this thread.
-
-        Raises:
-            RuntimeError: there was no call, or its trace was dropped.
-        """
-        trace = self._last_trace()
-        self._last.cost_is_unused = False
-        return trace
-
-    def _last_trace(self) -> HaltingTrace:
-        if self._last.trace is None:
-            raise RuntimeError(
-                f'{type(self).__name__} has no trace: call it first, in the same thread; '
-                'PonderCostHook, copying and pickling drop the trace'
-            )
-        return self._last.trace
-
-    def drop_trace(self) -> None:
-        """Forget the last call, and with it its graph."""
-        self._last.trace = None
-        self._last.cost_is_unused = False
-
-    def iterations(self) -> Tensor:
-        """Iterations of the last call, (B, stages * blocks) int64."""
-        return self._last_trace().iterations
-
-    def ponder_cost(self) -> Tensor:
-        """Ponder cost N + R of the last call, summed over the blocks, (B,) float32.
-
-        In training add ``weight * backbone.ponder_cost().mean()`` to the task loss.
-        """
-        return self.trace.ponder_cost.sum(dim=1)
 
     @property
     def optimized(self) -> bool:
@@ -185,8 +142,10 @@ class AdaptiveModule(BudgetedModule):
             x: Input of the first stage, (B, C, H, W).
             input_size: (H, W) of the module's own input, kept in the trace.
         """
-        self._warn_if_cost_unused()
-        limits = self._limits()
+        self.warn_if_cost_unused()
+        self.check_budget()
+        self._forget_table_if_trained()
+        limits = self.limits()
         settings = self._settings()
         features: list[Tensor] = []
         results: list[BlockResult] = []
@@ -194,27 +153,13 @@ class AdaptiveModule(BudgetedModule):
             x, stage_results = stage(x, stage_limits, settings)
             features.append(x)
             results.extend(stage_results)
-        trace = HaltingTrace.of(results, [n for s in limits for n in s], input_size)
-        self._last.trace = trace
-        self._last.cost_is_unused = self.training and trace.ponder_cost.requires_grad
+        self.keep_trace(HaltingTrace.of(results, [n for s in limits for n in s], input_size))
         return features
-
-    def _warn_if_cost_unused(self) -> None:
-        """Say once that nobody has read or dropped the last training call's ponder cost."""
-        if not self._last.cost_is_unused or self._warned_of_unused_cost:
-            return
-        self._warned_of_unused_cost = True
-        warnings.warn(
-            f'{type(self).__name__} is trained without its ponder cost, so nothing rewards it for '
-            'stopping early: add backbone.ponder_cost() to the loss or, in an OpenMMLab config, '
-            "default_hooks=dict(ponder_cost=dict(type='iterbackbone.PonderCostHook'))",
-            stacklevel=4,
-        )
 
     def _settings(self) -> RunSettings:
         threshold = None if self.training else self.budget.threshold
         return RunSettings(
             compact=self.execution['train' if self.training else 'eval'] == 'active',
             threshold=1.0 - self.epsilon if threshold is None else threshold,
-            record_scores=self._record_scores,
+            record_scores=self.scores_are_recorded,
         )

@@ -70,15 +70,15 @@ class BudgetedModule(nn.Module):
         budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold, share)
         if share is not None and self.budget_table is None:
             raise ValueError(f'budget.share needs fitted halting: {NOT_FITTED}, got {share:g}')
-        self._use(budget)
+        self.use_budget(budget)
 
     def _start_with(self, budget: Mapping[str, Any] | None) -> None:
         """The constructor's budget, whose share waits for the table of a checkpoint."""
         options = check_options('budget', budget, BUDGET_OPTIONS)
-        self._use(Budget.checked(len(self.iterative_stages()), self.epsilon, **options))
+        self.use_budget(Budget.checked(len(self.iterative_stages()), self.epsilon, **options))
 
-    def _use(self, budget: Budget) -> None:
-        """Take a budget over; a share before its table is loaded has no effect yet."""
+    def use_budget(self, budget: Budget) -> None:
+        """Take a checked :attr:`budget` over; a share before its table is loaded has no effect yet."""
         setting = None
         if budget.share is not None and self.budget_table is not None:
             setting = self.budget_table.at(budget.share)
@@ -103,33 +103,34 @@ class BudgetedModule(nn.Module):
                 f'budget table must be of {len(self.max_iterations)} blocks, got {table.blocks}'
             )
         self.budget_table = table
-        self._use(self.budget)
+        self.use_budget(self.budget)
 
-    def _limits(self) -> list[list[int]]:
-        """L' of each block: L, the trained iterations and, in evaluation, the budget.
+    def limits(self) -> list[list[int]]:
+        """L' of each block, by stage: L, the trained iterations and, in evaluation, the budget.
 
         In training a block's iterations are trained as it goes, unless its norms are frozen.
         """
         stages = self.iterative_stages()
         trained = iter([trained_iterations(name, block) for name, block in self._named_blocks()])
-        if self.training and self.budget_table is not None and torch.is_grad_enabled():
-            self._forget_table()
         highest = max(self.max_iterations)
-        caps, shared = None, None
-        if not self.training:
-            caps, shared = self.budget.caps, self._share_caps
-            if self.budget.share is not None and shared is None:
-                raise RuntimeError(f'budget.share={self.budget.share:g} has no effect: {NOT_FITTED}')
+        caps, shared = (None, None) if self.training else (self.budget.caps, self._share_caps)
         of_blocks = iter(shared or (highest,) * len(self.max_iterations))
         return [
             [min(cap, next(trained), next(of_blocks)) for _ in stage.blocks]
             for cap, stage in zip(caps or (highest,) * len(stages), stages, strict=True)
         ]
 
-    def _forget_table(self) -> None:
+    def check_budget(self) -> None:
+        """Raise RuntimeError where the budget's share still waits for the table of a checkpoint."""
+        if self.budget.share is not None and self._share_caps is None and not self.training:
+            raise RuntimeError(f'budget.share={self.budget.share:g} has no effect: {NOT_FITTED}')
+
+    def _forget_table_if_trained(self) -> None:
         """Training changes the features that halting was fitted on."""
+        if self.budget_table is None or not (self.training and torch.is_grad_enabled()):
+            return
         if any(p.requires_grad for p in self.parameters()):
-            warnings.warn('training ends the fit of the halting: fit it again', stacklevel=5)
+            warnings.warn('training ends the fit of the halting: fit it again', stacklevel=4)
             self.set_budget_table(None)
 
     def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:

@@ -20,7 +20,6 @@ from torch import nn
 from .adaptive import AdaptiveModule
 from .macs import Size, layer_macs
 from .resnet import DEPTHS
-from .roi_layer import IterativeResLayer
 
 EXPANSION = 4
 PER_NORM_CHANNEL = 2  # parameters: scale and shift
@@ -101,7 +100,7 @@ def _plain_stages(module: AdaptiveModule) -> list[_Stage]:
     for k, stage in enumerate(module.iterative_stages()):
         block = stage.iterative_blocks()[0]
         width = block.conv1.out_channels
-        is_first = k == 0 and not isinstance(module, IterativeResLayer)
+        is_first = module.first_stage + k == 0
         in_channels = width if is_first else width // 2 * EXPANSION
         stride = stage.transition.conv.stride[0]
         stages.append(_Stage(in_channels, width, stride, block.max_iterations))
@@ -115,7 +114,7 @@ def _stem_parameters(layer: nn.Module) -> int:
 
 
 def _name(first: AdaptiveModule, stages: Sequence[_Stage]) -> str:
-    missing = first.stage if isinstance(first, IterativeResLayer) else 0
+    missing = first.first_stage
     blocks, width = tuple(stage.blocks for stage in stages), stages[0].width // 2**missing
     if missing:
         return f'stage {missing + 1} of a ResNet, {blocks[0]} blocks, width {width}'

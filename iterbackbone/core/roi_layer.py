@@ -80,6 +80,14 @@ class IterativeResLayer(AdaptiveModule):
         self.train()  # applies norm_eval
         self._start_with(budget)
 
+    @property
+    def of_regions(self) -> bool:
+        return True
+
+    @property
+    def first_stage(self) -> int:
+        return self.stage
+
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages.values())  # type: ignore[arg-type]
 

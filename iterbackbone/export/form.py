@@ -44,7 +44,7 @@ class ExportForm(nn.Module):
             a budget of ``fixed`` iterations, the time is no longer adaptive.
 
     Raises:
-        RuntimeError: ``network`` is in training mode.
+        RuntimeError: ``network`` is in training mode, or its budget has no effect.
         TypeError, ValueError: ``network`` is no IterativeResNet, ``fixed`` no positive int, or a norm
             no BatchNorm with running statistics.
     """
@@ -59,7 +59,8 @@ class ExportForm(nn.Module):
         self.network = network
         self.fixed = fixed
         self.threshold = network.budget.threshold or 1.0 - network.epsilon
-        stages = list(zip(network.iterative_stages(), network._limits(), strict=True))
+        network.check_budget()
+        stages = list(zip(network.iterative_stages(), network.limits(), strict=True))
         self.stem = folded(network.stem)
         self.transitions = nn.ModuleList(folded(stage.transition) for stage, _ in stages)
         self.blocks = nn.ModuleList(

@@ -10,7 +10,6 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
-from ..core.roi_layer import IterativeResLayer
 from ..core.trace import HaltingTrace
 
 
@@ -83,7 +82,7 @@ class TraceCollector:
                 "type='iterbackbone.IterativeResNet', ...) or remove the iterbackbone hooks"
             )
         self._handles += [m.register_forward_hook(self._collect) for m in self.modules]
-        if any(isinstance(m, IterativeResLayer) for m in self.modules):
+        if any(m.of_regions for m in self.modules):
             from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 
             extractors = [m for m in model.modules() if isinstance(m, BaseRoIExtractor)]
@@ -112,6 +111,6 @@ class TraceCollector:
 
     def _collect(self, module: AdaptiveModule, _: tuple, __: Any) -> None:
         owners, rois = None, self._heard.rois
-        if isinstance(module, IterativeResLayer) and rois is not None:
+        if module.of_regions and rois is not None:
             owners = rois[:, 0].long()
         self.calls.append(Call(module, module.trace, owners, torch.is_grad_enabled()))

@@ -66,7 +66,7 @@ def forward_runs(
 
     def highest() -> None:
         for module, budget in zip(modules, budgets, strict=True):
-            module.budget = budget
+            module.use_budget(budget)
         forward()
 
     def capped(caps: int | Sequence[int]) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import nn
@@ -38,7 +39,7 @@ class IterativeMacs:
         module: The module.
         rows: Calls' rows: images or RoIs.
         table: Of one row.
-        limits: L' of each block under the module's budget, else L.
+        limits: L' of each block.
     """
 
     name: str
@@ -146,6 +147,7 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
 def _iterative(model: nn.Module, calls: list[Call]) -> tuple[tuple[IterativeMacs, ...], Counter[str]]:
     """The iterative modules, and the MACs they executed by child of the model."""
     names = {module: name for name, module in model.named_modules()}
+    limits = {module: tuple(chain(*module.limits())) for module in {call.module for call in calls}}
     rows: Counter[tuple[AdaptiveModule, Size]] = Counter()
     executed: Counter[str] = Counter()
     for module, trace, *_ in calls:
@@ -154,7 +156,7 @@ def _iterative(model: nn.Module, calls: list[Call]) -> tuple[tuple[IterativeMacs
         macs = sum(table.total(n, trace.limits) for n in trace.executed.tolist())
         executed[names[module].split('.')[0]] += macs
     iterative = (
-        IterativeMacs(names[module], module, number, table_of(module, size), _limits(module))
+        IterativeMacs(names[module], module, number, table_of(module, size), limits[module])
         for (module, size), number in rows.items()
     )
     return tuple(iterative), executed
@@ -171,18 +173,8 @@ def _one_iteration(modules: list[AdaptiveModule]) -> Iterator[None]:
         yield
     finally:
         for module, budget, optimized in before:
-            module.budget = budget
+            module.use_budget(budget)
             module.optimize_for_inference(optimized)
-
-
-def _limits(module: AdaptiveModule) -> tuple[int, ...]:
-    stages = module.iterative_stages()
-    caps = module.budget.caps or (max(module.max_iterations),) * len(stages)
-    return tuple(
-        min(cap, block.max_iterations)
-        for cap, stage in zip(caps, stages, strict=True)
-        for block in stage.iterative_blocks()
-    )
 
 
 def _by_child(model: nn.Module, counter: FlopCounterMode) -> dict[str, int]:

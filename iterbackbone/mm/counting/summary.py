@@ -162,7 +162,7 @@ def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
 def _module(macs: IterativeMacs) -> dict[str, Any]:
     """One iterative module at one input size; the MACs of its stages are those of one row."""
     table, stages, at = macs.table, [], 0
-    first, fields = getattr(macs.module, 'stage', 0), stage_fields(macs.module)
+    first, fields = macs.module.first_stage, stage_fields(macs.module)
     for k, stage in enumerate(macs.module.iterative_stages()):
         blocks = slice(at, at + len(stage.blocks))
         at = blocks.stop

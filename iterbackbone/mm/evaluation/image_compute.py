@@ -10,7 +10,6 @@ from ...core.adaptive import AdaptiveModule
 from ...core.block import IterativeBlock
 from ...core.macs import MacTable, Size, mac_table
 from ...core.resnet_counterpart import resnet_macs
-from ...core.roi_layer import IterativeResLayer
 from ..traces import Call, TraceCollector
 
 PER_ROW = ('iterations', 'ponder_cost', 'macs')
@@ -49,8 +48,8 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
         FloatingPointError: a halting score was NaN.
     """
     rows = [_Rows.of(call) for call in collector.calls]
-    backbone = [r for r in rows if not isinstance(r.module, IterativeResLayer)]
-    rois = [r for r in rows if isinstance(r.module, IterativeResLayer)]
+    backbone = [r for r in rows if not r.module.of_regions]
+    rois = [r for r in rows if r.module.of_regions]
     if num_images > 1:
         backbone, rois = _one_by_one(backbone, num_images), _owned_in_turn(rois, num_images)
     for call in backbone:
@@ -59,7 +58,7 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
                 f'{type(call.module).__name__} was called with {len(call.iterations)} rows for a '
                 f'batch of {num_images} images: their iterations cannot be told apart'
             )
-    has_rois = any(isinstance(module, IterativeResLayer) for module in collector.modules)
+    has_rois = any(module.of_regions for module in collector.modules)
     return [_image(collector, backbone, rois if has_rois else None, i) for i in range(num_images)]
 
 
@@ -150,7 +149,7 @@ def _check_scores(call: Call) -> None:
 def _owners(call: Call) -> list[int]:
     """Index of each row's image."""
     rows = len(call.trace.iterations)
-    if not isinstance(call.module, IterativeResLayer):
+    if not call.module.of_regions:
         return list(range(rows))
     if call.owners is None or len(call.owners) != rows:
         raise ValueError(

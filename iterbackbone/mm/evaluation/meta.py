@@ -13,7 +13,6 @@ from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
 from ...core.receptive_field import receptive_fields
 from ...core.resnet_counterpart import ResNetCounterpart
-from ...core.roi_layer import IterativeResLayer
 from ...log.meta_schema import SCHEMA_VERSION
 from ..traces import unwrapped
 from .image_compute import table_of
@@ -106,7 +105,7 @@ def counterpart(modules: Iterable[AdaptiveModule]) -> ResNetCounterpart:
     Of several backbones the names with a plus between them, and the sum of the parameters.
     """
     modules = list(modules)
-    rois = [module for module in modules if isinstance(module, IterativeResLayer)]
+    rois = [module for module in modules if module.of_regions]
     backbones = [module for module in modules if module not in rois]
     plain = [ResNetCounterpart.of(backbone) for backbone in backbones[:-1]]
     plain.append(ResNetCounterpart.of(*backbones[-1:], *rois))
@@ -122,11 +121,11 @@ def evaluated_modules(
         names: The model's iterative modules and their paths in it.
         sizes: (H, W) of the last input of those that were called.
     """
-    kinds = {isinstance(module, IterativeResLayer) for module in sizes}
+    kinds = {module.of_regions for module in sizes}
     return {
         module: name
         for module, name in names.items()
-        if module in sizes or isinstance(module, IterativeResLayer) not in kinds
+        if module in sizes or module.of_regions not in kinds
     }
 
 
@@ -148,7 +147,7 @@ def iterative_fields(
     entries = {name: _entry(module, sizes.get(module)) for module, name in modules.items()}
     fields: dict[str, Any] = {'modules': entries}
     for prefix, is_roi in (('', False), ('roi_', True)):
-        alike = [entries[n] for m, n in modules.items() if isinstance(m, IterativeResLayer) == is_roi]
+        alike = [entries[n] for m, n in modules.items() if m.of_regions == is_roi]
         for field in alike[0] if alike else ():
             fields[prefix + field] = _joined([entry[field] for entry in alike])
     return fields

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
-from ...core.roi_layer import IterativeResLayer
 from ...files import whole_file
 from ...fitting.halting import NEVER, all_blocks
 from ...fitting.static import Depths, Outcome
@@ -94,7 +93,7 @@ class ModelRuns:
     def fittable(self, block: int) -> bool:
         """Whether a block's rows are the images, not regions of them."""
         owners = [m for m in self.modules for _ in m.max_iterations]
-        return not isinstance(owners[block], IterativeResLayer)
+        return not owners[block].of_regions
 
     def _prepare(self) -> None:
         if isinstance(self._losses, TwoStageLosses) and not self._losses.proposals:
@@ -119,7 +118,7 @@ class ModelRuns:
         calls = list(self._collector.calls)  # of the backbone: a loss runs heads on other regions
         losses = self._losses(inputs, features, samples)
         self._collector.calls[:] = calls
-        if any(isinstance(module, IterativeResLayer) for module in self.modules):
+        if any(module.of_regions for module in self.modules):
             run_regions(self.model, features, samples)
         computes = image_compute(self._collector, len(samples))
         return [

@@ -17,7 +17,6 @@ from torch.nn.modules.batchnorm import _NormBase
 from ...core.adaptive import AdaptiveModule
 from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
-from ...core.roi_layer import IterativeResLayer
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
 from ..traces import unwrapped
@@ -140,7 +139,7 @@ class AnytimeHook(Hook):
             )
             options = (self.distribution, self.full_share, generator)
             depths = draw_depths(len(inputs[0]), module.max_iterations, *options)
-            if self.teacher is not None and not isinstance(module, IterativeResLayer):
+            if self.teacher is not None and not module.of_regions:
                 depths[: len(depths) // 2] = torch.tensor(module.max_iterations)
             module.force_depths(depths.to(inputs[0].device))
             self._calls += 1

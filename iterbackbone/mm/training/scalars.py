@@ -13,7 +13,6 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ...core.adaptive import AdaptiveModule
-from ...core.roi_layer import IterativeResLayer
 from ..traces import Call, trained_calls
 
 
@@ -133,8 +132,8 @@ class _Window:
         self.module, self._path = module, f'{path}.' if path else ''
         self.prefix, self.trained = f'frozen.{self._path}', False
         stages = module.iterative_stages()
-        roi = isinstance(module, IterativeResLayer)
-        self.stages = [f'roi_stage{module.stage}'] if roi else [f'stage{k}' for k in range(len(stages))]
+        kind = 'roi_stage' if module.of_regions else 'stage'
+        self.stages = [f'{kind}{module.first_stage + k}' for k in range(len(stages))]
         self.adaptive = {
             name
             for name, stage in zip(self.stages, stages, strict=True)

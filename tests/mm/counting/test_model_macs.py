@@ -9,6 +9,7 @@ from torch import nn
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.core.adaptive import AdaptiveModule
+from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import resnet_macs
 from iterbackbone.mm.counting.model_building import random_input
@@ -186,3 +187,14 @@ def test_the_default_number_of_proposals(c4):
     with fixed_proposals(c4, 3):
         assert 'predict' in vars(c4.rpn_head)
     assert 'predict' not in vars(c4.rpn_head)
+
+
+def test_counting_leaves_a_budget_by_share_in_force():
+    model = built(segmentor_config())
+    backbone = model.backbone
+    backbone.set_budget_table(BudgetTable.of([(0.5, Setting((0.25, 0.5), (1, 2)))]))
+    backbone.set_budget(share=0.5)
+    assert count_macs(model, (32, 48)).iterative[0].limits == (1, 2)
+    assert backbone.limits() == [[1], [2]]
+    offsets = [stage.blocks[0].halting.offset for stage in backbone.iterative_stages()]
+    assert offsets == [0.25, 0.5]
