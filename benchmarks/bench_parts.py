@@ -19,13 +19,13 @@ from iterbackbone.core import act
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
 from iterbackbone.files import whole_file
-from iterbackbone.inference import block_form, loop, network_form
+from iterbackbone.inference import block_run, loop, network_form
 
 HIDDEN, LAST, ENTRY = 'conv1 and conv2', 'conv3 with the sweep', 'stem and transitions'
 WATCHED = {
-    HIDDEN: [(block_form, 'conv_norm_relu')],
-    'laying kernels out': [(block_form.Kernel, '__call__')],
-    LAST: [(block_form, 'update')],
+    HIDDEN: [(block_run, 'conv_norm_relu')],
+    'laying kernels out': [(block_run.Kernel, '__call__')],
+    LAST: [(block_run, 'update')],
     ENTRY: [(network_form.ConvNormForm, '__call__')],
     'halting unit': [(HaltingUnit, 'score')],
     'halting arithmetic': [(act, 'advance'), (act, 'output_weight')],

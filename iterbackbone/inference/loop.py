@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..core.loop import BlockResult
 from ..core.settings import RunSettings
-from .block_form import BlockRun
+from .block_run import BlockRun
 from .layout import pixels
 from .rows import Batch, Scores, iterate, start
 

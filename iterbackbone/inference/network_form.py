@@ -11,7 +11,7 @@ from ..core.block import IterativeBlock
 from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from ..core.stage import ConvNorm
-from .block_form import BlockRun, norms_of
+from .block_run import BlockRun, norms_of
 from .built import only_built_in
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
@@ -20,7 +20,7 @@ from .loop_ahead import run_ahead
 
 
 class ConvNormForm:
-    """The inference form of a convolution with its norm and ReLU; holds no weights."""
+    """The inference form of a convolution with its norm and ReLU; holds folded norms, no weights."""
 
     def __init__(self) -> None:
         self._norms = FoldedNorms()
@@ -42,8 +42,11 @@ class ConvNormForm:
         return conv_norm_relu(x, layer.conv.weight.to(x.dtype), norm, layer.conv)
 
 
-class IterativeBlockForm:
-    """The inference form of an iterative block; holds no weights."""
+class BlockForm:
+    """The inference form of an iterative block; holds folded norms, no weights.
+
+    Each call is one :class:`~iterbackbone.inference.block_run.BlockRun`.
+    """
 
     def __init__(self) -> None:
         self._norms = FoldedNorms()
@@ -75,12 +78,12 @@ def attach_forms(network: nn.Module) -> None:
     Raises:
         ValueError: a norm cannot be folded; nothing is changed then.
     """
-    forms: list[tuple[ConvNorm, ConvNormForm] | tuple[IterativeBlock, IterativeBlockForm]] = []
+    forms: list[tuple[ConvNorm, ConvNormForm] | tuple[IterativeBlock, BlockForm]] = []
     for part in network.modules():
         if isinstance(part, ConvNorm):
             forms.append((part, ConvNormForm()))
         elif isinstance(part, IterativeBlock):
-            forms.append((part, IterativeBlockForm()))
+            forms.append((part, BlockForm()))
     for part, form in forms:
         form.check(part)  # type: ignore[arg-type]
     for part, form in forms:

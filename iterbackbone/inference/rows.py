@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core import act
 from ..core.loop import BlockResult
-from .block_form import BlockRun
+from .block_run import BlockRun
 from .layout import Size, images
 
 
