@@ -29,7 +29,7 @@ ROOMS = {
         {'core', 'inference'},
     ),
     'warm_start': ({'torch', 'numpy'}, {'core'}),
-    'log': ({'numpy', 'cv2'}, set()),
+    'log': ({'numpy', 'cv2', 'msgspec'}, set()),
     'stats': ({'numpy', 'scipy'}, {'log'}),
     'report': (
         {'numpy', 'scipy', 'matplotlib', 'plotly', 'jinja2', 'markupsafe', 'PIL', 'tqdm'},
