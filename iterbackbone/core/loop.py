@@ -1,5 +1,8 @@
 """The adaptive loop: apply one residual function to a state until every row has halted.
 
+It keeps what the backward pass needs; :mod:`iterbackbone.inference.loop` is the same algorithm on
+memory that it overwrites.
+
 One loop, two executions:
 
 - ``masked``: all rows go through each iteration that any row still needs; halted rows get

@@ -1,4 +1,8 @@
-"""The adaptive loop of the inference form: Algorithm 1 in place, halted rows leave the batch."""
+"""The adaptive loop of the inference form: Algorithm 1 in place, halted rows leave the batch.
+
+It differs from :mod:`iterbackbone.core.loop` in that nothing is kept for a backward pass: states and
+outputs are overwritten, and running rows move into the places of halted ones.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,34 @@ from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from .block_run import BlockRun
 from .layout import pixels
-from .rows import Batch, Scores, iterate, start
+from .rows import Batch, Rows, Scores, iterate, start
+
+WORTH_MOVING = 0.5  # on a device that is not waited for, rows move once so few of them go on
 
 
-def run_form(run: BlockRun, x: Tensor, limit: int, settings: RunSettings) -> BlockResult:
+class Running:
+    """Which rows go on after an iteration, and how many: a number on its way to the host."""
+
+    def __init__(self, running: Tensor) -> None:
+        self.rows = running
+        self._count = running.sum()
+        self._arrived: torch.cuda.Event | None = None
+        if running.is_cuda:
+            number = torch.empty((), dtype=self._count.dtype, pin_memory=True)
+            self._count = number.copy_(self._count, non_blocking=True)
+            self._arrived = torch.cuda.Event()
+            self._arrived.record()
+
+    def count(self) -> int:
+        """Waits for this iteration, not for those queued since."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return int(self._count)
+
+
+def run_form(
+    run: BlockRun, x: Tensor, limit: int, settings: RunSettings, late: bool = False
+) -> BlockResult:
     """What :func:`iterbackbone.core.loop.run_iterations` does in ``active`` execution.
 
     Args:
@@ -20,19 +48,46 @@ def run_form(run: BlockRun, x: Tensor, limit: int, settings: RunSettings) -> Blo
         x: s_0, (B, C, H, W) channels_last; overwritten.
         limit: L'.
         settings: Threshold and what to record.
+        late: Whether to read which rows go on one iteration late, while the next one is already
+            queued, for devices that must not be waited for. It changes no output, as halted rows get
+            weight 0, and costs at most one surplus iteration, which ``executed`` counts.
     """
     count, size = len(x), (x.shape[2], x.shape[3])
     rows, batch = start(pixels(x), limit), Batch(count, x.device)
     scores = Scores(settings.record_scores, count, limit, x.device)
+    queued: Running | None = None
     for i in range(limit):
-        score = iterate(run, rows, i, limit, settings.threshold, size)
+        score = iterate(run, rows, i, limit, settings.threshold, size, halted_stay=late)
         scores.record(rows, i, score)
-        running = rows.halting.running
-        going_on = 0 if i == limit - 1 else sum(running.tolist())
+        if i == limit - 1:
+            break
+        known: Running | None = Running(rows.halting.running)
+        if late:
+            known, queued = queued, known
+        going_on = count if known is None else known.count()
         if going_on == 0:
             break
-        if going_on < len(running):
-            batch.take(rows, (~running).nonzero().flatten(), i + 1)
-            rows.drop_halted(going_on)
+        if known is not None and _worth_moving(going_on, rows, late):
+            _set_aside(rows, batch, known.rows, going_on, i + 1, late)
+            if queued is not None:
+                queued.rows = rows.halting.running
     batch.take(rows, torch.arange(len(rows.position), device=x.device), i + 1)
     return batch.result(size, i + 1, scores.table)
+
+
+def _worth_moving(going_on: int, rows: Rows, late: bool) -> bool:
+    size = len(rows.position)
+    return going_on <= WORTH_MOVING * size if late else going_on < size
+
+
+def _set_aside(
+    rows: Rows, batch: Batch, running: Tensor, going_on: int, steps: int, late: bool
+) -> None:
+    """Halted rows leave the batch."""
+    if late:  # without asking the device where they are
+        order = running.argsort(descending=True, stable=True)
+        batch.take(rows, order[going_on:], steps)
+        rows.select(order[:going_on])
+    else:
+        batch.take(rows, (~running).nonzero().flatten(), steps)
+        rows.drop_halted(going_on)

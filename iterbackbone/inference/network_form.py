@@ -16,7 +16,6 @@ from .built import only_built_in
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
 from .loop import run_form
-from .loop_ahead import run_ahead
 
 
 class ConvNormForm:
@@ -65,10 +64,10 @@ class BlockForm:
     def __call__(
         self, block: IterativeBlock, state: Tensor, limit: int, settings: RunSettings
     ) -> BlockResult:
-        run = run_ahead if state.is_cuda else run_form
         norms = self._norms(norms_of(block, limit))
         with torch.autocast(state.device.type, enabled=False):
-            return run(BlockRun(block, norms, limit), state, limit, settings)
+            run = BlockRun(block, norms, limit)
+            return run_form(run, state, limit, settings, late=state.is_cuda)
 
 
 @torch.inference_mode(False)

@@ -13,10 +13,15 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from iterbackbone.inference import network_form, update
-from iterbackbone.inference.loop_ahead import run_ahead
+from iterbackbone.inference.loop import run_form
 from tests.support.networks import blocks, stop_at_once, tiny_layer, tiny_net, varied
 
 NEAR = 1e-5  # of the threshold, where rounding may decide
+
+
+def read_late(run, x, limit, settings, late):
+    assert not late  # no GPU here
+    return run_form(run, x, limit, settings, late=True)
 
 
 def both(net, x):
@@ -103,7 +108,7 @@ def test_reading_ahead_changes_no_result(rows, caps):
     x = torch.randn(rows, 3, 16, 16)
     _, (form, trace) = both(net, x)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network_form, 'run_form', run_ahead)
+        patch.setattr(network_form, 'run_form', read_late)
         ahead, late = net(x), net.trace
     assert_same(form, ahead)
     assert torch.equal(late.iterations, trace.iterations)
@@ -388,7 +393,7 @@ def test_a_surplus_iteration_that_overflows_leaves_no_trace(net, where, monkeypa
             getattr(block, where)[1].weight.fill_(6e4)
             getattr(block, where)[1].bias.fill_(6e4)
     expected, x = net(X.half()), X.half()
-    monkeypatch.setattr(network_form, 'run_form', run_ahead)
+    monkeypatch.setattr(network_form, 'run_form', read_late)
     found = net.optimize_for_inference()(x)
     assert net.trace.iterations.unique().tolist() == [1]
     assert net.trace.executed.unique().tolist() == [2]
