@@ -133,6 +133,7 @@ class IterativeBlock(nn.Module):
         self.last_relu = check_bool('last_relu', last_relu)
         self.last_gamma = checked_last_gamma(last_gamma, last_relu)
         scale_norms(self.norm3, self.last_gamma)
+        self._start_is_due = self.last_gamma != 1.0
         self.halting: HaltingUnit | None = None
         if max_iterations > 1:
             self.halting = HaltingUnit(channels, max_iterations, hidden, bias, layer_norm)
@@ -161,6 +162,8 @@ class IterativeBlock(nn.Module):
             limit: L' <= L, the highest number of iterations of this call.
             settings: Execution, threshold and what to record.
         """
+        if self._start_is_due and self.training:
+            self._keep_start()
         if self.form is not None and self.depths is None and self.form.serves(self):
             return self.form(self, state, limit, settings)
         if self.depths is not None and len(self.depths) != len(state):
@@ -188,7 +191,14 @@ class IterativeBlock(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self.trained = None
+        self._start_is_due = False
         super()._load_from_state_dict(*args, **kwargs)
+
+    def _keep_start(self) -> None:
+        """Undo what many models' ``init_weights`` do once to all norms: set gamma to 1."""
+        self._start_is_due = False
+        if all((norm.weight == 1.0).all() for norm in self.norm3):
+            scale_norms(self.norm3, self.last_gamma)
 
     def _score(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
         assert self.halting is not None  # the loop asks for no score where L is 1

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ..stats.association import Association
+from ..text import all_printable
 from .charts import charts
 from .embedding import embed
 from .evaluation import Evaluation, brief
@@ -120,12 +121,17 @@ def _notes(
 
 def _embedded(data: dict[str, Any]) -> Markup:
     """JSON that cannot end its script element."""
-    text = json.dumps(data, allow_nan=False, ensure_ascii=True, separators=(',', ':'))
+    text = json.dumps(all_printable(data), allow_nan=False, ensure_ascii=True, separators=(',', ':'))
     return Markup(text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026'))
 
 
 def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else all_printable(value),
+    )
     environment.filters['percent'] = percent
     environment.filters['correlation'] = lambda entry: short(Association(**entry))
     environment.filters['probability'] = probability

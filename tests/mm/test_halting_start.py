@@ -105,6 +105,39 @@ def test_the_last_gamma_and_the_units_stay(cfgs, gamma):
     assert same(halting(model), start)
 
 
+class LoopingOverNorms(Parent):
+    """Starts all norms by hand, as many a model does."""
+
+    def init_weights(self):
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.constant_(module.weight, 1.0)
+                nn.init.constant_(module.bias, 0.0)
+
+
+def first_step(model):
+    model.train().backbone(torch.randn(4, 3, 8, 8))
+    return last_gammas(model)
+
+
+def test_the_last_gamma_survives_a_loop_over_all_norms():
+    model = LoopingOverNorms(last_gamma=0.25)
+    model.init_weights()
+    assert first_step(model) == {0.25}
+    with torch.no_grad():
+        for norm in model.backbone.stages[0].blocks[0].norm3:
+            norm.weight.fill_(1.0)  # as training may
+    assert first_step(model) == {0.25, 1.0}
+
+
+def test_a_loaded_gamma_of_one_survives_the_first_step():
+    model = LoopingOverNorms(last_gamma=0.25)
+    model.init_weights()
+    model.load_state_dict(model.state_dict())
+    assert first_step(model) == {1.0}
+
+
 def test_a_gamma_of_one_may_be_initialised():
     model = Parent(dict(ONES, val=0.5))
     model.init_weights()

@@ -121,6 +121,29 @@ def test_hostile_names_stay_text(tmp_path):
     assert embedded(text)['runs'][0]['0']['path'] == HOSTILE
 
 
+def test_control_characters_of_names_stay_out(tmp_path):
+    name = 'cat\x1b[31m\x07\u202e\x9b'
+    records = [record(i, img_id=name, img_path=name, class_names=[name]) for i in range(3)]
+    records[0]['predicted_class'] = name
+    broken = f'{{"img_id": "{name}",\n'
+    given = dict(
+        classes=[name],
+        config=f'{name}.py',
+        checkpoint=name,
+        score={name: 1.0},
+        model=name,
+        dataset={name: name, 'type': name, 'ann_file': name},
+        resnet={'name': name},
+    )
+    text = page(tmp_path, [*records, broken], **given)
+    document, _, data = text.partition('id="data">')
+    data = data.split('</script>')[0]
+    shown = document + json.dumps(json.loads(data), ensure_ascii=False)
+    assert 'cat?[31m???' in document
+    assert embedded(text)['runs'][0]['0']['path'] == 'cat?[31m???'
+    assert not [c for c in shown if not c.isprintable() and c != '\n']
+
+
 def test_several_evaluations_stand_side_by_side(tmp_path):
     folders = [
         write_log(tmp_path / name, correlated(12, seed), score={'mAP': 0.1 * seed})

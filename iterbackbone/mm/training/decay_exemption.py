@@ -11,11 +11,13 @@ from torch.optim import Optimizer
 
 from ...core.adaptive import AdaptiveModule
 
+DECAYS = ('weight_decay', 'lambd')  # the latter is ASGD's, beside the former
+
 
 class DecayExemption:
     """Until :meth:`remove` an optimizer's steps leave some parameters undecayed.
 
-    For the length of a step they are in groups of their own with ``weight_decay=0``. Between steps
+    For the length of a step they are in groups of their own whose :data:`DECAYS` are 0. Between steps
     the groups are those of the config: schedulers and checkpoints do not notice.
 
     Args:
@@ -40,10 +42,11 @@ class DecayExemption:
         self._join(optimizer)  # a step that raised left its groups split
         for group in list(optimizer.param_groups):
             exempt = [p for p in group['params'] if id(p) in self._exempt]
-            if exempt and group.get('weight_decay'):
+            decays = {name: 0.0 for name in DECAYS if group.get(name)}
+            if exempt and decays:
                 self._whole.append((group, group['params']))
                 group['params'] = [p for p in group['params'] if id(p) not in self._exempt]
-                optimizer.param_groups.append({**group, 'params': exempt, 'weight_decay': 0.0})
+                optimizer.param_groups.append({**group, 'params': exempt, **decays})
 
     def _join(self, optimizer: Optimizer, *_: Any) -> None:
         del optimizer.param_groups[len(optimizer.param_groups) - len(self._whole) :]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ast
 import logging
-import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-
-FILE_NAME = re.compile(r'^(?:/|[A-Za-z]:[\\/]).*\.(?:py|json|ya?ml)$', re.MULTILINE)
+from mmengine.utils import get_installed_path
 
 
 def warn_of_lost_hooks(runner: Runner) -> None:
     """Name the hooks of the config's bases that the run does not have."""
-    if lost := hooks_of_bases(runner.cfg) - {type(hook).__name__ for hook in runner.hooks}:
+    try:
+        wanted = hooks_of_bases(runner.cfg)
+    except Exception as error:  # of a file that has changed, or moved, since it was read
+        print_log(f'the bases of the config cannot be read: {error!r}', 'current', logging.WARNING)
+        return
+    if lost := wanted - {type(hook).__name__ for hook in runner.hooks}:
         print_log(
             f'the custom_hooks of the base are gone: {", ".join(sorted(lost))}. A list replaces '
             'that of the base: write custom_hooks = [*_base_.custom_hooks, ...], or give your hooks in '
@@ -27,45 +32,40 @@ def warn_of_lost_hooks(runner: Runner) -> None:
 
 
 def hooks_of_bases(config: Config) -> set[str]:
-    """Names of the types that the ``custom_hooks`` of a config's bases amount to.
+    """Names of the types in the ``custom_hooks`` of a config's bases, whatever the files' format.
 
     A base whose list holds this package's hooks counts as one of the user's: it should not have
     dropped what its own bases have.
     """
+    return _hooks_of_bases(Path(config.filename)) if config.filename else set()
+
+
+def _hooks_of_bases(file: Path) -> set[str]:
     found: set[str] = set()
-    for source in FILE_NAME.split(config.text)[1:-1]:  # every file, bases first, below its name
-        statements = [each for each in _statements(source) if 'custom_hooks' in _names(each)]
-        types = {name for each in statements for name in _types(each)}
-        kept = [each for each in statements if not isinstance(each, ast.Delete)]
-        extends = any('_base_' in _names(each) for each in kept)
-        if statements:
-            ours = any(name.startswith('iterbackbone.') for name in types)
-            found = types | (found if extends or ours else set())
-    return {name.split('.')[-1] for name in found}
+    for base in _bases(file):
+        names = [_name(hook['type']) for hook in Config.fromfile(base).get('custom_hooks') or ()]
+        found |= {name.split('.')[-1] for name in names}
+        if any(name.startswith('iterbackbone.') for name in names):
+            found |= _hooks_of_bases(base)
+    return found
 
 
-def _statements(source: str) -> list[ast.stmt]:
-    """Of a config file in Python."""
-    try:
-        return ast.parse(source).body
-    except SyntaxError:  # another format, or one of mmengine's placeholders
-        return []
-
-
-def _names(statement: ast.stmt) -> set[str]:
-    nodes = list(ast.walk(statement))
-    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return attributes | {node.id for node in nodes if isinstance(node, ast.Name)}
-
-
-def _types(node: ast.AST) -> Iterator[str]:
-    """The ``type`` of each outermost ``dict(type='...')``."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        yield from (
-            keyword.value.value
-            for keyword in node.keywords
-            if keyword.arg == 'type' and isinstance(keyword.value, ast.Constant)
-        )
+def _bases(file: Path) -> Iterator[Path]:
+    """mmengine has no public way to ask for them."""
+    if not Config._is_lazy_import(str(file)):
+        for name in Config._get_base_files(str(file)):
+            yield Path(Config._get_cfg_path(name, str(file))[0])
         return
-    for child in ast.iter_child_nodes(node):
-        yield from _types(child)
+    for name in Config._get_base_modules(ast.parse(file.read_text(encoding='utf-8')).body):
+        module = name.lstrip('.')
+        level = len(name) - len(module)
+        package, *parts = module.split('.')
+        if level:
+            folder, parts = file.parents[level - 1], [package, *parts]
+        else:
+            folder = Path(get_installed_path(package))
+        yield folder.joinpath(*parts).with_suffix('.py')
+
+
+def _name(kind: Any) -> str:
+    return kind if isinstance(kind, str) else f'{kind.__module__}.{kind.__name__}'

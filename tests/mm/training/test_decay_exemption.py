@@ -19,6 +19,8 @@ OPTIMIZERS = {
     'Adam': dict(type='Adam', lr=0.01, weight_decay=0.1),
     'AdamW': dict(type='AdamW', lr=0.01, weight_decay=0.1),
     'fused': dict(type='AdamW', lr=0.01, weight_decay=0.1, fused=True),
+    'ASGD': dict(type='ASGD', lr=0.1, lambd=0.5, weight_decay=0.1),
+    'ASGD alone': dict(type='ASGD', lr=0.1, lambd=0.5, weight_decay=0.0),
     'NAdam': dict(type='NAdam', lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
     'LARS': dict(type='mmpretrain.LARS', lr=0.5, momentum=0.9, weight_decay=0.1),
     'Lamb': dict(type='mmpretrain.Lamb', lr=0.01, weight_decay=0.1),
@@ -65,7 +67,8 @@ def test_only_the_biases_step_as_without_decay(name, paramwise):
     found = steps(ours, wrapper)
     assert seen(wrapper) == before
     all_decayed = steps(decayed, wrapper_of(decayed, options, groups))
-    none_decayed = steps(undecayed, wrapper_of(undecayed, {**options, 'weight_decay': 0.0}, groups))
+    nothing = {key: 0.0 for key in ('weight_decay', 'lambd') if key in options}
+    none_decayed = steps(undecayed, wrapper_of(undecayed, {**options, **nothing}, groups))
     for key, value in found.items():
         is_bias = key.endswith('halting.fc2.bias')
         expected = none_decayed if is_bias else all_decayed
