@@ -2,7 +2,7 @@
 
 Reads checkpoints of torchvision, timm, mmpretrain and mmdet, weights only. Writes a checkpoint
 for init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.') and prints what became of
-every key. docs/warm-start.md says what the result is and what it is not.
+every key. docs/starting-weights.md says what the result is and what it is not.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # An iterative ResNet-50 that starts from a trained ResNet-50 and learns from it stage by stage.
-# Its start (docs/warm-start.md), from the same checkpoint as the teacher's:
+# Its start (docs/starting-weights.md), from the same checkpoint as the teacher's:
 #   python tools/resnet_to_iterative.py resnet50_8xb32_in1k_20210831-ea4938fc.pth --depth 50 \
 #       --out work_dirs/iterative-r50_from-r50.pth
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..inference.folding import Affine
 
-MOST_INPUTS = 128  # of a kernel that is scaled instead of its results; measured, docs/deployment.md
+MOST_INPUTS = 128  # of a kernel that is scaled instead of its results; measured, docs/evidence/deployment.md
 
 
 class NormTables(nn.Module):

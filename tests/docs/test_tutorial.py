@@ -1,4 +1,4 @@
-"""The tutorial, followed to the letter on tiny scenes: its files written, its commands and code run."""
+"""The tutorial and its page on own data, followed to the letter on tiny scenes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .blocks import ROOT, SHELL, Block, blocks_of
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / 'docs/tutorial.md'
+PAGES = [PAGE, ROOT / 'docs/own-data.md']
 NOT_RUN = (
     'apt-get',
     'make ',
@@ -70,8 +71,8 @@ def run(block: Block, place: Path) -> str:
 
 @pytest.fixture(scope='module')
 def printed(place):
-    """What each block of the page printed, by its first line."""
-    blocks = [block for block in blocks_of(PAGE) if block.language in (*SHELL, 'python')]
+    """What each block of the pages printed, by its first line."""
+    blocks = [b for page in PAGES for b in blocks_of(page) if b.language in (*SHELL, 'python')]
     return {block.text.splitlines()[0]: run(block, place) for block in blocks}
 
 

@@ -201,7 +201,7 @@ def test_the_cifar_stem_is_refused(cifar_classifier, shapes_root, tmp_path, conf
 
 
 def test_the_documented_configs_build(tmp_path):
-    text = (Path(__file__).parents[2] / 'docs/pretraining.md').read_text()
+    text = (Path(__file__).parents[2] / 'docs/starting-weights.md').read_text()
     configs = re.findall(r"```python\n(_base_ = 'BASE'  # (\S+)\n.*?)```", text, re.DOTALL)
     assert len(configs) == 3
     for content, name in configs:

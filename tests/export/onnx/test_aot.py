@@ -41,7 +41,7 @@ def halting_apart():
 
 
 def test_a_package_does_what_the_network_does(tmp_path):
-    """The recipe of docs/deployment.md."""
+    """The recipe of docs/evidence/deployment.md."""
     module = ExportedModel(Holder(halting_apart())).eval()
     image = torch.randint(0, 256, (4, 3, 16, 16)) // torch.tensor([200, 60, 20, 1]).view(-1, 1, 1, 1)
     image = image.to(torch.uint8)

@@ -1,4 +1,4 @@
-"""The full size on real images: what docs/deployment.md says of agreement with PyTorch."""
+"""The full size on real images: what docs/evidence/deployment.md says of agreement with PyTorch."""
 
 from __future__ import annotations
 
