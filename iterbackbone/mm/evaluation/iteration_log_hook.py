@@ -5,20 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...registry import HOOKS
-from ..traces import TraceCollector, unwrapped
 from .evaluated_weights import EvaluatedWeights
-from .evaluation_pass import EvaluationPass, labels, own_metrics
-from .folder import EvaluationFolder
-from .image_compute import image_compute
-from .meta import evaluation_meta
-from .outputs import samples_of
-from .sample_record import SampleReader
-from .sampled_indices import SampledIndices
+from .logged_evaluation import LoggedEvaluation
 
 
 @HOOKS.register_module()
@@ -38,13 +30,8 @@ class IterationLogHook(Hook):
     """
 
     def __init__(self) -> None:
-        self._collector: TraceCollector | None = None
-        self._passes: list[EvaluationPass] = []
-        self._path = Path()
         self._weights = EvaluatedWeights()
-        self._described: dict[str, Any] = {}
-        self._indices = SampledIndices(())
-        self._reader: SampleReader | None = None
+        self._evaluation: LoggedEvaluation | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember which weights are evaluated."""
@@ -60,11 +47,7 @@ class IterationLogHook(Hook):
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
-        assert self._collector is not None
-        self._collector.reset()
-        if batch_idx == 0 and self._passes[-1].begun:
-            self._open()
-        self._passes[-1].time.start()
+        self._running.begin_batch(batch_idx)
 
     before_test_iter = before_val_iter
 
@@ -72,88 +55,48 @@ class IterationLogHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write the batch's lines."""
-        self._write(batch_idx, data_batch, outputs)
+        self._running.write(batch_idx, data_batch, outputs)
 
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Write the batch's lines."""
-        self._write(batch_idx, data_batch, outputs)
+    after_test_iter = after_val_iter
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Merge the ranks' parts."""
-        self._finish(runner, runner.val_dataloader, metrics)
+        self._finish(runner, metrics)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Merge the ranks' parts."""
-        self._finish(runner, runner.test_dataloader, metrics)
+        self._finish(runner, metrics)
+
+    @property
+    def _running(self) -> LoggedEvaluation:
+        assert self._evaluation is not None, 'mmengine calls before_*_epoch first'
+        return self._evaluation
 
     def _begin(self, runner: Runner, mode: str, loop: Any) -> None:
-        if self._collector is not None:  # an earlier evaluation of this process broke off
-            self._collector.detach()
-        model = unwrapped(runner.model)
-        if not getattr(model, 'prototype_inited', True):
-            model.prepare_prototype()  # a retriever's, which it would encode in the first batch
-        self._collector = TraceCollector(model)
-        self._described = self._weights.describe(runner)
-        self._indices = SampledIndices.of(loop.dataloader)
-        evaluator = getattr(loop, 'evaluator', None)
-        self._reader = SampleReader(loop.dataloader.dataset, runner.model, evaluator)
-        # Loops that count train_iters only leave the epoch at 0.
-        unit = 'iter' if self._described['iter'] and not self._described['epoch'] else 'epoch'
-        self._path = Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{self._described[unit]}')
-        self._passes = []
-        self._open()
+        if self._evaluation is not None:  # an earlier one of this process broke off
+            self._evaluation.detach()
+        self._evaluation = LoggedEvaluation(runner, mode, loop, self._weights.describe(runner))
+        self._evaluation.open_pass()
 
-    def _open(self) -> None:
-        self._passes.append(EvaluationPass(EvaluationFolder(self._path)))
+    def _finish(self, runner: Runner, metrics: dict[str, float] | None) -> None:
+        finished, self._evaluation = self._running, None
+        for folder, label in finished.publish(runner, metrics):
+            _show(runner, folder, f'{label}.' if label else '')
 
-    def _write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
-        assert self._collector is not None
-        assert self._reader is not None
-        current = self._passes[-1]
-        current.begun = True
-        current.time.stop(len(outputs))
-        current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
-        samples = samples_of(outputs, batch)
-        images = image_compute(self._collector, len(samples))
-        indices = self._indices.batch(batch_idx, len(samples))
-        for sample, compute, index in zip(samples, images, indices, strict=True):
-            found = self._reader(sample, index)
-            current.task = found.task or current.task
-            current.folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
 
-    def _finish(self, runner: Runner, dataloader: Any, metrics: dict[str, float] | None) -> None:
-        assert self._collector is not None
-        names = self._collector.names
-        self._collector.detach()
-        self._collector = None
-        for each, label in zip(self._passes, labels(self._passes, names), strict=True):
-            score = own_metrics(metrics, label)
-            weights, dataset = self._described, dataloader.dataset
-            meta = evaluation_meta(runner, dataset, names, each.sizes, each.task, score, weights)
-            meta['time'] = each.time.describe(next(unwrapped(runner.model).parameters()).device)
-            lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
-            if is_main_process():
-                if lines != images:
-                    runner.logger.warning(
-                        f'{each.folder.path} has {lines} lines, the data set {images} images'
-                    )
-                self._show(runner, each.folder.path, f'{label}.' if label else '')
+def _show(runner: Runner, folder: Path, prefix: str) -> None:
+    """The console's line, the visualizer's scalars and picture."""
+    from .summary import summarise_log  # matplotlib and scipy: only when needed
 
-    def _show(self, runner: Runner, folder: Path, prefix: str) -> None:
-        """The console's line, the visualizer's scalars and picture."""
-        from .summary import summarise_log  # matplotlib and scipy: only when needed
-
-        try:
-            summary = summarise_log(folder)
-        except Exception as error:  # the log is written: a summary must not end a training
-            runner.logger.warning(f'the iteration log {folder} has no summary: {error!r}')
-            return
-        runner.logger.info(summary.line)
-        mode, _, step, *_ = folder.name.split('_')
-        scalars = {f'{mode}/{prefix}{name}': value for name, value in summary.scalars.items()}
-        runner.visualizer.add_scalars(scalars, step=int(step))
-        if summary.picture is not None:
-            name = f'{mode}_{prefix}iterations_and_objects'
-            runner.visualizer.add_image(name, summary.picture, int(step))
+    try:
+        summary = summarise_log(folder)
+    except Exception as error:  # the log is written: a summary must not end a training
+        runner.logger.warning(f'the iteration log {folder} has no summary: {error!r}')
+        return
+    runner.logger.info(summary.line)
+    mode, _, step, *_ = folder.name.split('_')
+    scalars = {f'{mode}/{prefix}{name}': value for name, value in summary.scalars.items()}
+    runner.visualizer.add_scalars(scalars, step=int(step))
+    if summary.picture is not None:
+        name = f'{mode}_{prefix}iterations_and_objects'
+        runner.visualizer.add_image(name, summary.picture, int(step))

@@ -1,0 +1,91 @@
+"""One evaluation that is being logged: its passes, batches and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from ..traces import TraceCollector, unwrapped
+from .evaluation_pass import EvaluationPass, labels, own_metrics
+from .folder import EvaluationFolder
+from .image_compute import image_compute
+from .meta import evaluation_meta
+from .outputs import samples_of
+from .sample_record import SampleReader
+from .sampled_indices import SampledIndices
+
+
+class LoggedEvaluation:
+    """Listens to the model and writes what its images took.
+
+    Args:
+        runner: Before the first batch.
+        mode: ``'val'`` or ``'test'``.
+        loop: Of the runner.
+        weights: Which are evaluated, as EvaluatedWeights describes them.
+    """
+
+    def __init__(self, runner: Runner, mode: str, loop: Any, weights: dict[str, Any]) -> None:
+        model = unwrapped(runner.model)
+        if not getattr(model, 'prototype_inited', True):
+            model.prepare_prototype()  # a retriever's, which it would encode in the first batch
+        self._collector = TraceCollector(model)
+        self._weights = weights
+        self._dataset = loop.dataloader.dataset
+        self._indices = SampledIndices.of(loop.dataloader)
+        self._reader = SampleReader(self._dataset, runner.model, getattr(loop, 'evaluator', None))
+        # Loops that count train_iters only leave the epoch at 0.
+        unit = 'iter' if weights['iter'] and not weights['epoch'] else 'epoch'
+        self._path = Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{weights[unit]}')
+        self._passes: list[EvaluationPass] = []
+
+    def open_pass(self) -> None:
+        """Open the folder of a pass; called on all ranks."""
+        self._passes.append(EvaluationPass(EvaluationFolder(self._path)))
+
+    def begin_batch(self, batch_idx: int) -> None:
+        """Start collecting; the first batch of another pass opens another folder."""
+        self._collector.reset()
+        if batch_idx == 0 and self._passes[-1].begun:
+            self.open_pass()
+        self._passes[-1].time.start()
+
+    def write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
+        """Write the batch's lines."""
+        current = self._passes[-1]
+        current.begun = True
+        current.time.stop(len(outputs))
+        current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
+        samples = samples_of(outputs, batch)
+        images = image_compute(self._collector, len(samples))
+        indices = self._indices.batch(batch_idx, len(samples))
+        for sample, compute, index in zip(samples, images, indices, strict=True):
+            found = self._reader(sample, index)
+            current.task = found.task or current.task
+            current.folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
+
+    def publish(self, runner: Runner, metrics: dict[str, float] | None) -> Iterator[tuple[Path, str]]:
+        """Merge the ranks' parts; on the main process each pass's folder and label."""
+        names = self._collector.names
+        self.detach()
+        for each, label in zip(self._passes, labels(self._passes, names), strict=True):
+            score = own_metrics(metrics, label)
+            meta = evaluation_meta(
+                runner, self._dataset, names, each.sizes, each.task, score, self._weights
+            )
+            meta['time'] = each.time.describe(next(unwrapped(runner.model).parameters()).device)
+            lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
+            if is_main_process():
+                if lines != images:
+                    runner.logger.warning(
+                        f'{each.folder.path} has {lines} lines, the data set {images} images'
+                    )
+                yield each.folder.path, label
+
+    def detach(self) -> None:
+        """Stop listening to the model."""
+        self._collector.detach()
