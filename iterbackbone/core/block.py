@@ -197,7 +197,7 @@ class IterativeBlock(nn.Module):
     def _keep_start(self) -> None:
         """Undo what many models' ``init_weights`` do once to all norms: set gamma to 1."""
         self._start_is_due = False
-        if all((norm.weight == 1.0).all() for norm in self.norm3):
+        if all((norm.weight == 1.0).all() for norm in self.norm3):  # type: ignore[union-attr]
             scale_norms(self.norm3, self.last_gamma)
 
     def _score(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
