@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..inference.folding import Affine
 
-MOST_INPUTS = 128  # of a kernel that is scaled instead of its results; measured, docs/evidence/deployment.md
+# Of a kernel that is scaled instead of its results; measured, docs/evidence/deployment.md.
+MOST_INPUTS = 128
 
 
 class NormTables(nn.Module):
