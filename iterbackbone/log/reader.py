@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
-
-import msgspec
+from typing import NamedTuple
 
 from .meta_schema import MOST_ITERATIONS, EvaluationMeta
+from .parsing import Parser, shown
 from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord
 
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
-T = TypeVar('T')
 
 
 class Problem(NamedTuple):
@@ -48,36 +44,6 @@ class Text(NamedTuple):
     number: int
     offset: int
     text: bytes
-
-
-class Parser(Generic[T]):
-    """Decodes JSON text into a type of the schema; fields it does not know are left out.
-
-    Args:
-        kind: Such as :class:`~iterbackbone.log.schema.IterationRecord`.
-        most_bytes: Longest text.
-    """
-
-    def __init__(self, kind: type[T], most_bytes: int) -> None:
-        self._decoder, self._most_bytes = msgspec.json.Decoder(kind), most_bytes
-
-    def __call__(self, text: bytes) -> T:
-        """Decode.
-
-        Raises:
-            ValueError: the text is too long, no JSON, or a value is of another type or beyond the
-                limits of its field; the message names the field, what is allowed and the value.
-        """
-        if len(text) > self._most_bytes:
-            raise ValueError(f'it must have at most {self._most_bytes} bytes, it has more')
-        try:
-            return self._decoder.decode(text)
-        except msgspec.ValidationError as error:
-            raise ValueError(_described(str(error), text)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f'not JSON (a truncated line?): {error}') from None
-        except RecursionError:
-            raise ValueError('nested too deeply') from None
 
 
 _record = Parser(IterationRecord, MOST_BYTES[RECORDS])
@@ -218,27 +184,3 @@ def _check_blocks(meta: EvaluationMeta) -> None:
         raise ValueError(
             f'max_iterations must add up to at most {MOST_ITERATIONS}, got {sum(iterations)}'
         )
-
-
-def _described(message: str, text: bytes) -> str:
-    """msgspec's message with the field first and the value last, as far as it says which it is."""
-    what, _, path = message.partition(' - at `$')
-    path = path.rstrip('`').lstrip('.')
-    try:
-        value = json.loads(text, parse_int=_integer)
-        for step in re.findall(r'[^.\[\]]+', path):
-            value = value[int(step) if isinstance(value, list) else step]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return f'{path or "the line"}: {what}'
-    return f'{path or "the line"}: {what}, got {shown(value)}'
-
-
-def _integer(digits: str) -> float:
-    """Digits that no field may hold are not worth their conversion: it takes quadratic time."""
-    return int(digits) if len(digits) < 30 else float(digits)
-
-
-def shown(value: Any) -> str:
-    """The value in a message, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + '...'

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..log.reader import Line, Parser, Problem, read_lines, shown
+from ..log.parsing import Parser, shown
+from ..log.reader import Line, Problem, read_lines
 from ..log.schema import MOST_BYTES, PREDICTIONS, PredictionLine
 from ..stats.detection_error import Boxes, image_ap50
 

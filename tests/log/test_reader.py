@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterbackbone.log import reader
-from iterbackbone.log.reader import Parser, read_meta, read_records
+from iterbackbone.log.parsing import Parser
+from iterbackbone.log.reader import read_meta, read_records
 from iterbackbone.log.schema import IterationRecord, PredictionLine
 
 GOOD = {'iterations': [1, 2], 'total_iterations': 3, 'macs': 10, 'macs_full': 20, 'img_id': 'a'}
