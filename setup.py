@@ -65,9 +65,9 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['iterbackbone*']),
-    package_data={'iterbackbone': ['py.typed', 'report/templates/*']},
+    package_data={'iterbackbone': ['py.typed', 'report/templates/*', 'pretrained/*.*']},
     include_package_data=False,
-    install_requires=['torch>=2.1', 'numpy>=1.24'],
+    install_requires=['torch>=2.1', 'numpy>=1.24', 'safetensors>=0.4.3'],
     extras_require={
         'report': REPORT,
         'openmmlab': OPENMMLAB,

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from . import __version__
 from .environment import command_line
 from .environment.commands import OWNERS
 from .files import shipped
+from .text import nearest
 
 
 def config_root() -> Path:
@@ -49,13 +48,6 @@ def config_path(name: str) -> Path:
             f'config must be one that "python -m iterbackbone config" lists, got {name!r}{near}'
         )
     return config_root() / matches[0]
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Ends a message with those of ``names`` that look like ``name``, whole or by their last part."""
-    parts = {part.lower(): each for each in names for part in (each, each.rpartition('/')[2])}
-    found = dict.fromkeys(parts[part] for part in get_close_matches(name.lower(), parts, n=3))
-    return f'; did you mean {" or ".join(found)}?' if found else ''
 
 
 def tool_path(package: str, name: str) -> Path:

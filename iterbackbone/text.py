@@ -1,12 +1,14 @@
-"""Text that comes from files, fit for a terminal and a page."""
+"""Text of messages, fit for a terminal and a page."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 
 def printable(text: str) -> str:
-    """In one line, without control sequences."""
+    """What comes from a file, in one line without control sequences."""
     return ''.join(c if c.isprintable() else '?' for c in ' '.join(text.split()))
 
 
@@ -17,3 +19,10 @@ def all_printable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [all_printable(each) for each in value]
     return printable(value) if isinstance(value, str) and not value.isprintable() else value
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Ends a message with those of ``names`` that look like ``name``, whole or by their last part."""
+    parts = {part.lower(): each for each in names for part in (each, each.rpartition('/')[2])}
+    found = dict.fromkeys(parts[part] for part in get_close_matches(name.lower(), parts, n=3))
+    return f'; did you mean {" or ".join(found)}?' if found else ''

@@ -29,6 +29,7 @@ ROOMS = {
         {'core', 'inference'},
     ),
     'warm_start': ({'torch', 'numpy'}, {'core'}),
+    'pretrained': ({'torch', 'safetensors'}, {'core'}),
     'log': ({'numpy', 'cv2', 'msgspec'}, set()),
     'stats': ({'numpy', 'scipy'}, {'log'}),
     'report': (
@@ -40,6 +41,7 @@ ROOMS = {
 # Imported when called: the reason stands at the place.
 LAZY = {
     ('__init__.py', 'iterbackbone.core'),
+    ('__init__.py', 'iterbackbone.pretrained'),
     ('core/adaptive.py', 'iterbackbone.inference.network_form'),
     ('mm/evaluation/detection.py', 'mmdet.structures.mask'),
     ('mm/evaluation/iteration_log_hook.py', 'iterbackbone.mm.evaluation.summary'),
@@ -63,7 +65,11 @@ def test_the_block_blocks(name):
         ('import iterbackbone.__main__', {'torch', 'numpy', 'scipy', 'torchvision'}),
         ('import iterbackbone.core', {'scipy', 'torchvision'}),
         ('import iterbackbone.warm_start.recalibration', {'scipy', 'torchvision', 'PIL'}),
-        ('from iterbackbone import IterativeResNet, IterativeResLayer, HaltingTrace', {'scipy'}),
+        (
+            'from iterbackbone import IterativeResNet, IterativeResLayer, HaltingTrace',
+            {'scipy', 'safetensors'},
+        ),
+        ('from iterbackbone import create_model, list_models', {'scipy', 'torchvision'}),
         (
             'import torch; from iterbackbone import IterativeResNet\n'
             'net = IterativeResNet(base_channels=4, max_iterations=(1, 2, 2, 1)).eval()\n'
@@ -80,7 +86,8 @@ def test_works_without(statement, more):
 def test_unknown_names_are_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'ResNet'"):
         _ = iterbackbone.ResNet
-    assert sorted(iterbackbone.__all__) == ['HaltingTrace', 'IterativeResLayer', 'IterativeResNet']
+    names = ['HaltingTrace', 'IterativeResLayer', 'IterativeResNet', 'create_model', 'list_models']
+    assert sorted(iterbackbone.__all__) == names
 
 
 class Import(NamedTuple):

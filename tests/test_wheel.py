@@ -15,15 +15,23 @@ from modelindex.load_model_index import load
 
 from iterbackbone import __version__
 from iterbackbone.__main__ import config_names
+from tests.support.pretrained import pack
 
 ROOT = Path(__file__).parents[1]
 NAME = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
+WEIGHTS = 'tiny_net.toy'
 PIP = ('-m', 'pip', '--disable-pip-version-check')
 BUILD_SDIST = 'import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])'
 BUILD_MODEL = f"""
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.counting.model_building import build_model, read_config
 print(type(build_model(read_config(config_path({NAME!r}))).backbone).__module__)
+"""
+
+LOAD_MODEL = f"""
+import iterbackbone
+model = iterbackbone.create_model({WEIGHTS!r}, pretrained=True)
+print(model.get_classifier().bias.mean().item())
 """
 
 
@@ -45,8 +53,14 @@ def build_wheel(source, folder):
 def source(tmp_path_factory):
     """A copy of the checkout: building leaves files in the tree."""
     folder = tmp_path_factory.mktemp('checkout') / 'source'
-    skipped = shutil.ignore_patterns('.venv', '.git', 'data', 'work_dirs', 'build', '*.egg-info')
+    skipped = shutil.ignore_patterns(
+        '.venv', '.git', 'data', 'work_dirs', 'build', '*.egg-info', '__pycache__'
+    )
     shutil.copytree(ROOT, folder, ignore=skipped)
+    weights = tmp_path_factory.mktemp('weights')
+    pack(weights, WEIGHTS)
+    for file in weights.glob('*.*'):
+        shutil.copy(file, folder / 'iterbackbone/pretrained')
     return folder
 
 
@@ -88,6 +102,14 @@ def test_the_wheel_ships_configs_and_tools(installed):
         assert (shipped / name).read_text() == (ROOT / name).read_text()
     assert (package / 'py.typed').is_file()
     assert (package / 'report/templates/report.html').is_file()
+
+
+def test_the_wheel_ships_the_weights(source, installed):
+    package, run_there = installed
+    files = {path.name for path in (source / 'iterbackbone/pretrained').iterdir() if path.is_file()}
+    assert {'index.json', f'{WEIGHTS}.safetensors', f'{WEIGHTS}.md'} <= files
+    assert {path.name for path in (package / 'pretrained').iterdir() if path.is_file()} == files
+    assert float(run_there('-c', LOAD_MODEL)) == 0.5
 
 
 def test_the_sdist_builds_the_same_wheel(source, wheel, tmp_path):

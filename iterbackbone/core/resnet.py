@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .adaptive import AdaptiveModule
 from .block import NormLayer, check_norm_layer
 from .capture import check_not_captured
+from .feature_info import FeatureInfo
 from .normalization import set_norms_eval
 from .stage import ConvNorm, IterativeStage
 from .validation import check_bool, check_choice, check_int, check_int_tuple
@@ -128,6 +129,16 @@ class IterativeResNet(AdaptiveModule):
 
     def entry_layers(self) -> list[nn.Module]:
         return [self.stem.conv, self.pool]
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """Channels and reduction of the maps of ``out_indices``, in timm's words."""
+        reduction = self.stem.conv.stride[0] * getattr(self.pool, 'stride', 1)
+        every = []
+        for k, stage in enumerate(self.iterative_stages()):
+            reduction *= stage.transition.conv.stride[0]
+            every.append(dict(num_chs=stage.out_channels, reduction=reduction, module=f'stages.{k}'))
+        return FeatureInfo(every[k] for k in self.out_indices)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps.

@@ -11,6 +11,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
 from ...core.budgeted import TABLE_KEY
+from ...pretrained.index import SCHEME
 from ...text import printable
 from ...warm_start.layouts import COUNTER
 from ...warm_start.safe_loading import state_dict_of
@@ -55,7 +56,8 @@ def pretrained_weights(
 
     Args:
         module: What will be initialised.
-        config: ``dict(type='Pretrained', checkpoint=..., prefix=..., map_location=...)``.
+        config: ``dict(type='Pretrained', checkpoint=..., prefix=..., map_location=...)``. The
+            prefix of ``iterbackbone://NAME`` is ``'backbone.'`` by default.
         leftovers: Matches keys that the checkpoint may have and the module may not.
 
     Raises:
@@ -65,6 +67,8 @@ def pretrained_weights(
     """
     source = PretrainedInit(**{key: value for key, value in config.items() if key != 'type'})
     name, prefix = str(source.checkpoint), source.prefix
+    if prefix is None and name.startswith(SCHEME):
+        prefix = 'backbone.'  # of a whole model, as all that is shipped
     found = _below(state_dict_of(load_weights_only(name), name), prefix)
     problems = misfit(module, found, leftovers)
     if problems:

@@ -11,7 +11,9 @@ from urllib.parse import urlparse
 import torch
 from mmengine import dist, fileio, runner
 
+from ...pretrained.index import SCHEME
 from ...warm_start.safe_loading import load_checkpoint, read_checkpoint
+from .shipped import load_from_iterbackbone
 
 ADDRESSES: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': runner.get_torchvision_models,
@@ -29,13 +31,16 @@ def load_weights_only(name: str) -> Mapping[str, Any]:
     at once without care.
 
     Args:
-        name: A path, an address, or a model's name as ``'torchvision://resnet50'``.
+        name: A path, an address, or a model's name as ``'torchvision://resnet50'`` or
+            ``'iterbackbone://NAME'``.
 
     Raises:
         ValueError: there is no such checkpoint, it cannot be read, or it wants to run code.
     """
     if '://' not in name:
         return load_checkpoint(Path(name).expanduser())
+    if name.startswith(SCHEME):
+        return load_from_iterbackbone(name)
     scheme, model = name.split('://', 1)
     address = _address(scheme, model, name) if scheme in ADDRESSES else name
     if urlparse(address).scheme in ('http', 'https'):

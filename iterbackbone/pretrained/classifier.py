@@ -1,0 +1,53 @@
+"""A backbone with a linear classifier behind it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from ..core.feature_info import FeatureInfo
+from ..core.resnet import IterativeResNet
+from ..core.validation import check_int
+
+
+class IterativeClassifier(nn.Module):
+    """Pooled features of the last stage and a linear layer; state-dict keys as of mmpretrain's.
+
+    Args:
+        backbone: Its last output is pooled.
+        num_classes: 0 for the pooled features themselves.
+
+    Attributes:
+        num_features: Of the pooled features.
+    """
+
+    def __init__(self, backbone: IterativeResNet, num_classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.num_features = self.feature_info.channels()[-1]
+        self.head = nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(1)))
+        self.reset_classifier(num_classes)
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """The backbone's."""
+        return self.backbone.feature_info
+
+    def get_classifier(self) -> nn.Module:
+        """The linear layer, or an identity."""
+        return self.head.get_submodule('fc')
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Put a new linear layer at the end, or none (0)."""
+        self.num_classes = check_int('num_classes', num_classes, 0)
+        last = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        self.head.add_module('fc', last)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to the last stage's output, (B, num_features, h, w)."""
+        return self.backbone(x)[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to logits (B, num_classes), or to pooled features (B, num_features)."""
+        return self.head(self.forward_features(x))

@@ -1,0 +1,142 @@
+"""Models by name, in timm's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import Tensor
+
+from ..core.resnet import DEPTHS, IterativeResNet
+from ..core.validation import check_bool, check_int_tuple
+from ..text import nearest
+from .classifier import IterativeClassifier
+from .index import Weights, all_weights, find_weights, named_weights
+from .input_channels import adapted
+
+KINDS: dict[str, dict[str, Any]] = {
+    '': {},
+    '_small': {'expansion': 2},
+    '_double': {'blocks_per_stage': 2},
+    '_dw': {'depthwise': True},
+}
+VARIANTS: dict[str, dict[str, Any]] = {  # the paper's
+    f'iterative_resnet{depth}{kind}': {'depth': depth, **options}
+    for depth in DEPTHS
+    for kind, options in KINDS.items()
+}
+PER_STAGE = ('max_iterations', 'strides', 'dilations')
+STEM = 'stem.conv.weight'
+
+
+def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
+    """Names for :func:`create_model`.
+
+    Args:
+        filter: Shell-like pattern.
+        pretrained: Only what has weights, as ``NETWORK.TAG``.
+    """
+    known = all_weights()
+    names = {*known} if pretrained else {*VARIANTS, *(each.network for each in known.values())}
+    return sorted(name for name in names if fnmatchcase(name, filter))
+
+
+def create_model(
+    name: str,
+    pretrained: bool = False,
+    *,
+    features_only: bool = False,
+    in_chans: int = 3,
+    out_indices: Sequence[int] | None = None,
+    num_classes: int | None = None,
+    **kwargs: Any,
+) -> IterativeResNet | IterativeClassifier:
+    """A network by its name.
+
+    Args:
+        name: One of :func:`list_models`.
+        pretrained: Start from the weights of that name.
+        features_only: The backbone alone, which returns a tuple of feature maps.
+        in_chans: Channels of the images. Weights for three are adapted as in timm.
+        out_indices: With ``features_only``: stages to return, ascending from 0; later ones are
+            left out. All by default.
+        num_classes: Of a linear layer on the pooled features; 0 for none. By default that of the
+            weights, or 1000 without any. A layer of another number than theirs is a new one.
+        kwargs: Arguments of :class:`~iterbackbone.IterativeResNet`, over those of the name.
+
+    Returns:
+        The network in training mode, as in timm, with ``feature_info``.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the value and what is allowed; the weights are
+            missing or damaged.
+    """
+    weights = _weights_of(name, check_bool('pretrained', pretrained))
+    options = {**(weights.architecture if weights else VARIANTS[name]), **kwargs}
+    stages = options.get('num_stages', 4)
+    if not check_bool('features_only', features_only):
+        if out_indices is not None:
+            raise ValueError(f'out_indices must be None without features_only, got {out_indices}')
+        out_indices = (stages - 1,)
+    elif out_indices:
+        stages = _stages_for(out_indices, stages)
+    options = {**_of_stages(options, stages), 'in_channels': in_chans, 'out_indices': out_indices}
+    backbone = IterativeResNet(**options)
+    state = weights.read() if weights and pretrained else {}
+    if state:
+        _load(backbone, _below('backbone.', state), f'{name} with {kwargs}')
+    if features_only:
+        return backbone
+    classes = _default_classes(weights) if num_classes is None else num_classes
+    model = IterativeClassifier(backbone, classes)
+    head = _below('head.fc.', state)
+    if head and len(head['weight']) == classes:
+        model.get_classifier().load_state_dict(head)
+    return model
+
+
+def _weights_of(name: str, needed: bool) -> Weights | None:
+    """None for one of the paper's networks without weights, where they are not needed."""
+    named = named_weights()
+    if needed or name in named:
+        return find_weights(name)
+    if name not in VARIANTS:
+        near = nearest(name, [*VARIANTS, *named])
+        raise ValueError(f'name must be one of list_models(), got {name!r}{near}')
+    return None
+
+
+def _stages_for(out_indices: Sequence[int], stages: int) -> int:
+    """How many of the stages the outputs need."""
+    last = max(check_int_tuple('out_indices', out_indices, len(out_indices), 0))
+    if last >= stages:
+        raise ValueError(f'out_indices must be between 0 and {stages - 1}, got {out_indices}')
+    return last + 1
+
+
+def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:
+    """The arguments for the first stages alone."""
+    cut = {key: options[key][:stages] for key in PER_STAGE if options.get(key) is not None}
+    return {**options, **cut, 'num_stages': stages}
+
+
+def _default_classes(weights: Weights | None) -> int:
+    if weights is None:
+        return 1000
+    return len(weights.classes) if weights.task == 'classification' else 0
+
+
+def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
+
+
+def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> None:
+    """Load what is of the backbone's stages, its stem adapted to the images' channels."""
+    later = tuple(f'stages.{k}.' for k in range(len(backbone.stages), 4))
+    state = {key: x for key, x in state.items() if not key.startswith(later)}
+    state[STEM] = adapted(state[STEM], backbone.stem.conv.in_channels)
+    try:
+        backbone.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f'the arguments must fit the weights, got {source}: {error}') from None

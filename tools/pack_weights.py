@@ -1,0 +1,186 @@
+"""Packs a training's checkpoint as weights that iterbackbone://NAME finds.
+
+Writes NAME.safetensors (kernels in float16), its model card NAME.md and its entry in index.json,
+all or none, into the package or into --folder, which ITERBACKBONE_WEIGHTS names when they are
+read. Weights of the same name are replaced. Of a training with mmengine's EMAHook the averaged
+weights are taken. docs/pretrained.md shows a file of facts.
+"""
+
+import argparse
+import hashlib
+import inspect
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from iterbackbone import IterativeResNet
+from iterbackbone.files import write_together
+from iterbackbone.mm.checkpoints.checking import misfit
+from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
+from iterbackbone.text import printable
+from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
+
+NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
+TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
+MOST_BYTES = {'classification': 6_000_000, 'detection': 10_000_000, 'segmentation': 10_000_000}
+FACTS = ('color_order', 'commit', 'data', 'figures', 'license', 'not_for', 'recipe')
+OF_RUNS = ('norm_layer', 'out_indices', 'frozen_stages', 'norm_eval', 'with_cp', 'execution')
+CARD = """# {name}
+
+`{scheme}{name}`: weights for {task}, {megabytes} MB, kernels in float16, {license}.
+
+## Figures
+| what | figure |
+|---|---|
+{rows}
+
+## Data
+{data}
+
+## Recipe
+{recipe} Commit {commit}.
+
+## Input and output
+Pixels from 0 to 255, {color_order}, minus {mean}, divided by {std}; {count} classes.
+
+## Not for
+{not_for}
+"""
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', type=Path, help='by mmengine, of the whole model')
+    parser.add_argument('--config', type=Path, required=True, help="the training's")
+    parser.add_argument('--name', required=True, help='NETWORK.TAG, such as iterative_resnet50.in1k')
+    parser.add_argument('--facts', type=Path, required=True, metavar='FILE', help='JSON for the card')
+    parser.add_argument(
+        '--folder', type=Path, default=SHIPPED, help="where to write; default: the package's"
+    )
+    return parser, parser.parse_args(argv)
+
+
+def packed(args):
+    """The weights' entry, once everything is written."""
+    if not NAME.fullmatch(args.name):
+        raise ValueError(f'--name must be NETWORK.TAG of a-z, 0-9, _ and -, got {args.name!r}')
+    facts = read_facts(args.facts)
+    cfg = read_config(args.config)
+    model = build_model(cfg)
+    checkpoint = load_checkpoint(args.checkpoint)
+    state = state_dict_of(checkpoint, str(args.checkpoint))
+    if problems := misfit(model, state, re.compile('(?!)')):
+        raise ValueError(f'checkpoint {args.checkpoint} does not fit {args.config}: {problems}')
+    pixels = cfg.get('data_preprocessor') or cfg.model.data_preprocessor
+    return pack(
+        args.folder,
+        args.name,
+        state,
+        task=task_of(model),
+        architecture=architecture(model, cfg.model.backbone),
+        mean=list(pixels['mean']),
+        std=list(pixels['std']),
+        classes=facts.pop('classes', None) or classes_of(checkpoint),
+        **facts,
+    )
+
+
+def read_facts(path):
+    """What the checkpoint does not say."""
+    try:
+        facts = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f'--facts: {path} cannot be read as JSON ({error})') from None
+    if not isinstance(facts, dict) or set(facts) - {'classes'} != set(FACTS):
+        raise ValueError(f'--facts: {path} must have {", ".join(FACTS)} and, if need be, classes')
+    return facts
+
+
+def classes_of(checkpoint):
+    try:
+        return list(checkpoint['meta']['dataset_meta']['classes'])
+    except (KeyError, TypeError):
+        raise ValueError('--facts must have classes: the checkpoint does not name them') from None
+
+
+def task_of(model):
+    libraries = [kind.__module__.split('.')[0] for kind in type(model).__mro__]
+    return next(TASKS[library] for library in libraries if library in TASKS)
+
+
+def architecture(model, config):
+    """All arguments that shape the backbone, defaults too: those may change."""
+    if not isinstance(model.backbone, IterativeResNet):
+        raise ValueError(f'model.backbone must be an IterativeResNet, got {config["type"]}')
+    norm = (config.get('norm_cfg') or {}).get('type', 'BN')
+    if norm not in ('BN', 'SyncBN'):
+        raise ValueError(f'norm_cfg must be BN or SyncBN, as create_model has it, got {norm}')
+    parameters = inspect.signature(IterativeResNet).parameters.items()
+    shaping = {name: p.default for name, p in parameters if name not in OF_RUNS}
+    chosen = {name: config.get(name, default) for name, default in shaping.items()}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def pack(folder, name, state, **facts):
+    """Write the file, the card and the index; kernels become float16.
+
+    What has one dimension (norms, biases) stays as it is: it is a few per cent of the file, and
+    a variance may lie outside float16's range.
+    """
+    content = save({key: small(key, tensor) for key, tensor in state.items()})
+    most = MOST_BYTES[facts['task']]
+    if len(content) > most:
+        raise ValueError(
+            f'weights for {facts["task"]} must have at most {most} bytes, got {len(content)}'
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    weights = Weights(folder=folder, name=name, sha256=digest, bytes=len(content), **facts)
+    known = read_index(folder) if (folder / INDEX).exists() else {}
+    entries = {each.name: asdict(each) for each in (known | {name: weights}).values()}
+    for entry in entries.values():
+        del entry['folder'], entry['name']
+    files = {
+        weights.path.name: content,
+        f'{name}.md': card(weights).encode(),
+        INDEX: (json.dumps(entries, indent=1) + '\n').encode(),
+    }
+    write_together(folder, files)
+    return weights
+
+
+def small(key, tensor):
+    if tensor.dtype != torch.float32 or tensor.dim() < 2:
+        return tensor.contiguous()
+    half = tensor.contiguous().half()
+    if not half.isfinite().all():
+        raise ValueError(f"{key} must be below 65504, float16's largest, got {tensor.abs().max():g}")
+    return half
+
+
+def card(weights):
+    """The model card, in Markdown."""
+    rows = '\n'.join(f'| {what} | {figure} |' for what, figure in weights.figures.items())
+    size = f'{weights.bytes / 1e6:.1f}'
+    more = dict(scheme=SCHEME, megabytes=size, rows=rows, count=len(weights.classes))
+    return CARD.format(**asdict(weights), **more)
+
+
+def main(argv=None):
+    parser, args = parse_args(argv)
+    try:
+        weights = packed(args)
+    except (ValueError, OSError) as error:
+        parser.error(printable(str(error)))
+    print(f'{weights.path}: {weights.bytes} bytes, SHA-256 {weights.sha256}')
+    print(f'{SCHEME}{weights.name}')
+
+
+if __name__ == '__main__':
+    main()
