@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
+import itertools
 import re
 import runpy
 import subprocess
@@ -21,10 +21,7 @@ from .config_keys import check_keys
 MARKER = re.compile(r'# (needs (a GPU|data|root|Slurm|several machines|a checkpoint)|takes hours)\b')
 PLACEHOLDER = re.compile(r'[A-Z_]{2,}(/|$)')  # CONFIG, WORK_DIR/TIMESTAMP
 TESTS = ROOT / 'tests'
-
-
-class Parsed(Exception):
-    """The tool has its arguments; the rest of it need not run."""
+UNKNOWN = '--an-option-that-no-script-has'
 
 
 def check_command(words: list[str]) -> bool:
@@ -47,47 +44,37 @@ def check_python(args: list[str]) -> bool:
         return True
     script = ROOT / args[0]  # an absolute path stays as it is
     assert script.is_file(), f'no such script: {args[0]}'
-    options = parse(script, args[1:])
-    check_paths_and_keys(options)
+    parse(script, args[1:])
+    check_paths_and_keys(args[1:])
     return any(TESTS.rglob(f'test_{script.name}'))
 
 
-def parse(script: Path, args: list[str], as_module: str = '') -> argparse.Namespace:
-    """Run a script until it has parsed its arguments."""
-    real = argparse.ArgumentParser.parse_args
-
-    def stop(parser, given=None, namespace=None):
-        raise Parsed(real(parser, given, namespace))
-
+def parse(script: Path, args: list[str], as_module: str = '') -> None:
+    """Raise unless a script's own parser takes all but one more, which no script has."""
     errors, path = io.StringIO(), [str(script.parent), *sys.path]
     with (
-        mock.patch.object(argparse.ArgumentParser, 'parse_args', stop),
-        mock.patch.object(sys, 'argv', [str(script), *args]),
+        mock.patch.object(sys, 'argv', [str(script), *args, UNKNOWN]),
         mock.patch.object(sys, 'path', path),
         contextlib.redirect_stderr(errors),
+        contextlib.suppress(SystemExit),
     ):
-        try:
-            if as_module:
-                runpy.run_module(as_module, run_name='__main__')
-            else:
-                runpy.run_path(str(script), run_name='__main__')
-        except Parsed as parsed:
-            return parsed.args[0]
-        except SystemExit:
-            raise AssertionError(f'{script.name} refuses {args}: {errors.getvalue()}') from None
-    raise AssertionError(f'{script} parses no arguments')
+        if as_module:
+            runpy.run_module(as_module, run_name='__main__')
+        else:
+            runpy.run_path(str(script), run_name='__main__')
+    refused = errors.getvalue()
+    assert refused.endswith(f'unrecognized arguments: {UNKNOWN}\n'), f'{script.name} {args}: {refused}'
 
 
-def check_paths_and_keys(options: argparse.Namespace) -> None:
+def check_paths_and_keys(args: list[str]) -> None:
     """Configs exist, and --cfg-options name what is in them."""
-    for value in vars(options).values():
-        text = str(value)
-        if isinstance(value, (str, Path)) and text.endswith('.py') and not PLACEHOLDER.match(text):
-            written_by_the_page = '/' not in text  # such as the tutorial's mine.py
-            assert written_by_the_page or (ROOT / text).is_file(), f'no such config: {text}'
-    config, changes = getattr(options, 'config', None), getattr(options, 'cfg_options', None)
-    if config and changes and (ROOT / config).is_file():
-        check_keys(Config.fromfile(ROOT / config), changes)
+    configs = [word for word in args if re.search(r'/.*\.py$', word) and not PLACEHOLDER.match(word)]
+    for name in configs:
+        assert (ROOT / name).is_file(), f'no such config: {name}'
+    if configs and '--cfg-options' in args:
+        changes = itertools.takewhile(lambda word: '=' in word, args[args.index('--cfg-options') + 1 :])
+        keys = [word.partition('=')[0] for word in changes]
+        check_keys(Config.fromfile(ROOT / configs[0]), dict.fromkeys(keys))
 
 
 def check_torchrun(args: list[str]) -> bool:
@@ -104,14 +91,13 @@ def check_srun(args: list[str]) -> bool:
 
 
 def check_pip(args: list[str]) -> bool:
-    """pip's own parser, and extras that exist."""
-    from pip._internal.commands import create_command
-
-    options, wanted = create_command(args[0]).parse_args(args[1:])
-    for requirement in [*wanted, *options.editables]:
-        if extras := re.match(r'\.\[(.*)\]', requirement):
-            known = metadata('iterbackbone').get_all('Provides-Extra')
-            assert set(extras[1].split(',')) <= set(known), requirement
+    """pip's own parser, which reads the options before --help, and extras that exist."""
+    command = [sys.executable, '-m', 'pip', *args, '--help']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    known = metadata('iterbackbone').get_all('Provides-Extra')
+    for extras in re.findall(r'\[(.*?)\]', ' '.join(args)):
+        assert set(extras.split(',')) <= set(known), extras
     return True
 
 

@@ -50,3 +50,10 @@ def test_sentences_are_short(path):
     assert [' '.join(words) for words in sentences(text) if len(words) > 25] == []
     running = sentences(re.sub(r'^\|.*$', '', text, flags=re.MULTILINE))
     assert mean(len(words) for words in running if len(words) > 3) <= 16
+
+
+@pytest.mark.parametrize('path', sorted(ROOT.glob('docs/evidence/*.md')), ids=lambda path: path.name)
+def test_evidence_begins_with_its_conclusions(path):
+    _, first, *_ = path.read_text().split('\n\n')
+    assert first.startswith('- ')
+    assert len(first.splitlines()) <= 10

@@ -1,0 +1,25 @@
+"""The picture shows what the committed results say."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.mosaics.draw import RESULTS, draw
+
+
+def test_the_lines_are_the_results():
+    reports = [json.loads(path.read_text()) for path in RESULTS]
+    scores, gains = draw(reports).axes
+    static, policy = scores.lines
+    first = reports[0]
+    assert static.get_ydata()[0] == pytest.approx(100 * first['menu'][0]['score'])
+    assert policy.get_ydata() == pytest.approx([row['score'] for row in first['policy']])
+    assert policy.get_xdata() == pytest.approx([100 * row['share'] for row in first['policy']])
+    assert [bars.get_label() for bars in gains.containers] == ['seed 0', 'seed 1', 'seed 2']
+    for bars, report in zip(gains.containers, reports, strict=True):
+        (ends,) = bars.lines[2]
+        drawn = np.array(ends.get_segments())[:, :, 1]
+        assert drawn == pytest.approx(np.array([[row['low'], row['high']] for row in report['policy']]))
