@@ -13,7 +13,6 @@ from pathlib import Path
 from mmengine.config import DictAction
 from tqdm import tqdm
 
-from iterbackbone.files import named_errors
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
 from iterbackbone.mm.fitting.options import FitOptions
@@ -83,12 +82,11 @@ def main(argv=None):
         report = fit_checkpoint(
             args.config, args.checkpoint, args.out, cache, options, args.cfg_options, bar
         )
+        print(report.text())
+        path = args.out.with_suffix('.json')
+        report.write(path)
     except (ValueError, OSError) as error:
         parser.exit(2, f'{parser.prog}: error: {error}\n')
-    print(report.text())
-    path = args.out.with_suffix('.json')
-    with named_errors(path):
-        report.write(path)
     shutil.rmtree(cache, ignore_errors=True)
     print(f'\nFitted checkpoint: {args.out}\nFigures:           {path}')
 

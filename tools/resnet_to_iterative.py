@@ -6,7 +6,6 @@ every key. docs/starting-weights.md says what the result is and what it is not.
 """
 
 import argparse
-import io
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from PIL import Image
 
 from iterbackbone import __version__
 from iterbackbone.core.resnet import DEPTHS
-from iterbackbone.files import IMAGE_FORMATS, image_files, whole_file
+from iterbackbone.files import IMAGE_FORMATS, image_files
+from iterbackbone.tensor_file import save_whole
 from iterbackbone.text import printable
 from iterbackbone.warm_start.conversion import check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
@@ -160,11 +160,8 @@ def main(argv=None):
         'last_relu': not args.no_last_relu,
         'iterbackbone_version': __version__,
     }
-    content = io.BytesIO()  # torch has an error of its own for a full disk
-    torch.save({'meta': meta, 'state_dict': state}, content)
     try:
-        with whole_file(args.out) as file:
-            file.write(content.getbuffer())
+        save_whole({'meta': meta, 'state_dict': state}, args.out)
     except OSError as error:
         parser.error(f'argument --out: {error}')
     print(account(conversion))

@@ -19,18 +19,23 @@ class EvaluatedWeights:
 
     def __init__(self) -> None:
         self._fields = UNKNOWN
-        self._step = 0  # of the runner's training when the weights became these
+        self._step: int | None = 0  # of the training when the weights became these; None: not known yet
         self._versions: list[tuple[int, int]] | None = None  # at their first evaluation
 
-    def note_loading(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember a checkpoint that the runner is about to load."""
+    def note_loading(self, checkpoint: dict) -> None:
+        """Remember a checkpoint that is about to be loaded."""
         meta = checkpoint.get('meta')
         said = meta if isinstance(meta, dict) else {}
         counts = {name: said.get(name) for name in ('epoch', 'iter')}
         # They name a folder, and a checkpoint may come from anywhere.
         trained = {name: n if isinstance(n, int) else 0 for name, n in counts.items()}
         self._fields = {'checkpoint': _loaded_file(), **trained}
-        self._step, self._versions = runner.iter, None
+        self._step, self._versions = None, None  # resuming moves the runner's step afterwards
+
+    def note_step(self, runner: Runner) -> None:
+        """Of weights that were loaded: call it where the training or an evaluation begins."""
+        if self._step is None:
+            self._step = runner.iter
 
     def describe(self, runner: Runner) -> dict[str, Any]:
         """``checkpoint``, ``epoch`` and ``iter`` of the weights the model has now.
@@ -38,6 +43,7 @@ class EvaluatedWeights:
         The checkpoint is None for weights of this training. Epoch and iter are 0 where
         nothing says how long the weights were trained.
         """
+        self.note_step(runner)
         versions = _versions(unwrapped(runner.model))
         if self._step != runner.iter:
             self._fields = {'checkpoint': None, 'epoch': runner.epoch, 'iter': runner.iter}

@@ -35,7 +35,11 @@ class IterationLogHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember which weights are evaluated."""
-        self._weights.note_loading(runner, checkpoint)
+        self._weights.note_loading(checkpoint)
+
+    def before_train(self, runner: Runner) -> None:
+        """The weights that were loaded are those of this step."""
+        self._weights.note_step(runner)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Open the folder."""

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ... import __version__
-from ...files import whole_file
 from ...fitting.halting import silence
 from ...fitting.procedure import fit_halting
+from ...tensor_file import save_whole
 from ...warm_start.safe_loading import load_checkpoint, state_dict_of
 from ..counting.model_building import build_model, read_config
 from ..traces import TraceCollector
@@ -79,8 +79,7 @@ def fit_checkpoint(
     report = FitReport.of(fit, options, calibration_groups)
     meta = {**dict(content.get('meta') or {}), 'halting': report.plain(), 'iterbackbone': __version__}
     meta = {key: value for key, value in meta.items() if key in KEPT}
-    with whole_file(out) as file:
-        torch.save({'state_dict': model.state_dict(), 'meta': meta}, file)
+    save_whole({'state_dict': model.state_dict(), 'meta': meta}, out)
     return report
 
 

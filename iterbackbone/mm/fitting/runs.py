@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
-from ...files import whole_file
 from ...fitting.halting import NEVER, all_blocks
 from ...fitting.static import Depths, Outcome
+from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector
 from .image_losses import TwoStageLosses, losses_of, run_regions
@@ -135,8 +135,7 @@ class ModelRuns:
     def _keep(self, path: Path | None, value: Any) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as file:
-                torch.save(value, file)
+            save_whole(value, path)
 
 
 def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:

@@ -75,15 +75,39 @@ class Trainer(SimpleNamespace):
         self.weights = EvaluatedWeights()
 
     def load_checkpoint(self, filename, **meta):
-        self.weights.note_loading(self, {'meta': meta})
+        self.weights.note_loading({'meta': meta})
         with torch.no_grad():
             self.model.weight.copy_(torch.rand(2, 2))
 
+    def resume(self, filename, epoch, step):
+        self.load_checkpoint(filename, epoch=epoch, iter=step)
+        self.epoch, self.iter = epoch, step
+
     def train(self, epoch, step):
+        self.weights.note_step(self)
         self.epoch, self.iter = epoch, step
 
     def evaluated(self):
         return tuple(self.weights.describe(self).values())
+
+
+def test_resumed_then_evaluated_then_trained_on():
+    trainer = Trainer()
+    trainer.resume('a.pth', 2, 8)
+    assert trainer.evaluated() == trainer.evaluated() == ('a.pth', 2, 8)
+    trainer.train(3, 12)
+    assert trainer.evaluated() == (None, 3, 12)
+    trainer.resume('a.pth', 2, 8)
+    trainer.train(3, 12)
+    assert trainer.evaluated() == (None, 3, 12)
+
+
+def test_a_resumed_runner_that_only_evaluates(trained, tmp_path):
+    runner = classifier_run(tmp_path, checkpoints=2)
+    runner.resume(saved(trained, 2))
+    runner.val()
+    expected = {'checkpoint': saved(trained, 2), 'epoch': 0, 'iter': 2}
+    assert weights_of(logs(runner)['val_iter_2']) == expected
 
 
 def test_train_then_the_best_then_train_on():
@@ -121,7 +145,7 @@ def test_a_checkpoint_cannot_name_another_folder(meta, expected):
     trainer = Trainer()
 
     def load_checkpoint(filename):
-        trainer.weights.note_loading(trainer, {'meta': meta})
+        trainer.weights.note_loading({'meta': meta})
 
     load_checkpoint('a.pth')
     assert trainer.evaluated() == expected
