@@ -27,7 +27,7 @@ def analyze_iterations(folder, _):
 
 def count_macs(folder, _):
     config = config_path('iterative-r152-e1_1xb128_cifar10')
-    return [config, '--shape', '32', '32', '--json', folder / 'macs.json'], 'macs.json'
+    return [config, '--input', '32', '32', '--json', folder / 'macs.json'], 'macs.json'
 
 
 def fit_halting_weights(folder, monkeypatch):
