@@ -7,30 +7,14 @@ python examples/torchvision_faster_rcnn.py --voc-root data --base-channels 64 --
 import argparse
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.datasets import VOCDetection
 from torchvision.models.detection import FasterRCNN
-from torchvision.ops import FeaturePyramidNetwork
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from torchvision.transforms.functional import to_tensor
 
 from iterbackbone import IterativeResNet
-
-
-class BackboneWithPyramid(nn.Module):
-    """What torchvision's detectors expect: images to a dict of maps with ``out_channels`` each."""
-
-    def __init__(self, backbone: IterativeResNet, out_channels: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.out_channels = out_channels
-        channels = [stage.out_channels for stage in backbone.stages]
-        self.fpn = FeaturePyramidNetwork(channels, out_channels, extra_blocks=LastLevelMaxPool())
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) to five maps, strides 4 to 64."""
-        return self.fpn({str(k): x for k, x in enumerate(self.backbone(images))})
+from iterbackbone.torchvision import torchvision_backbone
 
 
 class Rectangles(Dataset):
@@ -109,7 +93,7 @@ def main() -> None:
     torch.manual_seed(0)
     data = VOC(args.voc_root) if args.voc_root else Rectangles()
     backbone = IterativeResNet(depth=50, base_channels=args.base_channels)
-    pyramid = BackboneWithPyramid(backbone, out_channels=4 * args.base_channels)
+    pyramid = torchvision_backbone(backbone, out_channels=4 * args.base_channels)
     detector = FasterRCNN(pyramid, num_classes=21, min_size=args.size)
     train(detector, data, args)
     predict(detector, data)
