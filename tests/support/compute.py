@@ -123,7 +123,7 @@ def evaluate(model, sizes, folder) -> list[int]:
     """Write the log of an evaluation on images of noise; MACs that torch counts in each."""
     collector, macs = TraceCollector(model), []
     folder.mkdir()
-    with open(folder / RECORDS, 'w') as file:
+    with open(folder / RECORDS, 'wb') as file:
         for number, size in enumerate(sizes):
             collector.reset()
             data = noise(model, size, number)
@@ -132,6 +132,7 @@ def evaluate(model, sizes, folder) -> list[int]:
             file.write(to_line(record))
     content = {
         'schema_version': 1,
+        'classes': [],
         'parameters': parameter_counts(model),
         **iterative_fields(collector.names, {c.module: c.trace.input_size for c in collector.calls}),
     }

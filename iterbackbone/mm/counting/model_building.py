@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -45,34 +46,17 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
 
 
 def build_model(cfg: Config) -> nn.Module:
-    """The config's model in evaluation mode; nothing is downloaded, SyncBN becomes BN."""
+    """The config's model in evaluation mode, SyncBN as BN.
+
+    Weights are random and nothing is downloaded: mmengine's modules read the checkpoints that a config
+    names in ``init_weights`` only.
+    """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
-    model = without_checkpoints(cfg.model)
+    model = copy.deepcopy(cfg.model)
+    model.pop('pretrained', None)  # some load it when they are built
     if cfg.get('data_preprocessor'):  # as in mmengine's Runner
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     return revert_sync_batchnorm(MODELS.build(model)).eval()
-
-
-def without_checkpoints(cfg: Any) -> Any:
-    """A copy of a model's config that names no pre-trained weights."""
-    if isinstance(cfg, dict):
-        copy = type(cfg)({key: without_checkpoints(value) for key, value in cfg.items()})
-        if 'init_cfg' in copy:
-            copy['init_cfg'] = _without_pretrained(copy['init_cfg'])
-        if isinstance(copy.get('pretrained'), str):
-            copy['pretrained'] = None
-        return copy
-    if isinstance(cfg, (list, tuple)):
-        return type(cfg)(without_checkpoints(item) for item in cfg)
-    return cfg
-
-
-def _without_pretrained(init_cfg: Any) -> Any:
-    if isinstance(init_cfg, dict):
-        return None if init_cfg.get('type') == 'Pretrained' else init_cfg
-    if isinstance(init_cfg, list):
-        return [each for each in init_cfg if each.get('type') != 'Pretrained']
-    return init_cfg
 
 
 def random_input(model: nn.Module, size: Size) -> dict[str, Any]:

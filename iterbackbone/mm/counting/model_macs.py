@@ -1,18 +1,18 @@
-"""Parameters and MACs of a whole detector, segmentor or classifier.
+"""MACs of a whole detector, segmentor or classifier.
 
 MACs are half of what torch's FlopCounterMode counts in one real run: one multiply-add is 1
 MAC. The run is made at one iteration of each block, so that it is fast; what the iterative
-modules executed is taken off by their MAC tables, which also say what other numbers of
-iterations cost.
+modules cost at any number of iterations is in their MAC tables.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +22,6 @@ from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ...core.resnet_counterpart import resnet_macs
 from ..evaluation.image_compute import table_of
-from ..traces import Call, TraceCollector
 from .model_building import random_input
 from .proposals import fixed_proposals
 from .uncounted import OperatorWatch, Uncounted
@@ -87,27 +86,17 @@ class ModelMacs:
 
     def lowest(self) -> dict[str, int]:
         """MACs at one iteration of each block, by child."""
-        return self._with((module.child, module.lowest) for module in self.iterative)
+        return self._with('lowest')
 
     def highest(self) -> dict[str, int]:
         """MACs at all iterations the budget allows, by child."""
-        return self._with((module.child, module.highest) for module in self.iterative)
+        return self._with('highest')
 
-    def _with(self, iterative: Iterable[tuple[str, int]]) -> dict[str, int]:
+    def _with(self, bound: str) -> dict[str, int]:
         macs = dict(self.rest)
-        for child, each in iterative:
-            macs[child] += each
+        for module in self.iterative:
+            macs[module.child] += getattr(module, bound)
         return macs
-
-
-def count_parameters(model: nn.Module) -> dict[str, int]:
-    """``total`` and by child; parameters that children share count in each of them."""
-    children = {name: _parameters(child) for name, child in model.named_children()}
-    return {'total': _parameters(model), **{name: n for name, n in children.items() if n}}
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @torch.no_grad()
@@ -123,73 +112,67 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
         ValueError: the model is of another library.
     """
     data = random_input(model, size)
-    modules = [module for module in model.modules() if isinstance(module, AdaptiveModule)]
-    collector = TraceCollector(model) if modules else None
+    names = {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
     watch = OperatorWatch(model)
     with (
-        _one_iteration(modules),
+        _one_iteration(names) as rows,
         fixed_proposals(model, num_proposals),
         watch,
         FlopCounterMode(display=False) as counter,
     ):
         model(**data, mode='tensor')
-    calls = list(collector.calls) if collector else []
-    if collector:
-        collector.detach()
-    rest = _by_child(model, counter)
-    iterative, executed = _iterative(model, calls)
-    for child, macs in executed.items():
-        rest[child] -= macs
-    height, width = data['inputs'].shape[-2:]
-    return ModelMacs((height, width), rest, iterative, watch.uncounted)
-
-
-def _iterative(model: nn.Module, calls: list[Call]) -> tuple[tuple[IterativeMacs, ...], Counter[str]]:
-    """The iterative modules, and the MACs they executed by child of the model."""
-    names = {module: name for name, module in model.named_modules()}
-    limits = {module: tuple(chain(*module.limits())) for module in {call.module for call in calls}}
-    rows: Counter[tuple[AdaptiveModule, Size]] = Counter()
-    executed: Counter[str] = Counter()
-    for module, trace, *_ in calls:
-        table = table_of(module, trace.input_size)
-        rows[module, trace.input_size] += len(trace.executed)
-        macs = sum(table.total(n, trace.limits) for n in trace.executed.tolist())
-        executed[names[module].split('.')[0]] += macs
-    iterative = (
-        IterativeMacs(names[module], module, number, table_of(module, size), limits[module])
-        for (module, size), number in rows.items()
+    iterative = tuple(
+        IterativeMacs(names[m], m, n, table_of(m, of_rows), tuple(chain(*m.limits())))
+        for (m, of_rows), n in rows.items()
     )
-    return tuple(iterative), executed
+    height, width = data['inputs'].shape[-2:]
+    return ModelMacs((height, width), _rest(model, names, counter), iterative, watch.uncounted)
 
 
 @contextmanager
-def _one_iteration(modules: list[AdaptiveModule]) -> Iterator[None]:
-    """And in the plain form: the counter does not know the operators of the other."""
-    before = [(module, module.budget, module.optimized) for module in modules]
+def _one_iteration(
+    modules: Iterable[AdaptiveModule],
+) -> Iterator[Counter[tuple[AdaptiveModule, Size]]]:
+    """And in the plain form: the counter does not know the operators of the other.
+
+    Yields the rows of the calls, by module and input size.
+    """
+    rows: Counter[tuple[AdaptiveModule, Size]] = Counter()
+
+    def note(module: AdaptiveModule, *_: Any) -> None:
+        rows[module, module.trace.input_size] += len(module.trace.iterations)
+
+    before = [(m, m.budget, m.optimized, m.register_forward_hook(note)) for m in modules]
     for module in modules:
         module.set_budget(max_iterations=1)
         module.optimize_for_inference(False)
     try:
-        yield
+        yield rows
     finally:
-        for module, budget, optimized in before:
+        for module, budget, optimized, handle in before:
             module.use_budget(budget)
             module.optimize_for_inference(optimized)
+            handle.remove()
 
 
-def _by_child(model: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
-    """MACs by child of the model.
+def _rest(
+    model: nn.Module, iterative: Mapping[AdaptiveModule, str], counter: FlopCounterMode
+) -> dict[str, int]:
+    """MACs outside the iterative modules, by child of the model.
 
     The counter knows modules that were called. Some heads run by ``head.forward(...)``, so the
     outermost called modules of each child are added up.
     """
     root = type(model).__name__
     macs = {name: sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
+    inside = {name: macs.get(f'{root}.{name}', 0) for name in iterative.values()}
     totals = {}
     for child, _ in model.named_children():
         prefix = f'{root}.{child}'
-        called = [name for name in macs if name == prefix or name.startswith(f'{prefix}.')]
+        called = [name for name in macs if f'{name}.'.startswith(f'{prefix}.')]
         outermost = (n for n in called if not any(n.startswith(f'{other}.') for other in called))
         totals[child] = sum(macs[name] for name in outermost)
     elsewhere = counter.get_total_flops() // 2 - sum(totals.values())
+    for name, each in inside.items():
+        totals[name.split('.')[0]] -= each
     return {**totals, ELSEWHERE: elsewhere} if elsewhere else totals

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from mmengine.utils import ProgressBar
 from torch import nn
 
 from ...core.macs import Size
-from ..evaluation.meta import counterpart, stage_fields
+from ..evaluation.meta import count_parameters, counterpart, stage_fields
 from .logged_compute import EvaluationCompute
-from .model_macs import IterativeMacs, ModelMacs, count_macs, count_parameters
+from .model_macs import IterativeMacs, ModelMacs, count_macs
 
 ROI_HEAD = 'roi_head'
 
@@ -113,8 +114,8 @@ def _parts(
 
 def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, Any]:
     bounds = {
-        'lowest': _weighted((part, part.macs.lowest()) for part in parts),
-        'highest': _weighted((part, part.macs.highest()) for part in parts),
+        'lowest': _weighted(parts, ModelMacs.lowest),
+        'highest': _weighted(parts, ModelMacs.highest),
     }
     commonest = parts[0].macs
     return {
@@ -125,10 +126,11 @@ def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, 
     }
 
 
-def _weighted(macs: Iterable[tuple[Part, dict[str, int]]]) -> Counter[str]:
+def _weighted(parts: list[Part], of: Callable[[ModelMacs], dict[str, int]]) -> Counter[str]:
+    """Over all parts, by child."""
     total: Counter[str] = Counter()
-    for part, by_child in macs:
-        total.update({child: n * part.times(child) for child, n in by_child.items()})
+    for part in parts:
+        total.update({child: n * part.times(child) for child, n in of(part.macs).items()})
     return total
 
 
@@ -139,7 +141,7 @@ def _per_image(by_child: dict[str, int], num_images: int) -> dict[str, float]:
 
 
 def _mean(parts: list[Part], log: EvaluationCompute) -> dict[str, float | None]:
-    macs = _weighted((part, part.macs.rest) for part in parts)
+    macs = _weighted(parts, lambda macs: macs.rest)
     children = sorted({module.child for part in parts for module in part.macs.iterative})
     macs[children[0]] += log.macs  # of all iterative modules, so right for a single child only
     mean: dict[str, float | None] = dict(_per_image(macs, log.num_images))
@@ -161,24 +163,22 @@ def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
 
 def _module(macs: IterativeMacs) -> dict[str, Any]:
     """One iterative module at one input size; the MACs of its stages are those of one row."""
-    table, stages, at = macs.table, [], 0
-    first, fields = macs.module.first_stage, stage_fields(macs.module)
-    for k, stage in enumerate(macs.module.iterative_stages()):
-        blocks = slice(at, at + len(stage.blocks))
-        at = blocks.stop
-        stages.append(
-            {
-                'stage': first + k,
-                'receptive_field': fields[k],
-                'max_iterations': list(table.max_iterations[blocks]),
-                'limits': list(macs.limits[blocks]),
-                'per_iteration': list(table.per_iteration[blocks]),
-                'per_score': list(table.per_score[blocks]),
-            }
-        )
+    module, table = macs.module, macs.table
+    columns = {
+        'max_iterations': table.max_iterations,
+        'limits': macs.limits,
+        'per_iteration': table.per_iteration,
+        'per_score': table.per_score,
+    }
+    stages, blocks = [], {key: iter(values) for key, values in columns.items()}
+    for k, (stage, field) in enumerate(
+        zip(module.iterative_stages(), stage_fields(module), strict=True)
+    ):
+        of_stage = {key: list(islice(each, len(stage.blocks))) for key, each in blocks.items()}
+        stages.append({'stage': module.first_stage + k, 'receptive_field': field, **of_stage})
     return {
         'name': macs.name,
-        'type': type(macs.module).__name__,
+        'type': type(module).__name__,
         'input_size': list(table.input_size),
         'rows': macs.rows,
         'fixed': table.fixed,

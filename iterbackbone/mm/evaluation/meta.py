@@ -90,13 +90,14 @@ def _palette(dataset: Any) -> dict[str, Any]:
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
     """Of the whole model and of its backbone."""
-    backbone = getattr(model, 'backbone', None)
-    counts = {'total': _count(model)}
-    return counts if backbone is None else {**counts, 'backbone': _count(backbone)}
+    return {k: n for k, n in count_parameters(model).items() if k in ('total', 'backbone')}
 
 
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """``total`` and by child; parameters that children share count in each of them."""
+    parts = [('total', model), *model.named_children()]
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts}
+    return {name: n for name, n in counts.items() if n or name == 'total'}
 
 
 def counterpart(modules: Iterable[AdaptiveModule]) -> ResNetCounterpart:

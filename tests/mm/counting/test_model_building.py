@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from torch import nn
 
 from iterbackbone.__main__ import config_root
@@ -12,7 +14,6 @@ from iterbackbone.mm.counting.model_building import (
     pipeline_size,
     random_input,
     read_config,
-    without_checkpoints,
 )
 from tests.support.compute import C4, FPN, built, narrow_c4, segmentor_config
 
@@ -20,19 +21,17 @@ IMAGENET = 'classification/iterative-r152_8xb32_in1k.py'
 
 
 def test_no_checkpoint_is_asked_for():
+    """Neither by the model nor by its parts; none of these exists."""
+    weights = dict(type='Pretrained', checkpoint='torchvision://missing')
     kaiming = dict(type='Kaiming', layer='Conv2d')
-    weights = dict(type='Pretrained', checkpoint='torchvision://resnet50')
-    cfg = ConfigDict(
-        pretrained='open-mmlab://resnet50_v1c',
-        backbone=dict(init_cfg=weights, stages=[dict(init_cfg=[weights, kaiming]), 4]),
-        neck=dict(init_cfg=kaiming, sizes=(1, 2)),
+    cfg = segmentor_config(init_cfg=[weights, kaiming])
+    cfg.model.backbone = dict(
+        type='ResNetV1c', depth=18, base_channels=4, out_indices=(0, 1), init_cfg=weights
     )
-    assert without_checkpoints(cfg) == dict(
-        pretrained=None,
-        backbone=dict(init_cfg=None, stages=[dict(init_cfg=[kaiming]), 4]),
-        neck=dict(init_cfg=kaiming, sizes=(1, 2)),
-    )
-    assert cfg.backbone.init_cfg == weights
+    before = copy.deepcopy(cfg)
+    assert cfg.model.pretrained
+    assert built(cfg).backbone.init_cfg == weights
+    assert cfg == before
 
 
 def test_a_model_is_in_evaluation_mode_and_without_sync_bn():

@@ -115,7 +115,7 @@ def test_sliding_windows_run_the_whole_model_each(tmp_path):
         ({'roi_max_iterations': [3]}, r'whose roi_max_iterations is \[5\].*is \[3\]'),
         ({'blocks_per_stage': [3]}, 'whose blocks_per_stage is'),
         ({'parameters': {'total': 1, 'backbone': 1}}, 'whose parameters is .* is {.total.: 1'),
-        ({'schema_version': 3}, 'schema_version must be 1 or 2'),
+        ({'schema_version': 3}, 'schema_version: Invalid enum value 3, got 3'),
     ],
 )
 def test_logs_of_other_models_are_refused(c4, tmp_path, change, message):
@@ -140,7 +140,7 @@ def test_logs_of_other_models_are_refused(c4, tmp_path, change, message):
         (
             '{"iterations": [1], "total_iterations": 1, "macs": 1, "macs_full": 1, "num_calls": 1, '
             '"macs_lowest": 1, "macs_resnet": 1}\n',
-            r'records.jsonl:1: input_size must be \[H, W\], got None',
+            'records.jsonl:1: input_size is missing',
         ),
     ],
 )
