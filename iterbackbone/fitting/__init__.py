@@ -4,5 +4,6 @@ At iteration j of a block the halting unit predicts what going on gains for each
 that is below a price. The unit reads what it always reads; one price for all blocks is what a
 budget sets. Needs torch only; :mod:`iterbackbone.mm.fitting` feeds it from OpenMMLab models.
 
-Shape legend: N images (or RoIs), L iterations of a block at most, D inputs of its halting unit.
+Shape legend: N images, R rows of a block (images or RoIs), L iterations of it at most, D inputs of its
+halting unit.
 """

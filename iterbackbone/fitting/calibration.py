@@ -11,9 +11,9 @@ from ..core.budget_table import Setting
 from .halting import FittedBlock, expected, settings
 from .static import Depths, Outcome
 
-TOLERANCE = 0.004  # of a share
+TOLERANCE = 0.01  # of a share: a table holds what was met, so that no more is needed
 NEAR = 0.02  # of a share, for a promise
-ROUNDS = 4  # runs for one share
+ROUNDS = 3  # runs for one share
 
 
 class Calibrated(NamedTuple):
@@ -56,10 +56,14 @@ def calibrate(
         progress: Wraps the shares, such as tqdm.
     """
     found: list[Calibrated] = []
+    error = 0.0  # of the last share's promise
     for wanted in progress(shares):
-        promises = [_promise(fitted, constants, wanted - lowest) for constants in options]
-        best = _best(promises, wanted - lowest)
-        found += _met(run, modules, fitted, best, wanted, full_macs)
+        target = wanted - lowest - error
+        promises = [_promise(fitted, constants, target) for constants in options]
+        best = _best(promises, target)
+        first, nearest = _met(run, modules, fitted, best, wanted, full_macs)
+        error = first.share - lowest - best.share
+        found.append(nearest)
     return found
 
 
@@ -113,8 +117,8 @@ def _met(
     promise: _Promise,
     wanted: float,
     full_macs: float,
-) -> list[Calibrated]:
-    """Runs around the wanted share; what was promised is only near it. Sorted by share."""
+) -> tuple[Calibrated, Calibrated]:
+    """Runs around the wanted share, as promises are only near it: the first and the nearest."""
     low, high = _log_prices(fitted)
     position, runs = promise.log_price, []
     for _ in range(ROUNDS):
@@ -126,7 +130,7 @@ def _met(
             break
         low, high = (position, high) if share > wanted else (low, position)
         position = _between(runs, wanted, low, high)
-    return [min((c for _, c in runs), key=lambda c: abs(c.share - wanted))]
+    return runs[0][1], min((c for _, c in runs), key=lambda c: abs(c.share - wanted))
 
 
 def _between(runs: Sequence[tuple[float, Calibrated]], wanted: float, low: float, high: float) -> float:

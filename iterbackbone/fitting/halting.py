@@ -14,11 +14,26 @@ from ..core.budget_table import BudgetTable, Setting
 from ..core.halting import never_halt
 from ..core.normalization import last_trained
 from .index import BlockIndex, BlockSamples, fit_index, stopped_at
-from .static import Depths, Outcome, Point
+from .static import Depths, Outcome, Point, at_all_depths, depth_grid
 from .unit import UnitFit, fit_unit
 
 HELD_OUT = 10  # one of so many folds chooses between a unit's forms
 NEVER = -1e4  # offset of a block that goes on up to its cap
+
+
+class BlockRows(NamedTuple):
+    """One block at several depths, all else being equal, row by row: its rows are images or regions.
+
+    Attributes:
+        inputs: Of its halting unit in all its iterations, (L - 1, R, D); None where its rows cannot
+            be told apart and the losses are of the images.
+        losses: At each depth, (R, len(depths)) float64.
+        images: Place of each row's image, (R,) int64.
+    """
+
+    inputs: Tensor | None
+    losses: Tensor
+    images: Tensor
 
 
 class Runs(Protocol):
@@ -29,11 +44,8 @@ class Runs(Protocol):
     def losses(self, depths: Depths) -> Outcome:
         """At given depths of all blocks."""
 
-    def inputs(self, depths: Depths, block: int) -> Tensor:
-        """Of a block's halting unit in all its iterations, (L - 1, N, D), others at ``depths``."""
-
-    def fittable(self, block: int) -> bool:
-        """Whether a block's rows are the images; others stand at a constant depth."""
+    def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
+        """A block at these depths (the last one L), all others at ``base``."""
 
 
 class FittedBlock(NamedTuple):
@@ -41,9 +53,9 @@ class FittedBlock(NamedTuple):
 
     Attributes:
         unit: None where the gains cannot be predicted, or L is 1.
-        prediction: None where L is 1 or the block's rows are no images.
-        indices: Of the fitting images, (L - 1, N).
-        losses: By depth, (N, L).
+        prediction: None where L is 1 or the block's rows cannot be told apart.
+        indices: Of the rows, (L - 1, R).
+        losses: By depth, (R, L).
         price: MACs of an iteration as a share of the full MACs.
     """
 
@@ -96,28 +108,31 @@ def fit_blocks(
         folds: (N,) int64, of the images, for cross-validation.
         progress: Wraps the blocks' numbers, such as tqdm.
     """
-    fitted = []
-    for k in progress(range(len(base))):
-        block = all_blocks(runs.modules)[k]
-        options = [(*base[:k], d, *base[k + 1 :]) for d in range(1, block.max_iterations + 1)]
-        outcomes = [runs.losses(depths) for depths in options]
-        losses = torch.stack([o.losses for o in outcomes], dim=1)
-        span = float(outcomes[-1].macs.mean() - outcomes[0].macs.mean()) / full_macs
-        price = span / max(block.max_iterations - 1, 1)
-        if block.halting is None or not runs.fittable(k):
-            fitted.append(FittedBlock(None, None, losses[:, :0].T, losses, price))
-            continue
-        samples = BlockSamples(runs.inputs(base, k), losses, price, folds)
-        held_out = folds % HELD_OUT == 0
-        index = fit_index(samples.of(~held_out))
-        indices = index(samples.inputs)
-        unit = None
-        if index.predictable:
-            unit = fit_unit(samples, indices, held_out, block.halting.fc1.out_features)
-            unit.install(block.halting)
-            indices = unit(samples.inputs.float()).double()
-        fitted.append(FittedBlock(unit, index, indices, losses, price))
-    return fitted
+    return [
+        _fit_block(runs, base, k, block, full_macs, folds)
+        for k, block in zip(progress(range(len(base))), all_blocks(runs.modules), strict=True)
+    ]
+
+
+def _fit_block(
+    runs: Runs, base: Depths, k: int, block: IterativeBlock, full_macs: float, folds: Tensor
+) -> FittedBlock:
+    grid = depth_grid(block.max_iterations)
+    rows = runs.rows(base, k, grid)
+    losses = at_all_depths(rows.losses, grid)
+    ends = [runs.losses((*base[:k], depth, *base[k + 1 :])) for depth in (grid[0], grid[-1])]
+    span = float(ends[1].macs.mean() - ends[0].macs.mean()) / full_macs
+    price = span / max(block.max_iterations - 1, 1)
+    if block.halting is None or rows.inputs is None:
+        return FittedBlock(None, None, losses[:, :0].T, losses, price)
+    samples = BlockSamples(rows.inputs, losses, price, folds[rows.images])
+    held_out = samples.folds % HELD_OUT == 0
+    index = fit_index(samples.of(~held_out))
+    if not index.predictable:
+        return FittedBlock(None, index, index(samples.inputs), losses, price)
+    unit = fit_unit(samples, index(samples.inputs), held_out, block.halting.fc1.out_features)
+    unit.install(block.halting)
+    return FittedBlock(unit, index, unit(samples.inputs.float()).double(), losses, price)
 
 
 def expected(fitted: Sequence[FittedBlock], constants: Depths, price: float) -> tuple[float, float]:
@@ -133,8 +148,7 @@ def expected(fitted: Sequence[FittedBlock], constants: Depths, price: float) -> 
     """
     share = change = 0.0
     for block, constant in zip(fitted, constants, strict=True):
-        rows = len(block.losses)
-        depths = torch.full((rows,), constant)
+        depths = torch.full((len(block.losses),), constant)
         if block.unit is not None:
             depths = stopped_at(block.indices, price)
         share += float((depths - 1).double().mean()) * block.price

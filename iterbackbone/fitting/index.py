@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .ridge import Ridge, constant, correlation, fit_ridge
 
-Z = 3.0  # standard errors by which a correlation must exceed 0 to count
+Z = 3.0  # standard errors, between folds, by which a correlation must exceed 0 to count
 
 
 class BlockSamples(NamedTuple):
@@ -23,8 +23,8 @@ class BlockSamples(NamedTuple):
     Attributes:
         inputs: Of its halting unit after iterations 1 to L - 1, (L - 1, N, D).
         losses: Stopped after iterations 1 to L, (N, L), all else being equal.
-        price: MACs of an iteration as a share of the full MACs.
-        folds: (N,) int64, for cross-validation.
+        price: MACs of an iteration of all rows as a share of the full MACs.
+        folds: (N,) int64, for cross-validation; rows of one source share one.
     """
 
     inputs: Tensor
@@ -73,10 +73,16 @@ def fit_index(samples: BlockSamples) -> BlockIndex:
     pairs = [(x, samples.gains(j)) for j, x in zip(iterations, samples.inputs, strict=True)]
     ridges = tuple(fit_ridge(x, gains, samples.folds) for x, gains in pairs)
     mean = sum(ridge.correlation for ridge in ridges) / len(ridges)
-    predictable = mean * len(samples.losses) ** 0.5 > Z
+    predictable = _exceeds_zero(torch.stack([ridge.by_fold for ridge in ridges]).mean(dim=0))
     if not predictable:
         ridges = tuple(constant(x, gains) for x, gains in pairs)
     return BlockIndex(ridges, samples.price, mean, predictable)
+
+
+def _exceeds_zero(by_fold: Tensor) -> bool:
+    """By the folds' own spread: rows of one source do not count as independent."""
+    error = by_fold.std() / len(by_fold) ** 0.5
+    return len(by_fold) > 2 and bool(by_fold.mean() > Z * error)
 
 
 def index_correlation(index: Tensor, samples: BlockSamples, rows: Tensor) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.budget_table import Setting
 from .calibration import Calibrated, calibrate
 from .halting import FittedBlock, Runs, candidates, fit_blocks, install_tables
-from .static import Depths, Outcome, Point, menu, static_path
+from .static import Depths, Outcome, Point, block_curves, menu, middle, static_path
 
 MENU = 8
 STEP = 0.05  # of a share, between calibrated points
@@ -24,18 +24,18 @@ class Fit(NamedTuple):
     """All that fitting found.
 
     Attributes:
-        path: Static budgets on the first fitting images.
+        path: Static budgets, by the blocks' mean losses.
         base: At which the blocks were fitted.
         blocks: Their fits.
         points: The policy at each share, on the calibration images.
-        menu: Static budgets: depths, outcome on the fitting and on the calibration images.
+        menu: Static budgets: depths, outcome on the calibration images.
     """
 
     path: list[Point]
     base: Depths
     blocks: list[FittedBlock]
     points: list[Calibrated]
-    menu: list[tuple[Depths, Outcome, Outcome]]
+    menu: list[tuple[Depths, Outcome]]
 
 
 class CalibrationRuns(Runs, Protocol):
@@ -55,7 +55,7 @@ def fit_halting(
     """Fit the units of a silenced model and give its modules their budget tables.
 
     Args:
-        first: Some of the fitting images, for the static path.
+        first: Some of the fitting images, for a budget at which to fit.
         fitting: Images that the features were not trained on.
         calibration: Others, for prices and figures.
         groups: (N,) int64, the source of each fitting image; one source is in one fold.
@@ -63,18 +63,15 @@ def fit_halting(
     """
     modules = fitting.modules
     limits = tuple(n for m in modules for n in m.max_iterations)
-    path = static_path(first.losses, limits)
-    middle = (path[0].macs + path[-1].macs) / 2
-    base = min(path, key=lambda p: abs(p.macs - middle)).depths
+    base = middle(static_path(*block_curves(first.losses, limits)))
     full = float(fitting.losses(limits).macs.mean())
     blocks = fit_blocks(
         fitting, base, full, folds_of(groups), lambda items: progress(items, desc='blocks')
     )
-    static = [
-        (p.depths, fitting.losses(p.depths), calibration.losses(p.depths)) for p in menu(path, MENU)
-    ]
-    full = float(static[-1][2].macs.mean())
-    lowest = float(static[0][2].macs.mean()) / full
+    path = static_path([b.losses.mean(dim=0) for b in blocks], [b.price for b in blocks])
+    static = [(p.depths, calibration.losses(p.depths)) for p in menu(path, MENU)]
+    full = float(static[-1][1].macs.mean())
+    lowest = float(static[0][1].macs.mean()) / full
     points = calibrate(
         calibration.policy,
         modules,

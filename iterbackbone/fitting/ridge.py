@@ -21,6 +21,7 @@ class Ridge(NamedTuple):
         intercept: (T,).
         correlation: Of predictions and targets in cross-validation, mean over the targets; 0 where
             nothing could be predicted, whose weights are 0.
+        by_fold: The same within each fold, (F,).
     """
 
     mean: Tensor
@@ -28,6 +29,7 @@ class Ridge(NamedTuple):
     weights: Tensor
     intercept: Tensor
     correlation: float
+    by_fold: Tensor
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(N, D) -> (N, T)."""
@@ -46,21 +48,26 @@ def fit_ridge(inputs: Tensor, targets: Tensor, folds: Tensor) -> Ridge:
     spread = CLIP * targets.std(dim=0)
     targets = targets.clamp(targets.mean(dim=0) - spread, targets.mean(dim=0) + spread)
     predictions = torch.zeros(len(PENALTIES), *targets.shape, dtype=torch.double)
-    for fold in folds.unique():
-        seen = folds != fold
+    for unseen in _rows_of(folds):
         for p, penalty in enumerate(PENALTIES):
-            predictions[p, ~seen] = _solve(inputs[seen], targets[seen], penalty)(inputs[~seen])
+            ridge = _solve(inputs[~unseen], targets[~unseen], penalty)
+            predictions[p, unseen] = ridge(inputs[unseen])
     correlations = torch.stack([correlation(each, targets).mean() for each in predictions])
     best = int(correlations.argmax())
+    by_fold = [correlation(predictions[best][f], targets[f]).mean() for f in _rows_of(folds)]
     ridge = _solve(inputs, targets, PENALTIES[best])
-    return ridge._replace(correlation=float(correlations[best]))
+    return ridge._replace(correlation=float(correlations[best]), by_fold=torch.stack(by_fold))
+
+
+def _rows_of(folds: Tensor) -> list[Tensor]:
+    return [folds == fold for fold in folds.unique()]
 
 
 def constant(inputs: Tensor, targets: Tensor) -> Ridge:
     """Predicts the means."""
     nothing = torch.zeros(inputs.shape[1], targets.shape[1], dtype=torch.double)
     zeros = torch.zeros(inputs.shape[1], dtype=torch.double)
-    return Ridge(zeros, zeros + 1, nothing, targets.double().mean(dim=0), 0.0)
+    return Ridge(zeros, zeros + 1, nothing, targets.double().mean(dim=0), 0.0, zeros[:0])
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:
@@ -80,4 +87,4 @@ def _solve(inputs: Tensor, targets: Tensor, penalty: float) -> Ridge:
     else:
         gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
         weights = torch.linalg.solve(gram, x.T @ y)
-    return Ridge(mean, scale, weights, intercept, 0.0)
+    return Ridge(mean, scale, weights, intercept, 0.0, intercept[:0])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 Depths = tuple[int, ...]
@@ -25,47 +27,98 @@ class Outcome(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A static budget: iterations of each block, mean MACs and mean loss."""
+    """A static budget: iterations of each block, and what they cost beyond one everywhere."""
 
     depths: Depths
     macs: float
-    loss: float
 
 
-def static_path(run: Callable[[Depths], Outcome], limits: Sequence[int]) -> list[Point]:
-    """Deepen the block whose next step lowers the loss most for its MACs, until all are full.
+def depth_grid(limit: int) -> list[int]:
+    """Depths at which a block of L iterations is measured: each 1.5 times the last."""
+    grid = [1]
+    while grid[-1] < limit:
+        grid.append(min(limit, max(grid[-1] + 1, round(1.5 * grid[-1]))))
+    return grid
 
-    A step goes to 1.5 times the iterations, at least one more.
+
+def coarse_grid(limit: int) -> list[int]:
+    """At most three depths: one iteration, the geometric mean, all."""
+    return sorted({1, round(limit**0.5), limit})
+
+
+def at_all_depths(values: Tensor, grid: Sequence[int]) -> Tensor:
+    """Linear between the depths of a grid: (N, len(grid)) -> (N, L)."""
+    columns = [values[:, :1]]
+    for i, (low, high) in enumerate(pairwise(grid)):
+        weights = torch.arange(1, high - low + 1, dtype=values.dtype) / (high - low)
+        columns.append(torch.lerp(values[:, i : i + 1], values[:, i + 1 : i + 2], weights))
+    return torch.cat(columns, dim=1)
+
+
+def block_curves(
+    run: Callable[[Depths], Outcome], limits: Sequence[int]
+) -> tuple[list[Tensor], list[float]]:
+    """Mean loss of each block's depths, the others at one iteration, and MACs of an iteration.
 
     Args:
         run: Runs all images at these depths.
         limits: L of each block, (K,).
+
+    Returns:
+        K curves, (L,), and K prices.
     """
+    lowest = (1,) * len(limits)
+    curves, prices = [], []
+    for k, limit in enumerate(limits):
+        grid = coarse_grid(limit)
+        outcomes = [run((*lowest[:k], depth, *lowest[k + 1 :])) for depth in grid]
+        means = torch.stack([o.losses.mean() for o in outcomes])
+        curves.append(at_all_depths(means.unsqueeze(0), grid)[0])
+        span = float(outcomes[-1].macs.mean() - outcomes[0].macs.mean())
+        prices.append(span / max(limit - 1, 1))
+    return curves, prices
 
-    def point(depths: Depths) -> Point:
-        outcome = run(depths)
-        return Point(depths, float(outcome.macs.mean()), float(outcome.losses.mean()))
 
-    path = [point((1,) * len(limits))]
-    while path[-1].depths != tuple(limits):
-        now = path[-1]
-        deeper = [
-            point(_deepened(now.depths, k, limit))
-            for k, limit in enumerate(limits)
-            if now.depths[k] < limit
-        ]
-        path.append(max(deeper, key=lambda p: (now.loss - p.loss) / (p.macs - now.macs)))
+def static_path(curves: Sequence[Tensor], prices: Sequence[float]) -> list[Point]:
+    """Deepen the block whose next step lowers the loss most for its MACs, until all are full.
+
+    Blocks are taken as if they did not act on each other. A step that pays only together with later
+    ones is taken with them: steps are those of each curve's convex envelope.
+
+    Args:
+        curves: Mean loss of each block's depths, (L,) each.
+        prices: MACs of an iteration of each block.
+    """
+    steps = [
+        (-gain / price, k)
+        for k, (curve, price) in enumerate(zip(curves, prices, strict=True))
+        for gain in _envelope_gains((curve[:-1] - curve[1:]).tolist())
+    ]
+    path = [Point((1,) * len(curves), 0.0)]
+    for _, k in sorted(steps):
+        depths, macs = path[-1]
+        path.append(Point((*depths[:k], depths[k] + 1, *depths[k + 1 :]), macs + prices[k]))
     return path
 
 
-def _deepened(depths: Depths, block: int, limit: int) -> Depths:
-    more = min(limit, max(depths[block] + 1, round(1.5 * depths[block])))
-    return (*depths[:block], more, *depths[block + 1 :])
+def _envelope_gains(gains: Sequence[float]) -> list[float]:
+    """Gains of single steps on the envelope, descending: neighbours are pooled until they are."""
+    pools: list[tuple[float, int]] = []
+    for gain in gains:
+        pools.append((gain, 1))
+        while len(pools) > 1 and pools[-2][0] <= pools[-1][0]:
+            (a, m), (b, n) = pools[-2:]
+            pools[-2:] = [((a * m + b * n) / (m + n), m + n)]
+    return [gain for gain, count in pools for _ in range(count)]
+
+
+def middle(path: Sequence[Point]) -> Depths:
+    """The point nearest to half of what the whole path costs."""
+    return min(path, key=lambda p: abs(p.macs - path[-1].macs / 2)).depths
 
 
 def menu(path: Sequence[Point], size: int) -> list[Point]:
     """At most ``size`` points of a path, both ends among them, evenly spaced in MACs."""
-    lowest, highest = path[0].macs, path[-1].macs
-    wanted = [lowest + (highest - lowest) * i / (size - 1) for i in range(size)]
+    wanted = [path[-1].macs * i / (size - 1) for i in range(size)]
     chosen = {min(path, key=lambda p: abs(p.macs - macs)).depths for macs in wanted}
     return [p for p in path if p.depths in chosen]

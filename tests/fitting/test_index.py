@@ -76,3 +76,16 @@ def test_a_unit_halts_as_its_index_says(layer_norm):
         assert sure.float().mean() > 0.9
         assert torch.equal((scores < 0.01)[sure], wanted[sure])
         assert torch.equal((scores > 0.99)[sure], ~wanted[sure])
+
+
+def test_rows_of_one_source_are_not_independent_evidence():
+    """30 sources of 40 rows each, all noise: chance correlations of sources must not count 40-fold."""
+    found = []
+    for seed in range(10):
+        torch.manual_seed(seed)
+        source = torch.arange(30).repeat_interleave(40)
+        inputs = torch.randn(30, 8)[source].unsqueeze(0)
+        losses = torch.randn(30, 2)[source].double()
+        samples = BlockSamples(inputs, losses, 0.1, source % 10)
+        found.append(fit_index(samples).predictable)
+    assert sum(found) <= 1

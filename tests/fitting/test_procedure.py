@@ -8,7 +8,7 @@ from torch import nn
 
 from iterbackbone.core.budget_table import Setting
 from iterbackbone.core.macs import mac_table
-from iterbackbone.fitting.halting import NEVER, all_blocks, silence
+from iterbackbone.fitting.halting import NEVER, BlockRows, all_blocks, silence
 from iterbackbone.fitting.procedure import fit_halting, folds_of, shares_between
 from iterbackbone.fitting.static import Outcome
 from tests.support.networks import tiny_net
@@ -31,7 +31,7 @@ class PlantedRuns:
         self.table = mac_table(net, (8, 8))
 
     @torch.no_grad()
-    def policy(self, settings, key=None):
+    def policy(self, settings):
         self.net.apply_setting(settings[0])
         self.net(self.images)
         iterations = self.net.iterations()
@@ -40,22 +40,20 @@ class PlantedRuns:
         macs = [float(self.table.total(row, limits)) for row in iterations.tolist()]
         return Outcome(losses, torch.tensor(macs).double(), -losses)
 
-    def fittable(self, block):
-        return True
-
     def losses(self, depths):
         return self.policy([Setting((NEVER,) * len(depths), tuple(depths))])
 
     @torch.no_grad()
-    def inputs(self, depths, block):
-        deep = (*depths[:block], LIMITS[block], *depths[block + 1 :])
-        self.net.apply_setting(Setting((NEVER,) * 2, deep))
+    def rows(self, base, block, depths):
+        options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
+        losses = torch.stack([self.losses(each).losses for each in options], dim=1)
+        self.net.apply_setting(Setting((NEVER,) * 2, options[-1]))
         seen = []
         unit = all_blocks(self.modules)[block].halting
         handle = unit.register_forward_pre_hook(lambda _, pooled: seen.append(torch.cat(pooled, 1)))
         self.net(self.images)
         handle.remove()
-        return torch.stack(seen)
+        return BlockRows(torch.stack(seen), losses, torch.arange(len(losses)))
 
 
 def fitted(pays=1.0, seed=0):

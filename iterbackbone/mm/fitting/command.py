@@ -25,7 +25,7 @@ from .images import ImageSpec, image_loader, image_names
 from .options import FitOptions
 from .runs import ModelRuns
 
-PATH_IMAGES = 300  # of the fitting images, for the static path
+FIRST_IMAGES = 300  # of the fitting images at most (a quarter), to choose a budget at which to fit
 
 
 def fit_checkpoint(
@@ -67,7 +67,9 @@ def fit_checkpoint(
         bar = lambda batches: progress(batches, desc=str(spec))  # noqa: E731
         return ModelRuns(model, loader, cache, f'{base} {spec}', bar)
 
-    first = options.fit.thinned(len(loaders[0].dataset.dataset), PATH_IMAGES)  # type: ignore[attr-defined]
+    fit_images: Any = loaders[0].dataset
+    few = min(FIRST_IMAGES, -(-len(fit_images) // 4))
+    first = options.fit.thinned(len(fit_images.dataset), few)
     fitting = runs(options.fit, loaders[0])
     fit = fit_halting(
         runs(first, image_loader(cfg, first)),

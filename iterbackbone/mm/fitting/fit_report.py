@@ -44,7 +44,7 @@ class FitReport(NamedTuple):
             options: That it was made with.
             groups: Source of each calibration image.
         """
-        full = fit.menu[-1][2]
+        full = fit.menu[-1][1]
         known = full.scores is not None
         images = {
             'fit': str(options.fit),
@@ -56,7 +56,7 @@ class FitReport(NamedTuple):
             'score' if known else '-loss',
             [_block(b) for b in fit.blocks],
             _budgets(fit, groups),
-            [{'depths': list(depths), **_figures(outcome, full)} for depths, _, outcome in fit.menu],
+            [{'depths': list(depths), **_figures(outcome, full)} for depths, outcome in fit.menu],
             None if options.max_drop is None else _drop(fit, options.max_drop),
         )
 
@@ -110,10 +110,10 @@ def _figures(outcome: Outcome, full: Outcome) -> dict[str, float]:
 
 
 def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
-    outcomes = [on_calibration for _, _, on_calibration in fit.menu]
-    chosen = [on_fitting for _, on_fitting, _ in fit.menu]
+    """Against the best static budgets on the very same images, which flatters these if anything."""
+    outcomes = [outcome for _, outcome in fit.menu]
     vertices = envelope(
-        [float(o.macs.mean()) for o in chosen], [float(_score(o).mean()) for o in chosen]
+        [float(o.macs.mean()) for o in outcomes], [float(_score(o).mean()) for o in outcomes]
     )
     rows = []
     for point in fit.points:
@@ -140,7 +140,7 @@ def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
 
 
 def _drop(fit: Fit, points: float) -> dict[str, Any]:
-    full = fit.menu[-1][2]
+    full = fit.menu[-1][1]
     if full.scores is None:
         return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
     points_of = [p for p in fit.points if p.share < 1.0]

@@ -1,4 +1,4 @@
-"""Loss and score of each image of a batch, given its features: by the model's own heads."""
+"""Loss and score of each image of a batch, given its features: by the model's own head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-SEED = 0  # of samplers: the same at every depth
+SEED = 0  # of samplers
 
 
 class ImageLoss(NamedTuple):
@@ -25,28 +25,6 @@ ImageLosses = Callable[[Tensor, Features, Sequence[Any]], list[ImageLoss]]
 """(inputs (B, 3, H, W), features of the neck, B data samples) -> B losses."""
 
 
-def losses_of(model: nn.Module) -> ImageLosses:
-    """How the losses of this model's images are computed.
-
-    Raises:
-        ValueError: the model is of an unknown kind.
-    """
-    kinds = {kind.__name__ for kind in type(model).__mro__}
-    if 'DetectionTransformer' in kinds:
-        raise ValueError(f'model must not match targets by its predictions, got {type(model).__name__}')
-    if hasattr(model, 'roi_head') and getattr(model, 'rpn_head', None) is not None:
-        return TwoStageLosses(model)
-    for name, losses in (('bbox_head', _dense), ('decode_head', _segmentation), ('head', _class)):
-        head = getattr(model, name, None)
-        usable = not isinstance(head, nn.ModuleList) and hasattr(head, 'loss')
-        if head is not None and usable and not hasattr(model, 'roi_head'):
-            return lambda inputs, features, samples: losses(model, features, samples)
-    raise ValueError(
-        'model must be a classifier with a head, a detector with a bbox_head or roi_head, or a '
-        f'segmentor with one decode_head, got {type(model).__name__}'
-    )
-
-
 def total(losses: dict[str, Any]) -> float:
     """Sum of all losses, as mmengine's parse_losses adds them up."""
     values = [v for key, v in losses.items() if 'loss' in key]
@@ -54,14 +32,16 @@ def total(losses: dict[str, Any]) -> float:
     return float(sum(x.mean() for x in flat))
 
 
-def _one(features: Features, i: int) -> tuple[Tensor, ...]:
+def one_image(features: Features, i: int) -> tuple[Tensor, ...]:
+    """Features of image ``i`` of a batch."""
     return tuple(f[i : i + 1] for f in features)
 
 
-def _class(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+def class_losses(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    """Of a classifier, with top-1 accuracy."""
     found = []
     for i, sample in enumerate(samples):
-        own = _one(features, i)
+        own = one_image(features, i)
         if sample.get('gt_label') is None or sample.gt_label.numel() != 1:
             raise ValueError('images must have one gt_label each to be fitted on')
         loss = total(model.head.loss(own, [sample]))
@@ -70,7 +50,8 @@ def _class(model: Any, features: Features, samples: Sequence[Any]) -> list[Image
     return found
 
 
-def _segmentation(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+def segmentation_losses(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    """Of a segmentor, with pixel accuracy."""
     found = []
     logits = model.decode_head(tuple(features))
     if not isinstance(logits, Tensor):
@@ -85,61 +66,21 @@ def _segmentation(model: Any, features: Features, samples: Sequence[Any]) -> lis
     return found
 
 
-def _dense(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
-    _check_boxes(samples)
-    return [
-        ImageLoss(
-            _seeded(lambda i=i: _dense_loss(model.bbox_head, _one(features, i), samples[i])), None
-        )
-        for i in range(len(samples))
-    ]
+def dense_losses(model: Any, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
+    """Of a one-stage detector."""
+    check_boxes(samples)
+    found = []
+    for i, sample in enumerate(samples):
+        with seeded(), computing_losses(model.bbox_head):
+            loss = total(model.bbox_head.loss(one_image(features, i), [sample]))
+        found.append(ImageLoss(loss, None))
+    return found
 
 
-class TwoStageLosses:
-    """Compares depths on the same RoIs: those of the proposals at full depth.
-
-    Args:
-        model: mmdet's two-stage detector.
-
-    Attributes:
-        proposals: Of each image at full depth, by its key; to be filled by :meth:`keep_proposals`.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.proposals: dict[Any, Any] = {}
-
-    def keep_proposals(self, features: Features, samples: Sequence[Any]) -> None:
-        """Of a batch at full depth."""
-        found = self.model.rpn_head.predict(tuple(features), list(samples), rescale=False)
-        self.proposals.update(zip(map(_key, samples), found, strict=True))
-
-    def __call__(self, inputs: Tensor, features: Features, samples: Sequence[Any]) -> list[ImageLoss]:
-        _check_boxes(samples)
-        return [
-            ImageLoss(_seeded(lambda i=i: self._losses(_one(features, i), samples[i])), None)
-            for i in range(len(samples))
-        ]
-
-    def _losses(self, features: tuple[Tensor, ...], sample: Any) -> dict[str, Any]:
-        model = self.model
-        ignoring_classes = copy.deepcopy(sample)
-        ignoring_classes.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
-        with computing_losses(model.rpn_head), computing_losses(model.roi_head):
-            rpn = model.rpn_head.loss(features, [ignoring_classes])
-            proposals = copy.deepcopy(self.proposals[_key(sample)])
-            roi = model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])
-        return {**{f'rpn_{k}': v for k, v in rpn.items()}, **roi}
-
-
-def _check_boxes(samples: Sequence[Any]) -> None:
+def check_boxes(samples: Sequence[Any]) -> None:
+    """Raise ValueError where an image has no annotations."""
     if any('gt_instances' not in sample for sample in samples):
         raise ValueError('images must have gt_instances to be fitted on: LoadAnnotations is missing')
-
-
-def _dense_loss(head: Any, features: tuple[Tensor, ...], sample: Any) -> dict[str, Any]:
-    with computing_losses(head):
-        return head.loss(features, [sample])
 
 
 @contextmanager
@@ -152,18 +93,9 @@ def computing_losses(head: nn.Module) -> Iterator[None]:
         head.training = training
 
 
-def _key(sample: Any) -> Any:
-    return sample.metainfo.get('img_path') or sample.metainfo['img_id']
-
-
-def run_regions(model: Any, features: Features, samples: Sequence[Any]) -> None:
-    """The RoI head on the proposals of an evaluation, for what it executes."""
-    proposals = model.rpn_head.predict(tuple(features), samples, rescale=False)
-    model.roi_head.predict(tuple(features), proposals, samples, rescale=False)
-
-
-def _seeded(losses: Callable[[], dict[str, Any]]) -> float:
-    """The total, with samplers that draw the same at every depth."""
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Samplers draw the same at every depth."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return total(losses())
+        yield

@@ -1,9 +1,7 @@
-"""Runs a model over images at given depths or settings, and keeps what it found on disk."""
+"""Runs a model over images at given depths or settings."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +13,15 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
-from ...fitting.halting import NEVER, all_blocks
+from ...fitting.halting import NEVER, BlockRows, all_blocks
 from ...fitting.static import Depths, Outcome
-from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector
-from .image_losses import TwoStageLosses, losses_of, run_regions
+from .model_losses import losses_of
+from .results import Results
+from .two_stage_losses import TwoStageLosses, run_regions
+
+REGIONS = 32  # of an image, to fit the unit of a RoI layer
 
 
 class ModelRuns:
@@ -45,8 +46,8 @@ class ModelRuns:
         identity: str = '',
         progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     ) -> None:
-        self.model, self.loader, self.cache, self.progress = model, loader, cache, progress
-        self.identity = identity
+        self.model, self.loader, self.progress = model, loader, progress
+        self._results = Results(cache, identity)
         self._losses = losses_of(model)
         self._collector = TraceCollector(model)
         self.modules = self._collector.modules
@@ -56,52 +57,85 @@ class ModelRuns:
 
     def losses(self, depths: Depths) -> Outcome:
         """At given depths of all blocks."""
-        return self.policy(static(self.modules, depths), key=list(depths))
+        return self.policy(static(self.modules, depths))
+
+    def policy(self, settings: Sequence[Setting]) -> Outcome:
+        """At the modules' settings."""
+        return Outcome(*self._results.get(settings, lambda: self._run(settings)))
+
+    def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
+        """A block at these depths (the last one L), all others at ``base``.
+
+        Rows of a RoI layer are regions, at most ``REGIONS`` of an image, if there is one box head;
+        else they are images.
+        """
+        options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
+        unit = all_blocks(self.modules)[block].halting
+        owners = [module for module in self.modules for _ in module.max_iterations]
+        on_images = not owners[block].of_regions
+        two_stage = self._losses if isinstance(self._losses, TwoStageLosses) else None
+        if unit is not None and not on_images and two_stage and two_stage.has_regions:
+            run = lambda: self._regions(two_stage, options, unit)  # noqa: E731
+            return BlockRows(*self._results.get(['regions', block, options], run))
+        inputs = None
+        if unit is not None and on_images:
+            run = lambda: self._inputs(options[-1], unit)  # noqa: E731
+            inputs = self._results.get(['inputs', block, options[-1]], run)
+        losses = torch.stack([self.losses(each).losses for each in options], dim=1)
+        return BlockRows(inputs, losses, torch.arange(len(losses)))
+
+    def _run(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
+        self._prepare()
+        return self._run_prepared(settings)
 
     @torch.no_grad()
-    def policy(self, settings: Sequence[Setting], key: Any = None) -> Outcome:
-        """At the modules' settings; kept on disk under ``key``."""
-        path = self._path('losses', key)
-        if path is not None and path.exists():
-            return Outcome(*torch.load(path, weights_only=True))
-        self._prepare()
+    def _run_prepared(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
         self._apply(settings)
         rows = [row for batch in self._batches() for row in self._outcomes(*batch)]
         losses, macs, scores = zip(*rows, strict=True)
         known = None if None in scores else torch.tensor(scores, dtype=torch.double)
-        outcome = Outcome(*(torch.tensor(v, dtype=torch.double) for v in (losses, macs)), known)
-        self._keep(path, tuple(outcome))
-        return outcome
-
-    @torch.no_grad()
-    def inputs(self, depths: Depths, block: int) -> Tensor:
-        """Of a block's halting unit in all its iterations, others at ``depths``: (L - 1, N, D)."""
-        path = self._path('inputs', [list(depths), block])
-        if path is not None and path.exists():
-            return torch.load(path, weights_only=True)
-        full = all_blocks(self.modules)[block]
-        self._apply(static(self.modules, (*depths[:block], full.max_iterations, *depths[block + 1 :])))
-        assert full.halting is not None
-        with recorded(full.halting) as seen:
-            for inputs, _ in self._batches():
-                self.model.extract_feat(inputs)  # type: ignore[operator]
-        each = full.max_iterations - 1
-        found = torch.stack([torch.cat(seen[j::each]) for j in range(each)])
-        self._keep(path, found)
-        return found
-
-    def fittable(self, block: int) -> bool:
-        """Whether a block's rows are the images, not regions of them."""
-        owners = [m for m in self.modules for _ in m.max_iterations]
-        return not owners[block].of_regions
+        return torch.tensor(losses, dtype=torch.double), torch.tensor(macs, dtype=torch.double), known
 
     def _prepare(self) -> None:
+        """Let full depth propose the regions on which all depths are compared."""
         if isinstance(self._losses, TwoStageLosses) and not self._losses.proposals:
             limits = tuple(n for module in self.modules for n in module.max_iterations)
-            self._apply(static(self.modules, limits))
-            for inputs, samples in self._batches():
-                features = self.model.extract_feat(inputs)  # type: ignore[operator]
-                self._losses.keep_proposals(features, samples)
+            full = static(self.modules, limits)
+            found = self._run_prepared(full)
+            self._results.get(full, lambda: found)
+
+    def _inputs(self, depths: Depths, unit: HaltingUnit) -> Tensor:
+        """Of a unit in all iterations of its block, (L - 1, N, D); the losses are kept, too."""
+        self._prepare()
+        settings = static(self.modules, depths)
+        with recorded(unit) as seen:
+            found = self._run_prepared(settings)
+        self._results.get(settings, lambda: found)
+        each = len(seen) // len(self.loader)
+        return torch.stack([torch.cat(seen[j::each]) for j in range(each)])
+
+    @torch.no_grad()
+    def _regions(
+        self, losses: TwoStageLosses, options: Sequence[Depths], unit: HaltingUnit
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of a RoI layer; an image's features serve all options."""
+        self._prepare()
+        found: list[tuple[Tensor, Tensor]] = []
+        for inputs, samples in self._batches():
+            self._apply(static(self.modules, options[-1]))
+            features = self.model.extract_feat(inputs)  # type: ignore[operator]
+            for i, sample in enumerate(samples):
+                rows = []
+                for depths in options:
+                    self._apply(static(self.modules, depths))
+                    with recorded(unit) as seen:
+                        rows.append(losses.region_losses(features, i, sample))
+                some = slice(None, None, max(1, -(-len(rows[0]) // REGIONS)))
+                found.append((torch.stack(seen)[:, some], torch.stack(rows, dim=1)[some]))
+        images = [torch.full((len(rows),), i) for i, (_, rows) in enumerate(found)]
+        found = [each for each in found if len(each[1])]  # one without regions halts at once
+        inputs, rows = zip(*found, strict=True)
+        return torch.cat(inputs, dim=1), torch.cat(rows), torch.cat(images)
 
     def _apply(self, settings: Sequence[Setting]) -> None:
         for module, setting in zip(self.modules, settings, strict=True):
@@ -125,17 +159,6 @@ class ModelRuns:
             (found.loss, float(compute['macs']), found.score)
             for found, compute in zip(losses, computes, strict=True)
         ]
-
-    def _path(self, kind: str, key: Any) -> Path | None:
-        if self.cache is None or key is None:
-            return None
-        text = json.dumps([self.identity, kind, key])
-        return self.cache / f'{hashlib.sha256(text.encode()).hexdigest()[:24]}.pt'
-
-    def _keep(self, path: Path | None, value: Any) -> None:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_whole(value, path)
 
 
 def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:

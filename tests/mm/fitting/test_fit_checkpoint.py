@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from iterbackbone.__main__ import config_root
+from iterbackbone.export.onnx.parity import compare
+from iterbackbone.export.onnx.runtime import open_session
+from iterbackbone.mm.checkpoints.checking import misfit
+from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.export.exported import exported
+from iterbackbone.mm.export.images import noise
+from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
 from iterbackbone.mm.fitting.options import FitOptions
@@ -79,12 +87,19 @@ def trained(request, shapes_root, tmp_path_factory):
     return request.param, path, tmp / 'iter_2.pth', tmp
 
 
+def fit(task, config, checkpoint, out, cache):
+    options = FitOptions(ImageSpec.parse('train'), ImageSpec.parse('val'), trained_on_these=True)
+    with pytest.MonkeyPatch.context() as patch:
+        if task == 'c4':  # all blocks halt by a unit, the RoI layer's too, however little it predicts
+            patch.setattr('iterbackbone.fitting.index.Z', -1e9)
+        return fit_checkpoint(config, checkpoint, out, cache, options)
+
+
 @pytest.fixture(scope='module')
 def fitted(trained):
     task, config, checkpoint, tmp = trained
-    options = FitOptions(ImageSpec.parse('train'), ImageSpec.parse('val'), trained_on_these=True)
     out = tmp / 'fitted.pth'
-    report = fit_checkpoint(config, checkpoint, out, tmp / 'cache', options)
+    report = fit(task, config, checkpoint, out, tmp / 'cache')
     return task, config, out, report, tmp
 
 
@@ -97,6 +112,11 @@ def test_features_stay_and_the_table_is_there(trained, fitted):
     changed = [k for k, x in before.items() if not torch.equal(x, after['state_dict'][k])]
     assert all('.halting.' in key for key in changed)
     assert after['meta']['halting']['images']['trained_on_these'] is True
+
+
+def test_regions_halt_one_by_one(fitted):
+    if fitted[0] == 'c4':
+        assert fitted[3].blocks[-1]['unit'] in ('linear', 'two layers')
 
 
 def test_the_evaluation_meets_the_shares_that_the_report_names(fitted):
@@ -134,11 +154,10 @@ def test_an_interrupted_fit_goes_on(trained, fitted, monkeypatch):
     calls = []
     run = ModelRuns._outcomes
     monkeypatch.setattr(
-        ModelRuns, '_outcomes', lambda self, *a: calls.append(self.identity) or run(self, *a)
+        ModelRuns, '_outcomes', lambda self, *a: calls.append(self._results.identity) or run(self, *a)
     )
-    _, config, checkpoint, tmp = trained
-    options = FitOptions(ImageSpec.parse('train'), ImageSpec.parse('val'), trained_on_these=True)
-    again = fit_checkpoint(config, checkpoint, tmp / 'again.pth', tmp / 'cache', options)
+    task, config, checkpoint, tmp = trained
+    again = fit(task, config, checkpoint, tmp / 'again.pth', tmp / 'cache')
     assert again.plain() == fitted[3].plain()
     assert not [identity for identity in calls if 'train[' in identity.rsplit(' ', 1)[-1]]
 
@@ -162,3 +181,28 @@ def test_bad_images(trained, fit, calibrate, message):
 def test_bad_specs(text):
     with pytest.raises(ValueError, match='images must be such as'):
         ImageSpec.parse(text)
+
+
+def test_the_exported_file_keeps_the_share(fitted):
+    task, config, out, report, _ = fitted
+    if task not in ('classification', 'detection'):
+        pytest.skip('the exported backbone is the same')
+    share = report.budgets[len(report.budgets) // 2]['met']
+    cfg = read_config(config, {'model.backbone.budget.share': share})
+    content = torch.load(out, weights_only=True)
+    model = build_model(cfg)
+    assert misfit(model, content['state_dict'], re.compile('(?!)')) == ''  # the export tool asks
+    model.load_state_dict(content['state_dict'])
+    module = exported(model).eval()
+    file = onnx_model(module, cfg, content['meta'].get('dataset_meta') or {}, opset=20)
+
+    def reference(image):
+        outputs, margin = module.reference(torch.from_numpy(image))
+        return {name: value.numpy() for name, value in outputs.items()}, margin
+
+    feeds = [{'image': image} for image in noise((64, 64), 3)]
+    parity = compare(open_session(file.SerializeToString()), reference, feeds)
+    assert parity.agrees
+    assert parity.same_iterations == 1.0
+    depths = [reference(feed['image'])[0]['iterations'] for feed in feeds]
+    assert all(d.sum() < sum(model.backbone.max_iterations) for d in depths)
