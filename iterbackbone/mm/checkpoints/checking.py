@@ -10,7 +10,7 @@ from mmengine.model import PretrainedInit
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from ...core.budgeted import TABLE_KEY
+from ...core.budgeted import TABLE_KEY, BudgetedModule
 from ...pretrained.index import SCHEME
 from ...text import printable
 from ...warm_start.layouts import COUNTER
@@ -85,8 +85,9 @@ def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[st
         found: The checkpoint's values, by their keys in the module.
         leftovers: As in :func:`pretrained_weights`.
     """
-    expected = {key: x for key, x in module.state_dict().items() if key != TABLE_KEY}
-    known = {*expected, TABLE_KEY}  # of fitted halting, with it or not
+    tables = _tables(module)  # of fitted halting, with it or not
+    expected = {key: x for key, x in module.state_dict().items() if key not in tables}
+    known = {*expected, *tables}
     unexpected = [key for key in found if key not in known and not leftovers.match(key)]
     missing = [key for key in expected if key not in found and not key.endswith(COUNTER)]
     shapes = [
@@ -102,6 +103,12 @@ def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[st
     }
     listed = [f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k]
     return '; '.join([*_other_stem(found, expected), *listed])
+
+
+def _tables(module: nn.Module) -> set[str]:
+    """Keys of the budget tables that a module or its parts can have."""
+    names = [name for name, part in module.named_modules() if isinstance(part, BudgetedModule)]
+    return {f'{name}.{TABLE_KEY}' if name else TABLE_KEY for name in names}
 
 
 def _other_stem(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:
