@@ -4,7 +4,7 @@ python -m iterbackbone config                     lists the configs
 python -m iterbackbone config detection/NAME.py   prints that config's path
 python -m iterbackbone tool mmdet train           prints the path of mmdet's tools/train.py
 python -m iterbackbone tool iterbackbone analyze_iterations   and of this package's own
-python -m iterbackbone check                      what this environment lacks, and how to mend it
+python -m iterbackbone check                      what does not work in this environment
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import __version__
-from .environment import command_line
-from .environment.commands import OWNERS
+from . import __version__, environment
 from .files import shipped
 from .text import nearest
 
@@ -58,7 +56,7 @@ def tool_path(package: str, name: str) -> Path:
     """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        near = nearest(package, [*OWNERS, 'iterbackbone'])
+        near = nearest(package, [*environment.OPENMMLAB, 'iterbackbone'])
         raise ValueError(f'package must be installed, got {package!r}{near}')
     home = Path(spec.origin).parent
     for root in (home / '.mim', home.parent):  # installed, or a checkout
@@ -86,11 +84,11 @@ def main() -> None:
     tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
     tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')
     tool.add_argument('name', help='such as train, test')
-    check = commands.add_parser('check', help='say what this environment lacks and how to mend it')
-    command_line.add_options(check)
+    check = commands.add_parser('check', help='say what does not work in this environment')
+    environment.add_options(check)
     args = parser.parse_args()
     if args.command == 'check':
-        sys.exit(command_line.run(args))
+        sys.exit(environment.run(args))
     try:
         if args.command == 'tool':
             print(tool_path(args.package, args.name))

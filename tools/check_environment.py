@@ -1,19 +1,18 @@
-"""Says what the environment lacks or what in it does not go together, and the command that mends it.
+"""Says what in the environment does not work; docs/environment.md lists known errors and commands.
 
-The exit status is 0 where it is usable, else 1. Only the standard library is imported; torch and the
-OpenMMLab packages are tried in processes of their own.
+The exit status is 0 where it is usable, else 1. Packages are tried in child processes.
 """
 
 import argparse
 import sys
 
-from iterbackbone.environment import command_line
+from iterbackbone import environment
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    command_line.add_options(parser)
-    return command_line.run(parser.parse_args(argv))
+    environment.add_options(parser)
+    return environment.run(parser.parse_args(argv))
 
 
 if __name__ == '__main__':

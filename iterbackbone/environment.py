@@ -1,0 +1,145 @@
+"""What in an environment does not work: packages are tried in a child process.
+
+Where something fails, each is tried in a process of its own: one that crashes is reported, and harms no
+other. docs/environment.md lists what is known not to go together, and the commands that help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
+
+OPENMMLAB = ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain')
+SECONDS = 600  # for a process; together they take about ten on an idle machine
+
+OPERATORS = """
+import torch
+from mmcv.ops import nms, roi_align
+for device in ('cpu', 'cuda')[: 1 + torch.cuda.is_available()]:
+    boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0]], device=device)
+    nms(boxes, torch.ones(1, device=device), 0.5)
+    rois = torch.cat([torch.zeros(1, 1, device=device), boxes], dim=1)
+    roi_align(torch.ones(1, 1, 8, 8, device=device), rois, (2, 2))
+"""
+# What mmengine's runner writes, it must read: the originals cannot from torch 2.6 on.
+CHECKPOINT = """
+import tempfile, torch
+from mmengine.logging import MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader
+hub = MessageHub('iterbackbone')
+hub.update_scalar('loss', 1.0)
+with tempfile.NamedTemporaryFile(suffix='.pth') as file:
+    torch.save({'state_dict': {}, 'message_hub': hub.state_dict()}, file.name)
+    CheckpointLoader.load_checkpoint(file.name, map_location='cpu')
+"""
+NETWORK = """
+import torch, iterbackbone
+network = iterbackbone.IterativeResNet(base_channels=4, max_iterations=(1, 2, 2, 1)).eval()
+network(torch.rand(1, 3, 64, 64))
+"""
+# Package: what is run to try it.
+TRIALS = {
+    'torch': 'import torch; torch.ones(1) + 1',
+    'numpy': 'import numpy, torch; torch.from_numpy(numpy.zeros(1))',
+    'torchvision': 'import torch, torchvision.ops as o; o.nms(torch.ones(1, 4), torch.ones(1), 0.5)',
+    'cv2': 'import cv2',
+    'pycocotools': 'import pycocotools.mask',
+    'mmengine': CHECKPOINT,
+    'mmcv': 'import mmcv',
+    'mmdet': f'import mmdet.apis, mmdet.models\n{OPERATORS}',
+    'mmseg': f'import mmseg.apis, mmseg.models\n{OPERATORS}',
+    'mmpretrain': 'import mmpretrain.apis, mmpretrain.models',
+    'iterbackbone': NETWORK,
+}
+NEEDED = ('torch', 'numpy', 'iterbackbone')
+DESCRIPTION = """
+from mmengine.utils.dl_utils import collect_env
+for name, value in collect_env().items():
+    if '\\n' not in str(value):
+        print(f'{name}: {value}')
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the result.
+
+    Attributes:
+        check: What was tried: a package, or 'pip check'.
+        level: 'ok', 'warning' or 'error'; with an error the environment is not usable.
+        reason: In one line, the version where all is well.
+    """
+
+    check: str
+    level: str
+    reason: str
+
+
+def findings() -> list[Finding]:
+    """One finding a package, in the order in which errors are to be fixed, then pip's."""
+    owners = {name: sorted(set(found)) for name, found in packages_distributions().items()}
+    there = [name for name in TRIALS if name in owners or find_spec(name) is not None]
+    together = _run('-c', '\n'.join(TRIALS[name] for name in there))
+    found = [_finding(name, owners.get(name, []), name in there, together[0] == 0) for name in TRIALS]
+    status, said = _run('-m', 'pip', 'check')
+    return [*found, Finding('pip check', 'warning' if status else 'ok', said)]
+
+
+def _finding(name: str, owners: list[str], there: bool, works: bool) -> Finding:
+    """On one package, which is tried on its own unless it ``works`` together with the others."""
+    if len(owners) > 1 and name in OPENMMLAB:
+        return Finding(name, 'error', f'{" and ".join(owners)} overwrite files of each other')
+    if not there:
+        return Finding(name, 'error' if name in NEEDED else 'ok', 'not installed')
+    status, said = (0, '') if works else _run('-c', TRIALS[name])
+    versions = ', '.join(f'{owner} {version(owner)}' for owner in owners)
+    return Finding(name, 'error' if status else 'ok', said if status else versions)
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    """Exit status and last line of a child process, which starts in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(
+                [sys.executable, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors='replace',
+                timeout=SECONDS,
+                cwd=folder,
+            )
+        except subprocess.TimeoutExpired:
+            return 1, f'no answer within {SECONDS} seconds'
+    said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    how = [f'crashed by signal {-done.returncode}'] if done.returncode < 0 else []
+    return done.returncode, ': '.join(how + said[-1:])
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the check."""
+    parser.add_argument('--json', action='store_true', help='print the findings as JSON')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the running interpreter's environment, print what was found and mmengine's description.
+
+    Returns:
+        Exit status: 0 where the environment is usable, else 1.
+    """
+    found = findings()
+    usable = not any(each.level == 'error' for each in found)
+    if args.json:
+        print(json.dumps({'usable': usable, 'findings': [asdict(each) for each in found]}, indent=2))
+        return 0 if usable else 1
+    if any(each.check == 'mmengine' and each.level == 'ok' for each in found):
+        subprocess.run([sys.executable, '-c', DESCRIPTION], stderr=subprocess.DEVNULL)
+    print('\n'.join(f'{each.level:<9}{each.check:<14}{each.reason}' for each in found))
+    print('usable' if usable else 'not usable: docs/environment.md lists known errors and commands')
+    return 0 if usable else 1
