@@ -18,11 +18,10 @@ from iterbackbone.core.resnet import DEPTHS
 from iterbackbone.files import IMAGE_FORMATS, image_files
 from iterbackbone.tensor_file import save_whole
 from iterbackbone.text import printable
-from iterbackbone.warm_start.conversion import check_depth, convert
+from iterbackbone.warm_start.conversion import METHODS, check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.recalibration import recalibrate
 from iterbackbone.warm_start.safe_loading import load_checkpoint
-from iterbackbone.warm_start.shared_convolution import METHODS
 
 BATCH = 16
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -43,10 +42,10 @@ def parse_args(argv):
     )
     parser.add_argument(
         '--method',
-        choices=METHODS,
+        choices=sorted(METHODS),
         default='first',
-        help="shared kernels: those of a stage's first identity block, the mean over its identity "
-        'blocks, or least squares on activations (needs --images); default: first',
+        help="shared kernels: those of a stage's first identity block, or the mean over its identity "
+        'blocks; default: first',
     )
     parser.add_argument(
         '--recalibrate',
@@ -62,11 +61,10 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if not args.out.absolute().parent.is_dir():
         parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
-    measures = args.recalibrate or args.method == 'least-squares'
-    if measures and args.images is None:
-        parser.error('--images is needed for --method least-squares and for --recalibrate')
-    if args.images and not measures:
-        parser.error('--images is read for --method least-squares and for --recalibrate only')
+    if args.recalibrate and args.images is None:
+        parser.error('--images is needed for --recalibrate')
+    if args.images and not args.recalibrate:
+        parser.error('--images is read for --recalibrate only')
     return parser, args
 
 
@@ -121,13 +119,11 @@ def converted(args):
     resnet = read_resnet(load_checkpoint(args.checkpoint))
     if args.depth:
         check_depth(resnet, args.depth)
-    batches = None
-    if args.images:
+    conversion = convert(resnet, args.method, not args.no_last_relu)
+    if args.recalibrate:
         if resnet.in_channels != 3:
             raise ValueError(f'--images: the ResNet must read 3 channels, got {resnet.in_channels}')
         batches = image_batches(args, args.size or SIDES[resnet.stem])
-    conversion = convert(resnet, args.method, batches, not args.no_last_relu)
-    if args.recalibrate:
         conversion = recalibrate(conversion, batches)
     return resnet, conversion
 

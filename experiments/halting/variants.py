@@ -106,5 +106,4 @@ VARIANTS = {
     'r50_random': warm(None),
     'r50_first': warm('first'),
     'r50_mean': warm('mean'),
-    'r50_least-squares': warm('least-squares'),
 }

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.validation import check_choice
 from .layouts import COUNTER, NORM, ResNetWeights
-from .shared_convolution import CONVS, identity_kernels, shared_kernels
 
-SHARED_USE = {'mean': 'averaged', 'least-squares': 'fitted'}
+CONVS = (1, 2, 3)
+# Of the kernels of a stage's identity blocks, what all iterations share, and what became of each.
+METHODS = {'first': 'used', 'mean': 'averaged'}
 
 
 class KeyUse(NamedTuple):
@@ -21,7 +21,7 @@ class KeyUse(NamedTuple):
 
     Attributes:
         source: The key as the checkpoint has it.
-        use: ``'used'``, ``'averaged'``, ``'fitted'`` (least squares) or ``'dropped'``.
+        use: ``'used'``, ``'averaged'`` or ``'dropped'``.
         target: The IterativeResNet's key it went into; None where dropped.
     """
 
@@ -55,12 +55,7 @@ def check_depth(resnet: ResNetWeights, depth: int) -> None:
         )
 
 
-def convert(
-    resnet: ResNetWeights,
-    method: str = 'first',
-    batches: Iterable[Tensor] | None = None,
-    last_relu: bool = True,
-) -> Conversion:
+def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = True) -> Conversion:
     """Build the IterativeResNet that starts from a ResNet.
 
     The stem is copied, a stage's downsample path becomes its transition, the BatchNorms of
@@ -69,15 +64,23 @@ def convert(
 
     Args:
         resnet: The ResNet.
-        method: How kernels are shared, see :func:`~.shared_convolution.shared_kernels`.
-        batches: Images for least squares.
+        method: The kernels shared: ``'first'``, those of a stage's first identity block, which belong
+            together; or ``'mean'``, the mean over its identity blocks.
         last_relu: Of the network, see :class:`~iterbackbone.core.IterativeResNet`. A ResNet has no
             ReLU between the last norm and the sum.
 
     Raises:
-        ValueError: see :func:`~.shared_convolution.shared_kernels`.
+        ValueError: unknown ``method``, or a stage of one block.
     """
-    kernels = shared_kernels(resnet, method, batches)
+    check_choice('method', method, METHODS)
+    copies = dict(_copied_keys(resnet))
+    shared = {
+        f'stages.{stage - 1}.blocks.0.conv{conv}.weight': identity_kernels(resnet, stage, conv)
+        for stage in range(1, len(resnet.blocks) + 1)
+        for conv in CONVS
+    }
+    if method == 'first':
+        shared = {target: names[:1] for target, names in shared.items()}
     network = IterativeResNet(
         in_channels=resnet.in_channels,
         stem=resnet.stem,
@@ -87,17 +90,44 @@ def convert(
         num_stages=len(resnet.blocks),
         last_relu=last_relu,
     )
-    copies = dict(_copied_keys(resnet))
     converted = {target: resnet.tensors[source] for source, target in copies.items()}
-    for (stage, conv), kernel in kernels.items():
-        converted[_kernel_key(stage, conv)] = kernel
+    for target, names in shared.items():
+        converted[target] = torch.stack([resnet.tensors[name] for name in names]).mean(dim=0)
     state = network.state_dict()
     for key in state:
         if key.endswith(COUNTER):  # 0 would mean statistics that no training has written
             converted[key] = converted.get(key, torch.ones(())).to(torch.int64).clamp(min=1)
     initial = [key for key in state if key not in converted]
     network.load_state_dict({**state, **converted})
-    return Conversion(network, _account(resnet, method, copies), initial)
+    uses = {name: ('used', target) for name, target in copies.items()}
+    uses |= {name: (METHODS[method], target) for target, names in shared.items() for name in names}
+    account = [
+        KeyUse(resnet.prefix + name, *uses.get(name, ('dropped', None))) for name in resnet.tensors
+    ]
+    account += [KeyUse(key, 'dropped', None) for key in resnet.others]
+    return Conversion(network, account, initial)
+
+
+def identity_kernels(resnet: ResNetWeights, stage: int, conv: int) -> list[str]:
+    """Names of the kernels of a stage's identity blocks, in order.
+
+    Those are the blocks behind the first: like an iteration, they read and write e*n channels.
+
+    Args:
+        resnet: Its weights.
+        stage: From 1.
+        conv: 1, 2 or 3.
+
+    Raises:
+        ValueError: the stage has no identity block.
+    """
+    blocks = resnet.blocks[stage - 1]
+    if blocks < 2:
+        raise ValueError(
+            f'layer{stage} must have at least 2 blocks, got {blocks}: the shared convolutions come '
+            'from the blocks behind the first, whose input has the channels of the state'
+        )
+    return [f'layer{stage}.{i}.conv{conv}.weight' for i in range(1, blocks)]
 
 
 def _copied_keys(resnet: ResNetWeights) -> Iterator[tuple[str, str]]:
@@ -117,24 +147,3 @@ def _copied_keys(resnet: ResNetWeights) -> Iterator[tuple[str, str]]:
         for part in (*NORM, COUNTER):
             if f'{source}.{part}' in resnet.tensors:
                 yield f'{source}.{part}', f'{target}.{part}'
-
-
-def _kernel_key(stage: int, conv: int) -> str:
-    return f'stages.{stage - 1}.blocks.0.conv{conv}.weight'
-
-
-def _account(resnet: ResNetWeights, method: str, copies: dict[str, str]) -> list[KeyUse]:
-    shared: dict[str, tuple[str, str | None]] = {}
-    for stage in range(1, len(resnet.blocks) + 1):
-        for conv in CONVS:
-            names = list(identity_kernels(resnet, stage, conv))
-            taken = names[:1] if method == 'first' else names
-            use = SHARED_USE.get(method, 'used')
-            shared.update({name: (use, _kernel_key(stage, conv)) for name in taken})
-    uses = []
-    for name in resnet.tensors:
-        use, target = shared.get(name, ('dropped', None))
-        if name in copies:
-            use, target = 'used', copies[name]
-        uses.append(KeyUse(resnet.prefix + name, use, target))
-    return uses + [KeyUse(key, 'dropped', None) for key in resnet.others]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from iterbackbone.warm_start.conversion import KeyUse, check_depth, convert
+from iterbackbone.warm_start.conversion import METHODS, KeyUse, check_depth, convert
 from iterbackbone.warm_start.layouts import read_resnet
 from iterbackbone.warm_start.recalibration import recalibrate
-from iterbackbone.warm_start.shared_convolution import METHODS
-from tests.support.resnets import make_iterative, narrow_resnet
+from tests.support.resnets import layers, make_iterative, narrow_resnet
 
 
 @torch.no_grad()
@@ -20,7 +19,7 @@ def test_a_resnet_that_is_iterative_computes_the_same(method, cifar):
     net = narrow_resnet(cifar)
     make_iterative(net)
     images = torch.randn(2, 3, 32, 32)
-    network = convert(read_resnet(net.state_dict()), method, [images]).network.eval()
+    network = convert(read_resnet(net.state_dict()), method).network.eval()
     for stage in network.stages:  # all weight on the last state
         stage.blocks[0].halting.fc2.bias.fill_(-30.0)
     for ours, theirs in zip(network(images), net(images), strict=True):
@@ -61,11 +60,11 @@ def test_where_everything_goes():
     assert all(torch.equal(state[key], tensor) for key, tensor in same.items())
 
 
-@pytest.mark.parametrize(('method', 'use'), [('mean', 'averaged'), ('least-squares', 'fitted')])
-def test_every_key_is_accounted_for(method, use):
+def test_every_key_is_accounted_for():
+    use = 'averaged'
     net = narrow_resnet(cifar=True)
     state = {'backbone.' + k: v for k, v in net.state_dict().items()} | {'fc.bias': torch.zeros(2)}
-    conversion = convert(read_resnet(state), method, [torch.randn(2, 3, 32, 32)])
+    conversion = convert(read_resnet(state), 'mean')
     assert [each.source for each in conversion.uses] == list(state)
     by_source = {each.source: each for each in conversion.uses}
     target = 'stages.0.blocks.0.conv2.weight'
@@ -81,6 +80,26 @@ def test_every_key_is_accounted_for(method, use):
     keys = set(conversion.network.state_dict())
     assert reached | set(conversion.initial) == keys
     assert {key.split('.')[4] for key in conversion.initial} == {'halting'}
+
+
+def test_first_and_mean():
+    net = narrow_resnet(cifar=True)
+    resnet, key = read_resnet(net.state_dict()), 'stages.1.blocks.0.conv2.weight'
+    first, mean = (convert(resnet, method).network.state_dict()[key] for method in METHODS)
+    a, b, c = (block.conv2.weight for block in layers(net)[1][1:])
+    assert torch.equal(first, a)
+    torch.testing.assert_close(mean, (a + b + c) / 3)
+
+
+def test_a_stage_without_identity_block_is_refused():
+    resnet = read_resnet(narrow_resnet().state_dict())._replace(blocks=(3, 1, 6, 3))
+    with pytest.raises(ValueError, match='layer2 must have at least 2 blocks, got 1'):
+        convert(resnet)
+
+
+def test_unknown_methods_are_refused():
+    with pytest.raises(ValueError, match=r"method must be one of .* got 'median'"):
+        convert(read_resnet(narrow_resnet().state_dict()), 'median')
 
 
 def test_first_uses_one_block_and_drops_the_others():
