@@ -1,4 +1,4 @@
-"""A file of tools/export_onnx.py beside its int8 and float16 forms: agreement, size and time.
+"""A file of tools/export_onnx.py beside its int8 form: agreement, size and time.
 
 Agreement is with the first file, on images that did not set its ranges. Time is of one image, as
 it halts and at all iterations, in rounds in which every file runs once. Writes OUT.md and OUT.json.

@@ -18,6 +18,7 @@ from torch import nn
 
 from ... import __version__
 from ...files import whole_file
+from .chains import loops, names_read
 
 OPSETS = (18, 23)  # of the exporter; lowest and highest
 
@@ -92,10 +93,11 @@ def move_weights_into_loops(model: onnx.ModelProto) -> onnx.ModelProto:
     up to a third less time. Changes ``model`` and returns it.
     """
     graph = model.graph
-    bodies = [
-        a.g for node in graph.node if node.op_type == 'Loop' for a in node.attribute if a.name == 'body'
+    bodies = [body for _, body in loops(model)]
+    used = [
+        {o.name for o in body.output}.union(*(names_read(node) for node in body.node))
+        for body in bodies
     ]
-    used = [_names_used(body) for body in bodies]
     outside = {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
     kept = []
     for tensor in graph.initializer:
@@ -107,15 +109,6 @@ def move_weights_into_loops(model: onnx.ModelProto) -> onnx.ModelProto:
     del graph.initializer[:]
     graph.initializer.extend(kept)
     return model
-
-
-def _names_used(graph: onnx.GraphProto) -> set[str]:
-    names = {output.name for output in graph.output}
-    for node in graph.node:
-        names.update(node.input)
-        for attribute in node.attribute:
-            names |= _names_used(attribute.g)  # empty where it is no graph
-    return names
 
 
 def set_defaults(model: onnx.ModelProto, defaults: Mapping[str, np.ndarray]) -> None:

@@ -7,15 +7,16 @@ in graphs without them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from .calibration import Key, Range, key_of
+from .calibration import Key, Range, key_of, ranges
 from .chains import Chain, Scope, prune, replace_nodes, scopes
+from .graph import describe
 
 LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
 
@@ -33,18 +34,28 @@ class Affine(NamedTuple):
     rows: tuple[onnx.NodeProto, ...]
 
 
-def quantized(model: onnx.ModelProto, ranges: Mapping[Key, Range]) -> onnx.ModelProto:
-    """A copy of ``model`` with 8-bit convolutions.
+def quantized(
+    model: onnx.ModelProto, description: Mapping[str, Any], images: Sequence[np.ndarray]
+) -> onnx.ModelProto:
+    """A copy of ``model`` with 8-bit convolutions that says what it is.
 
     Args:
-        model: Exported, float32.
-        ranges: Of :func:`iterbackbone.export.onnx.calibration.ranges`. Chains without one stay as
-            they are: no image reached them.
+        model: Of :func:`~iterbackbone.export.onnx.model_file.read_model`.
+        description: Likewise.
+        images: Real ones, (B, 3, H, W) uint8 in RGB each, which set the ranges. Chains that none
+            of them reaches stay as they are.
+
+    Raises:
+        ValueError: there is no image.
     """
+    if not len(images):
+        raise ValueError('images must be at least one for int8: its ranges come from real images')
+    found = ranges(model, images)
     model = onnx.ModelProto.FromString(model.SerializeToString())
     for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
-        _Rewriter(scope, ranges).run()
+        _Rewriter(scope, found).run()
     prune(model)
+    describe(model, {**description, 'precision': 'int8'})
     return model
 
 
