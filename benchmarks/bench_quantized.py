@@ -39,16 +39,18 @@ def agreement_row(file, other, images):
         'bytes': size,
         'bytes_float32': file.stat().st_size,
         'images': len(images),
-        **same._asdict(),
-        'same_per_block': same.same_per_block.tolist(),
-        'difference_per_block': same.difference_per_block.tolist(),
+        'iterations': same.iterations,
+        'same_per_block': (same.apart == 0).mean(axis=0).tolist(),
+        'difference_per_block': same.apart.mean(axis=0).tolist(),
+        'errors': same.errors,
+        'top1': same.top1,
     }
     cells = [
         other.name,
         f'{size / 1e6:.2f} of {file.stat().st_size / 1e6:.2f}',
         f'{same.iterations:.1%}',
-        '/'.join(f'{100 * x:.1f}' for x in same.same_per_block),
-        '/'.join(f'{x:.3f}' for x in same.difference_per_block),
+        '/'.join(f'{100 * x:.1f}' for x in content['same_per_block']),
+        '/'.join(f'{x:.3f}' for x in content['difference_per_block']),
         ', '.join(f'{name} {error:.2g}' for name, error in same.errors.items()),
         '' if same.top1 is None else f'{same.top1:.1%}',
     ]

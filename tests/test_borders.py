@@ -32,7 +32,7 @@ ROOMS = {
     'log': ({'numpy', 'cv2', 'msgspec'}, set()),
     'stats': ({'numpy', 'scipy'}, {'log'}),
     'report': (
-        {'numpy', 'scipy', 'matplotlib', 'plotly', 'jinja2', 'markupsafe', 'PIL', 'tqdm'},
+        {'numpy', 'scipy', 'msgspec', 'matplotlib', 'plotly', 'jinja2', 'markupsafe', 'PIL', 'tqdm'},
         {'log', 'stats'},
     ),
     'environment.py': (set(), set()),

@@ -36,7 +36,7 @@ def scatter(
     for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
         if measure.field in summary['bins']:
             _add_points(figure, run, evaluation, measure, runs=len(summaries))
-            _add_means(figure, run, mean_label(summaries, run), summary['bins'][measure.field])
+            figure.add_trace(_means(run, summaries, summary['bins'][measure.field]))
     if not figure.data:
         return None
     figure.update_layout(**LAYOUT, xaxis_title=measure.label, yaxis_title='iterations per image')
@@ -61,23 +61,23 @@ def _add_points(
     )
 
 
-def _add_means(figure: go.Figure, run: int, label: str, bins: list[dict[str, Any]]) -> None:
+def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
+    """A line through the means of bins, with their intervals."""
     means, below, above = bars(bins)
-    figure.add_scatter(
+    return go.Scatter(
         x=[b['x_mean'] for b in bins],
         y=means.tolist(),
-        error_y=dict(
-            type='data',
-            symmetric=False,
-            array=above.tolist(),
-            arrayminus=below.tolist(),
-        ),
+        error_y=dict(type='data', symmetric=False, array=above.tolist(), arrayminus=below.tolist()),
         mode='lines+markers',
-        name=safe(label),
-        hoverinfo='skip',
-        line=dict(color=colour(run), width=2),
-        marker=dict(size=9, symbol='diamond', line=dict(color='white', width=1)),
+        name=safe(name),
+        **style,
     )
+
+
+def _means(run: int, summaries: list[dict[str, Any]], bins: list[dict[str, Any]]) -> go.Scatter:
+    marker = dict(size=9, symbol='diamond', line=dict(color='white', width=1))
+    line, label = dict(color=colour(run), width=2), mean_label(summaries, run)
+    return binned(bins, label, hoverinfo='skip', line=line, marker=marker)
 
 
 def stages(summaries: list[dict[str, Any]]) -> go.Figure:
@@ -117,7 +117,7 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
     figure = go.Figure()
     for run, summary in enumerate(summaries):
         if summary['error'] is not None:
-            _add_means(figure, run, mean_label(summaries, run), summary['error']['bins'])
+            figure.add_trace(_means(run, summaries, summary['error']['bins']))
             figure.add_hline(
                 y=summary['error']['overall'], line=dict(color=colour(run), dash='dash', width=1)
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ..stats.gain import Progress
 from ..text import printable
@@ -97,9 +98,6 @@ def measure_gains(
 def _read_groups(path: Path) -> dict[str, Any]:
     """The source of each image."""
     try:
-        groups = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise ValueError(f'--groups: {path} cannot be read: {error}') from None
-    if not isinstance(groups, dict):
-        raise ValueError(f'--groups: {path} must be an object from img_id to source')
-    return groups
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ValueError(f'--groups: {path} must be an object from img_id to source: {error}') from None

@@ -61,6 +61,17 @@ class Evaluation:
         """The class's name; the label itself where it has none."""
         return self.classes[label] if 0 <= label < len(self.classes) else str(label)
 
+    def outcome(self, i: int) -> str | None:
+        """Such as ``true cat, predicted dog 0.87``; None of an image that was not classified."""
+        record = self.records[i]
+        label, prediction = record.get('label'), record.get('prediction')
+        if prediction is None:
+            return None
+        true = '' if label is None else f'true {self.class_name(label)}, '
+        confidence = record.get('confidence')
+        score = '' if confidence is None else f' {confidence:.2f}'
+        return f'{true}predicted {self.class_name(prediction)}{score}'
+
 
 def load_evaluation(folder: Path, name: str | None = None, read_predictions: bool = True) -> Evaluation:
     """Read the folder that IterationLogHook wrote.

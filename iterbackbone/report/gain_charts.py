@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..stats.gain_verdict import amount
+from .charts import binned
 from .gain_panel import GainPanel
 from .measured_gains import MeasuredGains
-from .style import LAYOUT, bars, colour, safe
+from .style import LAYOUT, colour, safe
 
 GREY = '#7a8793'
 
@@ -102,15 +103,6 @@ def by_measure(entry: dict[str, Any], names: list[str]) -> go.Figure:
 def _add_bins(
     figure: go.Figure, row: int, name: str, bins: list[dict[str, Any]], shade: str, dash: str = 'solid'
 ) -> None:
-    means, below, above = bars(bins)
-    figure.add_scatter(
-        x=[found['x_mean'] for found in bins],
-        y=means.tolist(),
-        error_y=dict(type='data', symmetric=False, array=above.tolist(), arrayminus=below.tolist()),
-        mode='lines+markers',
-        name=safe(name),
-        line=dict(color=shade, dash=dash),
-        hovertemplate='%{y:.2f}<extra></extra>',
-        row=row,
-        col=1,
-    )
+    line = dict(color=shade, dash=dash)
+    trace = binned(bins, name, line=line, hovertemplate='%{y:.2f}<extra></extra>')
+    figure.add_trace(trace, row=row, col=1)

@@ -11,7 +11,6 @@ from matplotlib.patches import Rectangle
 from .evaluation import Evaluation
 from .image_files import Folders
 from .label_maps import coloured, label_maps
-from .outcomes import outcome
 from .pictures import image_path, overlays, ranking, thumbnail_of
 from .style import literal
 
@@ -73,7 +72,7 @@ def _sheet(evaluation: Evaluation, images: dict[int, Any], score_threshold: floa
 
 def _caption(evaluation: Evaluation, i: int) -> str:
     record = evaluation.records[i]
-    objects, words = record.get('num_objects'), outcome(evaluation, i)
+    objects, words = record.get('num_objects'), evaluation.outcome(i)
     shown = '' if objects is None else f', {objects} object' + ('s' if objects != 1 else '')
     shown += '' if words is None else '\n' + literal(words)
     return f'{record["total_iterations"]:.3g} iterations{shown}'

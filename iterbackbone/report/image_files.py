@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF')
+from ..files import IMAGE_FORMATS
+
 MAX_PIXELS = 50_000_000  # of one image: a second and 300 MB
 MAX_BYTES = 500_000_000  # of one file: TIFF's tags are read whole
 Folders = Path | Sequence[Path]
@@ -36,7 +37,7 @@ def inside(folders: Folders, name: Any) -> Path | None:
 
 
 @contextmanager
-def opened(path: Path, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+def opened(path: Path, formats: Sequence[str] = IMAGE_FORMATS) -> Iterator[Image.Image]:
     """The image, whose pixels are not read yet.
 
     Raises:

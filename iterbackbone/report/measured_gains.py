@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..stats.gain import Gain
 from ..stats.gain_verdict import verdict
-from ..stats.shuffled_depths import Shuffled
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,9 @@ class MeasuredGains:
             ValueError: the file is missing or something else.
         """
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-            gains = [
-                Gain(**{**g, 'vertices': tuple(g['vertices']), 'shuffled': _shuffled(g['shuffled'])})
-                for g in content['gains']
-            ]
-            menu = [StaticBudget(**budget) for budget in content['menu']]
-            names = ('score', 'unit', 'policies', 'notes')
-            return cls(menu=menu, gains=gains, **{name: content[name] for name in names})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f'{path} holds no measured gains: {error!r}') from None
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            raise ValueError(f'{path} holds no measured gains: {error}') from None
 
 
 def verdict_of(seeds: Sequence[MeasuredGains]) -> str:
@@ -86,7 +79,3 @@ def verdict_of(seeds: Sequence[MeasuredGains]) -> str:
     if len(scores) > 1:
         raise ValueError(f'all seeds must be of one score, got {scores}')
     return verdict([measured.gains for measured in seeds], seeds[0].unit)
-
-
-def _shuffled(content: dict[str, Any] | None) -> Shuffled | None:
-    return None if content is None else Shuffled(**content)

@@ -8,7 +8,6 @@ import numpy as np
 
 from .evaluation import Evaluation
 from .measures import image_errors
-from .outcomes import outcome
 from .pictures import ranking
 
 MAX_POINTS = 3000  # of all evaluations; more slow a browser down and hide each other
@@ -41,7 +40,7 @@ def details(
             'share': record['macs'] / record['macs_full'] if record['macs_full'] else None,
             'objects': record.get('num_objects'),
             'relative': record.get('mean_relative_area'),
-            'outcome': outcome(evaluation, i),
+            'outcome': evaluation.outcome(i),
             'error': None if errors.binary or not np.isfinite(wrong) else float(wrong),
         }
         found[i] |= pictures.get(i, {})

@@ -34,21 +34,15 @@ def score_label_map(
     Raises:
         ValueError: the maps differ in shape.
     """
-    labels, guesses = np.asarray(true), np.asarray(predicted)
-    if labels.shape != guesses.shape:
-        raise ValueError(f'predicted must have the shape of true {labels.shape}, got {guesses.shape}')
+    labels = np.asarray(true)
     labelled = labels != ignore_index
-    if not labelled.any():
+    classes = np.unique(labels[labelled])
+    shared, union = class_overlaps(predicted, labels, int(classes.max(initial=0)) + 1, ignore_index)
+    if not len(classes):
         return SegmentationScore(None, None)
-    labels, guesses = labels[labelled], guesses[labelled]
-    classes, areas = np.unique(labels, return_counts=True)
-    right = labels == guesses
-    shared, guessed = (
-        np.bincount(of, minlength=classes[-1] + 1)[classes] for of in (labels[right], guesses)
-    )
     return SegmentationScore(
-        miou=float((shared / (areas + guessed - shared)).mean()),
-        pixel_accuracy=float(right.mean()),
+        miou=float((shared[classes] / union[classes]).mean()),
+        pixel_accuracy=float(shared.sum() / labelled.sum()),
     )
 
 

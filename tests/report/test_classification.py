@@ -11,7 +11,6 @@ from PIL import Image
 from iterbackbone.mm.evaluation.summary import summarise_log
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.outcomes import outcome
 from iterbackbone.report.pictures import class_ends, image_path
 from iterbackbone.report.summary import summarise
 from tests.support.logs import CLASSES, classified, record, write_images, write_log
@@ -84,7 +83,7 @@ def test_words(tmp_path):
         record(2),
     ]
     evaluation = load_evaluation(write_log(tmp_path / 'log', entries, task='classification'))
-    words = [outcome(evaluation, i) for i in range(3)]
+    words = [evaluation.outcome(i) for i in range(3)]
     assert words == ['predicted square', 'true circle, predicted 9 0.50', None]
 
 

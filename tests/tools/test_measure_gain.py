@@ -70,7 +70,7 @@ def test_what_is_wrong_is_said_in_one_line(root, run):
         (['--policy', 'nowhere', '--menu', *menu('test')], 'nowhere is no complete evaluation'),
         (['--policy', 'test/oracle', '--menu', 'test/static_0'], 'menu 2 to 8 static budgets'),
         ([*good, '--groups', 'groups.json'], '--groups: groups.json must be an object'),
-        ([*good, '--groups', 'none.json'], '--groups: none.json cannot be read'),
+        ([*good, '--groups', 'none.json'], '--groups: none.json must be an object'),
         ([*good, '--other-seeds', 'groups.json'], 'groups.json holds no measured gains'),
         ([*good, '--out', 'no/folder.json'], 'argument --out: '),
     ]:

@@ -110,19 +110,20 @@ class Agreement(NamedTuple):
     """Over all images.
 
     Attributes:
-        iterations: Share of images with the same iterations in all blocks.
-        same_per_block: Share of images with the same iterations, (K,).
-        difference_per_block: Mean absolute difference of iterations, (K,).
+        apart: Absolute difference of each image's iterations in each block, (n, K).
         errors: Of each result: mean difference over mean magnitude; of a label map the share of
             pixels that differ; infinite where shapes differ.
         top1: Share of images with the same highest score; None without ``scores``.
     """
 
-    iterations: float
-    same_per_block: Array
-    difference_per_block: Array
+    apart: Array
     errors: dict[str, float]
     top1: float | None
+
+    @property
+    def iterations(self) -> float:
+        """Share of images with the same iterations in all blocks."""
+        return float((self.apart == 0).all(axis=1).mean())
 
 
 def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Agreement:
@@ -142,8 +143,7 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     if 'scores' in results and pairs[0][0]['scores'].ndim == 2:  # not those of boxes
         best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
         top1 = float(np.concatenate(best).mean())
-    same = apart == 0
-    return Agreement(float(same.all(axis=1).mean()), same.mean(0), apart.mean(0), errors, top1)
+    return Agreement(apart, errors, top1)
 
 
 def _mean_error(name: str, old: Array, new: Array) -> float:
