@@ -63,7 +63,7 @@ def test_the_block_blocks(name):
         ('import iterbackbone.stats', {'torch'}),
         ('import iterbackbone.__main__', {'torch', 'numpy', 'scipy', 'torchvision'}),
         ('import iterbackbone.core', {'scipy', 'torchvision'}),
-        ('import iterbackbone.warm_start.recalibration', {'scipy', 'torchvision', 'PIL'}),
+        ('import iterbackbone.warm_start.conversion', {'scipy', 'torchvision', 'PIL'}),
         (
             'from iterbackbone import IterativeResNet, IterativeResLayer, HaltingTrace',
             {'scipy', 'safetensors'},

@@ -22,8 +22,8 @@ from iterbackbone.mm.checkpoints.checking import misfit
 from iterbackbone.mm.counting.forward_time import forward_seconds
 from iterbackbone.mm.counting.model_building import build_model, pipeline_size, read_config
 from iterbackbone.mm.export.exported import exported
-from iterbackbone.mm.export.images import noise, prepared
 from iterbackbone.mm.export.onnx_file import onnx_model
+from iterbackbone.mm.export.preparation import noise, prepared
 from iterbackbone.text import printable
 from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
 

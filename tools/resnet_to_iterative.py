@@ -18,9 +18,8 @@ from iterbackbone.core.resnet import DEPTHS
 from iterbackbone.files import IMAGE_FORMATS, image_files
 from iterbackbone.tensor_file import save_whole
 from iterbackbone.text import printable
-from iterbackbone.warm_start.conversion import METHODS, check_depth, convert
+from iterbackbone.warm_start.conversion import METHODS, check_depth, convert, recalibrate
 from iterbackbone.warm_start.layouts import read_resnet
-from iterbackbone.warm_start.recalibration import recalibrate
 from iterbackbone.warm_start.safe_loading import load_checkpoint
 
 BATCH = 16

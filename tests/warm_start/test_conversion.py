@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from iterbackbone.warm_start.conversion import METHODS, KeyUse, check_depth, convert
+from iterbackbone.warm_start.conversion import METHODS, KeyUse, check_depth, convert, recalibrate
 from iterbackbone.warm_start.layouts import read_resnet
-from iterbackbone.warm_start.recalibration import recalibrate
 from tests.support.resnets import layers, make_iterative, narrow_resnet
 
 

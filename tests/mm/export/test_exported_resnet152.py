@@ -12,9 +12,9 @@ from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.counting.model_building import build_model
-from iterbackbone.mm.export.images import prepared
 from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
+from iterbackbone.mm.export.preparation import prepared
 from tests.support.networks import varied
 
 

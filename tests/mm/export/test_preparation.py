@@ -15,9 +15,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.mm.export.images import pipeline_of
-from iterbackbone.mm.export.pooling import BinMeans, with_bin_means
-from iterbackbone.mm.export.preparation import Preparation, image_steps
+from iterbackbone.mm.export.exported import BinMeans, with_bin_means
+from iterbackbone.mm.export.preparation import Preparation, image_steps, pipeline_of
 
 NORMS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
 PREPROCESSORS = {

@@ -17,8 +17,8 @@ from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.checkpoints.checking import misfit
 from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.mm.export.exported import exported
-from iterbackbone.mm.export.images import noise
 from iterbackbone.mm.export.onnx_file import onnx_model
+from iterbackbone.mm.export.preparation import noise
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
 from iterbackbone.mm.fitting.options import FitOptions

@@ -8,8 +8,7 @@ import torch
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.traces import Call
-from iterbackbone.mm.training.ponder_hook import ponder_cost
-from iterbackbone.mm.training.ponder_schedule import ramp_factor
+from iterbackbone.mm.training.ponder_hook import ponder_cost, ramp_factor
 from tests.support.openmmlab import train_tiny
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
