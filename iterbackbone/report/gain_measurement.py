@@ -11,7 +11,7 @@ from ..stats.static_mixture import MAX_MENU
 from .evaluation import Evaluation
 from .measured_gains import MeasuredGains, StaticBudget
 from .run_outcomes import default_score, unit_of
-from .run_sample import RunSample, check_apart, check_same_budgets
+from .run_sample import Depth, RunSample, check_apart, check_same_budgets
 
 DIFFERS = 0.1  # of a score in points, from that of the static outcomes at the policy's depths
 COST_DIFFERS = 1e-3  # relative
@@ -87,6 +87,8 @@ def measure_evaluations(
             progress=progress,
         )
         gains.append(found)
+        if constant := part.constant_depths()[0]:
+            lacking = f'all images run {_written(constant)} iterations: a static budget, nothing adapts'
         notes += [f'{policy.name}: {note}' for note in [lacking, *_cautions(found)] if note]
     budgets = _budgets(sample.take(static[: len(menu)]), menu, vertices)
     names = [policy.name for policy in policies]
@@ -100,7 +102,7 @@ def _budgets(
     full = sample.full_costs.mean()
     return [
         StaticBudget(
-            '/'.join(f'{n:g}' for n in depth) if depth else menu[i].name,
+            _written(depth) if depth else menu[i].name,
             float(costs[i]),
             float(costs[i] / full),
             float(scores[i]),
@@ -108,6 +110,10 @@ def _budgets(
         )
         for i, depth in enumerate(sample.constant_depths())
     ]
+
+
+def _written(depth: Depth) -> str:
+    return '/'.join(f'{n:g}' for n in depth)
 
 
 def _cautions(found: Gain) -> list[str]:

@@ -65,6 +65,13 @@ def test_the_same_as_from_arrays(logs):
     assert verdict_of([found] * 3).startswith('N')
 
 
+def test_a_policy_of_one_depth_is_called_static(logs):
+    _, menu, calibration = logs
+    found = measured([menu[1]], menu, calibration)
+    (note,) = found.notes
+    assert note.endswith('all images run 1/2/2/1 iterations: a static budget, nothing adapts')
+
+
 def test_without_calibration_half_of_the_sources_choose(logs):
     policies, menu, _ = logs
     groups = {f'{i:06d}': f'source {i // 4}' for i in range(200)}
