@@ -63,9 +63,12 @@ def _roi_rows(rois: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
 
 
 def _budget(budget: Any) -> str:
-    caps, threshold = ((budget or {}).get(key) for key in ('caps', 'threshold'))
+    budget = budget or {}
+    caps, threshold, share = (budget.get(key) for key in ('caps', 'threshold', 'share'))
     parts = [f'at most {"/".join(map(str, caps))} iterations'] if caps else []
-    return ', '.join(parts + ([f'halting at {threshold}'] if threshold is not None else [])) or 'none'
+    parts += [f'halting at {threshold}'] if threshold is not None else []
+    parts += [f'{share:.1%} of the MACs'] if share is not None else []
+    return ', '.join(parts) or 'none'
 
 
 def _time(time: dict[str, Any]) -> str:

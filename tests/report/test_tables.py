@@ -39,13 +39,13 @@ def test_the_rois_of_a_c4_detector_and_budgets_have_rows(tmp_path):
         tmp_path / 'a',
         records,
         roi_max_iterations=[3],
-        roi_budget={'caps': [2], 'threshold': None},
+        roi_budget={'caps': [2], 'threshold': None, 'share': 0.6},
         budget={'caps': None, 'threshold': 0.7},
     )
     rows = dict(side_by_side([summarise(load_evaluation(folder))]))
     assert rows['RoIs per image'] == ['101.0']
     assert rows['iterations per RoI'] == ['2.00 of at most 3']
-    assert rows['budget of the RoI head'] == ['at most 2 iterations']
+    assert rows['budget of the RoI head'] == ['at most 2 iterations, 60.0% of the MACs']
     assert rows['budget'] == ['halting at 0.7']
 
 
