@@ -45,6 +45,7 @@ LAZY = {
     ('mm/evaluation/detection.py', 'mmdet.structures.mask'),
     ('mm/evaluation/iteration_log_hook.py', 'iterbackbone.mm.evaluation.summary'),
     ('mm/export/exported.py', 'iterbackbone.mm.export.detectors'),
+    ('mm/fitting/two_stage_losses.py', 'mmdet.structures.bbox'),
     ('mm/traces.py', 'mmdet.models.roi_heads.roi_extractors'),
 }
 

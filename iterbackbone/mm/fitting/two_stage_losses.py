@@ -60,7 +60,7 @@ class TwoStageLosses:
 
         Their mean is the image's loss of the box head.
         """
-        from mmdet.structures.bbox import bbox2roi
+        from mmdet.structures.bbox import bbox2roi  # classifiers and segmentors do without mmdet
 
         own, head = one_image(features, i), self.model.roi_head
         with seeded(), computing_losses(head):
