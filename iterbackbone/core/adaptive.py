@@ -159,7 +159,7 @@ class AdaptiveModule(TracedModule, BudgetedModule):
     def _settings(self) -> RunSettings:
         threshold = None if self.training else self.budget.threshold
         return RunSettings(
-            compact=self.execution['train' if self.training else 'eval'] == 'active',
+            rows_leave=self.execution['train' if self.training else 'eval'] == 'active',
             threshold=1.0 - self.epsilon if threshold is None else threshold,
             record_scores=self.scores_are_recorded,
         )

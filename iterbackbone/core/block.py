@@ -176,7 +176,8 @@ class IterativeBlock(nn.Module):
             state,
             limit=limit,
             threshold=settings.threshold,
-            compact=settings.compact and not synchronised,
+            # Ranks that share statistics must run the same iterations.
+            rows_leave=settings.rows_leave and not synchronised,
             any_running=partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row,
             record_scores=settings.record_scores,
             depths=self.depths,

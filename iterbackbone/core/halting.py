@@ -31,7 +31,10 @@ def never_halt(unit: HaltingUnit) -> None:
     unit.fc2.bias.fill_(NEVER)
 
 
-def pool(features: Tensor) -> Tensor:
+INPUTS = ('mean of s', 'mean of y')  # what a unit reads of each channel
+
+
+def mean_over_pixels(features: Tensor) -> Tensor:
     """Global average pooling in float32: (B, C, H, W) -> (B, C)."""
     return features.mean(dim=(2, 3), dtype=torch.float32)
 
@@ -89,7 +92,7 @@ class HaltingUnit(nn.Module):
         self.layer_norm = check_bool('halting.layer_norm', layer_norm)
         self.held = False
         self.offset = 0.0  # of the logit in evaluation; of the budget
-        self.fc1 = ScoreLayer(2 * channels, hidden)
+        self.fc1 = ScoreLayer(len(INPUTS) * channels, hidden)
         self.fc2 = ScoreLayer(hidden, 1)
         # Zero weights start every image at the same score; fc1's gradient begins one step later.
         nn.init.zeros_(self.fc2.weight)

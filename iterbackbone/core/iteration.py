@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .halting import pool
+from .halting import mean_over_pixels
 from .recomputation import recomputed
 
 Residual = Callable[[Tensor, int], Tensor]
@@ -46,7 +46,7 @@ def storing(residual: Residual) -> Iteration:
         y = residual(state, i)
         state = state + y
         output = state if weight is None else torch.addcmul(output, y, weight.to(y.dtype))
-        return Iterated(state, output, None if last else pool(y))
+        return Iterated(state, output, None if last else mean_over_pixels(y))
 
     return iterate
 
@@ -62,7 +62,7 @@ def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]])
     def parts(state: Tensor, weight: Tensor | None, i: int, last: bool) -> tuple[Tensor | None, ...]:
         y = residual(state, i)
         share = None if weight is None else weight.to(y.dtype) * y
-        return state + y, share, None if last else pool(y)
+        return state + y, share, None if last else mean_over_pixels(y)
 
     def iterate(state: Tensor, output: Tensor, weight: Tensor | None, i: int, last: bool) -> Iterated:
         state, share, mean = recomputed(parts, norms(i), state, weight, i, last)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from . import act
-from .halting import pool
+from .halting import mean_over_pixels
 from .iteration import Iteration
 
 HaltingScore = Callable[[Tensor, Tensor], Tensor]
@@ -87,7 +87,7 @@ def run_iterations(
     *,
     limit: int,
     threshold: float,
-    compact: bool,
+    rows_leave: bool,
     any_running: AnyRunning,
     record_scores: bool,
     depths: Tensor | None = None,
@@ -101,7 +101,7 @@ def run_iterations(
         state: s_0, (B, C, H, W).
         limit: Highest number of iterations, at least 1.
         threshold: 1 - epsilon.
-        compact: Whether halted rows leave the batch (``active``) or stay (``masked``).
+        rows_leave: Whether halted rows leave the batch (``active``) or stay (``masked``).
         any_running: Decides from the running flags of the rows in the batch whether to go on.
         record_scores: Whether to keep the halting scores.
         depths: Where each row stops instead, (B,) int64 from 1; the block's output is then the
@@ -109,12 +109,13 @@ def run_iterations(
     """
     size = len(state)
     position = torch.arange(size, device=state.device)
-    pooled = pool(state) if limit > 1 else state.new_empty(size, 0)  # read by the halting unit only
+    # Read by the halting unit only.
+    pooled = mean_over_pixels(state) if limit > 1 else state.new_empty(size, 0)
     rows = _Rows(position, state, state, pooled, act.initial_state(size, state.device))
     scores = state.new_full((size, limit), torch.nan, dtype=torch.float32) if record_scores else None
     halted: list[_Part] = []
     for i in range(limit):
-        running, output = rows.halting.running, None if compact else rows.output
+        running, output = rows.halting.running, None if rows_leave else rows.output
         last = i == limit - 1
         score_of = halting_score if depths is None else _stop_at(depths[rows.position], i)
         rows, score = _iterate(iteration, score_of, rows, i, last, threshold)
@@ -125,10 +126,10 @@ def run_iterations(
             _record(scores, i, rows, score)
         if last or not any_running(rows.halting.running):
             break
-        if compact:
+        if rows_leave:
             rows = _set_aside_halted(rows, halted)
     parts = [*halted, _Part(rows.position, rows.output, rows.halting)]
-    return _assemble(parts, steps=i + 1, compact=compact, scores=scores)
+    return _assemble(parts, steps=i + 1, rows_leave=rows_leave, scores=scores)
 
 
 def _iterate(
@@ -173,7 +174,7 @@ def _record(scores: Tensor, i: int, rows: _Rows, score: Tensor) -> None:
     scores[rows.position[used], i] = score.detach()[used]
 
 
-def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | None) -> BlockResult:
+def _assemble(parts: list[_Part], steps: int, rows_leave: bool, scores: Tensor | None) -> BlockResult:
     """Put the rows back into the batch's order."""
     output = parts[0].output if len(parts) == 1 else torch.cat([p.output for p in parts])
     iterations = torch.cat([p.halting.iterations for p in parts])
@@ -181,5 +182,5 @@ def _assemble(parts: list[_Part], steps: int, compact: bool, scores: Tensor | No
     if len(parts) > 1:
         order = torch.cat([p.position for p in parts]).argsort()
         output, iterations, cost = (t.index_select(0, order) for t in (output, iterations, cost))
-    executed = iterations if compact else torch.full_like(iterations, steps)
+    executed = iterations if rows_leave else torch.full_like(iterations, steps)
     return BlockResult(output, iterations, executed, cost, steps, scores)

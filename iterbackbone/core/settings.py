@@ -14,12 +14,12 @@ class RunSettings(NamedTuple):
     """How a forward pass runs.
 
     Attributes:
-        compact: Whether halted rows leave the batch (``active``) or stay (``masked``).
+        rows_leave: Whether halted rows leave the batch (``active``) or stay (``masked``).
         threshold: 1 - epsilon, or the runtime budget's halting threshold.
         record_scores: Whether to keep the halting scores in the trace.
     """
 
-    compact: bool
+    rows_leave: bool
     threshold: float
     record_scores: bool
 

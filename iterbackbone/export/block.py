@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..core import act
 from ..core.block import IterativeBlock
-from ..core.halting import pool
+from ..core.halting import mean_over_pixels
 from ..inference.block_run import hidden_convs
 from ..inference.folding import affine_of
 from .norms import ConstantNorms, NormTables
@@ -101,7 +101,7 @@ class ExportBlock(nn.Module):
         halting = act.initial_state(x.shape[0], x.device)
         done = torch.zeros((), dtype=torch.int64, device=x.device)
         output = x.clone()  # a loop's inputs must not alias
-        return Carried(done, x, output, pool(x).unsqueeze(1), *halting)
+        return Carried(done, x, output, mean_over_pixels(x).unsqueeze(1), *halting)
 
     def _iterate(
         self, now: Carried, limit: int | Tensor, threshold: Tensor, known_i: int | None = None
@@ -110,7 +110,7 @@ class ExportBlock(nn.Module):
         halting = now.halting
         y = self._residual(now.state, now.i if known_i is None else known_i)
         share = act.output_weight(halting).view(-1, 1, 1, 1)
-        mean = pool(y).unsqueeze(1)
+        mean = mean_over_pixels(y).unsqueeze(1)
         pooled = now.pooled + mean
         score = torch.ones_like(halting.cumulative)
         if self.halting is not None and (known_i is None or known_i + 1 < self.limit):

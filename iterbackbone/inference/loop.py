@@ -68,7 +68,7 @@ def run_form(
         if going_on == 0:
             break
         if known is not None and _worth_moving(going_on, rows, late):
-            _set_aside(rows, batch, known.rows, going_on, i + 1, late)
+            _set_aside_halted(rows, batch, known.rows, going_on, i + 1, late)
             if queued is not None:
                 queued.rows = rows.halting.running
     batch.take(rows, torch.arange(len(rows.position), device=x.device), i + 1)
@@ -80,7 +80,7 @@ def _worth_moving(going_on: int, rows: Rows, late: bool) -> bool:
     return going_on <= WORTH_MOVING * size if late else going_on < size
 
 
-def _set_aside(
+def _set_aside_halted(
     rows: Rows, batch: Batch, running: Tensor, going_on: int, steps: int, late: bool
 ) -> None:
     """Halted rows leave the batch."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core import act
+from ..core.halting import INPUTS
 from ..core.loop import BlockResult
 from .block_run import BlockRun
 from .layout import Size, images
@@ -110,7 +111,7 @@ class Scores:
 def start(state: Tensor, limit: int) -> Rows:
     """All rows at s_0, (B, H * W, C)."""
     count, _, channels = state.shape
-    pooled = torch.empty(count, 2, channels, dtype=torch.float32, device=state.device)
+    pooled = torch.empty(count, len(INPUTS), channels, dtype=torch.float32, device=state.device)
     if limit > 1:
         torch.mean(state, dim=1, dtype=torch.float32, out=pooled[:, 0])
     position = torch.arange(count, device=state.device)

@@ -16,6 +16,7 @@ Macs = Annotated[int, Meta(ge=0, le=10**18)]
 Iterations = Annotated[float, Meta(ge=0, le=10**6)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Area = Annotated[float, Meta(ge=-(10**12), le=10**12)]  # a box may be inverted
+# For differences, too: rounding may make them negative.
 Number = Annotated[float, Meta(ge=-(10**18), le=10**18)]
 Coordinate = Annotated[float, Meta(ge=-(10**9), le=10**9)]
 Label = Annotated[int, Meta(ge=-(10**9), le=10**9)]

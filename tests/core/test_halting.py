@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iterbackbone.core.halting import HaltingUnit, full_depth_bias, pool
+from iterbackbone.core.halting import HaltingUnit, full_depth_bias, mean_over_pixels
 from tests.support.networks import blocks, images, tiny_net
 
 
@@ -76,8 +76,8 @@ def test_autocast_changes_nothing():
 def test_pooling_is_float32():
     features = (torch.rand(2, 3, 40, 41) + 1).bfloat16()
     expected = features.double().mean(dim=(2, 3)).float()
-    assert pool(features).dtype == torch.float32
-    torch.testing.assert_close(pool(features), expected, rtol=1e-6, atol=0)
+    assert mean_over_pixels(features).dtype == torch.float32
+    torch.testing.assert_close(mean_over_pixels(features), expected, rtol=1e-6, atol=0)
 
 
 def test_held_unit_ignores_its_weights():

@@ -14,7 +14,7 @@ from iterbackbone.core.loop import BlockResult, any_row, run_iterations
 from . import golden
 from .test_act import epsilons, score_tables
 
-both = pytest.mark.parametrize('compact', [True, False], ids=['active', 'masked'])
+both = pytest.mark.parametrize('rows_leave', [True, False], ids=['active', 'masked'])
 
 
 class Script:
@@ -49,7 +49,7 @@ class Script:
         torch.testing.assert_close(pooled_output[:, 1], self.outputs[rows, i])
         return self.scores[rows, i]
 
-    def run(self, compact: bool, threshold: float = golden.THRESHOLD, **options) -> BlockResult:
+    def run(self, rows_leave: bool, threshold: float = golden.THRESHOLD, **options) -> BlockResult:
         options = {'any_running': any_row, 'record_scores': False, **options}
         limit = self.outputs.shape[1]
         return run_iterations(
@@ -58,7 +58,7 @@ class Script:
             self.start(),
             limit=limit,
             threshold=threshold,
-            compact=compact,
+            rows_leave=rows_leave,
             **options,
         )
 
@@ -69,9 +69,9 @@ def golden_script(requires_grad: bool = False) -> Script:
 
 
 @both
-def test_hand_checked_cases_as_four_rows(compact):
+def test_hand_checked_cases_as_four_rows(rows_leave):
     script = golden_script(requires_grad=True)
-    result = script.run(compact)
+    result = script.run(rows_leave)
     result.ponder_cost.sum().backward()
     assert result.iterations.tolist() == list(golden.ITERATIONS)
     assert result.ponder_cost.dtype == torch.float32
@@ -81,8 +81,8 @@ def test_hand_checked_cases_as_four_rows(compact):
 
 
 @both
-def test_hand_checked_weights_of_the_states(compact):
-    output = golden_script().run(compact).output
+def test_hand_checked_weights_of_the_states(rows_leave):
+    output = golden_script().run(rows_leave).output
     states = torch.tensor([1.0, 3.0, 7.0, 15.0, 31.0])  # above s_0
     expected = 10.0 + torch.arange(4.0) + torch.tensor(golden.WEIGHTS) @ states
     torch.testing.assert_close(output[:, 1, 1, 2], expected, rtol=0, atol=2e-6)
@@ -91,10 +91,10 @@ def test_hand_checked_weights_of_the_states(compact):
 
 @both
 @pytest.mark.parametrize('case', range(4))
-def test_hand_checked_cases_one_at_a_time(compact, case):
+def test_hand_checked_cases_one_at_a_time(rows_leave, case):
     scores = torch.tensor([golden.SCORES[case]], requires_grad=True)
     script = Script(scores, torch.ones(1, 5))
-    result = script.run(compact)
+    result = script.run(rows_leave)
     assert result.iterations.item() == golden.ITERATIONS[case]
     assert result.ponder_cost.item() == pytest.approx(golden.COSTS[case], abs=1e-6)
     assert result.steps == len(script.rows_seen) == golden.ITERATIONS[case]
@@ -106,7 +106,7 @@ def test_hand_checked_cases_one_at_a_time(compact, case):
 
 def test_active_runs_only_the_rows_that_go_on():
     script = golden_script()
-    result = script.run(compact=True)
+    result = script.run(rows_leave=True)
     assert script.rows_seen == [[0, 1, 2, 3], [0, 2, 3], [0, 2, 3], [2], [2]]
     assert script.scored == script.rows_seen[:4]  # none at the last iteration
     assert result.executed.tolist() == list(golden.ITERATIONS)
@@ -114,23 +114,23 @@ def test_active_runs_only_the_rows_that_go_on():
 
 def test_masked_runs_all_rows_until_the_last_has_halted():
     script = golden_script()
-    result = script.run(compact=False)
+    result = script.run(rows_leave=False)
     assert script.rows_seen == [[0, 1, 2, 3]] * 5
     assert script.scored == [[0, 1, 2, 3]] * 4
     assert result.executed.tolist() == [5, 5, 5, 5]
 
 
 @both
-def test_the_loop_ends_with_its_last_row(compact):
+def test_the_loop_ends_with_its_last_row(rows_leave):
     script = Script(torch.tensor([[0.6, 0.6, 0.1], [0.999, 0.1, 0.1]]), torch.ones(2, 4))
-    assert script.run(compact).steps == 2
+    assert script.run(rows_leave).steps == 2
     assert len(script.rows_seen) == len(script.scored) == 2
 
 
 @both
-def test_other_ranks_may_keep_the_loop_going(compact):
+def test_other_ranks_may_keep_the_loop_going(rows_leave):
     script = Script(torch.tensor([[0.999, 0.3, 0.3]]), torch.tensor([[1.0, 2.0, 4.0, 8.0]]))
-    result = script.run(compact, any_running=lambda running: True)
+    result = script.run(rows_leave, any_running=lambda running: True)
     assert result.steps == 4
     assert result.iterations.tolist() == [1]
     assert result.ponder_cost.tolist() == [2.0]
@@ -138,8 +138,8 @@ def test_other_ranks_may_keep_the_loop_going(compact):
 
 
 @both
-def test_recorded_scores(compact):
-    scores = golden_script().run(compact, record_scores=True).scores
+def test_recorded_scores(rows_leave):
+    scores = golden_script().run(rows_leave, record_scores=True).scores
     nan = float('nan')
     expected = [
         [0.01, 0.5, 0.6, nan, nan],
@@ -148,13 +148,13 @@ def test_recorded_scores(compact):
         [0.4, 0.4, 0.4, nan, nan],
     ]
     torch.testing.assert_close(scores, torch.tensor(expected), equal_nan=True)
-    assert golden_script().run(compact).scores is None
+    assert golden_script().run(rows_leave).scores is None
 
 
 @both
-def test_one_iteration_asks_for_no_score(compact):
+def test_one_iteration_asks_for_no_score(rows_leave):
     script = Script(torch.empty(2, 0), torch.tensor([[3.0], [5.0]]))
-    result = script.run(compact, record_scores=True)
+    result = script.run(rows_leave, record_scores=True)
     assert script.scored == []
     assert result.iterations.tolist() == [1, 1]
     assert result.ponder_cost.tolist() == [2.0, 2.0]
@@ -163,10 +163,10 @@ def test_one_iteration_asks_for_no_score(compact):
 
 
 @given(score_tables(max_length=6), epsilons, st.booleans(), st.randoms(use_true_random=False))
-def test_output_is_the_weighted_sum_of_the_states(scores, epsilon, compact, random):
+def test_output_is_the_weighted_sum_of_the_states(scores, epsilon, rows_leave, random):
     rows, length = scores.shape[0], scores.shape[1] + 1
     y = torch.tensor([[random.uniform(0, 4) for _ in range(length)] for _ in range(rows)])
-    result = Script(scores, y).run(compact, threshold=1 - epsilon)
+    result = Script(scores, y).run(rows_leave, threshold=1 - epsilon)
     for row in range(rows):
         start, n = 10.0 + row, int(result.iterations[row])
         weights = scores[row, : n - 1].double()
@@ -179,8 +179,8 @@ def test_output_is_the_weighted_sum_of_the_states(scores, epsilon, compact, rand
         assert result.ponder_cost[row].item() == pytest.approx(n + float(weights[-1]), abs=1e-6)
 
 
-@pytest.mark.parametrize('compact', [True, False])
-def test_a_halted_row_is_safe_from_what_it_would_have_become(compact):
+@pytest.mark.parametrize('rows_leave', [True, False])
+def test_a_halted_row_is_safe_from_what_it_would_have_become(rows_leave):
     """Row 0 halts at the first iteration; its second y would be infinite."""
 
     def residual(state, i):
@@ -192,6 +192,6 @@ def test_a_halted_row_is_safe_from_what_it_would_have_become(compact):
 
     state = torch.tensor([1.0, 5.0]).view(2, 1, 1, 1).repeat(1, 1, 2, 2)
     options = dict(limit=3, threshold=0.99, any_running=any_row, record_scores=False)
-    result = run_iterations(storing(residual), score, state, compact=compact, **options)
+    result = run_iterations(storing(residual), score, state, rows_leave=rows_leave, **options)
     assert result.iterations.tolist() == [1, 3]
     assert result.output[:, 0, 0, 0].tolist() == pytest.approx([2.0, 5.0 + 1 + 0.9 + 0.8])
