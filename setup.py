@@ -35,7 +35,7 @@ REPORT = [
     'msgspec>=0.18',
     'plotly>=6.0',
     'jinja2>=3.1',
-    'pillow>=9.4',
+    'pillow>=10.1',
     'scipy>=1.10',
     'matplotlib>=3.7',
     'tqdm>=4.60',
@@ -51,6 +51,7 @@ OPENMMLAB = [
     'onedl-mmpretrain>=1.3.6',
     'ftfy',
     'regex',
+    'argcomplete>=3.1',
     *REPORT,
 ]
 
@@ -85,6 +86,7 @@ setup(
             'pre-commit',
         ],
     },
+    entry_points={'console_scripts': ['iterbackbone = iterbackbone.__main__:main']},
     cmdclass={'build_py': BuildWithConfigs},
     classifiers=[
         'Programming Language :: Python :: 3',

@@ -36,10 +36,19 @@ ROOMS = {
         {'log', 'stats'},
     ),
     'environment.py': (set(), set()),
+    'cli': ({'numpy', 'cv2', 'PIL', 'tqdm'}, {'environment'}),
 }
 # Imported when called: the reason stands at the place.
 LAZY = {
     ('__init__.py', 'iterbackbone.core'),
+    ('__main__.py', 'argcomplete'),
+    ('cli/demo/options.py', 'iterbackbone.cli.demo.pictures'),
+    ('cli/demo/options.py', 'iterbackbone.cli.demo.sources'),
+    ('cli/demo/options.py', 'iterbackbone.cli.demo.video'),
+    ('cli/demo/options.py', 'iterbackbone.cli.demo.window'),
+    ('cli/demo/options.py', 'iterbackbone.mm.demo.predictor'),
+    ('cli/handover.py', 'iterbackbone.mm.toolboxes'),
+    ('cli/new.py', 'iterbackbone.mm.new_config.command'),
     ('__init__.py', 'iterbackbone.pretrained'),
     ('core/adaptive.py', 'iterbackbone.inference.network_form'),
     ('mm/evaluation/detection.py', 'mmdet.structures.mask'),

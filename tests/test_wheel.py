@@ -127,6 +127,12 @@ def test_configs_are_found_and_built_in_an_empty_folder(installed):
     assert run_there('-c', BUILD_MODEL).splitlines()[-1] == 'iterbackbone.mm.modules'
 
 
+def test_the_console_script_is_installed(installed):
+    package, run_there = installed
+    path = run_there(package.parent / 'bin/iterbackbone', 'config', NAME)
+    assert path == str(package / f'.mim/configs/detection/{NAME}.py')
+
+
 def test_the_check_runs_in_an_empty_folder(installed):
     package, run_there = installed
     tool = run_there('-m', 'iterbackbone', 'tool', 'iterbackbone', 'check_environment')

@@ -15,6 +15,8 @@ from unittest import mock
 
 from mmengine.config import Config
 
+from iterbackbone.__main__ import tool_path
+
 from .blocks import ROOT
 from .config_keys import check_keys
 
@@ -47,6 +49,14 @@ def check_python(args: list[str]) -> bool:
     parse(script, args[1:])
     check_paths_and_keys(args[1:])
     return any(TESTS.rglob(f'test_{script.name}'))
+
+
+def check_short(args: list[str]) -> bool:
+    """Our console script; `train` and `test` hand their options over, here to mmdet's tools."""
+    if args[0] not in ('train', 'test'):
+        return check_python(['-m', 'iterbackbone', *args])
+    parse(tool_path('mmdet', args[0]), args[1:])
+    return False
 
 
 def parse(script: Path, args: list[str], as_module: str = '') -> None:
@@ -115,6 +125,7 @@ def check_source(args: list[str]) -> bool:
 
 
 CHECKS = {
+    'iterbackbone': check_short,
     'python': check_python,
     'torchrun': check_torchrun,
     'srun': check_srun,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .blocks import ROOT, Block
 
-COMMANDS = ('python', 'pip', 'make', 'torchrun', 'srun', 'apt-get', 'source')
+COMMANDS = ('python', 'iterbackbone', 'pip', 'make', 'torchrun', 'srun', 'apt-get', 'source')
 PRELUDE = 'set -eu\nsource() { "$PRETENDED/source" "$@"; }\n'
 PRETENDED = f"""#!/bin/sh
 name=${{0##*/}}

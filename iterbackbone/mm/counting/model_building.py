@@ -39,6 +39,8 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
         cfg = Config.fromfile(path)
     except OSError as error:  # of another type than .py, or a base is missing
         raise ValueError(f'config {path}: {error}') from None
+    except Exception as error:  # a config is a program, which may raise anything
+        raise ValueError(f'config {path}: {type(error).__name__}: {error}') from None
     cfg.merge_from_dict(options or {})
     if not isinstance(cfg.get('model'), dict):
         raise ValueError(f'config must have a model, got {path}')

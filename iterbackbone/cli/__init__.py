@@ -1,0 +1,1 @@
+"""The command line: ``iterbackbone COMMAND`` or ``python -m iterbackbone COMMAND``."""

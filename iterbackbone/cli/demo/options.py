@@ -1,0 +1,67 @@
+"""The command's options, and which demo a source gets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..paths import any_config
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """``demo``."""
+    parser = commands.add_parser(
+        'demo',
+        help='draw results and their compute on pictures or a video',
+        description="Draws the result beside the iterations of each stage, the share of the backbone's "
+        'MACs and the time. Several pictures also give a contact sheet from cheapest to dearest, a CSV '
+        'and a JSON file; a video gives a strip of its compute over time.',
+    )
+    parser.add_argument(
+        'source',
+        metavar='SOURCE',
+        help="picture, folder, glob in quotes ('*.jpg'), video file, or number of a camera",
+    )
+    parser.add_argument(
+        '--config', required=True, metavar='CONFIG', help='file, or a name of ours, of any toolbox'
+    )
+    parser.add_argument('--checkpoint', required=True, help='trained weights: a file or address')
+    parser.add_argument(
+        '--budget',
+        type=float,
+        metavar='SHARE',
+        help='of the full MACs, such as 0.5; needs halting fitted by tools/fit_halting.py',
+    )
+    parser.add_argument(
+        '--score', type=float, default=0.3, help='lowest of a drawn box; default: %(default)s'
+    )
+    parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'), help='default: %(default)s')
+    parser.add_argument('--show', action='store_true', help='in a window, too; q closes it')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check the source first: a model takes seconds to load.
+
+    Raises:
+        ValueError: source, config, checkpoint, budget, device or display are not what they must be.
+    """
+    from .pictures import run_pictures  # OpenCV and Pillow, which other commands do without
+    from .sources import open_source
+    from .video import Video, run_video
+    from .window import Window
+
+    source = open_source(args.source)
+    pictures = [] if isinstance(source, Video) else source
+    if args.out.resolve() in {path.parent.resolve() for path in pictures}:
+        raise ValueError(f'--out must be another folder than that of the pictures, got {args.out}')
+    window = Window() if args.show else None
+    config = any_config(args.config)
+    from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
+
+    predictor = Predictor(config, args.checkpoint, args.device, args.budget, args.score)
+    args.out.mkdir(parents=True, exist_ok=True)
+    run_source = run_video if isinstance(source, Video) else run_pictures
+    for line in run_source(source, predictor, args.out, window):
+        print(line, flush=True)

@@ -1,0 +1,142 @@
+"""Pictures: each drawn beside its cost; of several also a contact sheet and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from ...files import write_together
+from .cost import Cost
+from .panel import caption, with_panel
+from .sources import read_picture
+from .window import Window
+
+THUMBNAIL = (240, 180)
+MOST = 120  # thumbnails of a contact sheet
+
+
+class Seen(NamedTuple):
+    """One picture's file, cost, number of boxes (None: not of a detector) and thumbnail."""
+
+    path: Path
+    cost: Cost
+    boxes: int | None
+    thumbnail: Image.Image
+
+
+def run_pictures(
+    paths: Sequence[Path], predictor: Any, out: Path, window: Window | None
+) -> Iterator[str]:
+    """Draw each picture.
+
+    Args:
+        paths: Of the pictures.
+        predictor: With ``predict(bgr)`` and ``draw(bgr, prediction)``.
+        out: Folder to write to.
+        window: To show them in.
+
+    Yields:
+        Lines for the terminal.
+
+    Raises:
+        ValueError: none can be read.
+    """
+    targets = _targets(paths, out)
+    seen, warm = [], False
+    for path in tqdm(paths, unit='picture', delay=2, file=sys.stderr):
+        try:
+            picture = read_picture(path)
+        except ValueError as error:
+            yield f'skipped: {error}'
+            continue
+        if not warm:  # a first pass also loads and plans
+            predictor.predict(picture)
+            warm = True
+        prediction = predictor.predict(picture)
+        drawn = predictor.draw(picture, prediction)
+        whole = with_panel(drawn, prediction.cost)
+        whole.save(targets[path])
+        thumbnail = Image.fromarray(drawn)
+        thumbnail.thumbnail(THUMBNAIL)
+        seen.append(Seen(path, prediction.cost, prediction.boxes, thumbnail))
+        if window and not window.show(np.asarray(whole), 0):
+            break
+    if not seen:
+        raise ValueError('none of the pictures can be read')
+    yield from _summary(seen, targets, out)
+
+
+def _targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Where each picture is drawn to: its own name, numbered where several share it."""
+    targets: dict[Path, Path] = {}
+    for path in paths:
+        target, number = out / f'{path.stem}.png', 2
+        while target in targets.values():
+            target, number = out / f'{path.stem}_{number}.png', number + 1
+        targets[path] = target
+    return targets
+
+
+def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator[str]:
+    ordered = sorted(seen, key=lambda each: each.cost.share)
+    for each in ordered if len(ordered) <= 2 else (ordered[0], ordered[-1]):
+        cost = each.cost
+        iterations = ' / '.join(f'{n:.3g}' for n in cost.iterations)
+        yield (
+            f'{each.path.name}: {iterations} of {" / ".join(map(str, cost.limits))} iterations, '
+            f"{cost.share:.1%} of the backbone's MACs, {cost.ms:.0f} ms -> {targets[each.path]}"
+        )
+    if all(each.boxes == 0 for each in seen):
+        yield 'no box is drawn: all scores are below --score'
+    if len(seen) == 1:
+        return
+    rows = [_row(each) for each in ordered]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    sheet = io.BytesIO()
+    contact_sheet(ordered).save(sheet, 'JPEG', quality=88)
+    tables = {'demo.csv': table.getvalue(), 'demo.json': json.dumps(rows, indent=1) + '\n'}
+    contents = {name: text.encode() for name, text in tables.items()}
+    write_together(out, {**contents, 'contact_sheet.jpg': sheet.getvalue()})
+    shares = [each.cost.share for each in ordered]
+    yield f"{len(seen)} pictures: {np.mean(shares):.1%} of the backbone's MACs on average"
+    yield f'contact sheet: {out}/contact_sheet.jpg, tables: {out}/demo.csv, {out}/demo.json'
+
+
+def _row(each: Seen) -> dict[str, Any]:
+    cost = each.cost
+    stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations, start=1)}
+    rest = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
+    return {'picture': str(each.path), **stages, **rest, 'ms': round(cost.ms, 2), 'boxes': each.boxes}
+
+
+def contact_sheet(ordered: Sequence[Seen]) -> Image.Image:
+    """Thumbnails from cheapest to dearest, row by row; of more than MOST an even choice."""
+    step = max(1.0, len(ordered) / MOST)
+    chosen = [ordered[int(i * step)] for i in range(min(len(ordered), MOST))]
+    chosen[-1] = ordered[-1]
+    columns = min(len(chosen), max(3, round(len(chosen) ** 0.5 * 1.2)))
+    width, height, gap, size = *THUMBNAIL, 8, 13
+    rows = -(-len(chosen) // columns)
+    cell = (width + gap, height + round(size * 1.6) + gap)
+    sheet = Image.new('RGB', (columns * cell[0] + gap, rows * cell[1] + gap), 'white')
+    for k, each in enumerate(chosen):
+        box = Image.new('RGB', (width, height), '#f4f4f4')
+        thumbnail = each.thumbnail
+        box.paste(thumbnail, ((width - thumbnail.width) // 2, (height - thumbnail.height) // 2))
+        iterations = '/'.join(f'{n:.2g}' for n in each.cost.iterations)
+        text = f'{each.cost.share:.0%}  {iterations}  {each.path.name}'
+        place = (gap + k % columns * cell[0], gap + k // columns * cell[1])
+        sheet.paste(caption(box, text, size), place)
+    return sheet

@@ -1,0 +1,70 @@
+"""What SOURCE is: pictures or a video, each checked before a model is loaded."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ...files import IMAGE_TYPES
+from .video import Video
+
+MAGIC = '*?['
+
+
+def open_source(text: str) -> list[Path] | Video:
+    """The pictures, or the opened video.
+
+    Raises:
+        ValueError: there is no picture and no video.
+    """
+    if text.isdecimal():
+        return _opened(int(text), f'camera {text}')
+    path = Path(text)
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_TYPES and p.is_file())
+        return _some(files, f'folder {text} has no picture ({", ".join(IMAGE_TYPES)})')
+    if not path.exists() and any(c in text for c in MAGIC):
+        files = sorted(map(Path, glob.glob(text, recursive=True)))
+        files = [p for p in files if p.suffix.lower() in IMAGE_TYPES]
+        return _some(files, f'no picture ({", ".join(IMAGE_TYPES)}) is named {text}')
+    if not path.is_file():
+        raise ValueError(f'SOURCE must be a file, folder, glob or camera number, got {text}')
+    if path.suffix.lower() in IMAGE_TYPES:
+        read_picture(path)
+        return [path]
+    return _opened(str(path), f'{text} is no picture ({", ".join(IMAGE_TYPES)}) and no video')
+
+
+def _some(files: list[Path], otherwise: str) -> list[Path]:
+    if not files:
+        raise ValueError(otherwise)
+    return files
+
+
+def _opened(source: Any, name: str) -> Video:
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # their lines would hide ours
+    cv2.setLogLevel(0)
+    backend = cv2.CAP_FFMPEG if isinstance(source, str) else cv2.CAP_ANY
+    capture = cv2.VideoCapture(source, backend)
+    read, first = capture.read() if capture.isOpened() else (False, None)
+    if not read:
+        raise ValueError(f'{name}: no frame can be read')
+    return Video(capture, first, Path(source).stem if isinstance(source, str) else 'camera')
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8, BGR, turned as EXIF says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    content = np.fromfile(path, np.uint8)
+    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if picture is None:
+        raise ValueError(f'{path} is no picture that OpenCV can read')
+    return picture

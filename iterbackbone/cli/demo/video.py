@@ -1,0 +1,148 @@
+"""A video: every frame drawn beside its cost, over a strip of the compute so far."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from .panel import BLUE, GREY, INK, with_panel
+from .window import Window
+
+STRIP = 70  # pixels of the strip's height
+WINDOW = 300  # frames of a strip whose video has no known end
+COMPARED = 20  # frames that also run at full depth
+
+
+class Video(NamedTuple):
+    """An opened video or camera.
+
+    Attributes:
+        capture: OpenCV's.
+        first: Its first frame, read already.
+        name: Of the output.
+    """
+
+    capture: cv2.VideoCapture
+    first: np.ndarray
+    name: str
+
+    @property
+    def rate(self) -> float:
+        """Frames per second; 25 where the source does not say."""
+        rate = self.capture.get(cv2.CAP_PROP_FPS)
+        return rate if 0 < rate < 1000 else 25.0
+
+    @property
+    def length(self) -> int | None:
+        """Frames, as the file's header says; None of a camera."""
+        count = int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        return count if count > 0 else None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """(H, W, 3) uint8, BGR."""
+        read, frame = True, self.first
+        while read:
+            yield frame
+            read, frame = self.capture.read()
+
+
+def run_video(video: Video, predictor: Any, out: Path, window: Window | None) -> Iterator[str]:
+    """Draw each frame; a camera ends by q in the window or by Ctrl-C.
+
+    Args:
+        video: To read.
+        predictor: With ``predict(bgr, full_depth)`` and ``draw(bgr, prediction)``.
+        out: Folder to write to.
+        window: To show it in.
+
+    Yields:
+        Lines for the terminal.
+
+    Raises:
+        ValueError: the output cannot be written.
+    """
+    path = out / f'{video.name}_demo.mp4'
+    shares: list[float] = []
+    times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
+    writer = None
+    every = max(1, (video.length or WINDOW) // COMPARED)
+    predictor.predict(video.first, full_depth=True)  # a first pass also loads and plans
+    try:
+        for i, frame in enumerate(tqdm(video.frames(), total=video.length, unit='frame', delay=2)):
+            prediction = predictor.predict(frame)
+            if i % every == 0:
+                full = predictor.predict(frame, full_depth=True)
+                times.append((prediction.cost.ms, full.cost.ms))
+            shares.append(prediction.cost.share)
+            page = _page(predictor.draw(frame, prediction), prediction.cost, shares, video.length)
+            writer = writer or _writer(path, video.rate, page)
+            writer.write(page[..., ::-1])
+            if window and not window.show(page, 1):
+                break
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    finally:
+        if writer:
+            writer.release()
+    yield from _summary(path, video, shares, times)
+
+
+def _page(drawn: np.ndarray, cost: Any, shares: list[float], length: int | None) -> np.ndarray:
+    """One frame of the output, with even sides as codecs want them."""
+    whole = with_panel(drawn, cost)
+    page = Image.new('RGB', (whole.width + whole.width % 2, whole.height + STRIP), 'white')
+    page = page.crop((0, 0, page.width, page.height + page.height % 2))
+    page.paste(whole, (0, 0))
+    page.paste(strip(shares, length, page.width), (0, whole.height))
+    return np.asarray(page)
+
+
+def strip(shares: list[float], length: int | None, width: int) -> Image.Image:
+    """Share of the full MACs over time: of the whole video, or of the last WINDOW frames."""
+    band = Image.new('RGB', (width, STRIP), 'white')
+    draw = ImageDraw.Draw(band)
+    font = ImageFont.load_default(11)
+    left, right, top, bottom = 40, width - 10, 18, STRIP - 6
+    draw.text((left, 2), "Share of the backbone's MACs over time", INK, font)
+    for value, y in ((100, top), (0, bottom)):
+        draw.text((left - 4, y), f'{value}%', INK, font, anchor='rm')
+    draw.rectangle((left, top, right, bottom), GREY)
+    shown = shares if length else shares[-WINDOW:]
+    step = (right - left) / max(length or WINDOW, len(shown))
+    for i, share in enumerate(shown):
+        x = left + i * step
+        draw.rectangle((x, bottom - (bottom - top) * min(share, 1), x + step, bottom), BLUE)
+    return band
+
+
+def _writer(path: Path, rate: float, page: np.ndarray) -> cv2.VideoWriter:
+    height, width = page.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), rate, (width, height))
+    if not writer.isOpened():
+        raise ValueError(f'{path} cannot be written')
+    return writer
+
+
+def _summary(
+    path: Path, video: Video, shares: list[float], times: list[tuple[float, float]]
+) -> Iterator[str]:
+    if video.length and len(shares) < video.length:
+        yield f'{len(shares)} of the {video.length} frames were read'
+    adaptive, full = (1000 / statistics.median(each) for each in zip(*times, strict=True))
+    yield f'{path}: {len(shares)} frames at {video.rate:g} per second'
+    yield (
+        f"share of the backbone's MACs: {statistics.mean(shares):.1%} on average, "
+        f'{min(shares):.1%} to {max(shares):.1%}'
+    )
+    yield (
+        f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
+        f'(the model alone, median of {len(times)} frames)'
+    )

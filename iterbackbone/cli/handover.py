@@ -1,0 +1,72 @@
+"""``train`` and ``test``: hand over to the tool of the toolbox that a config belongs to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .paths import any_config, tool_path
+
+DESCRIPTION = (
+    "Starts the {name}.py of the config's own toolbox: mmdet, mmseg or mmpretrain. All options but "
+    '--gpus are its own: "iterbackbone {name} CONFIG --help" lists them.'
+)
+
+
+def positive(text: str) -> int:
+    """A number of processes."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def gpus_option() -> argparse.ArgumentParser:
+    """The one option that is not the toolbox's."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--gpus', type=positive, metavar='N', help='start N processes under torchrun')
+    return parser
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """``train`` and ``test``."""
+    for name, more in (('train', ''), ('test', ' with a checkpoint')):
+        parser = commands.add_parser(
+            name,
+            help=f"{name}{more}, by the config's own toolbox",
+            description=DESCRIPTION.format(name=name),
+            parents=[gpus_option()],
+        )
+        parser.add_argument('config', metavar='CONFIG', help='file, mmdet::FILE, or a name of ours')
+        rest = "of the toolbox's tool, such as CHECKPOINT, --work-dir, --cfg-options"
+        parser.add_argument('rest', nargs=argparse.REMAINDER, metavar='...', help=rest)
+        parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Become the toolbox's tool.
+
+    Raises:
+        ValueError: no such config, or not of a known toolbox; fewer GPUs than asked for.
+    """
+    args, rest = gpus_option().parse_known_args(args.rest, namespace=args)
+    config = any_config(args.config)
+    from ..mm.toolboxes import num_gpus, toolbox_of_file  # OpenMMLab, where a command needs it
+
+    tool = tool_path(toolbox_of_file(config), args.command)
+    if args.gpus and args.gpus > num_gpus():
+        raise ValueError(f'--gpus must be at most the {num_gpus()} that torch sees, got {args.gpus}')
+    command = handed_over(tool, config, rest, args.gpus)
+    print(*command[1:], flush=True)
+    os.execv(command[0], command)
+
+
+def handed_over(tool: Path, config: Path, rest: list[str], gpus: int | None) -> list[str]:
+    """The command that ``run`` becomes."""
+    if gpus is None:
+        return [sys.executable, str(tool), str(config), *rest]
+    torchrun = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={gpus}']
+    launcher = ['--launcher', 'pytorch']
+    return [sys.executable, *torchrun, str(tool), str(config), *rest, *launcher]

@@ -1,0 +1,101 @@
+"""Where configs and tools lie: this package's own and OpenMMLab's."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..environment import OPENMMLAB
+from ..files import shipped
+from ..text import nearest
+
+
+def config_root() -> Path:
+    """The configs inside the installed package, or beside it in a checkout."""
+    return shipped('configs')
+
+
+def config_names() -> list[str]:
+    """All configs but those below ``_base_``, relative to the root."""
+    root = config_root()
+    names = (path.relative_to(root) for path in root.rglob('*.py'))
+    return sorted(str(name) for name in names if name.parts[0] != '_base_')
+
+
+def config_path(name: str) -> Path:
+    """Path of a config.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    names = config_names()
+    wanted = name.removesuffix('.py')
+    matches = [n for n in names if wanted in (n.removesuffix('.py'), Path(n).stem)]
+    if len(matches) != 1:
+        near = nearest(wanted, [n.removesuffix('.py') for n in names])
+        raise ValueError(f'config must be one that "iterbackbone config" lists, got {name!r}{near}')
+    return config_root() / matches[0]
+
+
+def tool_path(package: str, name: str) -> Path:
+    """Path of an OpenMMLab package's tool, such as ('mmdet', 'train').
+
+    Raises:
+        ValueError: the package is not installed or ships no such tool.
+    """
+    roots = package_roots(package)
+    for root in roots:
+        path = root / 'tools' / f'{name}.py'
+        if path.is_file():
+            return path
+    tools = [path.stem for root in roots for path in root.glob('tools/*.py')]
+    raise ValueError(
+        f'tool must be one that {package} ships, got {name!r}: none in {roots[0]}/tools'
+        f'{nearest(name, tools)}'
+    )
+
+
+def package_roots(package: str) -> list[Path]:
+    """Folders that may hold a package's ``tools`` and ``configs``: installed, or a checkout.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        near = nearest(package, [*OPENMMLAB, 'iterbackbone'])
+        raise ValueError(f'package must be installed, got {package!r}{near}')
+    home = Path(spec.origin).parent
+    return [home / '.mim', home.parent]
+
+
+def external_config(name: str) -> Path:
+    """Path of another package's config, such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'.
+
+    Raises:
+        ValueError: the package is not installed or ships no such config.
+    """
+    package, _, wanted = name.partition('::')
+    roots = [root / 'configs' for root in package_roots(package)]
+    for root in roots:
+        if wanted and (root / wanted).is_file():
+            return root / wanted
+    names = [path.relative_to(root).as_posix() for root in roots for path in root.rglob('*.py')]
+    raise ValueError(f'{package} ships no config {wanted!r}{nearest(wanted, names)}')
+
+
+def any_config(name: str) -> Path:
+    """A config by its path, by another package's name, or by that of one of ours.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if '::' in name:
+        return external_config(name)
+    path = Path(name)
+    if path.is_file():
+        return path
+    try:
+        return config_path(name)
+    except ValueError as error:
+        raise ValueError(f'{name!r} is no file, and {error}') from None

@@ -1,0 +1,157 @@
+"""One picture through a toolbox's own inferencer and visualiser, with its cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.registry import VISUALIZERS, init_default_scope
+
+from ...cli.demo.cost import Cost
+from ...core.adaptive import AdaptiveModule
+from ..checkpoints.loading import load_weights_only
+from ..counting.model_building import read_config
+from ..evaluation.image_compute import image_compute
+from ..toolboxes import toolbox_of
+from ..traces import TraceCollector
+
+# Package, class, and what it calls a checkpoint.
+INFERENCERS = {
+    'mmdet': ('mmdet.apis', 'DetInferencer', 'weights'),
+    'mmseg': ('mmseg.apis', 'MMSegInferencer', 'weights'),
+    'mmpretrain': ('mmpretrain', 'ImageClassificationInferencer', 'pretrained'),
+}
+
+
+class Prediction(NamedTuple):
+    """Attributes:
+    sample: Of the toolbox.
+    cost: Of the picture.
+    boxes: That are drawn; None where the toolbox draws none.
+    """
+
+    sample: Any
+    cost: Cost
+    boxes: int | None
+
+
+class Predictor:
+    """A trained model with its toolbox's test pipeline.
+
+    Args:
+        config: Of mmdet, mmseg or mmpretrain, with an iterative backbone.
+        checkpoint: Path or address of its weights.
+        device: Such as 'cpu' or 'cuda:0'.
+        budget: Share of the full MACs, which fitted halting is to meet; None for no budget.
+        score: Lowest of a drawn box.
+
+    Raises:
+        ValueError: one of them is not what it must be.
+    """
+
+    def __init__(
+        self, config: Path, checkpoint: str, device: str, budget: float | None, score: float
+    ) -> None:
+        cfg = read_config(config)
+        self._toolbox = toolbox_of(cfg, str(config))
+        if not (cfg.get('test_dataloader') or {}).get('dataset'):
+            raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
+        load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
+        package, name, weights = INFERENCERS[self._toolbox]
+        init_default_scope(self._toolbox)
+        options = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
+        self._inferencer = getattr(import_module(package), name)(
+            cfg, **{weights: checkpoint}, device=_checked_device(device), **options
+        )
+        self._device, self._score = torch.device(device), score
+        self._collector = TraceCollector(self._inferencer.model)
+        self._modules: list[AdaptiveModule] = self._collector.modules
+        stages = [s for m in self._modules if not m.of_regions for s in m.iterative_stages()]
+        self._limits = tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
+        if budget is not None:
+            for module in self._modules:
+                module.set_budget(share=budget)
+
+    def predict(self, bgr: np.ndarray, full_depth: bool = False) -> Prediction:
+        """Run the model on one picture.
+
+        Args:
+            bgr: (H, W, 3) uint8.
+            full_depth: Whether every row takes all iterations, budget or not.
+        """
+        data = next(iter(self._inferencer.preprocess([bgr], batch_size=1)))
+        if self._toolbox == 'mmdet':  # which hands the pictures on, too
+            data = data[1]
+        self._collector.reset()
+        with _full_depth(self._modules if full_depth else []):
+            started = self._now()
+            (sample,) = self._inferencer.forward(data)
+            seconds = self._now() - started
+        (compute,) = image_compute(self._collector, 1)
+        cost = Cost(
+            tuple(compute['iterations']),
+            self._limits,
+            compute['macs'],
+            compute['macs_full'],
+            1000 * seconds,
+        )
+        boxes = None
+        if 'pred_instances' in sample:
+            boxes = int((sample.pred_instances.scores > self._score).sum())
+        return Prediction(sample, cost, boxes)
+
+    def draw(self, bgr: np.ndarray, prediction: Prediction) -> np.ndarray:
+        """The prediction on its picture by the toolbox's visualiser, (H, W, 3) uint8 RGB."""
+        rgb, sample = np.ascontiguousarray(bgr[..., ::-1]), prediction.sample
+        if self._toolbox == 'mmpretrain':
+            visualizer = VISUALIZERS.build(
+                dict(type='mmpretrain.UniversalVisualizer', name='iterbackbone demo')
+            )
+            return visualizer.visualize_cls(
+                rgb, sample, classes=self._inferencer.classes, draw_gt=False
+            )
+        options = {'pred_score_thr': self._score} if self._toolbox == 'mmdet' else {}
+        self._inferencer.visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
+        return self._inferencer.visualizer.get_image()
+
+    def _now(self) -> float:
+        if self._device.type == 'cuda':
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+def _checked_device(device: str) -> str:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f'--device must be one that torch can use, got {device!r}: {first}') from None
+    return device
+
+
+@contextmanager
+def _full_depth(modules: list[AdaptiveModule]) -> Iterator[None]:
+    """Let every row of the modules' calls take all iterations, whatever the budget."""
+    budgets = [module.budget for module in modules]
+    handles = [module.register_forward_pre_hook(_force) for module in modules]
+    for module in modules:
+        module.set_budget()
+    try:
+        yield
+    finally:
+        for handle, module, budget in zip(handles, modules, budgets, strict=True):
+            handle.remove()
+            module.force_depths(None)
+            module.use_budget(budget)
+
+
+def _force(module: AdaptiveModule, args: tuple) -> None:
+    rows = len(args[0])
+    depths = torch.tensor(module.max_iterations, device=args[0].device)
+    module.force_depths(depths.expand(rows, -1))

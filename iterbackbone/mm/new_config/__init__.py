@@ -1,0 +1,1 @@
+"""A config that inherits another one and swaps the backbone in."""

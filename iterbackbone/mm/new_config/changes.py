@@ -1,0 +1,115 @@
+"""What the new config changes in its base."""
+
+from __future__ import annotations
+
+from pprint import pformat
+from typing import Any
+
+from mmengine.config import Config
+
+from .pyramid import Pyramid
+
+CONSUMERS = ('neck', 'decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head')
+CHANNELS = ('in_channels', 'c1_in_channels')
+OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
+LAYER_WISE = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
+HOOKS = """default_hooks = dict(  # joins the base's hooks; custom_hooks would replace the base's
+    ponder_cost=dict(type='iterbackbone.PonderCostHook', weight=0.005, halting_warmup=0.1, ramp=0.1),
+    iteration_log=dict(type='iterbackbone.IterationLogHook'),
+)
+"""
+
+
+def base_model(cfg: Config) -> Any:
+    """The model with the backbone: that of a semi-supervised detector lies one level down."""
+    return cfg.model.get('detector') or cfg.model
+
+
+def changed_parts(model: Any, pyramid: Pyramid) -> dict[str, Any]:
+    """What of the model changes beside the backbone.
+
+    The first parts that take the backbone's channels get the new ones; ``pretrained`` goes.
+    """
+    channels = dict(zip(pyramid.channels, pyramid.new_channels, strict=True))
+    neck_takes = any(c in part for part in _parts(model.get('neck')) for c in CHANNELS)
+    names = ('neck',) if neck_takes else CONSUMERS
+    changed = {name: _changed(model.get(name), channels) for name in names}
+    pretrained = {'pretrained': None} if isinstance(model.get('pretrained'), str) else {}
+    return {**{name: part for name, part in changed.items() if part}, **pretrained}
+
+
+def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> str:
+    """The config to write.
+
+    Args:
+        base: The line that names its base.
+        cfg: The base's.
+        pyramid: Of the backbone.
+        changed: From :func:`changed_parts`.
+    """
+    options = ''.join(f'        {k}={v!r},\n' for k, v in pyramid.options.items())
+    parts = ''.join(f'    {name}={_literal(part)},\n' for name, part in changed.items())
+    text = (
+        f'{base}\n\nmodel = dict(\n    backbone=dict(\n'
+        '        _delete_=True,  # or arguments of the old backbone would stay\n'
+        f"        type='iterbackbone.IterativeResNet',\n{options}    ),\n{parts})\n"
+    )
+    if 'detector' in cfg.model:
+        text += 'model = dict(detector=model)\n'
+    text += HOOKS
+    constructor = str((cfg.get('optim_wrapper') or {}).get('constructor'))
+    if cfg.get('default_scope') != 'mmpretrain' and constructor.endswith(LAYER_WISE):
+        text += f'optim_wrapper = dict(constructor={OURS!r})\n'
+    return text
+
+
+def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[str]:
+    """The same for a person, and what of the base is gone or stays."""
+    old, new = (', '.join(map(str, c)) for c in (pyramid.channels, pyramid.new_channels))
+    options = ', '.join(f'{k}={v}' for k, v in pyramid.options.items())
+    fit = 'as before: neck and heads fit as they are' if old == new else f'before: {old}'
+    hooks = len(cfg.get('custom_hooks') or [])
+    kept = f'; the {hooks} custom_hooks of the base stay' if hooks else ''
+    model = base_model(cfg)
+    gone = [k for k in ('frozen_stages', 'norm_eval', 'init_cfg') if model.backbone.get(k)]
+    gone += [name for name in changed if name == 'pretrained']
+    lines = [
+        f'  backbone   {pyramid.name} -> IterativeResNet({options})',
+        f'  channels   {new} ({fit})',
+        *(f'  {name:<10} {_literal(part)}' for name, part in changed.items() if part),
+        f'  hooks      ponder_cost, iteration_log join default_hooks{kept}',
+    ]
+    if gone:
+        lines.append(f'  gone       {", ".join(gone)}: the weights are random')
+    if (model.get('roi_head') or {}).get('shared_head'):
+        lines.append(
+            '  stays      roi_head.shared_head (iterbackbone.IterativeResLayer can replace it)'
+        )
+    return lines
+
+
+def _parts(part: Any) -> list[Any]:
+    return [p for p in (part if isinstance(part, list) else [part]) if isinstance(p, dict)]
+
+
+def _changed(part: Any, channels: dict[int, int]) -> Any:
+    """A dict's changed keys, which mmengine merges; a list whole, which it replaces."""
+    if isinstance(part, list):
+        wholes = [{**p, **_changed(p, channels)} for p in _parts(part)]
+        return wholes if wholes != part else None
+    if not isinstance(part, dict):
+        return None
+    found = {key: part[key] for key in CHANNELS if key in part}
+    return {key: new for key, old in found.items() if (new := _mapped(old, channels)) != old}
+
+
+def _mapped(value: Any, channels: dict[int, int]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [channels.get(c, c) for c in value]
+    return channels.get(value, value)
+
+
+def _literal(part: Any) -> str:
+    if isinstance(part, dict):
+        return 'dict(' + ', '.join(f'{k}={v!r}' for k, v in part.items()) + ')'
+    return pformat(part, width=88)

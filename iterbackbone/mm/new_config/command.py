@@ -1,0 +1,98 @@
+"""Writes the config, builds it, and says what changed."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from torch import nn
+
+from ..counting.model_building import build_model, read_config
+from ..toolboxes import toolbox_of
+from .changes import base_model, changed_parts, config_text, described
+from .pyramid import Pyramid
+
+SIDE = 128  # pixels of the image on which the written model runs
+
+
+def write_config(path: Path, base: Path, name: str) -> str:
+    """Write a config whose backbone is an IterativeResNet.
+
+    Args:
+        path: To write.
+        base: The config to inherit.
+        name: Its ``package::FILE``, or '' for a file of one's own.
+
+    Returns:
+        What was changed, in lines.
+
+    Raises:
+        ValueError: the base can't be served, or what was written does not build.
+    """
+    cfg = read_config(base)
+    toolbox_of(cfg, str(base))  # or it is refused
+    pyramid = Pyramid.of(_backbone(cfg, base))
+    changed = changed_parts(base_model(cfg), pyramid)
+    text = config_text(_base_line(path, base, name), cfg, pyramid, changed)
+    model = _checked(path, text)
+    _run(model, base)
+    path.write_text(text, encoding='utf-8')
+    before, after = (sum(p.numel() for p in m.parameters()) for m in (build_model(cfg), model))
+    return '\n'.join(
+        [
+            f'Wrote {path}, which inherits {name or base}:',
+            *described(cfg, pyramid, changed),
+            f'  parameters {before / 1e6:.1f} M -> {after / 1e6:.1f} M',
+            f'It builds and runs. Next: iterbackbone train {path}',
+        ]
+    )
+
+
+def _base_line(path: Path, base: Path, name: str) -> str:
+    package, _, file = name.partition('::')
+    if package == 'mmseg':  # mmengine looks for a distribution of another name
+        folder = '/.mim/configs/' if '.mim' in base.parts else '/../configs/'
+        return f"_base_ = __import__('mmseg').__path__[0] + '{folder}{file}'"
+    if package in ('mmdet', 'mmpretrain'):
+        return f'_base_ = {name!r}'
+    return f'_base_ = {os.path.relpath(base, path.absolute().parent)!r}'
+
+
+def _backbone(cfg: Config, base: Path) -> nn.Module:
+    """The base's, with random weights."""
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    model = base_model(cfg)
+    if not isinstance(model.get('backbone'), dict):
+        raise ValueError(f'{base} has no backbone to replace')
+    return MODELS.build(copy.deepcopy(model.backbone))
+
+
+def _checked(path: Path, text: str) -> nn.Module:
+    """What the text builds, before it takes its name."""
+    with tempfile.NamedTemporaryFile('w', suffix='.py', dir=path.absolute().parent) as file:
+        file.write(text)
+        file.flush()
+        written = read_config(Path(file.name))
+    try:
+        return build_model(written)
+    except Exception as error:  # of any part of the model
+        raise ValueError(f'the config does not build: {error!r}') from None
+
+
+def _run(model: nn.Module, base: Path) -> None:
+    """Once, on noise: the neck, a segmentor's and a classifier's heads take the new channels."""
+    part: Any = getattr(model, 'student', model)
+    with_head = {'BaseSegmentor', 'BaseClassifier'} & {kind.__name__ for kind in type(part).__mro__}
+    noise = torch.rand(1, 3, SIDE, SIDE)
+    try:
+        with torch.inference_mode():
+            part(noise, mode='tensor') if with_head else part.extract_feat(noise)
+    except Exception as error:  # of any part of the model
+        what = f'the neck or head of {base} does not take the new backbone'
+        raise ValueError(f'{what}: {error!r}') from None

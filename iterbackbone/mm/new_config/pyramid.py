@@ -1,0 +1,114 @@
+"""What a base's backbone puts out, and the IterativeResNet that stands in for it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...core.adaptive import AdaptiveModule
+from ...core.resnet import DEPTHS
+
+RESNET = ('stage_blocks', 'strides', 'dilations', 'out_indices', 'num_stages')
+STRIDES = {4: 0, 8: 1, 16: 2, 32: 3}
+WIDTH = 64  # of the stem, as in every ResNet
+
+
+class Pyramid(NamedTuple):
+    """A backbone's outputs, as an IterativeResNet can give them.
+
+    Attributes:
+        name: Of the backbone's class.
+        channels: Of its outputs, before.
+        new_channels: Of the IterativeResNet's.
+        options: Arguments of the IterativeResNet.
+    """
+
+    name: str
+    channels: tuple[int, ...]
+    new_channels: tuple[int, ...]
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, backbone: nn.Module) -> Pyramid:
+        """Read a ResNet's own settings; run any other backbone once and look at its outputs.
+
+        Raises:
+            ValueError: the outputs are no maps at strides 4 to 32, each half the size of the last.
+        """
+        name = type(backbone).__name__
+        if isinstance(backbone, AdaptiveModule):
+            raise ValueError(f'its backbone is {name} already')
+        if all(hasattr(backbone, each) for each in RESNET):
+            outputs = _outputs(backbone, 64)
+            options = _resnet_options(backbone)
+        else:
+            outputs = _outputs(backbone, 224)
+            options = _pyramid_options(name, outputs, 224)
+        channels = tuple(x.shape[1] for x in outputs)
+        out_indices = options['out_indices']
+        expansion = _expansion(channels, out_indices)
+        options = {'base_channels': WIDTH, 'expansion': expansion, **options}
+        new = tuple(WIDTH * expansion * 2**k for k in out_indices)
+        return cls(name, channels, new, options)
+
+
+def _outputs(backbone: nn.Module, side: int) -> list[Tensor]:
+    """Of one image of noise, side x side pixels."""
+    backbone.eval()
+    try:
+        with torch.inference_mode():
+            outputs = backbone(torch.rand(1, 3, side, side))
+    except Exception as error:  # a backbone of another kind may raise anything
+        raise _refused(type(backbone).__name__, f'it does not run on an image ({error!r})') from None
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def _resnet_options(backbone: Any) -> dict[str, Any]:
+    """Stem, stages, strides and outputs of any kind of ResNet."""
+    stages, outputs = backbone.num_stages, tuple(backbone.out_indices)
+    if outputs != tuple(sorted(set(outputs))):
+        raise _refused(type(backbone).__name__, f'out_indices {outputs} are not ascending')
+    stages = min(stages, outputs[-1] + 1)  # what no output needs would not be trained
+    blocks = tuple(backbone.stage_blocks)[:stages]
+    options: dict[str, Any] = {}
+    depth = next((d for d, each in DEPTHS.items() if each[:stages] == blocks), None)
+    options |= {'depth': depth} if depth else {'max_iterations': blocks}
+    options['out_indices'] = outputs
+    if 'CIFAR' in type(backbone).__name__:
+        options['stem'] = 'cifar'
+    if stages < 4:
+        options['num_stages'] = stages
+    for name, usual in (('strides', (1, 2, 2, 2)), ('dilations', (1, 1, 1, 1))):
+        values = tuple(getattr(backbone, name))[:stages]
+        if values != usual[:stages]:
+            options[name] = values
+    return options
+
+
+def _pyramid_options(name: str, outputs: list[Any], side: int) -> dict[str, Any]:
+    """Of a backbone that is no ResNet, by the sizes of its outputs."""
+    if not all(isinstance(x, Tensor) and x.ndim == 4 for x in outputs):
+        raise _refused(name, 'its outputs are not all (B, C, H, W)')
+    strides = [side // x.shape[-1] for x in outputs]
+    indices = tuple(STRIDES.get(stride, -1) for stride in strides)
+    if -1 in indices or indices != tuple(sorted(set(indices))) or indices == (2,):
+        raise _refused(name, f'its outputs have strides {", ".join(map(str, strides))}')
+    options: dict[str, Any] = {'depth': 50, 'out_indices': indices}
+    if indices[-1] < 3:
+        options['num_stages'] = indices[-1] + 1
+    return options
+
+
+def _expansion(channels: tuple[int, ...], out_indices: tuple[int, ...]) -> int:
+    """The expansion at which the channels stay, else the paper's 4."""
+    firsts = {c / 2**k for c, k in zip(channels, out_indices, strict=True)}
+    fitting = [e for e in (1, 2, 3, 4) if firsts == {WIDTH * e}]
+    return fitting[0] if fitting else 4
+
+
+def _refused(name: str, reason: str) -> ValueError:
+    return ValueError(
+        f'IterativeResNet cannot replace {name}, which is no ResNet-like pyramid: {reason}'
+    )

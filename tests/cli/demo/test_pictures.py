@@ -1,0 +1,91 @@
+"""Pictures beside their cost, the contact sheet and the tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from iterbackbone.cli.demo.panel import cost_panel, with_panel
+from iterbackbone.cli.demo.pictures import MOST, Seen, contact_sheet, run_pictures
+from tests.support.fake_predictor import FakePredictor
+
+BRIGHTNESS = {'b': 200, 'a': 100, 'c': 0}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, value in BRIGHTNESS.items():
+        cv2.imwrite(str(tmp_path / f'{name}.png'), np.full((60, 80, 3), value, np.uint8))
+    return tmp_path
+
+
+def test_tables_go_from_cheapest_to_dearest(folder):
+    out = folder / 'out'
+    out.mkdir()
+    paths = sorted(folder.glob('*.png'))
+    lines = list(run_pictures(paths, FakePredictor(), out, None))
+    rows = json.loads((out / 'demo.json').read_text())
+    assert [row['picture'] for row in rows] == [str(folder / f'{n}.png') for n in 'cab']
+    assert [row['share'] for row in rows] == [0.25, 0.446, 0.642]
+    assert (rows[0]['iterations_stage1'], rows[0]['iterations_stage2']) == (1, 1.75)
+    table = list(csv.DictReader((out / 'demo.csv').open()))
+    assert [float(row['share']) for row in table] == [0.25, 0.446, 0.642]
+    assert {p.name for p in out.glob('*.png')} == {'a.png', 'b.png', 'c.png'}
+    assert lines[0].startswith('c.png: 1 / 1.75 of 3 / 4 iterations, 25.0%')
+    assert lines[2] == "3 pictures: 44.6% of the backbone's MACs on average"
+
+
+def test_one_picture_has_no_table_and_no_box_is_said(folder):
+    out = folder / 'out'
+    out.mkdir()
+    lines = list(run_pictures([folder / 'a.png'], FakePredictor(boxes=0), out, None))
+    assert [p.name for p in out.iterdir()] == ['a.png']
+    assert lines[-1] == 'no box is drawn: all scores are below --score'
+
+
+def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
+    cv2.imwrite(str(folder / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
+    (folder / 'd.png').write_text('text')
+    out = folder / 'out'
+    out.mkdir()
+    paths = sorted(p for p in folder.iterdir() if p.is_file())
+    lines = list(run_pictures(paths, FakePredictor(), out, None))
+    assert lines[0] == f'skipped: {folder}/d.png is no picture that OpenCV can read'
+    assert {p.name for p in out.glob('*.png')} == {'a.png', 'a_2.png', 'b.png', 'c.png'}
+
+
+def test_nothing_but_bad_pictures_is_an_error(tmp_path):
+    (tmp_path / 'd.png').write_text('text')
+    with pytest.raises(ValueError, match='none of the pictures can be read'):
+        list(run_pictures([tmp_path / 'd.png'], FakePredictor(), tmp_path, None))
+
+
+@pytest.mark.parametrize('size', [(20, 10), (640, 480), (300, 4000)])
+def test_the_panel_stands_beside_the_picture(size):
+    drawn = np.zeros((size[1], size[0], 3), np.uint8)
+    cost = FakePredictor().predict(drawn).cost
+    whole = with_panel(drawn, cost)
+    panel = cost_panel(cost, whole.height)
+    picture = whole.width - panel.width
+    assert picture == max(size[0], round(size[0] * 480 / max(size)))
+    blue = np.all(np.asarray(panel) == (0, 0x72, 0xB2), axis=2).sum(axis=1)
+    lengths = sorted({int(n) for n in blue if n > 40})
+    assert len(lengths) == 2  # of two stages
+    assert lengths[0] / lengths[1] == pytest.approx((1 / 3) / (1.75 / 4), abs=0.03)
+
+
+def test_a_contact_sheet_of_many_keeps_both_ends(tmp_path):
+    cost = FakePredictor().predict(np.zeros((2, 2, 3), np.uint8)).cost
+    seen = [
+        Seen(tmp_path / f'{i}.png', cost, None, Image.new('RGB', (240, 180), (i % 256, 0, i // 256)))
+        for i in range(MOST * 3)
+    ]
+    sheet = np.asarray(contact_sheet(seen))
+    assert tuple(sheet[8, 8]) == (0, 0, 0)
+    last = MOST * 3 - 1
+    assert (sheet == (last % 256, 0, last // 256)).all(axis=2).any()

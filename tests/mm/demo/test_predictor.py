@@ -1,0 +1,60 @@
+"""Each toolbox's own inferencer and visualiser, with what a picture cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from iterbackbone.core.macs import mac_table
+from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.demo.predictor import Predictor
+from tests.drop_in.test_inferencers import shrink
+from tests.support.drop_in_runs import families, family_config
+
+FULL = (3, 4, 6, 3)
+
+
+@pytest.fixture(params=['mmdet', 'mmseg', 'mmpretrain'])
+def files(request, tmp_path):
+    """A small model's config and checkpoint, whose classes have names."""
+    cfg = family_config(families(request.param)[0], tmp_path)
+    shrink(cfg.test_dataloader.dataset.pipeline)
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    for name, parameter in model.named_parameters():
+        if name.endswith('halting.fc2.bias'):
+            torch.nn.init.constant_(parameter, 9.0)  # one iteration everywhere
+    config, checkpoint = tmp_path / 'small.py', tmp_path / 'small.pth'
+    cfg.dump(config)
+    classes = tuple(f'class {i}' for i in range(200))
+    palette = [(i, 255 - i, i) for i in range(200)]
+    meta = dict(dataset_meta=dict(classes=classes, palette=palette))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), checkpoint)
+    return config, str(checkpoint)
+
+
+def test_cost_and_drawing(files):
+    predictor = Predictor(*files, 'cpu', None, 0.0)
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    low, high = predictor.predict(picture), predictor.predict(picture, full_depth=True)
+    assert (low.cost.iterations, low.cost.limits) == ((1, 1, 1, 1), FULL)
+    assert high.cost.iterations == FULL
+    table = mac_table(predictor._modules[0], (64, 64))
+    assert low.cost.macs_full == high.cost.macs_full == table.highest
+    assert low.cost.macs == table.total((1, 1, 1, 1))
+    assert low.cost.ms > 0
+    assert predictor.predict(picture).cost.iterations == (1, 1, 1, 1)
+    drawn = predictor.draw(picture, low)
+    assert (drawn.dtype, drawn.shape[2]) == (np.uint8, 3)
+    assert not np.array_equal(drawn, picture[..., ::-1])
+
+
+def test_wrong_settings_are_named(files):
+    config, checkpoint = files
+    with pytest.raises(ValueError, match=r'budget.share needs fitted halting'):
+        Predictor(config, checkpoint, 'cpu', 0.5, 0.3)
+    with pytest.raises(ValueError, match=r"--device must be one that torch can use, got 'abacus'"):
+        Predictor(config, checkpoint, 'abacus', None, 0.3)
+    with pytest.raises(ValueError, match=r'checkpoint must be a file, got none\.pth'):
+        Predictor(config, 'none.pth', 'cpu', None, 0.3)

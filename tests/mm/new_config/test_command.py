@@ -1,0 +1,128 @@
+"""`new` inherits a config of any toolbox, swaps the backbone and fits the channels."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from iterbackbone.__main__ import main
+from iterbackbone.cli.paths import any_config
+from iterbackbone.mm.new_config.command import write_config
+
+# Base, options of the backbone beside its type, other parts of the model that change.
+SERVED = [
+    (
+        'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py',
+        dict(expansion=1, max_iterations=(2, 2, 2, 2), out_indices=(0, 1, 2, 3)),
+        {},
+    ),
+    (
+        'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
+        dict(expansion=4, depth=50, out_indices=(1, 2, 3)),
+        {'neck': {'in_channels': [512, 1024, 2048]}},
+    ),
+    (
+        'mmdet::faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py',
+        dict(expansion=4, depth=50, out_indices=(2,), num_stages=3),
+        {},
+    ),
+    (
+        'mmseg::pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512.py',
+        dict(
+            expansion=4,
+            depth=50,
+            out_indices=(0, 1, 2, 3),
+            strides=(1, 2, 1, 1),
+            dilations=(1, 1, 2, 4),
+        ),
+        {'pretrained': None},
+    ),
+    (
+        'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
+        dict(expansion=4, depth=50, out_indices=(0, 1, 2, 3)),
+        {'decode_head': {'in_channels': [256, 512, 1024, 2048]}},
+    ),
+    (
+        'mmpretrain::resnet/resnet18_8xb16_cifar10.py',
+        dict(expansion=1, max_iterations=(2, 2, 2, 2), out_indices=(3,), stem='cifar'),
+        {},
+    ),
+    (
+        'mmpretrain::simsiam/simsiam_resnet50_8xb32-coslr-100e_in1k.py',
+        dict(expansion=4, depth=50, out_indices=(3,)),
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(('base', 'options', 'changed'), SERVED, ids=lambda x: str(x)[:40])
+def test_the_backbone_is_swapped_and_all_else_stays(base, options, changed, tmp_path):
+    path = tmp_path / 'mine.py'
+    said = write_config(path, any_config(base), base)
+    written, old = Config.fromfile(path), Config.fromfile(any_config(base))
+    backbone = dict(written.model.backbone)
+    assert backbone.pop('type') == 'iterbackbone.IterativeResNet'
+    assert backbone == {'base_channels': 64, **options}
+    for name, part in old.model.items():
+        if name != 'backbone':
+            new = changed.get(name, {})
+            whole = {**part, **new} if isinstance(part, dict) else changed.get(name, part)
+            assert written.model[name] == whole
+    hooks = [[hook.type for hook in cfg.get('custom_hooks', [])] for cfg in (written, old)]
+    assert hooks[0] == hooks[1]
+    assert written.default_hooks.keys() - old.default_hooks.keys() == {'ponder_cost', 'iteration_log'}
+    assert f'Wrote {path}, which inherits {base}' in said
+
+
+def test_a_semi_supervised_detector_has_its_backbone_one_level_down(tmp_path):
+    base = 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py'
+    write_config(tmp_path / 'mine.py', any_config(base), base)
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    assert cfg.model.detector.backbone.type == 'iterbackbone.IterativeResNet'
+    assert [hook.type for hook in cfg.custom_hooks] == ['MeanTeacherHook']
+
+
+def test_layer_wise_learning_rates_get_a_constructor_that_knows_the_layers(tmp_path):
+    base = 'mmdet::convnext/mask-rcnn_convnext-t-p4-w7_fpn_amp-ms-crop-3x_coco.py'
+    write_config(tmp_path / 'mine.py', any_config(base), base)
+    wrapper = Config.fromfile(tmp_path / 'mine.py').optim_wrapper
+    assert wrapper.constructor == 'iterbackbone.LearningRateDecayOptimizerConstructor'
+
+
+def test_a_file_is_inherited_by_its_relative_path(tmp_path, monkeypatch):
+    base = any_config('mmdet::retinanet/retinanet_r18_fpn_1x_coco.py')
+    write_config(tmp_path / 'mine.py', base, '')
+    first = (tmp_path / 'mine.py').read_text().splitlines()[0]
+    assert first == f'_base_ = {os.path.relpath(base, tmp_path)!r}'
+
+
+@pytest.mark.parametrize(
+    ('base', 'reason'),
+    [
+        ('mmpretrain::vision_transformer/vit-base-p16_64xb64_in1k-384px.py', 'VisionTransformer, '),
+        ('mmdet::centernet/centernet_tta.py', 'must have a model'),
+        ('faster-rcnn_iterative-r50_fpn_1x_voc2007', 'its backbone is IterativeResNet already'),
+        ('mmdet::none.py', "mmdet ships no config 'none.py'"),
+    ],
+)
+def test_a_base_that_cannot_be_served_is_named(base, reason, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'new', 'mine', '--base', base])
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['mine', 'none/mine'])
+def test_nothing_is_replaced(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('mine.py').touch()
+    monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'new', name, '--base', 'mmdet::x.py'])
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert 'NAME must be a new file in a folder that exists' in capsys.readouterr().err
