@@ -11,6 +11,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.fitting.fit_report import FitReport
@@ -62,10 +63,12 @@ def measure_gain(folder, _):
 
 def quantize_onnx(folder, monkeypatch):
     """Without the rewriting itself."""
-    monkeypatch.setattr('quantize_onnx.compressed', lambda model, *_: model)
+    monkeypatch.setattr('quantize_onnx.quantized', lambda model, *_: model)
+    monkeypatch.setattr('quantize_onnx.agreement', lambda *_: None)
+    Image.new('RGB', (8, 8)).save(folder / 'image.png')
     file, out = folder / 'model.onnx', folder / 'small.onnx'
     small_file(file, 'classification', {'scores': np.ones((1, 2), np.float32)})
-    return [file, '--out', out, '--to', 'fp16'], 'small.onnx'
+    return [file, '--out', out, '--images', folder], 'small.onnx'
 
 
 TOOLS = [
