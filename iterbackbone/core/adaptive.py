@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .budgeted import BudgetedModule
 from .depths import check_depths
-from .halting import HALTING_OPTIONS
+from .halting import HALTING_OPTIONS, HaltingUnit
 from .loop import BlockResult
 from .normalization import set_norms_eval
 from .settings import RunSettings, checked_execution
@@ -69,10 +69,12 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         While held, the halting units receive zero gradient.
         """
         check_bool('held', held)
-        for stage in self.iterative_stages():
-            for block in stage.iterative_blocks():
-                if block.halting is not None:
-                    block.halting.held = held
+        for unit in self.halting_units():
+            unit.held = held
+
+    def halting_units(self) -> list[HaltingUnit]:
+        """Those of all blocks that have one, first to last."""
+        return [block.halting for block in self.iterative_blocks() if block.halting is not None]
 
     def force_depths(self, depths: Tensor | None) -> None:
         """Stop each row of the next calls after a given number of iterations, or no longer.
@@ -87,7 +89,7 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         Raises:
             TypeError, ValueError: ``depths`` is no such tensor.
         """
-        blocks = [b for s in self.iterative_stages() for b in s.iterative_blocks()]
+        blocks = self.iterative_blocks()
         if depths is not None:
             check_depths(depths, len(blocks))
         for k, block in enumerate(blocks):

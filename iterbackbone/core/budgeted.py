@@ -40,10 +40,14 @@ class BudgetedModule(nn.Module):
         """The stages, first to last."""
         raise NotImplementedError
 
+    def iterative_blocks(self) -> list[IterativeBlock]:
+        """The blocks of all stages, first to last."""
+        return [block for stage in self.iterative_stages() for block in stage.iterative_blocks()]
+
     @property
     def max_iterations(self) -> tuple[int, ...]:
         """L of each block, (stages * blocks,)."""
-        return tuple(b.max_iterations for s in self.iterative_stages() for b in s.iterative_blocks())
+        return tuple(block.max_iterations for block in self.iterative_blocks())
 
     def set_budget(
         self,

@@ -68,7 +68,7 @@ class FittedBlock(NamedTuple):
 
 def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:
     """The blocks of all modules, in order."""
-    return [b for m in modules for s in m.iterative_stages() for b in s.iterative_blocks()]
+    return [block for module in modules for block in module.iterative_blocks()]
 
 
 def silence(modules: Sequence[AdaptiveModule]) -> None:

@@ -20,6 +20,11 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
+def iterative_modules(model: nn.Module) -> dict[AdaptiveModule, str]:
+    """A model's iterative modules and their paths in it."""
+    return {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+
+
 class Call(NamedTuple):
     """One call of one iterative module.
 
@@ -74,7 +79,7 @@ class TraceCollector:
     def __init__(self, model: nn.Module) -> None:
         self._heard = _Heard()
         self._handles: list[Any] = []
-        self.names = {m: n for n, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+        self.names = iterative_modules(model)
         self.modules = list(self.names)
         if not self.modules:
             raise ValueError(

@@ -16,6 +16,7 @@ from iterbackbone.mm.counting.model_building import build_model, random_input
 from iterbackbone.mm.evaluation.image_compute import image_compute
 from iterbackbone.mm.evaluation.meta import iterative_fields, parameter_counts
 from iterbackbone.mm.traces import TraceCollector
+from tests.support.classifier_runs import BACKBONE
 from tests.support.networks import varied
 
 FPN = 'detection/faster-rcnn_iterative-r50-tiny_fpn_shapes.py'
@@ -45,12 +46,7 @@ def segmentor_config(test_cfg=None, **head):
         type='EncoderDecoder',
         data_preprocessor=dict(type='SegDataPreProcessor'),
         backbone=dict(
-            type='iterbackbone.IterativeResNet',
-            stem='cifar',
-            base_channels=4,
-            expansion=1,
-            num_stages=2,
-            max_iterations=(2, 3),
+            BACKBONE,
             norm_cfg=dict(type='SyncBN'),
             init_cfg=dict(type='Pretrained', checkpoint='missing.pth'),
         ),

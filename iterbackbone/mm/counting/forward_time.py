@@ -19,6 +19,7 @@ from torch import nn
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
+from ..traces import iterative_modules
 from .model_building import random_input
 
 Run = Callable[[], object]
@@ -58,7 +59,7 @@ def forward_runs(
         ``iterations``.
     """
     data = random_input(model, size)
-    modules = [module for module in model.modules() if isinstance(module, AdaptiveModule)]
+    modules = list(iterative_modules(model))
     budgets = [module.budget for module in modules]
 
     def forward() -> None:

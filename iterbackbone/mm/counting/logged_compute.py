@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import nn
 
-from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
 from ...log.reader import read_meta, read_records
 from ...log.schema import META, RECORDS, IterationRecord
 from ..evaluation.meta import iterative_fields, parameter_counts
+from ..traces import iterative_modules
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def _records(folder: Path) -> list[IterationRecord]:
 
 
 def _check_model(folder: Path, meta: dict[str, Any], model: nn.Module) -> None:
-    if not any(isinstance(module, AdaptiveModule) for module in model.modules()):
+    names = iterative_modules(model)
+    if not names:
         raise ValueError(f'log must be of an iterative model, the config has a {type(model).__name__}')
-    names = {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
     logged = meta.get('modules')
     if isinstance(logged, dict):  # of a teacher and its student those that were evaluated
         names = {m: name for m, name in names.items() if name in logged} or names

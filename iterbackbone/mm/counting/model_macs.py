@@ -22,6 +22,7 @@ from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ...core.resnet_counterpart import resnet_macs
 from ..evaluation.image_compute import table_of
+from ..traces import iterative_modules
 from .model_building import random_input
 from .proposals import fixed_proposals
 from .uncounted import OperatorWatch, Uncounted
@@ -112,7 +113,7 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
         ValueError: the model is of another library.
     """
     data = random_input(model, size)
-    names = {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+    names = iterative_modules(model)
     watch = OperatorWatch(model)
     with (
         _one_iteration(names) as rows,

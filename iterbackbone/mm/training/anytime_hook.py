@@ -19,7 +19,7 @@ from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
-from ..traces import unwrapped
+from ..traces import is_trainable, iterative_modules, unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
 from .ponder_hook import PonderCostHook
@@ -94,9 +94,8 @@ class AnytimeHook(Hook):
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
         copies = [hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')]
-        for module in (m for each in (model, *copies) for m in each.modules()):
-            if isinstance(module, AdaptiveModule):
-                module.set_budget_table(None)  # of features that are about to change
+        for module in (module for each in (model, *copies) for module in iterative_modules(each)):
+            module.set_budget_table(None)  # of features that are about to change
         self._silence()
         if self.teacher is not None:
             self._handles += self.teacher.attach(model)
@@ -124,10 +123,8 @@ class AnytimeHook(Hook):
 
     def _silence(self) -> None:
         for module in self._modules:
-            for stage in module.iterative_stages():
-                for block in stage.iterative_blocks():
-                    if block.halting is not None:
-                        never_halt(block.halting)
+            for unit in module.halting_units():
+                never_halt(unit)
 
     def _draw(self, module: AdaptiveModule, inputs: tuple[Tensor, ...]) -> None:
         if self.losses.share is not None:
@@ -164,8 +161,7 @@ def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:
     Raises:
         ValueError: there is none.
     """
-    modules = [m for m in model.modules() if isinstance(m, AdaptiveModule)]
-    modules = [m for m in modules if any(p.requires_grad for p in m.parameters())]
+    modules = [module for module in iterative_modules(model) if is_trainable(module)]
     if not modules:
         raise ValueError(
             f'{type(model).__name__} has no trainable iterative module: set backbone=dict('
@@ -191,7 +187,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         with torch.no_grad(), torch.random.fork_rng(devices):
             yield
     finally:
-        for module in (part for part in modes if isinstance(part, AdaptiveModule)):
+        for module in iterative_modules(model):
             module.train(modes[module])
         for part, mode in modes.items():
             part.training = mode

@@ -94,10 +94,9 @@ class BudgetController:
         self.pull = torch.clamp(self.pull + RATE * small / (2 * SETTLING), -RATE, RATE)
         step = RATE * error + lr_share * self.pull
         for module in modules:
-            for stage in module.iterative_stages():
-                for block in stage.iterative_blocks():
-                    if block.halting is not None and block.halting.fc2.bias.requires_grad:
-                        block.halting.fc2.bias.add_(step)
+            for unit in module.halting_units():
+                if unit.fc2.bias.requires_grad:
+                    unit.fc2.bias.add_(step)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ...core.adaptive import AdaptiveModule
+from ..traces import iterative_modules
 
 DECAYS = ('weight_decay', 'lambd')  # the latter is ASGD's, beside the former
 
@@ -59,9 +59,8 @@ def exempt_halting_biases(
     optim_wrapper: OptimWrapper | OptimWrapperDict, model: nn.Module
 ) -> list[DecayExemption]:
     """Decay would pull the halting biases towards zero, and so towards early halting."""
-    modules = [m for m in model.modules() if isinstance(m, AdaptiveModule)]
-    blocks = [b for m in modules for stage in m.iterative_stages() for b in stage.iterative_blocks()]
-    biases = [block.halting.fc2.bias for block in blocks if block.halting is not None]
+    units = [unit for module in iterative_modules(model) for unit in module.halting_units()]
+    biases = [unit.fc2.bias for unit in units]
     many = isinstance(optim_wrapper, OptimWrapperDict)
     optimizers = [w.optimizer for w in (optim_wrapper.values() if many else [optim_wrapper])]
     # ZeroRedundancyOptimizer steps an optimizer of its own; DeepSpeed's are none of PyTorch's.

@@ -183,11 +183,6 @@ class PonderSchedule(NamedTuple):
 
     def weight_share(self, step: int) -> float:
         """Share of the full ponder weight in training step ``step``, from 0."""
-        return ramp_factor(step / self.length, self.warmup, self.ramp)
-
-
-def ramp_factor(progress: float, warmup: float, ramp: float) -> float:
-    """Share of the full weight at ``progress`` (0 to 1) of the training."""
-    if progress < warmup:
-        return 0.0
-    return 1.0 if ramp == 0.0 else min(1.0, (progress - warmup) / ramp)
+        if self.held(step):
+            return 0.0
+        return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)

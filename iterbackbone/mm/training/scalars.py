@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ...core.adaptive import AdaptiveModule
-from ..traces import Call, trained_calls
+from ..traces import Call, iterative_modules, trained_calls
 
 
 class TrainScalars:
@@ -38,9 +38,7 @@ class TrainScalars:
         self.held = False
         self._interval = interval
         self._windows = [
-            _Window(path, module, interval)
-            for path, module in model.named_modules()
-            if isinstance(module, AdaptiveModule)
+            _Window(path, module, interval) for module, path in iterative_modules(model).items()
         ]
 
     @classmethod

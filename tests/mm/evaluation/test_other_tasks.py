@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
@@ -14,6 +13,7 @@ from mmengine.runner import Runner
 from mmpretrain.structures import MultiTaskDataSample
 
 from tests.support.classifier_runs import BACKBONE, Nothing, classifier_run
+from tests.support.compute import built, segmentor_config
 from tests.support.networks import stop_at_once
 from tests.support.openmmlab import LabelledImages, TinyClassifier, labelled_loader, read_log
 
@@ -147,24 +147,7 @@ def test_a_model_that_returns_no_data_samples(tmp_path):
 
 @pytest.fixture
 def segmentor():
-    from mmseg.registry import MODELS
-
-    init_default_scope('mmseg')
-    config = dict(
-        type='EncoderDecoder',
-        backbone=BACKBONE,
-        decode_head=dict(
-            type='FCNHead',
-            in_channels=8,
-            in_index=1,
-            channels=4,
-            num_convs=1,
-            num_classes=3,
-            norm_cfg=dict(type='BN'),
-        ),
-        test_cfg=dict(mode='slide', crop_size=(16, 16), stride=(16, 16)),
-    )
-    return MODELS.build(ConfigDict(config)).eval()
+    return built(segmentor_config(dict(mode='slide', crop_size=(16, 16), stride=(16, 16))))
 
 
 def test_sliding_windows_sum_macs_and_mean_iterations(segmentor):

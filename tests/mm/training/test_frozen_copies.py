@@ -14,6 +14,7 @@ from torch import nn
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.training import scalars as train_scalars
+from tests.support.classifier_runs import BACKBONE
 from tests.support.networks import stop_at_once, varied
 from tests.support.openmmlab import (
     LabelledImages,
@@ -46,15 +47,7 @@ class StopAfterStepOne(Hook):
 
 def test_moco_sees_its_trained_backbone_only(tmp_path):
     init_default_scope('mmpretrain')
-    backbone = dict(
-        type='iterbackbone.IterativeResNet',
-        stem='cifar',
-        base_channels=4,
-        expansion=1,
-        num_stages=2,
-        max_iterations=(2, 3),
-        out_indices=(1,),
-    )
+    backbone = dict(BACKBONE, out_indices=(1,))
     neck = dict(type='MoCoV2Neck', in_channels=8, hid_channels=8, out_channels=4, with_avg_pool=True)
     head = dict(type='ContrastiveHead', loss=dict(type='CrossEntropyLoss'), temperature=0.2)
     spy = Spy()

@@ -10,7 +10,8 @@ from mmpretrain.models import ImageClassifier
 from iterbackbone.mm import AnytimeHook
 from iterbackbone.mm.traces import unwrapped
 from iterbackbone.mm.training.full_depth_teacher import FullDepthTeacher
-from tests.support.openmmlab import LabelledImages, train_tiny
+from tests.support.classifier_runs import BACKBONE
+from tests.support.openmmlab import LabelledImages, labelled_loader, train_tiny
 
 
 class Seen:
@@ -33,16 +34,8 @@ class Seen:
 
 def classifier():
     torch.manual_seed(0)
-    backbone = dict(
-        type='iterbackbone.IterativeResNet',
-        stem='cifar',
-        base_channels=4,
-        expansion=1,
-        num_stages=2,
-        max_iterations=(3, 4),
-    )
     return ImageClassifier(
-        backbone=backbone,
+        backbone=dict(BACKBONE, max_iterations=(3, 4)),
         neck=dict(type='mmpretrain.GlobalAveragePooling'),
         head=dict(
             type='mmpretrain.LinearClsHead',
@@ -59,13 +52,8 @@ def classifier():
 def train(tmp_path, **teacher):
     model = classifier()
     seen = Seen(model)
-    loader = dict(
-        batch_size=4,
-        num_workers=0,
-        dataset=LabelledImages(8),
-        sampler=dict(type='InfiniteSampler', shuffle=False),
-        collate_fn=dict(type='pseudo_collate'),
-    )
+    loader = labelled_loader(LabelledImages(8), 4)
+    loader['sampler'] = dict(type='InfiniteSampler', shuffle=False)
     hook = AnytimeHook(teacher=teacher, measure_every=2)
     steps, runner = train_tiny(
         tmp_path, hook, 2, model, train_dataloader=loader, randomness=dict(seed=3)

@@ -8,7 +8,7 @@ import torch
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.traces import Call
-from iterbackbone.mm.training.ponder_hook import ponder_cost, ramp_factor
+from iterbackbone.mm.training.ponder_hook import PonderSchedule, ponder_cost
 from tests.support.openmmlab import train_tiny
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
@@ -143,11 +143,11 @@ def test_no_rows_give_a_zero_that_is_connected():
 
 
 @pytest.mark.parametrize(
-    ('progress', 'warmup', 'ramp', 'factor'),
-    [(0, 0, 0, 1), (0.09, 0.1, 0, 0), (0.1, 0.1, 0, 1), (0.2, 0.1, 0.2, 0.5), (0.9, 0.1, 0.2, 1)],
+    ('step', 'warmup', 'ramp', 'factor'),
+    [(0, 0, 0, 1), (9, 0.1, 0, 0), (10, 0.1, 0, 1), (20, 0.1, 0.2, 0.5), (90, 0.1, 0.2, 1)],
 )
-def test_ramp(progress, warmup, ramp, factor):
-    assert ramp_factor(progress, warmup, ramp) == pytest.approx(factor)
+def test_ramp(step, warmup, ramp, factor):
+    assert PonderSchedule(100, warmup, ramp).weight_share(step) == pytest.approx(factor)
 
 
 @pytest.mark.parametrize(
