@@ -6,53 +6,50 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from mmdet.models.dense_heads import RPNHead
 from torch import Tensor, nn
 
-from .boxes import Detections, decoded, large_enough, where
+from .boxes import Detections, decoded, large_enough, suppressed, where
 
 
 class DenseBoxes(nn.Module):
-    """mmdet's ``predict`` up to the suppression, for a single image.
+    """mmdet's ``predict`` for a single image.
 
     Args:
-        head: An AnchorHead, RPNHead included, in evaluation mode.
-        test_cfg: Its own: ``nms_pre``, ``score_thr`` and ``min_bbox_size``.
+        head: An AnchorHead in evaluation mode, with its ``test_cfg``; an RPNHead's labels are levels,
+            others' classes.
     """
 
-    def __init__(self, head: nn.Module, test_cfg: Any) -> None:
+    def __init__(self, head: nn.Module) -> None:
         super().__init__()
         self.head = head
-        self.most = int(test_cfg.nms_pre)
-        self.score_thr = float(test_cfg.get('score_thr', 0))
-        self.smallest = float(test_cfg.get('min_bbox_size', -1))
+        self.test_cfg: Any = head.test_cfg
+        self.proposes = isinstance(head, RPNHead)
+        self.score_thr = float(self.test_cfg.get('score_thr', 0))
 
     def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
-        """Candidates of all levels; labels are classes.
+        """Boxes of all levels.
 
         Args:
             features: Of the neck, (1, C, H_k, W_k) each.
             limits: Of :func:`~iterbackbone.mm.export.boxes.limits_of`.
         """
         levels = []
-        for scores, deltas, anchors, factors in self._levels(features):
-            scores, best = _best(scores.flatten(), self.most)
-            above = where(scores > self.score_thr)
-            scores, best = scores[above], best[above]
-            place, label = best // self._classes, best % self._classes
+        for k, (scores, deltas, anchors, factors) in enumerate(self._levels(features)):
+            scores, best = _best(scores.flatten(), int(self.test_cfg.nms_pre))
+            if self.proposes:
+                place, label = best, torch.full_like(best, k)
+            else:
+                above = where(scores > self.score_thr)
+                scores, best = scores[above], best[above]
+                place, label = best // self._classes, best % self._classes
             if factors is not None:
                 scores = scores * factors[place]
             boxes = decoded(self.head.bbox_coder, anchors[place], deltas[place], limits)
             levels.append(Detections(boxes, scores, label))
-        return large_enough(_joined(levels), self.smallest)
-
-    def proposals(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
-        """An RPN's; labels are levels. Arguments: as of :meth:`forward`."""
-        levels = []
-        for k, (scores, deltas, anchors, _) in enumerate(self._levels(features)):
-            scores, best = _best(scores.flatten(), self.most)
-            boxes = decoded(self.head.bbox_coder, anchors[best], deltas[best], limits)
-            levels.append(Detections(boxes, scores, torch.full_like(best, k)))
-        return large_enough(_joined(levels), self.smallest)
+        found = Detections(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
+        found = large_enough(found, float(self.test_cfg.get('min_bbox_size', -1)))
+        return suppressed(found, self.test_cfg)
 
     @property
     def _classes(self) -> int:
@@ -84,7 +81,3 @@ def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     else:
         scores, index = scores.sort(descending=True, stable=True)
     return scores[:most], index[:most]
-
-
-def _joined(levels: list[Detections]) -> Detections:
-    return Detections(*(torch.cat(parts) for parts in zip(*levels, strict=True)))

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from .boxes import Detections, decoded, where
+from .boxes import Detections, decoded, suppressed, where
 
 
 class RoIBoxes(nn.Module):
-    """mmdet's StandardRoIHead up to the suppression, for a single image.
+    """mmdet's StandardRoIHead for a single image.
 
     Args:
         head: In evaluation mode.
@@ -22,10 +22,10 @@ class RoIBoxes(nn.Module):
         super().__init__()
         self.extractor = head.bbox_roi_extractor
         self.head = head.bbox_head
-        self.score_thr = float(head.test_cfg.score_thr)
+        self.test_cfg: Any = head.test_cfg
 
     def forward(self, features: tuple[Tensor, ...], proposals: Tensor, limits: Tensor) -> Detections:
-        """Candidates of all classes.
+        """Boxes of all classes.
 
         Args:
             features: Of the neck, (1, C, H_k, W_k) each; the extractor takes the first ones.
@@ -35,14 +35,14 @@ class RoIBoxes(nn.Module):
         pooled, proposals = self._pooled(features, proposals)
         logits, deltas = self.head(pooled)
         scores = logits.softmax(dim=-1)[:, :-1].flatten()
-        above = where(scores > self.score_thr)
+        above = where(scores > float(self.test_cfg.score_thr))
         place, label = above // self.head.num_classes, above % self.head.num_classes
         if self.head.reg_class_agnostic:
             deltas = deltas[place]
         else:
             deltas = deltas.view(-1, self.head.num_classes, 4)[place, label]
         boxes = decoded(self.head.bbox_coder, proposals[place], deltas, limits)
-        return Detections(boxes, scores[above], label)
+        return suppressed(Detections(boxes, scores[above], label), self.test_cfg)
 
     def _pooled(self, features: tuple[Tensor, ...], proposals: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C, h, w) and the proposals in that order: one level after the other."""
