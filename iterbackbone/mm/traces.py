@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
+from ..core.macs import MacTable, Size, mac_table
+from ..core.resnet_counterpart import resnet_macs
 from ..core.trace import HaltingTrace
+
+_COUNTS: WeakKeyDictionary[AdaptiveModule, dict[Size, tuple[MacTable, int]]] = WeakKeyDictionary()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -23,6 +28,19 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def iterative_modules(model: nn.Module) -> dict[AdaptiveModule, str]:
     """A model's iterative modules and their paths in it."""
     return {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
+
+
+def table_of(module: AdaptiveModule, input_size: Size) -> MacTable:
+    """The module's MAC table at an input size, counted once."""
+    return counts_of(module, input_size)[0]
+
+
+def counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
+    """The module's MAC table at an input size and its plain ResNet's MACs, counted once."""
+    counts = _COUNTS.setdefault(module, {})
+    if input_size not in counts:
+        counts[input_size] = (mac_table(module, input_size), resnet_macs(module, input_size))
+    return counts[input_size]
 
 
 class Call(NamedTuple):

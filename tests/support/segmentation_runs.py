@@ -1,4 +1,4 @@
-"""Evaluations of a tiny segmentor whose images halt at different iterations, in a real Runner."""
+"""Label maps by hand, and evaluations of a tiny segmentor whose images halt at different iterations."""
 
 from __future__ import annotations
 
@@ -8,10 +8,32 @@ import cv2
 import numpy as np
 import torch
 from mmengine.runner import Runner
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from iterbackbone.core.macs import mac_table
+from iterbackbone.mm.evaluation.segmentation import label_maps, true_label_map
+from iterbackbone.mm.evaluation.sources import Source
 from tests.support.networks import varied
 from tests.support.openmmlab import segmentor_config
+
+CLASSES = ('background', 'cat', 'dog')
+NOWHERE = Source(None, [[]])
+
+
+def sample(predicted, true=None):
+    """mmseg's of one image with these label maps."""
+    data = SegDataSample(metainfo=dict(img_path='images/a.jpg'))
+    data.pred_sem_seg = PixelData(data=torch.tensor(predicted)[None])
+    if true is not None:
+        data.gt_sem_seg = PixelData(data=torch.tensor(true)[None])
+    return data
+
+
+def maps_of(data, source=NOWHERE):
+    """The label maps that are logged of a sample."""
+    true = true_label_map(data, source, tuple(data.pred_sem_seg.shape), print)
+    return label_maps(data, true)
 
 
 def evaluate(shapes_root, tmp_path, test_cfg=None, tta_pipeline=None):

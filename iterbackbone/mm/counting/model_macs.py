@@ -21,8 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ...core.resnet_counterpart import resnet_macs
-from ..evaluation.image_compute import table_of
-from ..traces import iterative_modules
+from ..traces import iterative_modules, table_of
 from .model_building import random_input
 from .proposals import fixed_proposals
 from .uncounted import OperatorWatch, Uncounted

@@ -15,41 +15,6 @@ from ...core.macs import Size
 from .folder import EvaluationFolder
 
 
-class EvaluationTime:
-    """Time of each batch from the loaded data to the updated metric, without loading and logging."""
-
-    def __init__(self) -> None:
-        self._started = 0.0
-        self._seconds: list[float] = []  # an image, of each batch
-        self._batch_size = 0
-
-    def start(self) -> None:
-        """Before a batch."""
-        self._started = time.perf_counter()
-
-    def stop(self, images: int) -> None:
-        """After a batch of so many images."""
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()  # work that is only queued has taken no time yet
-        self._seconds.append((time.perf_counter() - self._started) / images)
-        self._batch_size = max(self._batch_size, images)
-
-    def describe(self, device: torch.device) -> dict[str, Any] | None:
-        """``milliseconds_per_image``, the median over the batches of this rank; None without any.
-
-        With it stand ``batch_size``, the largest, ``device`` and ``threads``, those of torch.
-        """
-        if not self._seconds:
-            return None
-        name = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
-        return {
-            'milliseconds_per_image': round(1000 * median(self._seconds), 4),
-            'batch_size': self._batch_size,
-            'device': name,
-            'threads': torch.get_num_threads(),
-        }
-
-
 @dataclass
 class EvaluationPass:
     """What is known of a pass when it ends.
@@ -58,15 +23,40 @@ class EvaluationPass:
         folder: Its log.
         task: Of its data samples.
         sizes: (H, W) of the last input of each module that it called.
-        begun: Whether a batch was written.
-        time: That it takes.
+        seconds: An image of each batch took, from the loaded data to the updated metric, without
+            loading and logging; empty before the first one.
+        batch_size: The largest.
     """
 
     folder: EvaluationFolder
     task: str | None = None
     sizes: dict[AdaptiveModule, Size] = field(default_factory=dict)
-    begun: bool = False
-    time: EvaluationTime = field(default_factory=EvaluationTime)
+    seconds: list[float] = field(default_factory=list)
+    batch_size: int = 0
+    _started: float = 0.0
+
+    def start_batch(self) -> None:
+        """Before a batch."""
+        self._started = time.perf_counter()
+
+    def stop_batch(self, images: int) -> None:
+        """After a batch of so many images."""
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # work that is only queued has taken no time yet
+        self.seconds.append((time.perf_counter() - self._started) / images)
+        self.batch_size = max(self.batch_size, images)
+
+    def time_fields(self, device: torch.device) -> dict[str, Any] | None:
+        """``time`` of ``meta.json``, the median over the batches of this rank; None without any."""
+        if not self.seconds:
+            return None
+        name = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+        return {
+            'milliseconds_per_image': round(1000 * median(self.seconds), 4),
+            'batch_size': self.batch_size,
+            'device': name,
+            'threads': torch.get_num_threads(),
+        }
 
 
 def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]) -> list[str]:

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from ...core.adaptive import AdaptiveModule
 from ...core.block import IterativeBlock
-from ...core.macs import MacTable, Size, mac_table
-from ...core.resnet_counterpart import resnet_macs
-from ..traces import Call, TraceCollector
+from ...core.macs import Size
+from ..traces import Call, TraceCollector, counts_of
 
 PER_ROW = ('iterations', 'ponder_cost', 'macs')
 REFERENCES = ('macs_lowest', 'macs_full', 'macs_resnet')
 MACS = ('macs', *REFERENCES)
-_COUNTS: WeakKeyDictionary[AdaptiveModule, dict[Size, tuple[MacTable, int]]] = WeakKeyDictionary()
-
-
-def table_of(module: AdaptiveModule, input_size: Size) -> MacTable:
-    """The module's MAC table at an input size, counted once."""
-    return _counts_of(module, input_size)[0]
-
-
-def _counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
-    """The module's MAC table at an input size and its plain ResNet's MACs, counted once."""
-    counts = _COUNTS.setdefault(module, {})
-    if input_size not in counts:
-        counts[input_size] = (mac_table(module, input_size), resnet_macs(module, input_size))
-    return counts[input_size]
 
 
 def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, Any]]:
@@ -99,7 +83,7 @@ class _Rows(NamedTuple):
     def of(cls, call: Call) -> _Rows:
         trace = call.trace
         _check_scores(call)
-        table, plain = _counts_of(call.module, trace.input_size)
+        table, plain = counts_of(call.module, trace.input_size)
         return cls(
             call.module,
             trace.input_size,

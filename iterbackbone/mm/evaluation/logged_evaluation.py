@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
 
 from ..traces import TraceCollector, unwrapped
 from .evaluation_pass import EvaluationPass, labels, own_metrics
 from .folder import EvaluationFolder
 from .image_compute import image_compute
 from .meta import evaluation_meta
-from .outputs import samples_of
 from .sample_record import SampleReader
 from .sampled_indices import SampledIndices
 
@@ -50,15 +50,14 @@ class LoggedEvaluation:
     def begin_batch(self, batch_idx: int) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
         self._collector.reset()
-        if batch_idx == 0 and self._passes[-1].begun:
+        if batch_idx == 0 and self._passes[-1].seconds:
             self.open_pass()
-        self._passes[-1].time.start()
+        self._passes[-1].start_batch()
 
     def write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
         """Write the batch's lines."""
         current = self._passes[-1]
-        current.begun = True
-        current.time.stop(len(outputs))
+        current.stop_batch(len(outputs))
         current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         samples = samples_of(outputs, batch)
         images = image_compute(self._collector, len(samples))
@@ -77,7 +76,7 @@ class LoggedEvaluation:
             meta = evaluation_meta(
                 runner, self._dataset, names, each.sizes, each.task, score, self._weights
             )
-            meta['time'] = each.time.describe(next(unwrapped(runner.model).parameters()).device)
+            meta['time'] = each.time_fields(next(unwrapped(runner.model).parameters()).device)
             lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
             if is_main_process():
                 if lines != images:
@@ -89,3 +88,19 @@ class LoggedEvaluation:
     def detach(self) -> None:
         """Stop listening to the model."""
         self._collector.detach()
+
+
+def samples_of(outputs: Any, batch: Any) -> list[Any]:
+    """One data sample an image of the batch; of a tracker one a frame.
+
+    Args:
+        outputs: Of the model's ``val_step`` or ``test_step``.
+        batch: Of the data loader, whose first field has an item for each image.
+
+    Returns:
+        None for each image where the model returns something else.
+    """
+    if isinstance(outputs, Sequence) and all(isinstance(o, BaseDataElement) for o in outputs):
+        return [frame for sample in outputs for frame in sample.get('video_data_samples', [sample])]
+    fields = list(batch.values()) if isinstance(batch, Mapping) else batch
+    return [None] * len(fields[0])

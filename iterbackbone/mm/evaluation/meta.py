@@ -14,8 +14,7 @@ from ...core.macs import Size
 from ...core.receptive_field import receptive_fields
 from ...core.resnet_counterpart import ResNetCounterpart
 from ...log.meta_schema import SCHEMA_VERSION
-from ..traces import unwrapped
-from .image_compute import table_of
+from ..traces import table_of, unwrapped
 
 
 def evaluation_meta(

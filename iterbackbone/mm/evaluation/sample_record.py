@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.model import BaseTTAModel
 from mmengine.structures import BaseDataElement
 from torch import nn
 
@@ -19,9 +19,8 @@ from .image_reading import ignores_exif
 from .meta import class_names, metainfo_of
 from .no_objects import background_labels, ignore_index
 from .sampled_indices import Index
-from .segmentation import is_segmentation, label_map_fields, label_maps, plane
+from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
 from .sources import Source, Sources
-from .true_label_map import true_label_map
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
 
@@ -56,7 +55,7 @@ class SampleReader:
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
         self._dataset, self._model = dataset, unwrapped(model)
         self._classes = class_names(dataset)
-        self._merged = _augments(model)
+        self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
         self._sources = Sources(dataset)
         self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
         self._ignored = ignore_index(evaluator, self._model)
@@ -148,9 +147,3 @@ def _metainfo(sample: Any) -> dict[str, Any]:
         if isinstance(part, BaseDataElement) and NAMES & set(part.metainfo):
             return part.metainfo
     return sample.metainfo
-
-
-def _augments(model: nn.Module) -> bool:
-    while is_model_wrapper(model):
-        model = model.module
-    return isinstance(model, BaseTTAModel)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...stats.objects import LabelMapSummary, summarise_label_map
 from ...stats.segmentation_score import SegmentationScore, score_label_map
+from .frames import scale_of
+from .image_frames import may_be_flipped
+from .sources import Source
 
 IGNORED = 255  # mmseg's index of pixels without a label, the reduced zero label with them
 FIELDS = ('num_difficult', 'class_names', *LabelMapSummary._fields, *SegmentationScore._fields)
@@ -19,14 +22,50 @@ def is_segmentation(sample: Any) -> bool:
     return 'pred_sem_seg' in sample and 'data' in sample.pred_sem_seg
 
 
+def true_label_map(
+    sample: Any, source: Source, shape: tuple[int, ...], say: Callable[[str], None]
+) -> np.ndarray | None:
+    """The sample's map where the pipeline left it alone, else the data set's own, read again.
+
+    Annotations that were resized only and cannot be read again are brought back by the nearest pixel.
+
+    Args:
+        sample: mmseg's ``SegDataSample``.
+        source: Of the sample.
+        shape: (H, W) of the original image.
+        say: Told what cannot be known.
+
+    Returns:
+        (H, W); None without annotations, and where their frame is unknown.
+    """
+    if 'gt_sem_seg' not in sample:
+        return None
+    packed = plane(sample.gt_sem_seg)
+    flipped = may_be_flipped(sample, source)
+    if packed.shape == shape and not flipped:
+        return packed
+    loaded = source.label_map()
+    if loaded is not None and loaded.shape == shape:
+        return small(loaded)
+    scale = scale_of(sample.metainfo)[::-1] if 'scale_factor' in sample.metainfo else None
+    resized = packed.shape if scale is None else np.multiply(shape, scale)
+    if not flipped and np.abs(np.subtract(packed.shape, resized)).max() <= 1:
+        return _resized(packed, shape)
+    say(
+        'where in the original image the annotated label maps lie cannot be known, as the pipeline '
+        'changes more than their size: their fields are null'
+    )
+    return None
+
+
 def label_maps(
     sample: Any, true: np.ndarray | None, ignore_index: int = IGNORED
 ) -> dict[str, np.ndarray]:
     """The label maps in the original image's frame, (H, W) uint8 or uint16 each.
 
     Args:
-        sample: mmseg's ``SegDataSample``. Its prediction has the original size.
-        true: See :func:`~iterbackbone.mm.evaluation.true_label_map.true_label_map`.
+        sample: Its prediction has the original size.
+        true: See :func:`true_label_map`.
         ignore_index: Of true pixels without a label, beside 255.
 
     Returns:
@@ -71,3 +110,11 @@ def plane(pixels: Any) -> np.ndarray:
 def small(label_map: np.ndarray) -> np.ndarray:
     """The labels as uint8, as uint16 where they need it."""
     return label_map.astype(np.uint8 if label_map.max() < 256 else np.uint16)
+
+
+def _resized(label_map: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
+        for new, old in zip(shape, label_map.shape, strict=True)
+    )
+    return label_map[np.ix_(rows, columns)]

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable
-from ..evaluation.image_compute import table_of
-from ..traces import Call, trained_calls
+from ..traces import Call, table_of, trained_calls
 
 SMOOTHING = 5  # training steps over which the measured share is averaged
 GAP_SMOOTHING = 5  # rehearsals over which the gap to evaluation is averaged

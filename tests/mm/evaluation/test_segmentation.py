@@ -1,4 +1,4 @@
-"""mmseg's data samples as lines and PNG files, by hand and inside a real Runner."""
+"""mmseg's data samples as lines and PNG files, inside a real Runner."""
 
 from __future__ import annotations
 
@@ -10,170 +10,12 @@ import pytest
 import torch
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
-from mmseg.evaluation import IoUMetric
 from mmseg.registry import DATASETS
-from mmseg.structures import SegDataSample
-from torch import nn
 
-from iterbackbone.mm.evaluation.no_objects import background_labels, ignore_index
-from iterbackbone.mm.evaluation.segmentation import is_segmentation, label_map_fields, label_maps
-from iterbackbone.mm.evaluation.sources import Source, Sources
-from iterbackbone.mm.evaluation.true_label_map import true_label_map
+from iterbackbone.mm.evaluation.segmentation import label_map_fields
+from iterbackbone.mm.evaluation.sources import Sources
 from tests.support.openmmlab import read_log, segmentor_config
-from tests.support.segmentation_runs import evaluate, read_maps, val_ids
-
-CLASSES = ('background', 'cat', 'dog')
-NOWHERE = Source(None, [[]])
-
-
-def sample(predicted, true=None):
-    data = SegDataSample(metainfo=dict(img_path='images/a.jpg'))
-    data.pred_sem_seg = PixelData(data=torch.tensor(predicted)[None])
-    if true is not None:
-        data.gt_sem_seg = PixelData(data=torch.tensor(true)[None])
-    return data
-
-
-def maps_of(data, source=NOWHERE):
-    true = true_label_map(data, source, tuple(data.pred_sem_seg.shape), print)
-    return label_maps(data, true)
-
-
-def test_fields():
-    true = np.zeros((10, 10), int)
-    true[:5] = 2  # 50 pixels of dog above 50 of background
-    true[:, 9] = 255
-    predicted = np.zeros((10, 10), int)
-    predicted[:4] = 2
-    fields = label_map_fields(maps_of(sample(predicted, true)), CLASSES, {0})
-    # Labelled: 9 columns. Dog: 36 of 45 right, background: 45 of 54. Boundary: 2 rows of 10.
-    assert fields == {
-        'num_objects': 1,
-        'num_difficult': None,
-        'mean_object_area': 45.0,
-        'mean_relative_area': 0.45,
-        'num_classes': 2,
-        'boundary_fraction': 0.2,
-        'class_names': ['background', 'dog'],
-        'miou': pytest.approx((36 / 45 + 45 / 54) / 2),
-        'pixel_accuracy': pytest.approx(0.9),
-    }
-
-
-def test_background_is_an_object_where_nothing_says_that_it_is_none():
-    true = np.zeros((10, 10), int)
-    fields = label_map_fields(maps_of(sample(true, true)), ('wall', 'floor'))
-    assert (fields['num_objects'], fields['mean_object_area']) == (1, 100.0)
-
-
-NAMES = [
-    'Background',
-    'BACKGROUND',
-    'back_ground',
-    '_background_',
-    '__background__',
-    'bg',
-    'BG',
-    'void',
-]
-NAMES += ['Unlabeled', 'unlabelled', 'un-labeled', 'background clutter', 'clutter/background']
-NAMES += ['ignored regions', 'Ignore Region', 'DontCare']
-
-
-@pytest.mark.parametrize('name', NAMES)
-def test_names_of_what_is_no_object(name):
-    assert background_labels(('cat', name, 'dog'), {}, nn.Identity()) == {1}
-
-
-@pytest.mark.parametrize('name', ['backpack', 'avoid', 'ground', 'cat', 'label', 'bgr', 'devoid'])
-def test_names_of_objects(name):
-    assert background_labels((name,), {}, nn.Identity()) == set()
-
-
-@pytest.mark.parametrize(
-    'metainfo',
-    [
-        dict(background_index=2),
-        dict(bg_idx=np.int64(2)),
-        dict(background='sky'),
-        dict(void_labels=[2, 9]),
-        dict(void_labels=np.array([2, 9])),
-    ],
-)
-def test_the_data_sets_metainfo_says_what_is_no_object(metainfo):
-    assert background_labels(('cat', 'dog', 'sky'), metainfo, nn.Identity()) == {2}
-
-
-class DecodeHead(nn.Module):
-    def __init__(self, **says):
-        super().__init__()
-        self.__dict__.update(says)
-
-
-def with_head(**says):
-    model = nn.Module()
-    model.decode_head = nn.ModuleList([DecodeHead(**says)])
-    return model
-
-
-def test_the_heads_index_is_no_object():
-    for says in (dict(ignore_index=1), dict(bg_index=1), dict(background_label=1)):
-        assert background_labels(('cat', 'dog'), {}, with_head(**says)) == {1}
-    assert background_labels(('cat', 'dog'), {}, with_head(ignore_index=255, bg_index=2)) == set()
-
-
-def test_the_metrics_index_is_ignored_else_the_heads():
-    class Evaluator:
-        metrics = [object(), IoUMetric(ignore_index=3)]
-
-    assert ignore_index(Evaluator, with_head(ignore_index=0)) == 3
-    assert ignore_index(None, with_head(ignore_index=0)) == 0
-    assert ignore_index(None, nn.Identity()) == 255
-
-
-def test_ignored_pixels_are_those_of_mmsegs_metric():
-    true, predicted = torch.randint(0, 3, (2, 20, 20))
-    areas = IoUMetric.intersect_and_union(predicted, true, 3, 0)
-    data = sample(predicted.tolist(), true.tolist())
-    maps = label_maps(data, maps_of(data)['true_map'], ignore_index=0)
-    assert (maps['true_map'] == np.where(true == 0, 255, true)).all()
-    fields = label_map_fields(maps, CLASSES)
-    assert fields['pixel_accuracy'] == pytest.approx(float(areas[0].sum() / areas[3].sum()))
-
-
-def test_without_annotations():
-    maps = maps_of(sample([[0, 1], [2, 2]]))
-    assert list(maps) == ['predicted_map']
-    fields = label_map_fields(maps, CLASSES)
-    assert set(fields.values()) == {None}
-    assert fields.keys() == label_map_fields(maps_of(sample([[0]], [[0]])), CLASSES).keys()
-
-
-def test_all_ignored():
-    fields = label_map_fields(maps_of(sample([[0, 1]], [[255, 255]])), CLASSES)
-    assert fields['num_objects'] == fields['num_classes'] == 0
-    assert fields['class_names'] == []
-    for name in ('mean_object_area', 'boundary_fraction', 'miou', 'pixel_accuracy'):
-        assert fields[name] is None
-
-
-def test_annotations_that_were_resized_are_brought_back():
-    true = np.kron([[0, 1, 2], [2, 255, 1]], np.ones((5, 4), int))
-    small = [[0, 1, 2], [2, 255, 1]]
-    maps = maps_of(sample(true, small))
-    assert (maps['true_map'] == true).all()
-    assert (maps_of(sample(small, true))['true_map'] == small).all()
-
-
-def test_labels_beyond_eight_bits_and_beyond_the_names():
-    maps = maps_of(sample([[0, 700]], [[1, 700]]))
-    assert maps['predicted_map'].tolist() == [[0, 700]]
-    assert label_map_fields(maps, CLASSES)['class_names'] == ['cat', '700']
-
-
-def test_only_samples_with_label_maps_are_segmentations():
-    assert is_segmentation(sample([[0]]))
-    assert not is_segmentation(SegDataSample())
+from tests.support.segmentation_runs import CLASSES, evaluate, maps_of, read_maps, val_ids
 
 
 @pytest.fixture(scope='module')
@@ -312,10 +154,3 @@ def test_true_maps_are_as_annotated(whole, shapes_root, tmp_path, pipeline):
         predicted, true = read_maps(folder, predictions[i])
         data.pred_sem_seg = PixelData(data=torch.tensor(predicted)[None])
         assert (maps_of(data, Sources(dataset).of(data, i))['true_map'] == true).all()
-
-
-def test_a_flipped_map_that_cannot_be_read_again_is_left_out():
-    data, said = sample([[0, 1]], [[1, 0]]), []
-    data.set_metainfo(dict(flip=True, flip_direction='horizontal'))
-    assert true_label_map(data, NOWHERE, (1, 2), said.append) is None
-    assert len(said) == 1

@@ -1,0 +1,96 @@
+"""mmseg's data samples as label maps and their fields, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mmseg.evaluation import IoUMetric
+from mmseg.structures import SegDataSample
+
+from iterbackbone.mm.evaluation.segmentation import (
+    is_segmentation,
+    label_map_fields,
+    label_maps,
+    true_label_map,
+)
+from tests.support.segmentation_runs import CLASSES, NOWHERE, maps_of, sample
+
+
+def test_fields():
+    true = np.zeros((10, 10), int)
+    true[:5] = 2  # 50 pixels of dog above 50 of background
+    true[:, 9] = 255
+    predicted = np.zeros((10, 10), int)
+    predicted[:4] = 2
+    fields = label_map_fields(maps_of(sample(predicted, true)), CLASSES, {0})
+    # Labelled: 9 columns. Dog: 36 of 45 right, background: 45 of 54. Boundary: 2 rows of 10.
+    assert fields == {
+        'num_objects': 1,
+        'num_difficult': None,
+        'mean_object_area': 45.0,
+        'mean_relative_area': 0.45,
+        'num_classes': 2,
+        'boundary_fraction': 0.2,
+        'class_names': ['background', 'dog'],
+        'miou': pytest.approx((36 / 45 + 45 / 54) / 2),
+        'pixel_accuracy': pytest.approx(0.9),
+    }
+
+
+def test_background_is_an_object_where_nothing_says_that_it_is_none():
+    true = np.zeros((10, 10), int)
+    fields = label_map_fields(maps_of(sample(true, true)), ('wall', 'floor'))
+    assert (fields['num_objects'], fields['mean_object_area']) == (1, 100.0)
+
+
+def test_ignored_pixels_are_those_of_mmsegs_metric():
+    true, predicted = torch.randint(0, 3, (2, 20, 20))
+    areas = IoUMetric.intersect_and_union(predicted, true, 3, 0)
+    data = sample(predicted.tolist(), true.tolist())
+    maps = label_maps(data, maps_of(data)['true_map'], ignore_index=0)
+    assert (maps['true_map'] == np.where(true == 0, 255, true)).all()
+    fields = label_map_fields(maps, CLASSES)
+    assert fields['pixel_accuracy'] == pytest.approx(float(areas[0].sum() / areas[3].sum()))
+
+
+def test_without_annotations():
+    maps = maps_of(sample([[0, 1], [2, 2]]))
+    assert list(maps) == ['predicted_map']
+    fields = label_map_fields(maps, CLASSES)
+    assert set(fields.values()) == {None}
+    assert fields.keys() == label_map_fields(maps_of(sample([[0]], [[0]])), CLASSES).keys()
+
+
+def test_all_ignored():
+    fields = label_map_fields(maps_of(sample([[0, 1]], [[255, 255]])), CLASSES)
+    assert fields['num_objects'] == fields['num_classes'] == 0
+    assert fields['class_names'] == []
+    for name in ('mean_object_area', 'boundary_fraction', 'miou', 'pixel_accuracy'):
+        assert fields[name] is None
+
+
+def test_annotations_that_were_resized_are_brought_back():
+    true = np.kron([[0, 1, 2], [2, 255, 1]], np.ones((5, 4), int))
+    small = [[0, 1, 2], [2, 255, 1]]
+    maps = maps_of(sample(true, small))
+    assert (maps['true_map'] == true).all()
+    assert (maps_of(sample(small, true))['true_map'] == small).all()
+
+
+def test_labels_beyond_eight_bits_and_beyond_the_names():
+    maps = maps_of(sample([[0, 700]], [[1, 700]]))
+    assert maps['predicted_map'].tolist() == [[0, 700]]
+    assert label_map_fields(maps, CLASSES)['class_names'] == ['cat', '700']
+
+
+def test_only_samples_with_label_maps_are_segmentations():
+    assert is_segmentation(sample([[0]]))
+    assert not is_segmentation(SegDataSample())
+
+
+def test_a_flipped_map_that_cannot_be_read_again_is_left_out():
+    data, said = sample([[0, 1]], [[1, 0]]), []
+    data.set_metainfo(dict(flip=True, flip_direction='horizontal'))
+    assert true_label_map(data, NOWHERE, (1, 2), said.append) is None
+    assert len(said) == 1
