@@ -66,16 +66,17 @@ def annotated_objects(
         say: Told what cannot be known.
         background: Labels that are no objects.
     """
-    packed = {kind: _annotated(sample, key, say) for kind, key in KINDS.items()}
-    if packed['true'] is not None and background:
-        packed['true'] = _without(packed['true'], background)
-    known = [part for part in packed.values() if part is not None]
+    true, difficult = (_annotated(sample, key, say) for key in KINDS.values())
+    if true is not None:
+        kept = ~np.isin(true.labels, list(background))
+        true = Annotated(true.boxes[kept], true.labels[kept])
+    known = [part for part in (true, difficult) if part is not None]
     frames = [Frame()]
     if known:
         frames = true_frames(Annotated.join(*known), sample, source, _tolerance(sample))
     if not frames:
         say(UNKNOWN_FRAME)
-    return Objects(packed['true'], packed['difficult'], frames)
+    return Objects(true, difficult, frames)
 
 
 def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict[str, Any]:
@@ -90,14 +91,14 @@ def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict
         return dict.fromkeys(OBJECT_FIELDS)
     labels = sorted(set(objects.true.labels.tolist()) - {UNLABELLED})
     size, true = original_size(sample.metainfo), objects.original('true')
-    areas = dict.fromkeys(OBJECT_FIELDS[2:4])
+    area, relative = None, None
     if size is not None and true is not None:
-        summary = summarise_boxes(true.boxes, size[1], size[0])
-        areas = {name: getattr(summary, name) for name in areas}
+        _, area, relative = summarise_boxes(true.boxes, size[1], size[0])
     return {
         'num_objects': len(objects.true.boxes),
         'num_difficult': 0 if objects.difficult is None else len(objects.difficult.boxes),
-        **areas,
+        'mean_object_area': area,
+        'mean_relative_area': relative,
         'class_names': [classes[n] if n < len(classes) else str(n) for n in labels],
     }
 
@@ -116,10 +117,7 @@ def prediction_fields(
         merged: Whether test-time augmentation made the prediction, in the original frame.
         say: Told what cannot be known.
     """
-    frame: Frame | None = Frame()
-    if not merged:
-        known = objects.frames
-        frame = image_frame(sample, source, known) if known else None
+    frame = Frame() if merged else image_frame(sample, source, objects.frames)
     boxes = _predicted(sample.pred_instances)
     fields: dict[str, Any] = {}
     if frame is None:
@@ -152,11 +150,6 @@ def _annotated(sample: Any, key: str, say: Callable[[str], None]) -> Annotated |
         say('annotated boxes that are not (n, 4), such as rotated ones, are not logged: they are null')
         return None
     return Annotated(array, _labels(instances))
-
-
-def _without(objects: Annotated, labels: Collection[int]) -> Annotated:
-    kept = ~np.isin(objects.labels, list(labels))
-    return Annotated(objects.boxes[kept], objects.labels[kept])
 
 
 def _tolerance(sample: Any) -> float:

@@ -42,19 +42,18 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
                 f'{type(call.module).__name__} was called with {len(call.iterations)} rows for a '
                 f'batch of {num_images} images: their iterations cannot be told apart'
             )
-    has_rois = any(module.of_regions for module in collector.modules)
-    return [_image(collector, backbone, rois if has_rois else None, i) for i in range(num_images)]
+    return [_image(collector, backbone, rois, index) for index in range(num_images)]
 
 
 def _image(
-    collector: TraceCollector, backbone: list[_Rows], rois: list[_Rows] | None, index: int
+    collector: TraceCollector, backbone: list[_Rows], rois: list[_Rows], index: int
 ) -> dict[str, Any]:
     """All calls of one image: those of the only backbone, or of several side by side."""
     bodies = _by_module(collector, backbone)
     entries = {name: _backbone_compute(calls, index) for name, calls in bodies.items()}
     several = len(entries) > 1
     image = _joined(list(entries.values())) if several else _backbone_compute(backbone, index)
-    if rois is not None:
+    if any(module.of_regions for module in collector.modules):
         heads = {n: _rois_compute(c, index) for n, c in _by_module(collector, rois).items()}
         image = _with_rois(image, list(heads.values()))
         several = several or len(heads) > 1
@@ -196,6 +195,4 @@ def _with_rois(image: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, 
 def _mean(values: Iterable[float]) -> Any:
     """Mean; the value itself where there is one, None where there is none."""
     values = list(values)
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else sum(values) / len(values)
+    return sum(values) / len(values) if len(values) > 1 else next(iter(values), None)

@@ -44,6 +44,8 @@ def image_frame(sample: Any, source: Source, frames: Sequence[Frame]) -> Frame |
     Returns:
         None where it cannot be known.
     """
+    if not frames:
+        return None
     info = sample.metainfo
     steps = [step for each in source.pipelines for step in each]
     if any(step.is_a(*MOVES) and _chance(step.transform) > 0 for step in steps):
