@@ -15,7 +15,6 @@ from torch import nn
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
 from .detection import annotated_objects, is_detection, object_fields, prediction_fields
-from .image_reading import ignores_exif
 from .meta import class_names, metainfo_of
 from .no_objects import background_labels, ignore_index
 from .sampled_indices import Index
@@ -91,7 +90,7 @@ class SampleReader:
             )
         record = {**identity(sample, task, index, pngs.get('picture')), **fields}
         prediction = {key: record[key] for key in ('img_id', 'img_path')}
-        if record['img_path'] and all(map(ignores_exif, source.pipelines)):
+        if record['img_path'] and source.ignores_exif():
             prediction['exif_ignored'] = True
         return SampleRecord(task, record, {**prediction, **found}, pngs)
 

@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import cv2
+import mmcv.image.io as image_io
 import numpy as np
 
 
@@ -43,6 +45,13 @@ class Source(NamedTuple):
         except Exception:  # a loader may need what an earlier transform leaves
             return None
         return loaded if loaded.ndim == 2 else None
+
+    def ignores_exif(self) -> bool:
+        """Whether the network sees images as their files hold them, whatever their EXIF orientation.
+
+        As :func:`mmcv.imfrombytes` reads them; False where no transform says how it reads.
+        """
+        return all(map(_ignores_exif, self.pipelines))
 
 
 class Sources:
@@ -109,3 +118,21 @@ def _steps(transform: Any, certain: bool = True) -> Iterator[Step]:
     certain = certain and type(transform).__name__ in ('Compose', 'KeyMapper', 'TransformBroadcaster')
     for part in parts:
         yield from _steps(part, certain)
+
+
+def _ignores_exif(steps: list[Step]) -> bool:
+    for step in steps:
+        flag = getattr(step.transform, 'color_type', None)
+        if flag is not None:
+            backend = getattr(step.transform, 'imdecode_backend', None) or image_io.imread_backend
+            return _ignores(flag, backend)
+    return False
+
+
+def _ignores(flag: Any, backend: str) -> bool:
+    if backend not in ('cv2', 'pillow'):  # turbojpeg and tifffile know no orientation
+        return True
+    if backend == 'cv2':
+        number = image_io.imread_flags[flag] if isinstance(flag, str) else flag
+        return number < 0 or bool(number & cv2.IMREAD_IGNORE_ORIENTATION)
+    return flag not in ('color', 'grayscale')
