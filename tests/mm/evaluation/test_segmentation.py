@@ -15,12 +15,7 @@ from mmseg.registry import DATASETS
 from iterbackbone.mm.evaluation.segmentation import label_map_fields
 from iterbackbone.mm.evaluation.sources import Sources
 from tests.support.openmmlab import read_log, segmentor_config
-from tests.support.segmentation_runs import CLASSES, evaluate, maps_of, read_maps, val_ids
-
-
-@pytest.fixture(scope='module')
-def whole(shapes_root, tmp_path_factory):
-    return evaluate(shapes_root, tmp_path_factory.mktemp('whole'))
+from tests.support.segmentation_runs import CLASSES, maps_of, read_maps, val_ids
 
 
 def test_identity_and_meta(whole, shapes_root):

@@ -24,11 +24,6 @@ TTA = [
 ]
 
 
-@pytest.fixture(scope='module')
-def whole(shapes_root, tmp_path_factory):
-    return evaluate(shapes_root, tmp_path_factory.mktemp('whole'))
-
-
 def test_compute_of_whole_inference(whole, shapes_root):
     runner, folder = whole
     records, _, _ = read_log(folder)
