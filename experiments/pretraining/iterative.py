@@ -1,4 +1,4 @@
-# Anytime pre-training on Tiny-ImageNet; hours on a core. Legs: --cfg-options size=64 load_from=....
+# Anytime pre-training on Tiny-ImageNet at 48 pixels; an hour or two on a core. iterative_64.py goes on.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 custom_imports = dict(imports=['experiments.packed_images'])
 data_root = 'data/tiny-imagenet-packed'
