@@ -1,14 +1,10 @@
 """Labelled images of one size in two arrays, cropped and turned as a batch: what a CPU can feed.
 
-    PYTHONPATH=. python experiments/packed_images.py FOLDER OUT
-
-packs each part of FOLDER (train, val, test), made of class folders, into OUT/PART.npy and
-OUT/PART_labels.npy.
+``pack_images.py`` makes the arrays.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +19,7 @@ from mmengine.registry import OPTIM_WRAPPERS
 from mmpretrain.models import ClsDataPreprocessor, LinearClsHead
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
-from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
-
-from iterbackbone.files import whole_file
 
 
 @DATASETS.register_module()
@@ -125,24 +117,3 @@ class Bfloat16OptimWrapper(OptimWrapper):
     def optim_context(self, model):
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield
-
-
-def pack(folder: Path, out: Path) -> None:
-    """Write the arrays of each part; the classes are the folders of ``train`` by name."""
-    classes = {f.name: k for k, f in enumerate(sorted(p for p in (folder / 'train').iterdir()))}
-    out.mkdir(parents=True, exist_ok=True)
-    for part in sorted(p.name for p in folder.iterdir() if p.is_dir()):
-        files = [f for f in sorted((folder / part).glob('*/*')) if f.is_file()]
-        images = [np.asarray(Image.open(f).convert('RGB')) for f in tqdm(files, part, disable=None)]
-        labels = [classes[f.parent.name] for f in files]
-        for name, array in ((part, np.stack(images)), (f'{part}_labels', np.array(labels))):
-            with whole_file(out / f'{name}.npy') as file:
-                np.save(file, array)
-
-
-if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('folder', type=Path)
-    parser.add_argument('out', type=Path)
-    args = parser.parse_args()
-    pack(args.folder, args.out)

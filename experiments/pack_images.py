@@ -1,0 +1,39 @@
+"""Packs images of one size into two arrays a part.
+
+    PYTHONPATH=. python experiments/pack_images.py FOLDER OUT
+
+Each part of FOLDER (train, val, test), made of class folders, becomes OUT/PART.npy and
+OUT/PART_labels.npy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from iterbackbone.files import whole_file
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Write the arrays of each part; the classes are the folders of ``train`` by name."""
+    classes = {f.name: k for k, f in enumerate(sorted(p for p in (folder / 'train').iterdir()))}
+    out.mkdir(parents=True, exist_ok=True)
+    for part in sorted(p.name for p in folder.iterdir() if p.is_dir()):
+        files = [f for f in sorted((folder / part).glob('*/*')) if f.is_file()]
+        images = [np.asarray(Image.open(f).convert('RGB')) for f in tqdm(files, part, disable=None)]
+        labels = [classes[f.parent.name] for f in files]
+        for name, array in ((part, np.stack(images)), (f'{part}_labels', np.array(labels))):
+            with whole_file(out / f'{name}.npy') as file:
+                np.save(file, array)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('out', type=Path)
+    args = parser.parse_args()
+    pack(args.folder, args.out)
