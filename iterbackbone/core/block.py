@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -13,44 +13,17 @@ from torch import Tensor, nn
 from .halting import HaltingUnit
 from .iteration import recomputing, storing
 from .loop import BlockResult, any_row, run_iterations
-from .normalization import any_on_ranks, normalise, synchronises
+from .normalization import (
+    NormLayer,
+    any_on_ranks,
+    checked_last_gamma,
+    normalise,
+    per_iteration,
+    scale_norms,
+    synchronises,
+)
 from .settings import RunSettings
-from .validation import check_bool, check_real
-
-NormLayer = Callable[[int], nn.Module]
-
-
-def check_norm_layer(norm_layer: object) -> None:
-    """Raise TypeError unless ``norm_layer`` can be called."""
-    if not callable(norm_layer):
-        raise TypeError(f'norm_layer must be a function of the channels, got {norm_layer!r}')
-
-
-def per_iteration(norm_layer: NormLayer, channels: int, max_iterations: int) -> nn.ModuleList:
-    """One norm for each iteration: shared statistics do not work (paper, Section 3)."""
-    return nn.ModuleList(norm_layer(channels) for _ in range(max_iterations))
-
-
-def checked_last_gamma(value: object, last_relu: bool) -> float:
-    """Return ``value`` as float; a gamma of 0 behind which a ReLU follows would never learn."""
-    gamma = check_real('last_gamma', value)
-    if gamma < 0.0 or (last_relu and gamma == 0.0):
-        allowed = 'above 0 (a ReLU follows)' if last_relu else 'at least 0'
-        raise ValueError(f'last_gamma must be {allowed}, got {gamma:g}')
-    return gamma
-
-
-def scale_norms(norms: nn.ModuleList, gamma: float) -> None:
-    """Start each of ``norms`` with this gamma.
-
-    Raises:
-        ValueError: a norm has no gamma, and another one than 1 is wanted.
-    """
-    for norm in norms:
-        if getattr(norm, 'weight', None) is not None:
-            nn.init.constant_(norm.weight, gamma)  # type: ignore[arg-type]
-        elif gamma != 1.0:
-            raise ValueError(f'last_gamma must be 1 for a norm without gamma, got {gamma:g}')
+from .validation import check_bool
 
 
 class DepthwiseSeparableConv(nn.Module):

@@ -1,8 +1,8 @@
-"""What a shared block needs of its per-iteration norms: edge cases, statistics, ranks."""
+"""What a shared block needs of its per-iteration norms: their start, edge cases, statistics, ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,6 +10,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from .validation import check_real
+
+NormLayer = Callable[[int], nn.Module]
+
+
+def check_norm_layer(norm_layer: object) -> None:
+    """Raise TypeError unless ``norm_layer`` can be called."""
+    if not callable(norm_layer):
+        raise TypeError(f'norm_layer must be a function of the channels, got {norm_layer!r}')
+
+
+def per_iteration(norm_layer: NormLayer, channels: int, max_iterations: int) -> nn.ModuleList:
+    """One norm for each iteration: shared statistics do not work (paper, Section 3)."""
+    return nn.ModuleList(norm_layer(channels) for _ in range(max_iterations))
+
+
+def checked_last_gamma(value: object, last_relu: bool) -> float:
+    """Return ``value`` as float; a gamma of 0 behind which a ReLU follows would never learn."""
+    gamma = check_real('last_gamma', value)
+    if gamma < 0.0 or (last_relu and gamma == 0.0):
+        allowed = 'above 0 (a ReLU follows)' if last_relu else 'at least 0'
+        raise ValueError(f'last_gamma must be {allowed}, got {gamma:g}')
+    return gamma
+
+
+def scale_norms(norms: nn.ModuleList, gamma: float) -> None:
+    """Start each of ``norms`` with this gamma.
+
+    Raises:
+        ValueError: a norm has no gamma, and another one than 1 is wanted.
+    """
+    for norm in norms:
+        if getattr(norm, 'weight', None) is not None:
+            nn.init.constant_(norm.weight, gamma)  # type: ignore[arg-type]
+        elif gamma != 1.0:
+            raise ValueError(f'last_gamma must be 1 for a norm without gamma, got {gamma:g}')
 
 
 def synchronises(norm: nn.Module) -> bool:

@@ -12,10 +12,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
-from .block import NormLayer, check_norm_layer
 from .capture import check_not_captured
 from .feature_info import FeatureInfo
-from .normalization import set_norms_eval
+from .normalization import NormLayer, check_norm_layer, set_norms_eval
 from .stage import ConvNorm, IterativeStage
 from .validation import check_bool, check_choice, check_int, check_int_tuple
 

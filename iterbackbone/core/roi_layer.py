@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
-from .block import NormLayer, check_norm_layer
 from .capture import check_not_captured
+from .normalization import NormLayer, check_norm_layer
 from .resnet import checked_iterations, initialise_convolutions
 from .stage import IterativeStage
 from .validation import check_bool, check_int

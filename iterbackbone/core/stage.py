@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .block import IterativeBlock, NormLayer
+from .block import IterativeBlock
 from .loop import BlockResult
-from .normalization import normalise
+from .normalization import NormLayer, normalise
 from .recomputation import recomputed
 from .settings import RunSettings
 

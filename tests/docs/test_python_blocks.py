@@ -19,7 +19,7 @@ from iterbackbone import IterativeResNet
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm import PonderCostHook
 from tests.support.logs import correlated, write_log
-from tests.support.openmmlab import train_tiny
+from tests.support.tiny_training import train_tiny
 
 from .blocks import BLOCKS, ROOT, Block
 from .config_keys import check_arguments, typed_dicts

@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS, MODELS, init_default_scope
 
 from iterbackbone.mm import IterativeResNet, PonderCostHook
 from tests.support.drop_in_runs import FULL_WIDTH, PAGE, SMALL, blocks, snippet
-from tests.support.openmmlab import TinyClassifier, train_tiny
+from tests.support.tiny_training import TinyClassifier, train_tiny
 
 OURS = {'PonderCostHook', 'IterationLogHook'}
 RTMDET = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.drop_in_runs import check_family, families
-from tests.support.openmmlab import LabelledImages
+from tests.support.tiny_training import LabelledImages
 
 
 @pytest.mark.parametrize('family', families('mmpretrain'), ids=lambda family: family.name)

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 
 from tests.support.drop_in_runs import FakeImages, snippet
-from tests.support.openmmlab import Spy, labelled_loader
+from tests.support.tiny_training import Spy, labelled_loader
 
 SMALL = dict(
     backbone=dict(base_channels=8, expansion=2, out_indices=(3,)),

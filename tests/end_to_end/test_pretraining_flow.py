@@ -16,7 +16,8 @@ from mmengine.runner import Runner
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.modules import OpenMMLabModule
 from tests.support.compute import C4, narrow_c4
-from tests.support.openmmlab import LabelledImages, detector_config, labelled_loader, segmentor_config
+from tests.support.openmmlab import detector_config, segmentor_config
+from tests.support.tiny_training import LabelledImages, labelled_loader
 
 pytestmark = pytest.mark.slow
 LIMITS = (2, 3, 3, 2)

@@ -12,8 +12,8 @@ from torch import nn
 
 import iterbackbone
 from iterbackbone.mm import IterativeResLayer, IterativeResNet
-from tests.support.openmmlab import train_tiny
 from tests.support.resnets import RunsCode
+from tests.support.tiny_training import train_tiny
 
 TINY = {'base_channels': 4, 'expansion': 2, 'max_iterations': (2, 3, 2, 2)}
 

@@ -7,13 +7,18 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.gain_measurement import measure_evaluations
 from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
 from iterbackbone.stats.gain import gain
-from tests.support.gain_logs import DEPTHS, classifier_log, planted_logs
+from tests.support.gain_logs import (
+    DEPTHS,
+    classifier_log,
+    detector_log,
+    planted_logs,
+    segmentor_log,
+)
 from tests.support.logs import record, write_log
 
 
@@ -117,41 +122,6 @@ def test_a_menu_that_is_not_static_is_named(logs, tmp_path):
     policies, menu, _ = logs
     found = measured(policies[:1], [menu[0], policies[1], menu[3]])
     assert 'tiny worse_than_random is not static: its iterations differ between images' in found.notes
-
-
-def boxes(left):
-    return {'boxes': [[left, 0, left + 10, 10]], 'labels': [0]}
-
-
-def detector_log(folder, depths, lefts):
-    """Image i has an object at 0 and one detection at ``lefts[i]``."""
-    records = [record(i, depth) for i, depth in enumerate(depths)]
-    lines = [
-        {
-            **{key: entry[key] for key in ('img_id', 'img_path')},
-            'true': boxes(0),
-            'predicted': {**boxes(left), 'scores': [0.5]},
-        }
-        for entry, left in zip(records, lefts, strict=True)
-    ]
-    return write_log(folder, records, lines)
-
-
-def segmentor_log(folder, depths, right):
-    """Image i has four pixels of class 0, of which it gets all or two right."""
-    records = [record(i, depth) for i, depth in enumerate(depths)]
-    folder.mkdir(parents=True)
-    Image.fromarray(np.zeros((2, 2), np.uint8)).save(folder / 'all.png')
-    Image.fromarray(np.array([[0, 0], [1, 1]], np.uint8)).save(folder / 'half.png')
-    lines = [
-        {
-            **{key: entry[key] for key in ('img_id', 'img_path')},
-            'true_map': 'all.png',
-            'predicted_map': 'all.png' if good else 'half.png',
-        }
-        for entry, good in zip(records, right, strict=True)
-    ]
-    return write_log(folder, records, lines, task='segmentation', classes=['sky', 'car'])
 
 
 @pytest.mark.parametrize('task', ['detection', 'segmentation'])

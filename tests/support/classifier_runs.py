@@ -6,7 +6,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from tests.support.openmmlab import LabelledImages, labelled_loader
+from tests.support.tiny_training import LabelledImages, labelled_loader
 
 BACKBONE = dict(
     type='iterbackbone.IterativeResNet',

@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
-from tests.support.openmmlab import Spy, labelled_loader, read_log
+from tests.support.openmmlab import read_log
+from tests.support.tiny_training import Spy, labelled_loader
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'drop-in.md'
 ITERATIONS = (3, 4, 6, 3)  # of depth 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from tests.support.planted_policies import sample
 
@@ -45,3 +46,38 @@ def planted_logs(root, names=('oracle',), n=200, seed=0, first=0):
         for k, depth in enumerate(DEPTHS)
     ]
     return policies, menu
+
+
+def boxes(left):
+    return {'boxes': [[left, 0, left + 10, 10]], 'labels': [0]}
+
+
+def detector_log(folder, depths, lefts):
+    """Image i has an object at 0 and one detection at ``lefts[i]``."""
+    records = [record(i, depth) for i, depth in enumerate(depths)]
+    lines = [
+        {
+            **{key: entry[key] for key in ('img_id', 'img_path')},
+            'true': boxes(0),
+            'predicted': {**boxes(left), 'scores': [0.5]},
+        }
+        for entry, left in zip(records, lefts, strict=True)
+    ]
+    return write_log(folder, records, lines)
+
+
+def segmentor_log(folder, depths, right):
+    """Image i has four pixels of class 0, of which it gets all or two right."""
+    records = [record(i, depth) for i, depth in enumerate(depths)]
+    folder.mkdir(parents=True)
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(folder / 'all.png')
+    Image.fromarray(np.array([[0, 0], [1, 1]], np.uint8)).save(folder / 'half.png')
+    lines = [
+        {
+            **{key: entry[key] for key in ('img_id', 'img_path')},
+            'true_map': 'all.png',
+            'predicted_map': 'all.png' if good else 'half.png',
+        }
+        for entry, good in zip(records, right, strict=True)
+    ]
+    return write_log(folder, records, lines, task='segmentation', classes=['sky', 'car'])

@@ -15,8 +15,8 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.structures import BaseDataElement
 
 from iterbackbone.mm import IterationLogHook, PonderCostHook
-from tests.support.openmmlab import TinyClassifier, TinyImages
 from tests.support.processes import PROCESSES
+from tests.support.tiny_training import TinyClassifier, TinyImages
 
 EPOCHS, STEPS, IMAGES = 4, 4, 6  # training steps an epoch, validated images
 

@@ -19,8 +19,8 @@ from torch import nn
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
 from iterbackbone.warm_start.weight_checks import flaws
-from tests.support.openmmlab import train_tiny
 from tests.support.resnets import RunsCode
+from tests.support.tiny_training import train_tiny
 
 
 @pytest.fixture

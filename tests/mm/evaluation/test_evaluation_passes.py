@@ -19,7 +19,8 @@ from iterbackbone.mm.evaluation.summary import summarise_log
 from iterbackbone.report.evaluation import load_evaluation
 from tests.support.classifier_runs import classifier_run
 from tests.support.networks import stop_at_once
-from tests.support.openmmlab import LabelledImages, detector_config, labelled_loader, read_log
+from tests.support.openmmlab import detector_config, read_log
+from tests.support.tiny_training import LabelledImages, labelled_loader
 
 
 @pytest.fixture(scope='module')

@@ -14,6 +14,7 @@ from PIL import Image
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
 from iterbackbone.mm import report_iterations
+from tests.support.interruption import interrupted
 from tests.support.networks import varied
 from tests.support.openmmlab import detector_config, read_log
 
@@ -130,18 +131,7 @@ def test_meta(trained, folder):
 
 def test_an_interrupted_evaluation_leaves_a_part(trained, monkeypatch):
     runner = trained
-    done = []
-
-    def fail_at_the_third(*args, **kwargs):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(1)
-
-    monkeypatch.setattr(runner.val_evaluator, 'process', fail_at_the_third)
-    monkeypatch.setattr(runner, '_log_dir', str(Path(runner.work_dir, 'interrupted')))
-    with pytest.raises(KeyboardInterrupt):
-        runner.val()
-    (left,) = Path(runner.log_dir, 'iterations').iterdir()
+    left = interrupted(runner, runner.val, runner.val_evaluator, monkeypatch)
     assert left.name == 'val_epoch_1.part'
     assert len(list(left.iterdir())) == 2
     assert all(path.suffix == '.part' for path in left.iterdir())

@@ -10,8 +10,9 @@ import torch
 from mmengine.runner import Runner
 
 from iterbackbone.mm import PonderCostHook
-from tests.support.openmmlab import TinyClassifier, detector_config, train_tiny
+from tests.support.openmmlab import detector_config
 from tests.support.resnets import RunsCode
+from tests.support.tiny_training import TinyClassifier, train_tiny
 
 VOC = 'VOCdevkit/VOC2007'
 PARTS = [f'val_epoch_0.part/{name}.jsonl.0.part' for name in ('predictions', 'records')]

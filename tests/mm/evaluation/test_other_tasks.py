@@ -15,7 +15,8 @@ from mmpretrain.structures import MultiTaskDataSample
 from tests.support.classifier_runs import BACKBONE, Nothing, classifier_run
 from tests.support.compute import built, segmentor_config
 from tests.support.networks import stop_at_once
-from tests.support.openmmlab import LabelledImages, TinyClassifier, labelled_loader, read_log
+from tests.support.openmmlab import read_log
+from tests.support.tiny_training import LabelledImages, TinyClassifier, labelled_loader
 
 
 def test_classifier_over_train_iters(tmp_path):

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
 from iterbackbone.mm.evaluation.sampled_indices import SampledIndices
 from tests.support.classifier_runs import classifier_run
-from tests.support.openmmlab import LabelledImages, labelled_loader, read_log
+from tests.support.openmmlab import read_log
+from tests.support.tiny_training import LabelledImages, labelled_loader
 
 
 class Upright(LabelledImages):

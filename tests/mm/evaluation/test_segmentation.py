@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 
 from iterbackbone.mm.evaluation.segmentation import label_map_fields
 from iterbackbone.mm.evaluation.sources import Sources
+from tests.support.interruption import interrupted
 from tests.support.openmmlab import read_log, segmentor_config
 from tests.support.segmentation_runs import CLASSES, maps_of, read_maps, val_ids
 
@@ -100,18 +101,7 @@ def test_pixel_accuracy_is_the_metrics_that_ignores_another_index(shapes_root, t
 
 def test_an_interrupted_evaluation_leaves_a_part(whole, monkeypatch):
     runner, _ = whole
-    done = []
-
-    def fail_at_the_third(*args, **kwargs):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(1)
-
-    monkeypatch.setattr(runner.test_evaluator, 'process', fail_at_the_third)
-    monkeypatch.setattr(runner, '_log_dir', str(Path(runner.work_dir, 'interrupted')))
-    with pytest.raises(KeyboardInterrupt):
-        runner.test()
-    (left,) = Path(runner.log_dir, 'iterations').iterdir()
+    left = interrupted(runner, runner.test, runner.test_evaluator, monkeypatch)
     assert left.name == 'test_epoch_0.part'
     files = [p for p in left.rglob('*') if p.is_file()]
     assert len(files) == 2 + 2 * 4  # two files of lines, two maps of each of four images

@@ -183,10 +183,10 @@ def test_bad_specs(text):
         ImageSpec.parse(text)
 
 
+# Of C4 and of the segmentor the exported backbone is no other.
+@pytest.mark.parametrize('trained', ['classification', 'detection'], indirect=True)
 def test_the_exported_file_keeps_the_share(fitted):
-    task, config, out, report, _ = fitted
-    if task not in ('classification', 'detection'):
-        pytest.skip('the exported backbone is the same')
+    _, config, out, report, _ = fitted
     share = report.budgets[len(report.budgets) // 2]['met']
     cfg = read_config(config, {'model.backbone.budget.share': share})
     content = torch.load(out, weights_only=True)

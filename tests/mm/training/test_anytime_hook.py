@@ -10,7 +10,7 @@ from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.traces import unwrapped
-from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
+from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 
 
 class DepthSpy(Hook):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from iterbackbone.mm import StageDistillationHook
 from iterbackbone.mm.training.distillation_hook import build_teacher, stage_loss, supervised_stages
-from tests.support.openmmlab import TinyClassifier, train_tiny
 from tests.support.resnets import RunsCode, narrow_resnet
+from tests.support.tiny_training import TinyClassifier, train_tiny
 
 LOSSES = ['loss_distill_stage0', 'loss_distill_stage1']
 TWO_STAGES = dict(num_stages=2, strides=(1, 2), dilations=(1, 1), expansion=1)
@@ -120,7 +120,7 @@ def test_the_gradient_is_that_of_the_loss(tmp_path, teacher):
 
 
 def _dataset():
-    from tests.support.openmmlab import TinyImages
+    from tests.support.tiny_training import TinyImages
 
     return TinyImages(8)
 

@@ -16,7 +16,7 @@ from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.training import scalars as train_scalars
 from tests.support.classifier_runs import BACKBONE
 from tests.support.networks import stop_at_once, varied
-from tests.support.openmmlab import (
+from tests.support.tiny_training import (
     LabelledImages,
     Spy,
     TinyClassifier,

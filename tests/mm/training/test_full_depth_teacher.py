@@ -11,7 +11,7 @@ from iterbackbone.mm import AnytimeHook
 from iterbackbone.mm.traces import unwrapped
 from iterbackbone.mm.training.full_depth_teacher import FullDepthTeacher
 from tests.support.classifier_runs import BACKBONE
-from tests.support.openmmlab import LabelledImages, labelled_loader, train_tiny
+from tests.support.tiny_training import LabelledImages, labelled_loader, train_tiny
 
 
 class Seen:

@@ -13,7 +13,7 @@ import torch
 from iterbackbone.mm import PonderCostHook
 from tests.support.gloo_ranks import RANKS, spawn
 from tests.support.networks import varied
-from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
+from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 
 executions = pytest.mark.parametrize('execution', ['active', 'masked'])
 

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.training.lost_hooks import hooks_of_bases
-from tests.support.openmmlab import train_tiny
+from tests.support.tiny_training import train_tiny
 
 SOFT_TEACHER = 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py'
 YOLOX = 'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py'

@@ -9,7 +9,7 @@ from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training.ponder_hook import PonderSchedule, ponder_cost
-from tests.support.openmmlab import train_tiny
+from tests.support.tiny_training import train_tiny
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
 

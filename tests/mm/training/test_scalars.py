@@ -12,7 +12,7 @@ from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training import scalars as train_scalars
 from tests.support.networks import tiny_layer, varied
-from tests.support.openmmlab import TinyClassifier, TinyImages, train_tiny
+from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 
 
 def test_scalars(tmp_path):
