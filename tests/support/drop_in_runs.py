@@ -91,7 +91,7 @@ class Outcome(NamedTuple):
     Attributes:
         parameters: Names of all parameters.
         moved: Those whose values the optimizer changed.
-        step: What :class:`tests.support.openmmlab.Spy` saw of the train_iter.
+        step: What :class:`tests.support.tiny_training.Spy` saw of the train_iter.
         records: The iteration log's lines, one an image.
     """
 
