@@ -62,7 +62,8 @@ setup(
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='The iterbackbone authors',
-    license='Apache-2.0',
+    # The code; the weights in iterbackbone/pretrained have terms of their own, in their cards.
+    license='Apache-2.0 AND LicenseRef-ImageNet-non-commercial',
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['iterbackbone*']),

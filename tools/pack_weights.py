@@ -29,7 +29,7 @@ NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
 TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
 MOST_BYTES = {'classification': 6_000_000, 'detection': 10_000_000, 'segmentation': 10_000_000}
 FACTS = ('color_order', 'commit', 'data', 'figures', 'license', 'not_for', 'recipe')
-OF_RUNS = ('norm_layer', 'out_indices', 'frozen_stages', 'norm_eval', 'with_cp', 'execution')
+OF_RUNS = ('budget', 'norm_layer', 'out_indices', 'frozen_stages', 'norm_eval', 'with_cp', 'execution')
 CARD = """# {name}
 
 `{scheme}{name}`: weights for {task}, {megabytes} MB, kernels in float16, {license}.
@@ -78,16 +78,20 @@ def packed(args):
     state = state_dict_of(checkpoint, str(args.checkpoint))
     if problems := misfit(model, state, re.compile('(?!)')):
         raise ValueError(f'checkpoint {args.checkpoint} does not fit {args.config}: {problems}')
-    pixels = cfg.get('data_preprocessor') or cfg.model.data_preprocessor
+    pixels = cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor') or {}
+    if not {'mean', 'std'} <= pixels.keys():
+        raise ValueError(f'data_preprocessor must have mean and std, got {pixels}')
+    classes = facts.pop('classes', None) or classes_of(checkpoint)
+    check_classes(classes, task_of(model), state)
     return pack(
         args.folder,
         args.name,
         state,
         task=task_of(model),
-        architecture=architecture(model, cfg.model.backbone),
+        architecture=architecture(model, cfg.model.get('backbone')),
         mean=list(pixels['mean']),
         std=list(pixels['std']),
-        classes=facts.pop('classes', None) or classes_of(checkpoint),
+        classes=classes,
         **facts,
     )
 
@@ -110,15 +114,31 @@ def classes_of(checkpoint):
         raise ValueError('--facts must have classes: the checkpoint does not name them') from None
 
 
+def check_classes(classes, task, state):
+    """Raise unless they are names, and a classifier's layer has an output for each."""
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f'classes must be a list of names, got {classes!r}')
+    if task != 'classification':
+        return
+    if 'head.fc.weight' not in state:
+        raise ValueError("a classifier's linear layer must be head.fc, as create_model has it")
+    if len(state['head.fc.weight']) != len(classes):
+        outputs = len(state['head.fc.weight'])
+        raise ValueError(f'classes must be {outputs}, as many as outputs, got {len(classes)}')
+
+
 def task_of(model):
     libraries = [kind.__module__.split('.')[0] for kind in type(model).__mro__]
-    return next(TASKS[library] for library in libraries if library in TASKS)
+    tasks = [TASKS[library] for library in libraries if library in TASKS]
+    if not tasks:
+        raise ValueError(f'the model must be of {", ".join(TASKS)}, got {type(model).__name__}')
+    return tasks[0]
 
 
 def architecture(model, config):
     """All arguments that shape the backbone, defaults too: those may change."""
-    if not isinstance(model.backbone, IterativeResNet):
-        raise ValueError(f'model.backbone must be an IterativeResNet, got {config["type"]}')
+    if not isinstance(getattr(model, 'backbone', None), IterativeResNet):
+        raise ValueError(f'model.backbone must be an IterativeResNet, got {config and config["type"]}')
     norm = (config.get('norm_cfg') or {}).get('type', 'BN')
     if norm not in ('BN', 'SyncBN'):
         raise ValueError(f'norm_cfg must be BN or SyncBN, as create_model has it, got {norm}')

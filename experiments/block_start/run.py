@@ -40,7 +40,10 @@ def parse_args():
     parser.add_argument('--relu', nargs='+', type=int, choices=(0, 1), default=(0, 1))
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args()
+    args = parser.parse_args()
+    if 'unshared' in args.modes and args.shape != 'short':
+        parser.error("argument --modes: unshared needs --shape short, as ResNet_CIFAR's depth 50")
+    return args
 
 
 def configure(args, mode, gamma, relu):
@@ -90,7 +93,7 @@ def evaluate(runner, mode):
     full, rows = tuple(backbone.max_iterations), []
     for depths in budgets(full) if mode == 'anytime' else [full]:
         backbone.set_budget(max_iterations=depths)
-        row = {'depths': depths, 'macs': table.total(depths), 'macs_full': table.highest}
+        row = {'depths': depths, 'macs': table.total(depths, depths), 'macs_full': table.highest}
         rows.append({**row, **correct(model, loader)})
     return rows
 

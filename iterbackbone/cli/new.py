@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         ValueError: the file exists, there is no such base, or its backbone is no pyramid.
     """
-    path = Path(args.name).with_suffix('.py')
+    path = Path(args.name if args.name.endswith('.py') else f'{args.name}.py')
     if path.exists() or not path.absolute().parent.is_dir():
         raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')
     base = any_config(args.base)

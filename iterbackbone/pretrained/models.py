@@ -47,7 +47,7 @@ def create_model(
     pretrained: bool = False,
     *,
     features_only: bool = False,
-    in_chans: int = 3,
+    in_chans: int | None = None,
     out_indices: Sequence[int] | None = None,
     num_classes: int | None = None,
     **kwargs: Any,
@@ -58,7 +58,8 @@ def create_model(
         name: One of :func:`list_models`.
         pretrained: Start from the weights of that name.
         features_only: The backbone alone, which returns a tuple of feature maps.
-        in_chans: Channels of the images. Weights for three are adapted as in timm.
+        in_chans: Channels of the images, by default those of the weights, or 3. Weights for three
+            are adapted as in timm.
         out_indices: With ``features_only``: stages to return, ascending from 0; later ones are
             left out. All by default.
         num_classes: Of a linear layer on the pooled features; 0 for none. By default that of the
@@ -79,9 +80,11 @@ def create_model(
         if out_indices is not None:
             raise ValueError(f'out_indices must be None without features_only, got {out_indices}')
         out_indices = (stages - 1,)
-    elif out_indices:
+    elif out_indices is not None:
         stages = _stages_for(out_indices, stages)
-    options = {**_of_stages(options, stages), 'in_channels': in_chans, 'out_indices': out_indices}
+    options = {**_of_stages(options, stages), 'out_indices': out_indices}
+    if in_chans is not None:
+        options['in_channels'] = in_chans
     backbone = IterativeResNet(**options)
     state = weights.read() if weights and pretrained else {}
     if state:
@@ -91,7 +94,7 @@ def create_model(
     classes = _default_classes(weights) if num_classes is None else num_classes
     model = IterativeClassifier(backbone, classes)
     head = _below('head.fc.', state)
-    if head and len(head['weight']) == classes:
+    if head and head['weight'].shape == (classes, model.num_features):
         model.get_classifier().load_state_dict(head)
     return model
 
@@ -109,6 +112,8 @@ def _weights_of(name: str, needed: bool) -> Weights | None:
 
 def _stages_for(out_indices: Sequence[int], stages: int) -> int:
     """How many of the stages the outputs need."""
+    if not isinstance(out_indices, Sequence) or not out_indices:
+        raise ValueError(f'out_indices must be stages in ascending order, got {out_indices!r}')
     last = max(check_int_tuple('out_indices', out_indices, len(out_indices), 0))
     if last >= stages:
         raise ValueError(f'out_indices must be between 0 and {stages - 1}, got {out_indices}')
@@ -117,7 +122,11 @@ def _stages_for(out_indices: Sequence[int], stages: int) -> int:
 
 def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:
     """The arguments for the first stages alone."""
-    cut = {key: options[key][:stages] for key in PER_STAGE if options.get(key) is not None}
+    whole = options.get('num_stages', 4)
+    if stages == whole:
+        return dict(options)
+    given = {key: options[key] for key in PER_STAGE if options.get(key) is not None}
+    cut = {key: check_int_tuple(key, value, whole, 1)[:stages] for key, value in given.items()}
     return {**options, **cut, 'num_stages': stages}
 
 

@@ -173,6 +173,11 @@ def test_lists():
         (dict(name=NAME, out_indices=(1,)), 'out_indices must be None without features_only'),
         (dict(name=NAME, features_only=True, out_indices=(5,)), 'must be between 0 and 3, got'),
         (dict(name=NAME, num_classes=-1), 'num_classes must be >= 0, got -1'),
+        (dict(name=NAME, features_only=True, out_indices=3), 'out_indices must be stages .*, got 3'),
+        (
+            dict(name='iterative_resnet50', max_iterations=(1, 2, 3, 4, 5, 6)),
+            'max_iterations must have 4 items, got 6',
+        ),
     ],
 )
 def test_wrong_arguments(arguments, message):
@@ -185,3 +190,13 @@ def test_default_arguments_of_the_backbone_are_in_the_index():
     known = find_weights(NAME).architecture
     assert known['stem'] == 'imagenet'
     assert BACKBONE.items() <= known.items()
+
+
+def test_channels_may_be_named_as_the_backbone_names_them():
+    model = create_model('iterative_resnet50', base_channels=4, in_channels=4)
+    assert model.backbone.stem.conv.in_channels == 4
+
+
+def test_fewer_stages_get_a_new_linear_layer():
+    model = create_model(NAME, pretrained=True, num_stages=3)
+    assert model.get_classifier().in_features == model.num_features

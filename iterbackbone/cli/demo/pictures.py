@@ -78,11 +78,13 @@ def run_pictures(
 def _targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each picture is drawn to: its own name, numbered where several share it."""
     targets: dict[Path, Path] = {}
+    taken: set[Path] = set()
     for path in paths:
         target, number = out / f'{path.stem}.png', 2
-        while target in targets.values():
+        while target in taken:
             target, number = out / f'{path.stem}_{number}.png', number + 1
         targets[path] = target
+        taken.add(target)
     return targets
 
 

@@ -30,7 +30,7 @@ def open_source(text: str) -> list[Path] | Video:
         return _some(files, f'folder {text} has no picture ({", ".join(IMAGE_TYPES)})')
     if not path.exists() and any(c in text for c in MAGIC):
         files = sorted(map(Path, glob.glob(text, recursive=True)))
-        files = [p for p in files if p.suffix.lower() in IMAGE_TYPES]
+        files = [p for p in files if p.suffix.lower() in IMAGE_TYPES and p.is_file()]
         return _some(files, f'no picture ({", ".join(IMAGE_TYPES)}) is named {text}')
     if not path.is_file():
         raise ValueError(f'SOURCE must be a file, folder, glob or camera number, got {text}')
@@ -63,7 +63,10 @@ def read_picture(path: Path) -> np.ndarray:
     Raises:
         ValueError: it is none.
     """
-    content = np.fromfile(path, np.uint8)
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise ValueError(f'{path} cannot be read: {error}') from None
     picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if picture is None:
         raise ValueError(f'{path} is no picture that OpenCV can read')

@@ -88,6 +88,8 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
             if window and not window.show(page, 1):
                 break
     except KeyboardInterrupt:
+        if not times:
+            raise
         print(file=sys.stderr)
     finally:
         if writer:

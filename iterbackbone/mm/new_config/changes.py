@@ -11,6 +11,8 @@ from .pyramid import Pyramid
 
 CONSUMERS = ('neck', 'decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head')
 CHANNELS = ('in_channels', 'c1_in_channels')
+SHARED = ('norm_cfg', 'with_cp')  # arguments that both backbones have
+SAID = ('type', 'depth', 'num_stages', 'out_indices', 'strides', 'dilations', 'style', *SHARED)
 OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
 LAYER_WISE = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
 HOOKS = """default_hooks = dict(  # joins the base's hooks; custom_hooks would replace the base's
@@ -47,7 +49,8 @@ def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any
         pyramid: Of the backbone.
         changed: From :func:`changed_parts`.
     """
-    options = ''.join(f'        {k}={v!r},\n' for k, v in pyramid.options.items())
+    taken = {k: v for k, v in base_model(cfg).backbone.items() if k in SHARED}
+    options = ''.join(f'        {k}={v!r},\n' for k, v in {**pyramid.options, **taken}.items())
     parts = ''.join(f'    {name}={_literal(part)},\n' for name, part in changed.items())
     text = (
         f'{base}\n\nmodel = dict(\n    backbone=dict(\n'
@@ -71,7 +74,7 @@ def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[st
     hooks = len(cfg.get('custom_hooks') or [])
     kept = f'; the {hooks} custom_hooks of the base stay' if hooks else ''
     model = base_model(cfg)
-    gone = [k for k in ('frozen_stages', 'norm_eval', 'init_cfg') if model.backbone.get(k)]
+    gone = [key for key, value in model.backbone.items() if value and key not in SAID]
     gone += [name for name in changed if name == 'pretrained']
     lines = [
         f'  backbone   {pyramid.name} -> IterativeResNet({options})',
