@@ -17,8 +17,8 @@ from .index import BlockIndex, BlockSamples, fit_index, stopped_at
 from .static import Depths, Outcome, Point, at_all_depths, depth_grid
 from .unit import UnitFit, fit_unit
 
-HELD_OUT = 10  # one of so many folds chooses between a unit's forms
-NEVER = -1e4  # offset of a block that goes on up to its cap
+FOLDS = 10  # of the sources; the first chooses between a unit's forms
+TO_THE_CAP = -1e4  # offset of a block that goes on up to its cap
 
 
 class BlockRows(NamedTuple):
@@ -126,7 +126,7 @@ def _fit_block(
     if block.halting is None or rows.inputs is None:
         return FittedBlock(None, None, losses[:, :0].T, losses, price)
     samples = BlockSamples(rows.inputs, losses, price, folds[rows.images])
-    held_out = samples.folds % HELD_OUT == 0
+    held_out = samples.folds == 0
     index = fit_index(samples.of(~held_out))
     if not index.predictable:
         return FittedBlock(None, index, index(samples.inputs), losses, price)
@@ -165,7 +165,7 @@ def settings(
     blocks = zip(fitted, all_blocks(modules), constants, strict=True)
     for fit, block, constant in blocks:
         free = fit.unit is not None
-        offset = fit.unit.offset(price) - fit.unit.offset(0.0) if fit.unit is not None else NEVER
+        offset = fit.unit.offset(price) - fit.unit.offset(0.0) if fit.unit is not None else TO_THE_CAP
         pairs.append((offset, block.max_iterations if free else constant))
     found = []
     for module in modules:

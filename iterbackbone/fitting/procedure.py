@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ..core.budget_table import Setting
 from .calibration import Calibrated, calibrate
-from .halting import FittedBlock, Runs, candidates, fit_blocks, install_tables
+from .halting import FOLDS, FittedBlock, Runs, candidates, fit_blocks, install_tables
 from .static import Depths, Outcome, Point, block_curves, menu, middle, static_path
 
 MENU = 8
 STEP = 0.05  # of a share, between calibrated points
-FOLDS = 10
 
 Progress = Callable[..., Iterable[Any]]
 
@@ -60,7 +59,12 @@ def fit_halting(
         calibration: Others, for prices and figures.
         groups: (N,) int64, the source of each fitting image; one source is in one fold.
         progress: Wraps loops; takes ``desc``, as tqdm does.
+
+    Raises:
+        ValueError: all fitting images are of one source.
     """
+    if len(groups.unique()) < 2:
+        raise ValueError('--fit must have images of at least 2 sources, it has fewer')
     modules = fitting.modules
     limits = tuple(n for m in modules for n in m.max_iterations)
     base = middle(static_path(*block_curves(first.losses, limits)))

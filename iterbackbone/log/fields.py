@@ -30,6 +30,8 @@ Blocks = Annotated[list[Limit], Meta(min_length=1, max_length=1000)]
 BlockIterations = Annotated[list[Iterations], Meta(max_length=1000)]
 BlockMacs = Annotated[list[Macs], Meta(max_length=1000)]
 Size = Annotated[list[Pixels], Meta(min_length=2, max_length=2)]
+Fields = Annotated[list[Size], Meta(max_length=1000)]
+Numbers = Annotated[list[Number], Meta(max_length=10**4)]
 Names = Annotated[list[Name], Meta(max_length=10**5)]
 Box = Annotated[list[Coordinate], Meta(min_length=4, max_length=4)]
 Boxes = Annotated[list[Box], Meta(max_length=3000)]  # overlaps are computed pair by pair

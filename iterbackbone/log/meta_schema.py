@@ -9,7 +9,7 @@ from .fields import about
 
 SCHEMA_VERSION = 2  # 2: `modules`; where a model has one backbone, all other fields are those of 1
 MOST_ITERATIONS = 10**4  # of all blocks together: each is a bar of a figure
-Metric = bool | f.Number | f.Text | list[f.Number] | None  # of an evaluator
+Metric = bool | f.Number | f.Text | f.Numbers | None  # of an evaluator
 
 
 class MacTableFields(TypedDict, total=False):
@@ -42,7 +42,7 @@ class ModuleMeta(_Blocks, total=False):
 
     budget: Annotated[BudgetFields | None, about('null of several modules')]
     receptive_field: Annotated[
-        list[f.Size] | None, about('of each stage at one iteration and at all, pixels')
+        f.Fields | None, about('of each stage at one iteration and at all, pixels')
     ]
     mac_table: Annotated[MacTableFields | None, about("at the last image's input size")]
 
@@ -100,7 +100,7 @@ class EvaluationMeta(_Required, ModuleMeta, total=False):
     roi_max_iterations: Annotated[f.Blocks, about('C4: as above, of the RoI layer')]
     roi_blocks_per_stage: Annotated[f.StageSizes, about('C4')]
     roi_budget: Annotated[BudgetFields | None, about('C4')]
-    roi_receptive_field: Annotated[list[f.Size] | None, about('C4')]
+    roi_receptive_field: Annotated[f.Fields | None, about('C4')]
     roi_mac_table: Annotated[MacTableFields | None, about('C4')]
     dataset: Annotated[DatasetFields, about('what was evaluated')]
     score: Annotated[dict[f.Name, Metric], about("the evaluator's metrics")]

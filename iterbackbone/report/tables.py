@@ -19,7 +19,8 @@ from .measures import image_errors
 from .wording import error_sentence, short
 
 LISTS = ('iterations', 'iterations_per_block', 'input_size', 'class_names', 'modules', 'scores')
-FIELDS = [name for name in IterationRecord.__annotations__ if name not in LISTS]
+FIRST = ('img_id', 'img_path', 'height', 'width')
+FIELDS = [*FIRST, *(n for n in IterationRecord.__annotations__ if n not in (*FIRST, *LISTS))]
 
 
 def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -62,15 +62,19 @@ def test_unpredictable_gains_become_a_constant_depth():
 
 @pytest.mark.parametrize('layer_norm', [False, True])
 def test_a_unit_halts_as_its_index_says(layer_norm):
+    """The samples are what the unit's first layer reads: behind the layer norm, if it has one."""
     samples, _ = planted(noise=0.3)
+    pooled = samples.inputs.unflatten(2, (2, 4))
+    unit = HaltingUnit(4, 4, hidden=16, layer_norm=layer_norm).eval()
+    read = torch.stack([unit.normalised(x) for x in pooled])
+    samples = samples._replace(inputs=read.flatten(2))
     index = fit_index(samples)(samples.inputs)
     fit = fit_unit(samples, index, samples.folds == 0, hidden=16)
     assert fit.correlation > 0.5
-    unit = HaltingUnit(4, 4, hidden=16, layer_norm=False).eval()
     fit.install(unit)
     for price in (0.0, 2.0, 5.0):
         unit.offset = fit.offset(price) - fit.offset(0.0)
-        scores = torch.stack([unit(x[:, :4], x[:, 4:]) for x in samples.inputs])
+        scores = torch.stack([unit(*x.unbind(dim=1)) for x in pooled])
         wanted = fit(samples.inputs) > price
         sure = (fit(samples.inputs) - price).abs() > 0.05 * fit.scale
         assert sure.float().mean() > 0.9

@@ -41,3 +41,14 @@ def test_a_share_at_the_limit_is_passed_in_one_of_twenty_cases():
         scores = [full - 0.05 + 0.3 * torch.randn(300) for _ in range(10)]
         passed += cheapest([i / 10 for i in range(10)], scores, full, 0.05)[0] is not None
     assert passed <= 20  # 10 expected; 20 or more have a probability of 0.3%
+
+
+def test_images_of_one_source_count_once():
+    """Twenty sources of fifty images each say as much as twenty images."""
+    torch.manual_seed(0)
+    sources, full = torch.arange(20).repeat_interleave(50), torch.ones(1000).double()
+    lost = (torch.rand(20) < 0.1).double()[sources]
+    _, alone = cheapest([0.5], [full - lost], full, 0.5)
+    _, grouped = cheapest([0.5], [full - lost], full, 0.5, sources)
+    assert grouped[0].mean == alone[0].mean
+    assert grouped[0].upper > alone[0].upper + 0.05

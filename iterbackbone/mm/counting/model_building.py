@@ -111,3 +111,9 @@ def _steps(cfg: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(cfg, (list, tuple)):
         for value in cfg:
             yield from _steps(value)
+
+
+def type_name(step: Any) -> str:
+    """Of a transform's or data set's config, whose type may be a class."""
+    kind = step['type']
+    return kind.__name__ if isinstance(kind, type) else str(kind).split('.')[-1]

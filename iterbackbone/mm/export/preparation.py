@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ...core.macs import Size
+from ..counting.model_building import type_name
 
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
 
@@ -70,7 +71,7 @@ def image_steps(cfg: Config) -> list[dict[str, Any]]:
     """
     steps = []
     for step in pipeline_of(cfg):
-        name = str(step['type']).split('.')[-1]
+        name = type_name(step)
         if not name.startswith(STEPS_WITHOUT_EFFECT):
             steps.append(_described(name, step))
     return steps

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS
 from mmengine.runner import load_state_dict
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -19,11 +18,12 @@ from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
 from ...warm_start.safe_loading import load_checkpoint, state_dict_of
 from ..counting.model_building import build_model, read_config
-from ..traces import TraceCollector
+from ..traces import iterative_modules
 from .fit_report import FitReport
 from .images import ImageSpec, image_loader, image_names
 from .options import FitOptions
 from .runs import ModelRuns
+from .training_images import trained_images
 
 FIRST_IMAGES = 300  # of the fitting images at most (a quarter), to choose a budget at which to fit
 
@@ -55,11 +55,9 @@ def fit_checkpoint(
     content = load_checkpoint(checkpoint)
     model = _model(cfg, state_dict_of(content, str(checkpoint)), options.device)
     loaders = _loaders(cfg, options)
-    _check_unseen(content, loaders, options)
+    _check_unseen(content, cfg, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
-    collector = TraceCollector(model)
-    silence(collector.modules)
-    collector.detach()
+    silence(list(iterative_modules(model)))
     stat = checkpoint.stat()
     base = f'{checkpoint.absolute()} {stat.st_mtime_ns} {stat.st_size} {cfg.pretty_text}'
 
@@ -121,7 +119,7 @@ def _names(loader: DataLoader) -> set[Any]:
 
 
 def _check_unseen(
-    content: Mapping[str, Any], loaders: Sequence[DataLoader], options: FitOptions
+    content: Mapping[str, Any], cfg: Config, loaders: Sequence[DataLoader], options: FitOptions
 ) -> None:
     """Raise ValueError where features were trained on the images, by the checkpoint's own config.
 
@@ -129,7 +127,7 @@ def _check_unseen(
     """
     if options.trained_on_these:
         return
-    trained = _trained_on(content)
+    trained = trained_images(content, cfg)
     if trained:
         seen = trained & set().union(*map(_names, loaders))
         reason = f'{len(seen)} of them were in its training' if seen else ''
@@ -141,19 +139,6 @@ def _check_unseen(
             f'--fit and --calibrate must be images that the features were not trained on: {reason}; '
             '--trained-on-these allows it'
         )
-
-
-def _trained_on(content: Mapping[str, Any]) -> set[Any]:
-    """Files of the images of the checkpoint's training; empty where they are unknown."""
-    text = (content.get('meta') or {}).get('cfg')
-    if not isinstance(text, str):
-        return set()
-    cfg = Config.fromstring(text, '.py')
-    dataset_cfg = (cfg.get('train_dataloader') or {}).get('dataset')
-    if dataset_cfg is None:
-        return set()
-    dataset = DATASETS.build(dataset_cfg)
-    return image_names(dataset, range(len(dataset)))
 
 
 def groups_of(loader: DataLoader, key: str | None) -> list[Any]:

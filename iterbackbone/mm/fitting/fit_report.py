@@ -57,7 +57,7 @@ class FitReport(NamedTuple):
             [_block(b) for b in fit.blocks],
             _budgets(fit, groups),
             [{'depths': list(depths), **_figures(outcome, full)} for depths, outcome in fit.menu],
-            None if options.max_drop is None else _drop(fit, options.max_drop),
+            None if options.max_drop is None else _drop(fit, groups, options.max_drop),
         )
 
     def plain(self) -> dict[str, Any]:
@@ -139,13 +139,16 @@ def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _drop(fit: Fit, points: float) -> dict[str, Any]:
+def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
     full = fit.menu[-1][1]
     if full.scores is None:
         return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
     points_of = [p for p in fit.points if p.share < 1.0]
     scores = [p.outcome.scores for p in points_of if p.outcome.scores is not None]
-    best, tested = cheapest([p.share for p in points_of], scores, full.scores, points / 100.0)
+    numbers = {source: n for n, source in enumerate(dict.fromkeys(groups))}
+    sources = torch.tensor([numbers[source] for source in groups])
+    shares = [p.share for p in points_of]
+    best, tested = cheapest(shares, scores, full.scores, points / 100.0, sources)
     sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
     if best is not None:
         sentence = (

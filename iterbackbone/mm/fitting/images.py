@@ -12,6 +12,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
 
+from ..counting.model_building import type_name
+
 PARTS = ('train', 'val', 'test')
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'
@@ -105,12 +107,6 @@ def _loads_boxes(pipeline: Any, names: list[str]) -> bool:
     """mmdet's LoadAnnotations does unless told otherwise; mmseg's has no boxes."""
     wanted = pipeline[names.index(ANNOTATIONS)].get('with_bbox')
     return 'PackDetInputs' in names if wanted is None else bool(wanted)
-
-
-def type_name(step: Any) -> str:
-    """Of a transform's or data set's config, whose type may be a class."""
-    kind = step['type']
-    return kind.__name__ if isinstance(kind, type) else str(kind).split('.')[-1]
 
 
 def leaves(cfg: Any) -> Iterator[Any]:

@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
-from ...fitting.halting import NEVER, BlockRows, all_blocks
+from ...fitting.halting import TO_THE_CAP, BlockRows, all_blocks
 from ...fitting.static import Depths, Outcome
 from ..evaluation.image_compute import image_compute
-from ..traces import TraceCollector
+from ..traces import TraceCollector, iterative_modules
 from .model_losses import losses_of
 from .results import Results
 from .two_stage_losses import TwoStageLosses, run_regions
@@ -49,8 +49,7 @@ class ModelRuns:
         self.model, self.loader, self.progress = model, loader, progress
         self._results = Results(cache, identity)
         self._losses = losses_of(model)
-        self._collector = TraceCollector(model)
-        self.modules = self._collector.modules
+        self.modules = list(iterative_modules(model))
 
     def __len__(self) -> int:
         return len(self.loader.dataset)  # type: ignore[arg-type]
@@ -91,7 +90,11 @@ class ModelRuns:
     @torch.no_grad()
     def _run_prepared(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
         self._apply(settings)
-        rows = [row for batch in self._batches() for row in self._outcomes(*batch)]
+        collector = TraceCollector(self.model)  # attached for this pass: others' would fill up
+        try:
+            rows = [row for batch in self._batches() for row in self._outcomes(collector, *batch)]
+        finally:
+            collector.detach()
         losses, macs, scores = zip(*rows, strict=True)
         known = None if None in scores else torch.tensor(scores, dtype=torch.double)
         return torch.tensor(losses, dtype=torch.double), torch.tensor(macs, dtype=torch.double), known
@@ -134,6 +137,8 @@ class ModelRuns:
                 found.append((torch.stack(seen)[:, some], torch.stack(rows, dim=1)[some]))
         images = [torch.full((len(rows),), i) for i, (_, rows) in enumerate(found)]
         found = [each for each in found if len(each[1])]  # one without regions halts at once
+        if not found:
+            raise ValueError('--fit must have images with regions that the RoI head samples')
         inputs, rows = zip(*found, strict=True)
         return torch.cat(inputs, dim=1), torch.cat(rows), torch.cat(images)
 
@@ -146,15 +151,17 @@ class ModelRuns:
             data = self.model.data_preprocessor(batch, False)  # type: ignore[operator]
             yield data['inputs'], data['data_samples']
 
-    def _outcomes(self, inputs: Tensor, samples: list[Any]) -> list[tuple[float, float, float | None]]:
-        self._collector.reset()
+    def _outcomes(
+        self, collector: TraceCollector, inputs: Tensor, samples: list[Any]
+    ) -> list[tuple[float, float, float | None]]:
+        collector.reset()
         features = self.model.extract_feat(inputs)  # type: ignore[operator]
-        calls = list(self._collector.calls)  # of the backbone: a loss runs heads on other regions
+        calls = list(collector.calls)  # of the backbone: a loss runs heads on other regions
         losses = self._losses(inputs, features, samples)
-        self._collector.calls[:] = calls
+        collector.calls[:] = calls
         if any(module.of_regions for module in self.modules):
             run_regions(self.model, features, samples)
-        computes = image_compute(self._collector, len(samples))
+        computes = image_compute(collector, len(samples))
         return [
             (found.loss, float(compute['macs']), found.score)
             for found, compute in zip(losses, computes, strict=True)
@@ -166,7 +173,7 @@ def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:
     rest, found = list(depths), []
     for module in modules:
         own, rest = rest[: len(module.max_iterations)], rest[len(module.max_iterations) :]
-        found.append(Setting((NEVER,) * len(own), tuple(own)))
+        found.append(Setting((TO_THE_CAP,) * len(own), tuple(own)))
     return found
 
 

@@ -114,9 +114,9 @@ def test_features_stay_and_the_table_is_there(trained, fitted):
     assert after['meta']['halting']['images']['trained_on_these'] is True
 
 
+@pytest.mark.parametrize('trained', ['c4'], indirect=True)
 def test_regions_halt_one_by_one(fitted):
-    if fitted[0] == 'c4':
-        assert fitted[3].blocks[-1]['unit'] in ('linear', 'two layers')
+    assert fitted[3].blocks[-1]['unit'] in ('linear', 'two layers')
 
 
 def test_the_evaluation_meets_the_shares_that_the_report_names(fitted):
