@@ -52,3 +52,11 @@ def test_images_of_one_source_count_once():
     _, grouped = cheapest([0.5], [full - lost], full, 0.5, sources)
     assert grouped[0].mean == alone[0].mean
     assert grouped[0].upper > alone[0].upper + 0.05
+
+
+def test_the_bound_is_that_of_a_mean():
+    torch.manual_seed(0)
+    difference = 0.1 + 0.2 * torch.randn(2000).double()
+    _, (tested,) = cheapest([0.5], [-difference], torch.zeros(2000).double(), 0.5)
+    error = float(difference.std()) / 2000**0.5
+    assert tested.upper == pytest.approx(float(difference.mean()) + 1.645 * error, abs=0.1 * error)
