@@ -26,6 +26,7 @@ RUNS = {
     ),
     'mmpretrain': ('iterative-tiny_1xb64_cifar10-subset', [], 'accuracy/top1'),
 }
+CLASSES = {'mmdet': 6, 'mmseg': 7, 'mmpretrain': 10}
 
 
 @pytest.mark.parametrize('toolbox', RUNS)
@@ -33,7 +34,9 @@ def test_the_test_tool(toolbox, shapes_root, tmp_path):
     name, options, score = RUNS[toolbox]
     weights = tmp_path / 'weights'
     overrides = {key: DictAction._parse_iterable(x) for key, x in (o.split('=', 1) for o in options)}
-    pack(weights, f'tiny_{toolbox}.toy', read_config(Path(config_path(name)), overrides))
+    cfg = read_config(Path(config_path(name)), overrides)
+    classes = [f'class {i}' for i in range(CLASSES[toolbox])]
+    pack(weights, f'tiny_{toolbox}.toy', cfg, classes=classes)
     write_class_folders(tmp_path, train=2, test=1)
     env = {
         'ITERBACKBONE_SHAPES_ROOT': str(shapes_root),
