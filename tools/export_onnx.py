@@ -6,7 +6,6 @@ other detectors up to their features.
 """
 
 import argparse
-import re
 import statistics
 import sys
 from pathlib import Path
@@ -18,16 +17,15 @@ from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files
-from iterbackbone.mm.checkpoints.checking import misfit
+from iterbackbone.mm.checkpoints.checking import weights_for
 from iterbackbone.mm.counting.forward_time import forward_seconds
 from iterbackbone.mm.counting.model_building import build_model, pipeline_size, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
 from iterbackbone.text import printable
-from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
+from iterbackbone.warm_start.safe_loading import load_checkpoint
 
-NO_LEFTOVERS = re.compile(r'(?!)')
 NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
 
 
@@ -88,11 +86,7 @@ def trained(cfg, path):
     """The model with the checkpoint's weights, and the dataset's meta data in it."""
     model = build_model(cfg)
     checkpoint = load_checkpoint(path)
-    weights = state_dict_of(checkpoint, str(path))
-    problems = misfit(model, weights, NO_LEFTOVERS)
-    if problems:
-        raise ValueError(f'checkpoint {path} does not fit the config: {problems}')
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(weights_for(model, checkpoint, str(path)), strict=False)
     return model.eval(), (checkpoint.get('meta') or {}).get('dataset_meta') or {}
 
 

@@ -19,11 +19,11 @@ from safetensors.torch import save
 
 from iterbackbone import IterativeResNet
 from iterbackbone.files import write_together
-from iterbackbone.mm.checkpoints.checking import misfit
+from iterbackbone.mm.checkpoints.checking import weights_for
 from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
 from iterbackbone.text import printable
-from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
+from iterbackbone.warm_start.safe_loading import load_checkpoint
 
 NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
 TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
@@ -75,9 +75,7 @@ def packed(args):
     cfg = read_config(args.config)
     model = build_model(cfg)
     checkpoint = load_checkpoint(args.checkpoint)
-    state = state_dict_of(checkpoint, str(args.checkpoint))
-    if problems := misfit(model, state, re.compile('(?!)')):
-        raise ValueError(f'checkpoint {args.checkpoint} does not fit {args.config}: {problems}')
+    state = weights_for(model, checkpoint, str(args.checkpoint))
     pixels = cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor') or {}
     if not {'mean', 'std'} <= pixels.keys():
         raise ValueError(f'data_preprocessor must have mean and std, got {pixels}')

@@ -9,9 +9,9 @@ class Cost(NamedTuple):
     """What one picture or frame cost.
 
     Attributes:
-        iterations: Of each stage; a mean over windows or views where there were several.
+        iterations: Of each stage of the backbones that ran; a mean where windows or views were several.
         limits: Highest iterations of each stage.
-        macs: Of the iterative modules.
+        macs: Adaptive ones: of all iterative modules that ran, a RoI layer among them.
         macs_full: Of them at all iterations.
         ms: Time of the model's forward pass with its post-processing.
     """

@@ -13,7 +13,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'demo',
         help='draw results and their compute on pictures or a video',
-        description="Draws the result beside the iterations of each stage, the share of the backbone's "
+        description='Draws the result beside the iterations of each stage, the share of the adaptive '
         'MACs and the time. Several pictures also give a contact sheet from cheapest to dearest, a CSV '
         'and a JSON file; a video gives a strip of its compute over time.',
     )

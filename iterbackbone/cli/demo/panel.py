@@ -41,7 +41,7 @@ def cost_panel(cost: Cost, height: int) -> Image.Image:
         (f'stage {k}', f'{n:.3g} of {limit}', n / limit, BLUE)
         for k, (n, limit) in enumerate(zip(cost.iterations, cost.limits, strict=True), start=1)
     ]
-    bars.append(("backbone's MACs", f'{cost.share:.0%} of full', cost.share, ORANGE))
+    bars.append(('adaptive MACs', f'{cost.share:.0%} of full', cost.share, ORANGE))
     for name, value, share, colour in bars:
         draw.text((left, top), name, INK, small)
         draw.text((right, top), value, INK, small, anchor='ra')

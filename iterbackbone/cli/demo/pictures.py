@@ -95,7 +95,7 @@ def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator
         iterations = ' / '.join(f'{n:.3g}' for n in cost.iterations)
         yield (
             f'{each.path.name}: {iterations} of {" / ".join(map(str, cost.limits))} iterations, '
-            f"{cost.share:.1%} of the backbone's MACs, {cost.ms:.0f} ms -> {targets[each.path]}"
+            f'{cost.share:.1%} of the adaptive MACs, {cost.ms:.0f} ms -> {targets[each.path]}'
         )
     if all(each.boxes == 0 for each in seen):
         yield 'no box is drawn: all scores are below --score'
@@ -112,7 +112,7 @@ def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator
     contents = {name: text.encode() for name, text in tables.items()}
     write_together(out, {**contents, 'contact_sheet.jpg': sheet.getvalue()})
     shares = [each.cost.share for each in ordered]
-    yield f"{len(seen)} pictures: {np.mean(shares):.1%} of the backbone's MACs on average"
+    yield f'{len(seen)} pictures: {np.mean(shares):.1%} of the adaptive MACs on average'
     yield f'contact sheet: {out}/contact_sheet.jpg, tables: {out}/demo.csv, {out}/demo.json'
 
 

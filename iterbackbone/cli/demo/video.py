@@ -17,7 +17,7 @@ from .panel import BLUE, GREY, INK, with_panel
 from .window import Window
 
 STRIP = 70  # pixels of the strip's height
-WINDOW = 300  # frames of a strip whose video has no known end
+WINDOW = 300  # frames of the strip of a camera
 COMPARED = 20  # frames that also run at full depth
 
 
@@ -72,7 +72,7 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
     path = out / f'{video.name}_demo.mp4'
     shares: list[float] = []
     times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
-    writer = None
+    writer = strip = None
     every = max(1, (video.length or WINDOW) // COMPARED)
     predictor.predict(video.first, full_depth=True)  # a first pass also loads and plans
     try:
@@ -82,7 +82,9 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
                 full = predictor.predict(frame, full_depth=True)
                 times.append((prediction.cost.ms, full.cost.ms))
             shares.append(prediction.cost.share)
-            page = _page(predictor.draw(frame, prediction), prediction.cost, shares, video.length)
+            whole = with_panel(predictor.draw(frame, prediction), prediction.cost)
+            strip = strip or Strip(video.length or WINDOW, whole.width)
+            page = _page(whole, strip.with_next(prediction.cost.share))
             writer = writer or _writer(path, video.rate, page)
             writer.write(page[..., ::-1])
             if window and not window.show(page, 1):
@@ -97,32 +99,43 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
     yield from _summary(path, video, shares, times)
 
 
-def _page(drawn: np.ndarray, cost: Any, shares: list[float], length: int | None) -> np.ndarray:
+def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
     """One frame of the output, with even sides as codecs want them."""
-    whole = with_panel(drawn, cost)
-    page = Image.new('RGB', (whole.width + whole.width % 2, whole.height + STRIP), 'white')
-    page = page.crop((0, 0, page.width, page.height + page.height % 2))
+    height = whole.height + STRIP
+    page = Image.new('RGB', (whole.width + whole.width % 2, height + height % 2), 'white')
     page.paste(whole, (0, 0))
-    page.paste(strip(shares, length, page.width), (0, whole.height))
+    page.paste(strip, (0, whole.height))
     return np.asarray(page)
 
 
-def strip(shares: list[float], length: int | None, width: int) -> Image.Image:
-    """Share of the full MACs over time: of the whole video, or of the last WINDOW frames."""
-    band = Image.new('RGB', (width, STRIP), 'white')
-    draw = ImageDraw.Draw(band)
-    font = ImageFont.load_default(11)
-    left, right, top, bottom = 40, width - 10, 18, STRIP - 6
-    draw.text((left, 2), "Share of the backbone's MACs over time", INK, font)
-    for value, y in ((100, top), (0, bottom)):
-        draw.text((left - 4, y), f'{value}%', INK, font, anchor='rm')
-    draw.rectangle((left, top, right, bottom), GREY)
-    shown = shares if length else shares[-WINDOW:]
-    step = (right - left) / max(length or WINDOW, len(shown))
-    for i, share in enumerate(shown):
-        x = left + i * step
-        draw.rectangle((x, bottom - (bottom - top) * min(share, 1), x + step, bottom), BLUE)
-    return band
+class Strip:
+    """Share of the full MACs over time, drawn frame by frame.
+
+    Args:
+        places: Frames that it holds; later ones start over at the left.
+        width: In pixels.
+    """
+
+    def __init__(self, places: int, width: int) -> None:
+        self.image = Image.new('RGB', (width, STRIP), 'white')
+        self._draw = ImageDraw.Draw(self.image)
+        self._left, right, self._top, self._bottom = 40, width - 10, 18, STRIP - 6
+        self._places, self._step, self._count = places, (right - self._left) / places, 0
+        font = ImageFont.load_default(11)
+        self._draw.text((self._left, 2), 'Share of the adaptive MACs over time', INK, font)
+        for value, y in ((100, self._top), (0, self._bottom)):
+            self._draw.text((self._left - 4, y), f'{value}%', INK, font, anchor='rm')
+        self._draw.rectangle((self._left, self._top, right, self._bottom), GREY)
+
+    def with_next(self, share: float) -> Image.Image:
+        """The strip with one more frame."""
+        x = self._left + self._count % self._places * self._step
+        if self._count >= self._places:
+            self._draw.rectangle((x, self._top, x + self._step, self._bottom), GREY)
+        high = (self._bottom - self._top) * min(share, 1)
+        self._draw.rectangle((x, self._bottom - high, x + self._step, self._bottom), BLUE)
+        self._count += 1
+        return self.image
 
 
 def _writer(path: Path, rate: float, page: np.ndarray) -> cv2.VideoWriter:
@@ -141,7 +154,7 @@ def _summary(
     adaptive, full = (1000 / statistics.median(each) for each in zip(*times, strict=True))
     yield f'{path}: {len(shares)} frames at {video.rate:g} per second'
     yield (
-        f"share of the backbone's MACs: {statistics.mean(shares):.1%} on average, "
+        f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
         f'{min(shares):.1%} to {max(shares):.1%}'
     )
     yield (

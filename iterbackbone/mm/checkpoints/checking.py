@@ -19,6 +19,7 @@ from ...warm_start.weight_checks import flaws
 from .loading import load_weights_only
 
 SHOWN = 4  # keys listed in a message
+NO_LEFTOVERS = re.compile('(?!)')
 STEM = 'stem.conv.weight'
 STEM_NAMES = {3: "CIFAR stem (3x3, stem='cifar')", 7: "ImageNet stem (7x7, stem='imagenet')"}
 
@@ -75,6 +76,23 @@ def pretrained_weights(
         kind = type(module).__name__
         raise ValueError(f'checkpoint {name!r} with prefix {prefix!r} does not fit {kind}: {problems}')
     return {key: value for key, value in found.items() if not leftovers.match(key)}
+
+
+def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
+    """The weights of a whole model in a checkpoint, with every key accounted for.
+
+    Args:
+        model: That they are for.
+        content: Of the checkpoint.
+        name: For messages.
+
+    Raises:
+        ValueError: as in :func:`pretrained_weights`.
+    """
+    found = _below(state_dict_of(content, name), None)
+    if problems := misfit(model, found, NO_LEFTOVERS):
+        raise ValueError(f'checkpoint {name} does not fit the config: {problems}')
+    return found
 
 
 def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:

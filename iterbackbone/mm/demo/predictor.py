@@ -15,6 +15,7 @@ from mmengine.registry import VISUALIZERS, init_default_scope
 
 from ...cli.demo.cost import Cost
 from ...core.adaptive import AdaptiveModule
+from ..checkpoints.checking import weights_for
 from ..checkpoints.loading import load_weights_only
 from ..counting.model_building import read_config
 from ..evaluation.image_compute import image_compute
@@ -62,18 +63,17 @@ class Predictor:
         self._toolbox = toolbox_of(cfg, str(config))
         if not (cfg.get('test_dataloader') or {}).get('dataset'):
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
-        load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
+        content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
         package, name, weights = INFERENCERS[self._toolbox]
         init_default_scope(self._toolbox)
         options = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
         self._inferencer = getattr(import_module(package), name)(
             cfg, **{weights: checkpoint}, device=_checked_device(device), **options
         )
+        weights_for(self._inferencer.model, content, checkpoint)  # mmengine logs what does not fit
         self._device, self._score = torch.device(device), score
         self._collector = TraceCollector(self._inferencer.model)
         self._modules: list[AdaptiveModule] = self._collector.modules
-        stages = [s for m in self._modules if not m.of_regions for s in m.iterative_stages()]
-        self._limits = tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
         if budget is not None:
             for module in self._modules:
                 module.set_budget(share=budget)
@@ -96,7 +96,7 @@ class Predictor:
         (compute,) = image_compute(self._collector, 1)
         cost = Cost(
             tuple(compute['iterations']),
-            self._limits,
+            self._limits(),
             compute['macs'],
             compute['macs_full'],
             1000 * seconds,
@@ -105,6 +105,17 @@ class Predictor:
         if 'pred_instances' in sample:
             boxes = int((sample.pred_instances.scores > self._score).sum())
         return Prediction(sample, cost, boxes)
+
+    def _limits(self) -> tuple[int, ...]:
+        """Of the stages of the backbones that the last picture went through."""
+        called = {call.module for call in self._collector.calls}
+        stages = [
+            stage
+            for module in self._modules
+            if module in called and not module.of_regions
+            for stage in module.iterative_stages()
+        ]
+        return tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
 
     def draw(self, bgr: np.ndarray, prediction: Prediction) -> np.ndarray:
         """The prediction on its picture by the toolbox's visualiser, (H, W, 3) uint8 RGB."""

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import load_state_dict
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ... import __version__
 from ...fitting.halting import silence
 from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
-from ...warm_start.safe_loading import load_checkpoint, state_dict_of
+from ...warm_start.safe_loading import load_checkpoint
+from ..checkpoints.checking import weights_for
 from ..counting.model_building import build_model, read_config
 from ..traces import iterative_modules
 from .fit_report import FitReport
@@ -53,7 +53,9 @@ def fit_checkpoint(
     """
     cfg = read_config(config, cfg_options)
     content = load_checkpoint(checkpoint)
-    model = _model(cfg, state_dict_of(content, str(checkpoint)), options.device)
+    model = build_model(cfg)
+    model.load_state_dict(weights_for(model, content, str(checkpoint)), strict=False)
+    model = model.to(options.device).eval()
     loaders = _loaders(cfg, options)
     _check_unseen(content, cfg, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
@@ -84,15 +86,6 @@ def fit_checkpoint(
 
 
 KEPT = ('dataset_meta', 'cfg', 'seed', 'epoch', 'iter', 'experiment_name', 'halting', 'iterbackbone')
-
-
-def _model(cfg: Config, state_dict: dict[str, Tensor], device: str) -> nn.Module:
-    model = build_model(cfg)
-    try:
-        load_state_dict(model, state_dict, strict=True)
-    except RuntimeError as error:
-        raise ValueError(f'checkpoint does not fit the config: {error}') from None
-    return model.to(device).eval()
 
 
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:

@@ -37,7 +37,7 @@ def test_tables_go_from_cheapest_to_dearest(folder):
     assert [float(row['share']) for row in table] == [0.25, 0.446, 0.642]
     assert {p.name for p in out.glob('*.png')} == {'a.png', 'b.png', 'c.png'}
     assert lines[0].startswith('c.png: 1 / 1.75 of 3 / 4 iterations, 25.0%')
-    assert lines[2] == "3 pictures: 44.6% of the backbone's MACs on average"
+    assert lines[2] == '3 pictures: 44.6% of the adaptive MACs on average'
 
 
 def test_one_picture_has_no_table_and_no_box_is_said(folder):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from iterbackbone.cli.demo.sources import open_source
-from iterbackbone.cli.demo.video import STRIP, run_video, strip
+from iterbackbone.cli.demo.video import STRIP, Strip, run_video
 from tests.support.fake_predictor import FakePredictor
 
 
@@ -58,8 +59,26 @@ def test_ctrl_c_keeps_what_was_written(video_path, tmp_path):
     assert cv2.VideoCapture(str(tmp_path / 'walk_demo.mp4')).read()[0]
 
 
-def test_the_strip_of_a_camera_moves_on():
-    shares = [0.1] * 500 + [0.9] * 300
-    pixels = np.asarray(strip(shares, None, 400))
-    blue = (pixels == (0, 0x72, 0xB2)).all(axis=2).sum(axis=0)
-    assert set(blue[45:385]) == {max(blue)}
+def test_a_frame_draws_its_own_part_of_the_strip_only(video_path, tmp_path, monkeypatch):
+    drawn, rectangle = [], ImageDraw.ImageDraw.rectangle
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, 'rectangle', lambda *args: drawn.append(args) or rectangle(*args)
+    )
+    list(run_video(open_source(str(video_path)), FakePredictor(), tmp_path, None))
+    assert len(drawn) < 120 * 10  # bars of the panels, and one of the strip
+
+
+def test_the_strip_of_a_camera_starts_over():
+    strip = Strip(300, 400)
+    for share in [0.1] * 500 + [0.9] * 250:
+        image = strip.with_next(share)
+    assert len(set(blue_heights(image))) == 2
+    for _ in range(50):
+        image = strip.with_next(0.9)
+    assert set(blue_heights(image)) == {max(blue_heights(image))}
+
+
+def blue_heights(strip):
+    """Of its columns, without the margins."""
+    pixels = np.asarray(strip)
+    return (pixels == (0, 0x72, 0xB2)).all(axis=2).sum(axis=0).tolist()[45:385]

@@ -10,6 +10,7 @@ from iterbackbone.core.macs import mac_table
 from iterbackbone.mm.counting.model_building import build_model
 from iterbackbone.mm.demo.predictor import Predictor
 from tests.drop_in.test_inferencers import shrink
+from tests.support.detectors import detector_cfg
 from tests.support.drop_in_runs import families, family_config
 
 FULL = (3, 4, 6, 3)
@@ -48,6 +49,35 @@ def test_cost_and_drawing(files):
     drawn = predictor.draw(picture, low)
     assert (drawn.dtype, drawn.shape[2]) == (np.uint8, 3)
     assert not np.array_equal(drawn, picture[..., ::-1])
+
+
+def test_limits_are_those_of_the_backbones_that_ran(tmp_path):
+    """Of teacher and student only the teacher predicts."""
+    cfg = detector_cfg('retinanet')
+    preprocessor = dict(
+        type='MultiBranchDataPreprocessor', data_preprocessor=cfg.model.pop('data_preprocessor')
+    )
+    semi = dict(type='SoftTeacher', detector=cfg.model, data_preprocessor=preprocessor)
+    cfg.model = dict(**semi, semi_train_cfg=dict(), semi_test_cfg=dict(predict_on='teacher'))
+    shrink(cfg.test_dataloader.dataset.pipeline)
+    cfg.dump(tmp_path / 'small.py')
+    meta = dict(dataset_meta=dict(classes=('a', 'b', 'c')))
+    torch.save(dict(state_dict=build_model(cfg).state_dict(), meta=meta), tmp_path / 'small.pth')
+    predictor = Predictor(tmp_path / 'small.py', str(tmp_path / 'small.pth'), 'cpu', None, 0.3)
+    cost = predictor.predict(np.zeros((64, 64, 3), np.uint8), full_depth=True).cost
+    assert cost.iterations == cost.limits == (4, 5)
+    assert cost.macs == cost.macs_full
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(files):
+    """The toolboxes would only log it, and predict with random weights."""
+    config, checkpoint = files
+    content = torch.load(checkpoint, weights_only=True)
+    key = next(key for key in content['state_dict'] if 'head' in key and key.endswith('weight'))
+    content['state_dict']['other'] = content['state_dict'].pop(key)
+    torch.save(content, checkpoint)
+    with pytest.raises(ValueError, match=f'does not fit .* 1 missing: {key}; 1 unexpected: other'):
+        Predictor(config, checkpoint, 'cpu', None, 0.3)
 
 
 def test_wrong_settings_are_named(files):

@@ -1,0 +1,37 @@
+"""What the command refuses, before a model is loaded."""
+
+from __future__ import annotations
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from iterbackbone.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['none.jpg'], 'SOURCE must be a file, folder, glob or camera number, got none.jpg'),
+        (['a.png', '--out', '.'], '--out must be another folder than that of the pictures, got .'),
+        (['.', '--out', '../pictures'], '--out must be another folder than that of the pictures'),
+        (['a.png', '--show'], '--show needs a display, and there is none'),
+        (['a.png'], "'no_config' is no file, and config must be one that"),
+        (['a.png', '--budget', 'half'], "argument --budget: invalid float value: 'half'"),
+        (['a.png', '--score', 'low'], "argument --score: invalid float value: 'low'"),
+    ],
+)
+def test_wrong_options(options, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'pictures').mkdir()
+    monkeypatch.chdir(tmp_path / 'pictures')
+    cv2.imwrite('a.png', np.zeros((8, 8, 3), np.uint8))
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        monkeypatch.delenv(name, raising=False)
+    command = ['iterbackbone', 'demo', *options, '--config', 'no_config', '--checkpoint', 'no.pth']
+    monkeypatch.setattr(sys, 'argv', command)
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert [path.name for path in (tmp_path / 'pictures').iterdir()] == ['a.png']
