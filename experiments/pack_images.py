@@ -3,7 +3,7 @@
     PYTHONPATH=. python experiments/pack_images.py FOLDER OUT
 
 Each part of FOLDER (train, val, test), made of class folders, becomes OUT/PART.npy and
-OUT/PART_labels.npy.
+OUT/PART_labels.npy. Other files, and what is hidden by a dot, are left out.
 """
 
 from __future__ import annotations
@@ -15,20 +15,32 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from iterbackbone.files import whole_file
+from iterbackbone.files import IMAGE_TYPES, whole_file
 
 
 def pack(folder: Path, out: Path) -> None:
     """Write the arrays of each part; the classes are the folders of ``train`` by name."""
-    classes = {f.name: k for k, f in enumerate(sorted(p for p in (folder / 'train').iterdir()))}
+    classes = {name: k for k, name in enumerate(folders(folder / 'train'))}
     out.mkdir(parents=True, exist_ok=True)
-    for part in sorted(p.name for p in folder.iterdir() if p.is_dir()):
-        files = [f for f in sorted((folder / part).glob('*/*')) if f.is_file()]
+    for part in folders(folder):
+        names = folders(folder / part)
+        if unknown := set(names) - classes.keys():
+            raise ValueError(f'{folder / part} must have the classes of train, got {sorted(unknown)}')
+        files = [f for name in names for f in sorted((folder / part / name).iterdir()) if is_image(f)]
         images = [np.asarray(Image.open(f).convert('RGB')) for f in tqdm(files, part, disable=None)]
         labels = [classes[f.parent.name] for f in files]
         for name, array in ((part, np.stack(images)), (f'{part}_labels', np.array(labels))):
             with whole_file(out / f'{name}.npy') as file:
                 np.save(file, array)
+
+
+def folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder that are not hidden."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith('.'))
+
+
+def is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_TYPES and not path.name.startswith('.')
 
 
 if __name__ == '__main__':

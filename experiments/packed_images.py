@@ -58,6 +58,9 @@ class PackedImages(BaseDataset):
 class BatchCrops(ClsDataPreprocessor):
     """Normalises, and in training crops, resizes and flips, a whole batch at once.
 
+    Crops are sampled without antialiasing, which evaluation's resizing has: where a crop shrinks, by
+    at most the image's side over ``size``, training images are a little sharper.
+
     Args:
         size: Side of the images that the network gets, in pixels.
         scale: Smallest and largest area of a training crop, as a share of the image.

@@ -26,6 +26,8 @@ MODES = ('one', 'full', 'anytime', 'unshared')
 
 
 def arm_name(shape, mode, gamma, relu):
+    if mode == 'unshared':
+        return f'{shape}_{mode}'
     return f'{shape}_{mode}_gamma{gamma:g}_{"relu" if relu else "linear"}'
 
 
@@ -46,13 +48,22 @@ def parse_args():
     return args
 
 
+def arms(args):
+    """(mode, gamma, relu) of each network; the plain ResNet, which has no such start, is one."""
+    shared = [mode for mode in args.modes if mode != 'unshared']
+    yield from ((m, g, bool(r)) for g in args.gammas for r in args.relu for m in shared)
+    if 'unshared' in args.modes:
+        yield 'unshared', None, None
+
+
 def configure(args, mode, gamma, relu):
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     depths = (1, 1, 1) if mode == 'one' else SHAPES[args.shape]
-    cfg.model.backbone.update(max_iterations=depths, last_gamma=gamma, last_relu=relu)
     if mode == 'unshared':
         cfg.model.backbone = unshared(cfg.model.backbone)
+    else:
+        cfg.model.backbone.update(max_iterations=depths, last_gamma=gamma, last_relu=relu)
     if mode == 'anytime':
         cfg.custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=0)]
     dataset = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
@@ -69,7 +80,7 @@ def configure(args, mode, gamma, relu):
 
 
 def unshared(backbone):
-    """The plain ResNet of the same blocks, widths and strides: gamma and ReLU do not apply."""
+    """The plain ResNet of the same blocks, widths and strides."""
     n, width = backbone.num_stages, backbone.base_channels
     stages = dict(num_stages=n, strides=backbone.strides, dilations=(1,) * n, out_indices=(n - 1,))
     return dict(type='ResNet_CIFAR', depth=50, stem_channels=width, base_channels=width, **stages)
@@ -110,7 +121,7 @@ def run(args, mode, gamma, relu):
     cfg = configure(args, mode, gamma, relu)
     runner = Runner.from_cfg(cfg)
     runner.train()
-    arm = dict(shape=args.shape, mode=mode, gamma=gamma, relu=bool(relu), seed=args.seed)
+    arm = dict(shape=args.shape, mode=mode, gamma=gamma, relu=relu, seed=args.seed)
     with whole_file(path) as file:
         file.write(
             json.dumps({**arm, 'epochs': args.epochs, 'budgets': evaluate(runner, mode)}).encode()
@@ -122,10 +133,8 @@ def main():
     args = parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    for gamma in args.gammas:
-        for relu in args.relu:
-            for mode in args.modes:
-                run(args, mode, gamma, bool(relu))
+    for arm in arms(args):
+        run(args, *arm)
 
 
 if __name__ == '__main__':
