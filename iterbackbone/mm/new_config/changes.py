@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from .pyramid import Pyramid
 
-CONSUMERS = ('neck', 'decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head')
-CHANNELS = ('in_channels', 'c1_in_channels')
+HEADS = ('decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head', 'panoptic_head')
+CHANNELS = {'in_channels': -1, 'c1_in_channels': 0}  # the level that a single number is of
 SHARED = ('norm_cfg', 'with_cp')  # arguments that both backbones have
 SAID = ('type', 'depth', 'num_stages', 'out_indices', 'strides', 'dilations', 'style', *SHARED)
 OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
@@ -32,10 +32,9 @@ def changed_parts(model: Any, pyramid: Pyramid) -> dict[str, Any]:
 
     The first parts that take the backbone's channels get the new ones; ``pretrained`` goes.
     """
-    channels = dict(zip(pyramid.channels, pyramid.new_channels, strict=True))
     neck_takes = any(c in part for part in _parts(model.get('neck')) for c in CHANNELS)
-    names = ('neck',) if neck_takes else CONSUMERS
-    changed = {name: _changed(model.get(name), channels) for name in names}
+    names = ('neck',) if neck_takes else HEADS
+    changed = {name: _changed(model.get(name), pyramid) for name in names}
     pretrained = {'pretrained': None} if isinstance(model.get('pretrained'), str) else {}
     return {**{name: part for name, part in changed.items() if part}, **pretrained}
 
@@ -95,21 +94,29 @@ def _parts(part: Any) -> list[Any]:
     return [p for p in (part if isinstance(part, list) else [part]) if isinstance(p, dict)]
 
 
-def _changed(part: Any, channels: dict[int, int]) -> Any:
+def _changed(part: Any, pyramid: Pyramid) -> Any:
     """A dict's changed keys, which mmengine merges; a list whole, which it replaces."""
     if isinstance(part, list):
-        wholes = [{**p, **_changed(p, channels)} for p in _parts(part)]
+        wholes = [{**p, **_changed(p, pyramid)} for p in _parts(part)]
         return wholes if wholes != part else None
     if not isinstance(part, dict):
         return None
-    found = {key: part[key] for key in CHANNELS if key in part}
-    return {key: new for key, old in found.items() if (new := _mapped(old, channels)) != old}
+    mapped = {key: _mapped(key, part, pyramid) for key in CHANNELS if key in part}
+    return {key: new for key, new in mapped.items() if new is not None}
 
 
-def _mapped(value: Any, channels: dict[int, int]) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [channels.get(c, c) for c in value]
-    return channels.get(value, value)
+def _mapped(key: str, part: dict[str, Any], pyramid: Pyramid) -> Any:
+    """New channels of the backbone's outputs that a part takes; None where nothing changes."""
+    value, several = part[key], isinstance(part[key], (list, tuple))
+    taken = range(len(pyramid.channels)) if several else CHANNELS[key]
+    if key == 'in_channels':
+        taken = part.get('in_index', taken)  # mmseg's
+    values, levels = (list(value), list(taken)) if several else ([value], [taken])
+    for order in (levels, levels[::-1]):  # YOLOv3's neck begins with the last
+        old, new = ([c[k] for k in order] for c in (pyramid.channels, pyramid.new_channels))
+        if old == values != new:
+            return new if several else new[0]
+    return None
 
 
 def _literal(part: Any) -> str:

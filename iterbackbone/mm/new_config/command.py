@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import tempfile
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from ..counting.model_building import build_model, read_config
@@ -37,13 +35,16 @@ def write_config(path: Path, base: Path, name: str) -> str:
     """
     cfg = read_config(base)
     toolbox_of(cfg, str(base))  # or it is refused
-    pyramid = Pyramid.of(_backbone(cfg, base))
+    if not isinstance(base_model(cfg).get('backbone'), dict):
+        raise ValueError(f'{base} has no backbone to replace')
+    old = _built(cfg, str(base))
+    pyramid = Pyramid.of(_with_backbone(old).backbone)
     changed = changed_parts(base_model(cfg), pyramid)
     text = config_text(_base_line(path, base, name), cfg, pyramid, changed)
-    model = _checked(path, text)
-    _run(model, base)
+    new = _checked(path, text)
+    _run(_with_backbone(new), base)
     path.write_text(text, encoding='utf-8')
-    before, after = (sum(p.numel() for p in m.parameters()) for m in (build_model(cfg), model))
+    before, after = (sum(p.numel() for p in m.parameters()) for m in (old, new))
     return '\n'.join(
         [
             f'Wrote {path}, which inherits {name or base}:',
@@ -64,13 +65,17 @@ def _base_line(path: Path, base: Path, name: str) -> str:
     return f'_base_ = {os.path.relpath(base, path.absolute().parent)!r}'
 
 
-def _backbone(cfg: Config, base: Path) -> nn.Module:
-    """The base's, with random weights."""
-    init_default_scope(cfg.get('default_scope') or 'mmengine')
-    model = base_model(cfg)
-    if not isinstance(model.get('backbone'), dict):
-        raise ValueError(f'{base} has no backbone to replace')
-    return MODELS.build(copy.deepcopy(model.backbone))
+def _built(cfg: Config, what: str) -> nn.Module:
+    """With random weights."""
+    try:
+        return build_model(cfg)
+    except Exception as error:  # of any part of the model
+        raise ValueError(f'{what} does not build: {error!r}') from None
+
+
+def _with_backbone(model: nn.Module) -> Any:
+    """The model itself, or the student of a semi-supervised detector."""
+    return getattr(model, 'student', model)
 
 
 def _checked(path: Path, text: str) -> nn.Module:
@@ -78,21 +83,16 @@ def _checked(path: Path, text: str) -> nn.Module:
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=path.absolute().parent) as file:
         file.write(text)
         file.flush()
-        written = read_config(Path(file.name))
-    try:
-        return build_model(written)
-    except Exception as error:  # of any part of the model
-        raise ValueError(f'the config does not build: {error!r}') from None
+        return _built(read_config(Path(file.name)), 'the config')
 
 
-def _run(model: nn.Module, base: Path) -> None:
+def _run(model: Any, base: Path) -> None:
     """Once, on noise: the neck, a segmentor's and a classifier's heads take the new channels."""
-    part: Any = getattr(model, 'student', model)
-    with_head = {'BaseSegmentor', 'BaseClassifier'} & {kind.__name__ for kind in type(part).__mro__}
+    with_head = {'BaseSegmentor', 'BaseClassifier'} & {kind.__name__ for kind in type(model).__mro__}
     noise = torch.rand(1, 3, SIDE, SIDE)
     try:
         with torch.inference_mode():
-            part(noise, mode='tensor') if with_head else part.extract_feat(noise)
+            model(noise, mode='tensor') if with_head else model.extract_feat(noise)
     except Exception as error:  # of any part of the model
         what = f'the neck or head of {base} does not take the new backbone'
         raise ValueError(f'{what}: {error!r}') from None

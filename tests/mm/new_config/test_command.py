@@ -11,6 +11,8 @@ from mmengine.config import Config
 
 from iterbackbone.__main__ import main
 from iterbackbone.cli.paths import any_config
+from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.new_config import command
 from iterbackbone.mm.new_config.command import write_config
 
 # Base, options of the backbone beside its type, other parts of the model that change.
@@ -118,6 +120,16 @@ def test_a_base_that_cannot_be_served_is_named(base, reason, tmp_path, monkeypat
         main()
     assert reason in capsys.readouterr().err.splitlines()[-1]
     assert list(Path().iterdir()) == []
+
+
+def test_base_and_config_are_built_once_each(tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(command, 'build_model', lambda cfg: built.append(cfg) or build_model(cfg))
+    base = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
+    said = write_config(tmp_path / 'mine.py', any_config(base), base)
+    assert len(built) == 2
+    before, after = (sum(p.numel() for p in build_model(cfg).parameters()) for cfg in built)
+    assert f'parameters {before / 1e6:.1f} M -> {after / 1e6:.1f} M' in said
 
 
 @pytest.mark.parametrize('name', ['mine', 'none/mine'])
