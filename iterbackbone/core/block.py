@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +41,18 @@ class DepthwiseSeparableConv(nn.Module):
         return self.pointwise(F.relu(normalise(self.norm[i], self.depthwise(x)), inplace=True))
 
 
+class BlockFormLike(Protocol):
+    """What can run instead of a block."""
+
+    def serves(self, block: IterativeBlock) -> bool:
+        """Whether it computes what the block in its present state does."""
+
+    def __call__(
+        self, block: IterativeBlock, state: Tensor, limit: int, settings: RunSettings
+    ) -> BlockResult:
+        """As the block's forward."""
+
+
 class IterativeBlock(nn.Module):
     """``s_i = s_{i-1} + F_i(s_{i-1})`` until the halting scores add up to one.
 
@@ -71,7 +83,7 @@ class IterativeBlock(nn.Module):
         trained: Iterations that training has reached; None until the norms' counts were read.
     """
 
-    form: Any = None
+    form: BlockFormLike | None = None
     depths: Tensor | None = None
     trained: int | None = None
 

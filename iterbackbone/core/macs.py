@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from torch import nn
 
 from .adaptive import AdaptiveModule
 from .halting import ScoreLayer
 
+M = TypeVar('M', bound=nn.Module)
 Size = tuple[int, int]
 
 
@@ -81,12 +82,12 @@ def mac_table(module: AdaptiveModule, input_size: Size) -> MacTable:
     return MacTable(input_size, fixed, tuple(per_iteration), tuple(per_score), module.max_iterations)
 
 
-def of_type(module: nn.Module, kind: type) -> list[Any]:
+def of_type(module: nn.Module, kind: type[M]) -> list[M]:
     """The modules of this type below ``module``."""
     return [child for child in module.modules() if isinstance(child, kind)]
 
 
-def layer_macs(layer: Any, size: Size) -> tuple[int, Size]:
+def layer_macs(layer: nn.Module, size: Size) -> tuple[int, Size]:
     """MACs and output size of a convolution, pooling or identity on an input of ``size``."""
     if isinstance(layer, nn.Identity):
         return 0, size

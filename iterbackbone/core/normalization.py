@@ -60,7 +60,7 @@ def synchronises(norm: nn.Module) -> bool:
     )
 
 
-def process_group(norm: nn.Module) -> Any:
+def process_group(norm: nn.Module) -> torch.distributed.ProcessGroup | None:
     """The process group of a synchronising norm (torch names it process_group, mmcv group)."""
     group = getattr(norm, 'process_group', None)
     return group if group is not None else getattr(norm, 'group', None)

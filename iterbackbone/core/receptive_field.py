@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 
@@ -47,10 +46,10 @@ def receptive_fields(
     return tuple(fields)
 
 
-def _behind(layer: Any, stride: int, field: int) -> tuple[int, int]:
+def _behind(layer: nn.Module, stride: int, field: int) -> tuple[int, int]:
     """Stride and field behind a convolution, a pooling or an identity, all of them square."""
     if isinstance(layer, nn.Identity):
         return stride, field
-    settings = (layer.kernel_size, layer.stride, layer.dilation)
-    kernel, step, dilation = (pair(value)[0] for value in settings)
+    settings = ('kernel_size', 'stride', 'dilation')
+    kernel, step, dilation = (pair(getattr(layer, name))[0] for name in settings)
     return stride * step, field + (kernel - 1) * dilation * stride

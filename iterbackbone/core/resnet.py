@@ -36,6 +36,8 @@ class IterativeResNet(AdaptiveModule):
         depthwise: Whether 3x3 convolutions are depthwise-separable.
         last_gamma: Initial gamma of the last norm of each iteration, above 0. With 1, as in the
             paper, a stage starts as a sum of up to L outputs of full size, and depth hardly trains.
+            The first training call restores it where an initialisation of the model around this
+            set all gammas to 1; loaded weights stay.
         last_relu: Whether a ReLU follows the last norm of an iteration, as in the paper.
         num_stages: 1 to 4.
         strides: Stride of each stage's transition; (1, 2, 2, 2).
@@ -48,7 +50,8 @@ class IterativeResNet(AdaptiveModule):
         with_cp: Recompute stem, transitions and each iteration in the backward pass instead of
             storing them.
         halting: ``hidden`` (64), ``bias`` (None: full depth at the start), ``epsilon`` (0.01),
-            ``layer_norm`` (False; see :class:`~iterbackbone.core.halting.HaltingUnit`).
+            ``layer_norm`` (False; see :class:`~iterbackbone.core.halting.HaltingUnit`). Units keep
+            their start whatever initialises the linear layers of a model around this.
         execution: ``'active'``, ``'masked'``, or ``dict(train=..., eval=...)``.
         budget: Arguments of :meth:`set_budget`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,16 @@ from .recomputation import recomputed
 from .settings import RunSettings
 
 
+class LayerFormLike(Protocol):
+    """What can run instead of a convolution with its norm and ReLU."""
+
+    def serves(self, layer: ConvNorm) -> bool:
+        """Whether it computes what the layer in its present state does."""
+
+    def __call__(self, layer: ConvNorm, x: Tensor) -> Tensor:
+        """As the layer's forward."""
+
+
 class ConvNorm(nn.Module):
     """Convolution -> norm -> ReLU.
 
@@ -22,7 +32,7 @@ class ConvNorm(nn.Module):
         form: What runs instead in inference (:mod:`iterbackbone.inference`), if anything.
     """
 
-    form: Any = None
+    form: LayerFormLike | None = None
 
     def __init__(
         self,

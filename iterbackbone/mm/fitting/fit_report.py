@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...files import whole_file
+from ...fitting.halting import FittedBlock
 from ...fitting.max_drop import cheapest
 from ...fitting.procedure import Fit
 from ...fitting.static import Outcome
@@ -22,7 +23,8 @@ class FitReport(NamedTuple):
     Attributes:
         images: Which images were used, and whether features were trained on them.
         score: What is compared: the task's score of an image, or its loss with the sign changed.
-        blocks: Of each block: correlation of predicted and true gains, form of the unit.
+        blocks: Of each block: correlation of predicted and true gains (None where none were
+            predicted), form of the unit.
         budgets: Of each share: asked, met, score, mixture, gain with interval.
         menu: Static budgets: depths, share, score.
         drop: Of ``--max-drop``; None if it was not asked for.
@@ -81,21 +83,22 @@ class FitReport(NamedTuple):
             for b in self.budgets
         ]
         lines += ['', 'correlation of predicted and true gains, by block:']
-        lines += [f'  {b["correlation"]:.3f} ({b["unit"]})' for b in self.blocks]
+        lines += [f'  {_number(b["correlation"])} ({b["unit"]})' for b in self.blocks]
         return '\n'.join(lines + ([] if self.drop is None else ['', self.drop['sentence']]))
 
 
-def _block(block: Any) -> dict[str, Any]:
-    if block.prediction is None:
-        return {'correlation': 0.0, 'held_out': None, 'unit': 'not fitted'}
-    if block.unit is None:
-        return {'correlation': block.prediction.correlation, 'held_out': None, 'unit': 'constant depth'}
-    unit = block.unit
+def _block(block: FittedBlock) -> dict[str, Any]:
+    unit, prediction = block.unit, block.prediction
+    constant = 'not fitted' if prediction is None else 'constant depth'
     return {
-        'correlation': block.prediction.correlation,
-        'held_out': unit.correlation,
-        'unit': unit.kind,
+        'correlation': None if prediction is None else prediction.correlation,
+        'held_out': None if unit is None else unit.correlation,
+        'unit': constant if unit is None else unit.kind,
     }
+
+
+def _number(value: float | None) -> str:
+    return '-' if value is None else f'{value:.3f}'
 
 
 def _score(outcome: Outcome) -> torch.Tensor:
