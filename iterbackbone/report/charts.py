@@ -9,11 +9,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .evaluation import Evaluation
-from .measures import COUNT, SIZE, Measure, error_title
+from .measures import COUNT, SIZE, Measure, error_title, main_score
 from .points import MAX_POINTS, shown
 from .style import LAYOUT, bars, colour, jittered, mean_label, safe
-
-USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
 
 
 def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, go.Figure]:
@@ -133,19 +131,18 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
 
 def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
     """Score against MACs, one point an evaluation; None where there are not several."""
-    shared = [name for name in summaries[0]['score'] if all(name in s['score'] for s in summaries)]
-    names = [name for name in USUAL_SCORES if name in shared] or shared
-    if len(summaries) < 2 or not names:
+    score = main_score([summary['score'] for summary in summaries])
+    if len(summaries) < 2 or score is None:
         return None
     figure = go.Figure()
     for run, summary in enumerate(summaries):
         figure.add_scatter(
             x=[summary['macs']['mean'] / 1e9],
-            y=[summary['score'][names[0]]],
+            y=[summary['score'][score]],
             name=safe(summary['name']),
             mode='markers',
             marker=dict(color=colour(run), size=14),
             hovertemplate='%{x:.2f} GMAC, %{y:.3f}<extra></extra>',
         )
-    figure.update_layout(**LAYOUT, xaxis_title='adaptive GMAC per image', yaxis_title=safe(names[0]))
+    figure.update_layout(**LAYOUT, xaxis_title='adaptive GMAC per image', yaxis_title=safe(score))
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ MEASURES = (
     Measure('num_classes', 'number of classes', 'number of classes', 'more classes', False),
     Measure('boundary_fraction', 'boundary', 'boundary, share of the pixels', 'more boundary', False),
 )
+USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
 
 
 class ImageErrors(NamedTuple):
@@ -65,6 +67,12 @@ class ImageErrors(NamedTuple):
 def present(evaluation: Evaluation) -> list[Measure]:
     """Measures of which at least one image has a value."""
     return [m for m in MEASURES if np.isfinite(evaluation.column(m.field)).any()]
+
+
+def main_score(scores: Sequence[Mapping[str, Any]]) -> str | None:
+    """A score that all evaluations have, rather a usual one; None if there is none."""
+    shared = [name for name in scores[0] if all(name in each for each in scores)]
+    return next((name for name in (*USUAL_SCORES, *shared) if name in shared), None)
 
 
 def error_title(summaries: list[dict[str, Any]]) -> str:

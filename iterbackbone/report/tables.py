@@ -77,8 +77,13 @@ def _time(time: dict[str, Any]) -> str:
     value = time.get('milliseconds_per_image')
     if not isinstance(value, (int, float)):
         return 'n/a'
+    return f'{value:.4g} ({conditions(time)})'
+
+
+def conditions(time: dict[str, Any]) -> str:
+    """Under which a time was measured, such as ``batches of 1, cpu, 4 threads``."""
     threads = f', {time.get("threads")} threads' if time.get('device') == 'cpu' else ''
-    return f'{value:.4g} (batches of {time.get("batch_size")}, {time.get("device")}{threads})'
+    return f'batches of {time.get("batch_size")}, {time.get("device")}{threads}'
 
 
 def side_by_side(summaries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

@@ -17,6 +17,7 @@ from ...cli.demo.cost import Cost
 from ...core.adaptive import AdaptiveModule
 from ..checkpoints.checking import weights_for
 from ..checkpoints.loading import load_weights_only
+from ..checkpoints.trained_model import checked_device
 from ..counting.model_building import read_config
 from ..evaluation.image_compute import image_compute
 from ..toolboxes import toolbox_of
@@ -68,7 +69,7 @@ class Predictor:
         init_default_scope(self._toolbox)
         options = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
         self._inferencer = getattr(import_module(package), name)(
-            cfg, **{weights: checkpoint}, device=_checked_device(device), **options
+            cfg, **{weights: checkpoint}, device=checked_device(device), **options
         )
         weights_for(self._inferencer.model, content, checkpoint)  # mmengine logs what does not fit
         self._device, self._score = torch.device(device), score
@@ -135,15 +136,6 @@ class Predictor:
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
-
-
-def _checked_device(device: str) -> str:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f'--device must be one that torch can use, got {device!r}: {first}') from None
-    return device
 
 
 @contextmanager

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
-
-import torch
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
+from .batch_times import BatchTimes
 from .folder import EvaluationFolder
 
 
@@ -23,40 +20,13 @@ class EvaluationPass:
         folder: Its log.
         task: Of its data samples.
         sizes: (H, W) of the last input of each module that it called.
-        seconds: An image of each batch took, from the loaded data to the updated metric, without
-            loading and logging; empty before the first one.
-        batch_size: The largest.
+        times: From the loaded data to the updated metric, without loading and logging.
     """
 
     folder: EvaluationFolder
     task: str | None = None
     sizes: dict[AdaptiveModule, Size] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    batch_size: int = 0
-    _started: float = 0.0
-
-    def start_batch(self) -> None:
-        """Before a batch."""
-        self._started = time.perf_counter()
-
-    def stop_batch(self, images: int) -> None:
-        """After a batch of so many images."""
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()  # work that is only queued has taken no time yet
-        self.seconds.append((time.perf_counter() - self._started) / images)
-        self.batch_size = max(self.batch_size, images)
-
-    def time_fields(self, device: torch.device) -> dict[str, Any] | None:
-        """``time`` of ``meta.json``, the median over the batches of this rank; None without any."""
-        if not self.seconds:
-            return None
-        name = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
-        return {
-            'milliseconds_per_image': round(1000 * median(self.seconds), 4),
-            'batch_size': self.batch_size,
-            'device': name,
-            'threads': torch.get_num_threads(),
-        }
+    times: BatchTimes = field(default_factory=BatchTimes)
 
 
 def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]) -> list[str]:

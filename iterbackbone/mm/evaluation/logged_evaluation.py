@@ -50,14 +50,14 @@ class LoggedEvaluation:
     def begin_batch(self, batch_idx: int) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
         self._collector.reset()
-        if batch_idx == 0 and self._passes[-1].seconds:
+        if batch_idx == 0 and self._passes[-1].times.seconds:
             self.open_pass()
-        self._passes[-1].start_batch()
+        self._passes[-1].times.start()
 
     def write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
         """Write the batch's lines."""
         current = self._passes[-1]
-        current.stop_batch(len(outputs))
+        current.times.stop(len(outputs))
         current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         samples = samples_of(outputs, batch)
         images = image_compute(self._collector, len(samples))
@@ -76,7 +76,7 @@ class LoggedEvaluation:
             meta = evaluation_meta(
                 runner, self._dataset, names, each.sizes, each.task, score, self._weights
             )
-            meta['time'] = each.time_fields(next(unwrapped(runner.model).parameters()).device)
+            meta['time'] = each.times.fields(next(unwrapped(runner.model).parameters()).device)
             lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
             if is_main_process():
                 if lines != images:

@@ -55,11 +55,11 @@ def evaluation_meta(
             'ann_file': getattr(dataset, 'ann_file', None),
             'num_images': _num_images(dataset),
         },
-        'score': {key: _plain(value) for key, value in (metrics or {}).items()},
+        'score': {key: plain_metric(value) for key, value in (metrics or {}).items()},
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_metric(value: Any) -> Any:
     """A metric as JSON knows it: some are arrays, lists or tables."""
     value = value.tolist() if hasattr(value, 'tolist') else value
     return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)

@@ -16,8 +16,8 @@ from ...fitting.halting import silence
 from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
 from ...warm_start.safe_loading import load_checkpoint
-from ..checkpoints.checking import weights_for
-from ..counting.model_building import build_model, read_config
+from ..checkpoints.trained_model import trained_model
+from ..counting.model_building import read_config
 from ..traces import iterative_modules
 from .fit_report import FitReport
 from .images import ImageSpec, image_loader, image_names
@@ -53,9 +53,7 @@ def fit_checkpoint(
     """
     cfg = read_config(config, cfg_options)
     content = load_checkpoint(checkpoint)
-    model = build_model(cfg)
-    model.load_state_dict(weights_for(model, content, str(checkpoint)), strict=False)
-    model = model.to(options.device).eval()
+    model = trained_model(cfg, content, str(checkpoint), options.device)
     loaders = _loaders(cfg, options)
     _check_unseen(content, cfg, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
