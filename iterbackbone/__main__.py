@@ -4,6 +4,7 @@ iterbackbone new NAME --base mmdet::FILE          a config with the backbone swa
 iterbackbone train CONFIG ...                     starts the train.py of the config's toolbox
 iterbackbone test CONFIG CHECKPOINT ...           starts its test.py
 iterbackbone demo SOURCE --config ... --checkpoint ...   draws results and their compute
+iterbackbone budget CONFIG CHECKPOINT             draws score and time against the share of MACs
 iterbackbone config                               lists the configs
 iterbackbone config detection/NAME.py             prints that config's path
 iterbackbone tool mmdet train                     prints the path of mmdet's tools/train.py
@@ -18,7 +19,7 @@ import sys
 from contextlib import suppress
 
 from . import __version__, environment
-from .cli import demo, handover, new
+from .cli import budget, demo, handover, new
 from .cli.paths import config_names, config_path, config_root, tool_path
 from .text import printable
 
@@ -47,6 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     new.add_command(commands)
     handover.add_commands(commands)
     demo.add_command(commands)
+    budget.add_command(commands)
     config = commands.add_parser('config', help="print a config's path, or list the configs")
     name = config.add_argument('name', nargs='?')
     name.completer = lambda **_: [each.removesuffix('.py') for each in config_names()]

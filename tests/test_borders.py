@@ -42,6 +42,7 @@ ROOMS = {
 LAZY = {
     ('__init__.py', 'iterbackbone.core'),
     ('__main__.py', 'argcomplete'),
+    ('cli/budget.py', 'iterbackbone.mm.budget_curve'),
     ('cli/demo/options.py', 'iterbackbone.cli.demo.pictures'),
     ('cli/demo/options.py', 'iterbackbone.cli.demo.sources'),
     ('cli/demo/options.py', 'iterbackbone.cli.demo.video'),

@@ -16,7 +16,7 @@ DESCRIPTION = (
 
 
 def positive(text: str) -> int:
-    """A number of processes."""
+    """A number of processes or images."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')

@@ -1,0 +1,50 @@
+"""``budget``: score and time of one checkpoint against the share of the MACs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .handover import positive
+from .paths import any_config
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """``budget``."""
+    parser = commands.add_parser(
+        'budget',
+        help='draw score and time against the share of the MACs',
+        description="Evaluates each share of the fitted halting by the config's own evaluator on its "
+        'test (or val) data; writes a picture and, beside it, a JSON file.',
+    )
+    parser.add_argument('config', metavar='CONFIG', help='file, or a name of ours, of any toolbox')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='that tools/fit_halting.py wrote')
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/budget.png'), help='default: %(default)s'
+    )
+    parser.add_argument('--images', type=positive, metavar='N', help='at most, evenly spread')
+    parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings'
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and write.
+
+    Raises:
+        ValueError: config, checkpoint, output or device are not what they must be.
+    """
+    if args.out.suffix != '.png':
+        raise ValueError(f'--out must be a .png file, got {args.out}')
+    if wrong := [word for word in args.cfg_options if '=' not in word]:
+        raise ValueError(f'--cfg-options must be KEY=VALUE, got {wrong[0]}')
+    config = any_config(args.config)
+    args.out.parent.mkdir(parents=True, exist_ok=True)  # what fails is to fail at once
+    from ..mm.budget_curve import budget_curve  # OpenMMLab, where a command needs it
+
+    curve = budget_curve(config, args.checkpoint, args.device, args.images, args.cfg_options)
+    print(curve.text())
+    curve.write(args.out)
+    print(f'{args.out}, {args.out.with_suffix(".json")}')
