@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..core.adaptive import AdaptiveModule
 from ..core.budget_table import Setting
-from .halting import FittedBlock, expected, settings
+from .halting import FittedBlock, settings
 from .static import Depths, Outcome
 
 TOLERANCE = 0.01  # of a share: a table holds what was met, so that no more is needed
@@ -83,16 +83,22 @@ def _best(promises: Sequence[_Promise], share: float) -> _Promise:
 
 
 def _promise(fitted: Sequence[FittedBlock], constants: Depths, share: float) -> _Promise:
-    """The price at which these constants are to meet a share, by bisection of its logarithm."""
+    """The price at which these constants are to meet a share, by bisection of its logarithm.
+
+    Promised as if blocks did not act on each other.
+    """
+    blocks = list(zip(fitted, constants, strict=True))
     low, high = _log_prices(fitted)
     for _ in range(30):
         middle = (low + high) / 2
-        if expected(fitted, constants, _price(middle))[0] > share:
+        if sum(block.share(depth, _price(middle)) for block, depth in blocks) > share:
             low = middle
         else:
             high = middle
-    met, loss = expected(fitted, constants, _price((low + high) / 2))
-    return _Promise(constants, met, loss, (low + high) / 2)
+    position = (low + high) / 2
+    price = _price(position)
+    met = sum(block.share(depth, price) for block, depth in blocks)
+    return _Promise(constants, met, sum(b.change(depth, price) for b, depth in blocks), position)
 
 
 def _log_prices(fitted: Sequence[FittedBlock]) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import torch
@@ -48,7 +50,8 @@ class Runs(Protocol):
         """A block at these depths (the last one L), all others at ``base``."""
 
 
-class FittedBlock(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class FittedBlock:
     """A block's fit.
 
     Attributes:
@@ -64,6 +67,31 @@ class FittedBlock(NamedTuple):
     indices: Tensor
     losses: Tensor
     price: float
+
+    @cached_property
+    def _lasts(self) -> Tensor:
+        """Prices up to which a row goes on from one of its iterations, of all, ascending."""
+        return self.indices.cummin(dim=0).values.flatten().sort().values
+
+    def share(self, constant: int, price: float) -> float:
+        """Of the full MACs, above one iteration, that the fit promises.
+
+        Args:
+            constant: Depth where there is no unit.
+            price: Of going on, in loss over share of the full MACs.
+        """
+        if self.unit is None:
+            return (constant - 1) * self.price
+        steps = len(self._lasts) - int(torch.searchsorted(self._lasts, price, right=True))
+        return steps / len(self.losses) * self.price
+
+    def change(self, constant: int, price: float) -> float:
+        """Mean loss against one iteration, promised at the same."""
+        depths = torch.full((len(self.losses),), constant)
+        if self.unit is not None:
+            depths = stopped_at(self.indices, price)
+        reached = self.losses.gather(1, depths.unsqueeze(1) - 1).squeeze(1)
+        return float((reached - self.losses[:, 0]).mean())
 
 
 def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:
@@ -133,28 +161,6 @@ def _fit_block(
     unit = fit_unit(samples, index(samples.inputs), held_out, block.halting.fc1.out_features)
     unit.install(block.halting)
     return FittedBlock(unit, index, unit(samples.inputs.float()).double(), losses, price)
-
-
-def expected(fitted: Sequence[FittedBlock], constants: Depths, price: float) -> tuple[float, float]:
-    """Share and change of loss that the fits promise, as if blocks did not act on each other.
-
-    Args:
-        fitted: All blocks.
-        constants: Depth of each block that has no unit.
-        price: Of going on, in loss over share of the full MACs.
-
-    Returns:
-        Share above one iteration everywhere, mean loss against that.
-    """
-    share = change = 0.0
-    for block, constant in zip(fitted, constants, strict=True):
-        depths = torch.full((len(block.losses),), constant)
-        if block.unit is not None:
-            depths = stopped_at(block.indices, price)
-        share += float((depths - 1).double().mean()) * block.price
-        reached = block.losses.gather(1, depths.unsqueeze(1) - 1).squeeze(1)
-        change += float((reached - block.losses[:, 0]).mean())
-    return share, change
 
 
 def settings(

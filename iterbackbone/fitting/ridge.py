@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,13 +49,13 @@ def fit_ridge(inputs: Tensor, targets: Tensor, folds: Tensor) -> Ridge:
     targets = targets.clamp(targets.mean(dim=0) - spread, targets.mean(dim=0) + spread)
     predictions = torch.zeros(len(PENALTIES), *targets.shape, dtype=torch.double)
     for unseen in _rows_of(folds):
-        for p, penalty in enumerate(PENALTIES):
-            ridge = _solve(inputs[~unseen], targets[~unseen], penalty)
+        ridges = _solved(inputs[~unseen], targets[~unseen], PENALTIES)
+        for p, ridge in enumerate(ridges):
             predictions[p, unseen] = ridge(inputs[unseen])
     correlations = torch.stack([correlation(each, targets).mean() for each in predictions])
     best = int(correlations.argmax())
     by_fold = [correlation(predictions[best][f], targets[f]).mean() for f in _rows_of(folds)]
-    ridge = _solve(inputs, targets, PENALTIES[best])
+    (ridge,) = _solved(inputs, targets, PENALTIES[best : best + 1])
     return ridge._replace(correlation=float(correlations[best]), by_fold=torch.stack(by_fold))
 
 
@@ -76,14 +77,13 @@ def correlation(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(norms > 0, (a * b).sum(dim=0) / norms.clamp(min=1e-300), 0.0)
 
 
-def _solve(inputs: Tensor, targets: Tensor, penalty: float) -> Ridge:
+def _solved(inputs: Tensor, targets: Tensor, penalties: Sequence[float]) -> Iterator[Ridge]:
+    """The solution at each penalty."""
     mean, scale = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
     x, intercept = (inputs - mean) / scale, targets.mean(dim=0)
     y = targets - intercept
-    if x.shape[0] < x.shape[1]:  # the smaller of the two systems
-        gram = x @ x.T + penalty * torch.eye(len(x), dtype=x.dtype)
-        weights = x.T @ torch.linalg.solve(gram, y)
-    else:
-        gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
-        weights = torch.linalg.solve(gram, x.T @ y)
-    return Ridge(mean, scale, weights, intercept, 0.0, intercept[:0])
+    few = x.shape[0] < x.shape[1]  # the smaller of the two systems
+    gram, right = (x @ x.T, y) if few else (x.T @ x, x.T @ y)
+    for penalty in penalties:
+        found = torch.linalg.solve(gram + penalty * torch.eye(len(gram), dtype=x.dtype), right)
+        yield Ridge(mean, scale, x.T @ found if few else found, intercept, 0.0, intercept[:0])

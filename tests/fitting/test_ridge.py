@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from iterbackbone.fitting.ridge import correlation, fit_ridge
+from iterbackbone.fitting.ridge import _solved, correlation, fit_ridge
 
 
 def folds(count):
@@ -33,14 +34,27 @@ def test_noise_is_shrunk_to_its_mean():
 
 def test_more_inputs_than_rows_gives_the_same_as_the_other_system():
     """The solution is unique: x (x' x + p)^-1 = (x x' + p)^-1 x."""
-    from iterbackbone.fitting.ridge import _solve
-
     x, y = torch.randn(30, 50).double(), torch.randn(30, 2).double()
-    wide = _solve(x, y, 10.0)
-    centred = (x - wide.mean) / wide.scale
-    gram = centred.T @ centred + 10.0 * torch.eye(50, dtype=torch.double)
-    wanted = torch.linalg.solve(gram, centred.T @ (y - y.mean(dim=0)))
-    torch.testing.assert_close(wide.weights, wanted)
+    for penalty, wide in zip((10.0, 100.0), _solved(x, y, (10.0, 100.0)), strict=True):
+        centred = (x - wide.mean) / wide.scale
+        gram = centred.T @ centred + penalty * torch.eye(50, dtype=torch.double)
+        wanted = torch.linalg.solve(gram, centred.T @ (y - y.mean(dim=0)))
+        torch.testing.assert_close(wide.weights, wanted)
+
+
+def test_all_penalties_share_a_gram_matrix():
+    class Products(TorchDispatchMode):
+        grams = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            found = function(*args, **(kwargs or {}))
+            self.grams += function is torch.ops.aten.mm.default and found.shape == (6, 6)
+            return found
+
+    x = torch.randn(100, 6)
+    with Products() as products:
+        fit_ridge(x, x[:, :2], folds(100))
+    assert products.grams == 5 + 1  # folds, and all rows
 
 
 def test_sources_share_a_fold():

@@ -50,6 +50,7 @@ class ModelRuns:
         self._results = Results(cache, identity)
         self._losses = losses_of(model)
         self.modules = list(iterative_modules(model))
+        self._full = static(self.modules, tuple(n for m in self.modules for n in m.max_iterations))
 
     def __len__(self) -> int:
         return len(self.loader.dataset)  # type: ignore[arg-type]
@@ -84,7 +85,8 @@ class ModelRuns:
         return BlockRows(inputs, losses, torch.arange(len(losses)))
 
     def _run(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
-        self._prepare()
+        if settings != self._full:  # which proposes by itself
+            self._prepare()
         return self._run_prepared(settings)
 
     @torch.no_grad()
@@ -102,10 +104,8 @@ class ModelRuns:
     def _prepare(self) -> None:
         """Let full depth propose the regions on which all depths are compared."""
         if isinstance(self._losses, TwoStageLosses) and not self._losses.proposals:
-            limits = tuple(n for module in self.modules for n in module.max_iterations)
-            full = static(self.modules, limits)
-            found = self._run_prepared(full)
-            self._results.get(full, lambda: found)
+            found = self._run_prepared(self._full)
+            self._results.get(self._full, lambda: found)
 
     def _inputs(self, depths: Depths, unit: HaltingUnit) -> Tensor:
         """Of a unit in all iterations of its block, (L - 1, N, D); the losses are kept, too."""

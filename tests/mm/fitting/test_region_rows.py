@@ -29,6 +29,23 @@ def runs(shapes_root, tmp_path_factory):
     return found
 
 
+def test_full_depth_proposes_and_is_run_once(runs, monkeypatch):
+    passes, run = [], ModelRuns._run_prepared
+    monkeypatch.setattr(
+        ModelRuns, '_run_prepared', lambda self, each: passes.append(each) or run(self, each)
+    )
+    new = ModelRuns(runs.model, runs.loader)
+    first = new.losses((1, 2, 3, 3))
+    assert len(passes) == 1
+    new.losses(BASE)
+    assert len(passes) == 2
+    shallow_first = ModelRuns(runs.model, runs.loader)
+    shallow_first.losses(BASE)
+    assert len(passes) == 4
+    assert torch.equal(shallow_first.losses((1, 2, 3, 3)).losses, first.losses)
+    assert len(passes) == 4
+
+
 @pytest.fixture(scope='module')
 def rows(runs):
     return runs.rows(BASE, 3, [1, 2, 3])
