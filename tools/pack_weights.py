@@ -28,6 +28,7 @@ from iterbackbone.warm_start.safe_loading import load_checkpoint
 NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
 TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
 MOST_BYTES = {'classification': 6_000_000, 'detection': 10_000_000, 'segmentation': 10_000_000}
+OPTIONAL = {'classes', 'preprocessing'}
 FACTS = ('color_order', 'commit', 'data', 'figures', 'license', 'not_for', 'recipe')
 OF_RUNS = ('budget', 'norm_layer', 'out_indices', 'frozen_stages', 'norm_eval', 'with_cp', 'execution')
 CARD = """# {name}
@@ -100,8 +101,9 @@ def read_facts(path):
         facts = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f'--facts: {path} cannot be read as JSON ({error})') from None
-    if not isinstance(facts, dict) or set(facts) - {'classes'} != set(FACTS):
-        raise ValueError(f'--facts: {path} must have {", ".join(FACTS)} and, if need be, classes')
+    if not isinstance(facts, dict) or set(facts) - OPTIONAL != set(FACTS):
+        optional = ' and '.join(sorted(OPTIONAL))
+        raise ValueError(f'--facts: {path} must have {", ".join(FACTS)} and, if need be, {optional}')
     return facts
 
 

@@ -58,6 +58,9 @@ class IterativeResNet(AdaptiveModule):
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
 
+    Attributes:
+        pretrained_cfg: Facts on the weights of its name, by ``create_model``, in timm's words.
+
     Example:
         >>> backbone = IterativeResNet(depth=50).eval()
         >>> features = backbone(torch.rand(1, 3, 224, 224))  # tuple of 4, strides 4 to 32
@@ -89,6 +92,7 @@ class IterativeResNet(AdaptiveModule):
         budget: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(execution, halting, norm_eval)
+        self.pretrained_cfg: dict[str, Any] = {}
         check_norm_layer(norm_layer)
         num_stages = check_int('num_stages', num_stages, 1, 4)
         with_cp = check_bool('with_cp', with_cp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -33,6 +34,11 @@ class IterativeClassifier(nn.Module):
     def feature_info(self) -> FeatureInfo:
         """The backbone's."""
         return self.backbone.feature_info
+
+    @property
+    def pretrained_cfg(self) -> dict[str, Any]:
+        """The backbone's."""
+        return self.backbone.pretrained_cfg
 
     def get_classifier(self) -> nn.Module:
         """The linear layer, or an identity."""

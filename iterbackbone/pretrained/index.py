@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Weights:
         recipe: How, and by which config.
         commit: Of this repository.
         not_for: What they must not be used for.
+        preprocessing: Of the figures' images as far as known, in timm's words: ``input_size``
+            (C, H, W), ``interpolation``, ``crop_pct``.
     """
 
     folder: Path
@@ -60,11 +62,25 @@ class Weights:
     recipe: str
     commit: str
     not_for: str
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def network(self) -> str:
         """The name without its tag."""
         return self.name.partition('.')[0]
+
+    @property
+    def pretrained_cfg(self) -> dict[str, Any]:
+        """The same in timm's words: ``mean`` and ``std`` are of pixels from 0 to 1."""
+        return {
+            'url': SCHEME + self.name,
+            'license': self.license,
+            'num_classes': len(self.classes),
+            'mean': tuple(x / 255 for x in self.mean),
+            'std': tuple(x / 255 for x in self.std),
+            'color_order': self.color_order,
+            **self.preprocessing,
+        }
 
     @property
     def path(self) -> Path:

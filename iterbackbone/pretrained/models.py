@@ -67,7 +67,7 @@ def create_model(
         kwargs: Arguments of :class:`~iterbackbone.IterativeResNet`, over those of the name.
 
     Returns:
-        The network in training mode, as in timm, with ``feature_info``.
+        The network in training mode, as in timm, with ``feature_info`` and ``pretrained_cfg``.
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed; the weights are
@@ -86,6 +86,7 @@ def create_model(
     if in_chans is not None:
         options['in_channels'] = in_chans
     backbone = IterativeResNet(**options)
+    backbone.pretrained_cfg = weights.pretrained_cfg if weights else {}
     state = weights.read() if weights and pretrained else {}
     if state:
         _load(backbone, _below('backbone.', state), f'{name} with {kwargs}')

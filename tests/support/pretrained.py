@@ -33,6 +33,7 @@ FACTS = dict(
     figures={'top-1, all iterations': '20.0 ± 1.0 %'},
     license='Apache-2.0',
     not_for='Anything.',
+    preprocessing={'input_size': [3, 64, 64], 'crop_pct': 0.875},
     recipe='None.',
 )
 
