@@ -17,9 +17,9 @@ from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files
-from iterbackbone.mm.checkpoints.checking import weights_for
+from iterbackbone.mm.checkpoints.trained_model import trained_model
 from iterbackbone.mm.counting.forward_time import forward_seconds
-from iterbackbone.mm.counting.model_building import build_model, pipeline_size, read_config
+from iterbackbone.mm.counting.model_building import pipeline_size, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
@@ -84,10 +84,9 @@ def rounds(text):
 
 def trained(cfg, path):
     """The model with the checkpoint's weights, and the dataset's meta data in it."""
-    model = build_model(cfg)
     checkpoint = load_checkpoint(path)
-    model.load_state_dict(weights_for(model, checkpoint, str(path)), strict=False)
-    return model.eval(), (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+    said = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+    return trained_model(cfg, checkpoint, str(path), 'cpu'), said
 
 
 def check_images(cfg, args):
