@@ -17,10 +17,9 @@ from pathlib import Path
 
 import torch
 from speed.arguments import add_sizes, image_size
-from speed.networks import image, iterative, resnet
+from speed.networks import image, iterative, iterative_152, resnet
 from speed.tables import machine
 
-from iterbackbone import IterativeResNet
 from iterbackbone.files import whole_file
 
 INFERENCE = ('resnet', 'plain', 'optimized')
@@ -42,7 +41,7 @@ def network_of(name):
         return resnet()
     if name in INFERENCE:
         return iterative(name == 'optimized', torch.float32)
-    return IterativeResNet(depth=152, execution='masked', with_cp=name == 'with_cp')
+    return iterative_152(execution='masked', with_cp=name == 'with_cp')
 
 
 def one(kind, name, size):
@@ -65,7 +64,7 @@ def run(kind, network, x):
     else:
         with torch.inference_mode():
             network(x)
-    if isinstance(network, IterativeResNet):
+    if hasattr(network, 'drop_trace'):
         network.drop_trace()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from speed.arguments import add_sizes
-from speed.networks import image, macs_at, macs_of, resnet
+from speed.networks import image, iterative_152, macs_at, macs_of, resnet
 from speed.tables import machine, markdown, rows_of, save
 
 from iterbackbone import IterativeResNet
@@ -50,7 +50,7 @@ def step(network, x):
 
 
 def iterative(execution, k=None):
-    network = IterativeResNet(depth=152, execution=execution).train()
+    network = iterative_152(execution=execution).train()
     network.hold_halting(k is None)
     for unit in (m for m in network.modules() if isinstance(m, HaltingUnit)):
         if k is not None:
@@ -60,7 +60,7 @@ def iterative(execution, k=None):
 
 def anytime(batch, steps, size):
     """A network that cycles through drawn depths, and their mean MACs."""
-    network = IterativeResNet(depth=152).train()
+    network = iterative_152().train()
     generator = torch.Generator().manual_seed(0)
     drawn = draw_depths(batch * steps, network.max_iterations, 'mixed', 0.15, generator)
     batches = cycle(drawn.split(batch))

@@ -52,9 +52,10 @@ def parse_args(argv):
         help='measure the BatchNorm statistics anew, at full depth (needs --images)',
     )
     parser.add_argument(
-        '--no-last-relu',
-        action='store_true',
-        help='for a backbone with last_relu=False: as in a ResNet, no ReLU before the sum',
+        '--last-relu',
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help='for a backbone with last_relu=True; a ResNet has no ReLU before the sum',
     )
     add_image_options(parser)
     args = parser.parse_args(argv)
@@ -118,7 +119,7 @@ def converted(args):
     resnet = read_resnet(load_checkpoint(args.checkpoint))
     if args.depth:
         check_depth(resnet, args.depth)
-    conversion = convert(resnet, args.method, not args.no_last_relu)
+    conversion = convert(resnet, args.method, args.last_relu)
     if args.recalibrate:
         if resnet.in_channels != 3:
             raise ValueError(f'--images: the ResNet must read 3 channels, got {resnet.in_channels}')
@@ -152,7 +153,7 @@ def main(argv=None):
         'source': args.checkpoint.name,
         'method': args.method,
         'recalibrated': args.recalibrate,
-        'last_relu': not args.no_last_relu,
+        'last_relu': args.last_relu,
         'iterbackbone_version': __version__,
     }
     try:

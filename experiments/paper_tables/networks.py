@@ -14,8 +14,9 @@ def resnet(depth: int, num_classes: int, stem: str) -> dict[str, Any]:
 
 
 def iterative(num_classes: int, **backbone: Any) -> dict[str, Any]:
-    """IterativeResNet-152 with the arguments given."""
-    backbone = dict(type='iterbackbone.IterativeResNet', depth=152, out_indices=(3,), **backbone)
+    """IterativeResNet-152 of the paper's block, with the arguments given."""
+    paper = dict(depth=152, last_gamma=1.0, last_relu=True, out_indices=(3,))
+    backbone = dict(type='iterbackbone.IterativeResNet', **{**paper, **backbone})
     return _classifier(backbone, 512 * backbone.get('expansion', 4), num_classes)
 
 

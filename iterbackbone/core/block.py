@@ -99,8 +99,8 @@ class IterativeBlock(nn.Module):
         hidden: int = 64,
         bias: float | None = None,
         layer_norm: bool = False,
-        last_gamma: float = 1.0,
-        last_relu: bool = True,
+        last_gamma: float = 0.1,
+        last_relu: bool = False,
     ) -> None:
         super().__init__()
         channels = width * expansion

@@ -58,7 +58,7 @@ def check_depth(resnet: ResNetWeights, depth: int) -> None:
         )
 
 
-def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = True) -> Conversion:
+def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = False) -> Conversion:
     """Build the IterativeResNet that starts from a ResNet.
 
     The stem is copied, a stage's downsample path becomes its transition, the BatchNorms of

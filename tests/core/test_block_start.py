@@ -21,10 +21,11 @@ def test_gamma_of_each_iterations_last_norm(build, gamma):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('last_relu', [False, True])
 @pytest.mark.parametrize('execution', ['active', 'masked'])
-def test_without_the_last_relu_by_the_reference(execution):
+def test_with_and_without_the_last_relu_by_the_reference(execution, last_relu):
     x = images(5)
-    net = varied(tiny_net(last_relu=False, execution=execution), x).eval()
+    net = varied(tiny_net(last_relu=last_relu, execution=execution), x).eval()
     features = net(x)
     iterations = net.iterations()
     assert len(set(map(tuple, iterations.tolist()))) > 1
@@ -33,14 +34,16 @@ def test_without_the_last_relu_by_the_reference(execution):
         assert iterations[row].tolist() == n
         for found, state in zip(features, wanted, strict=True):
             assert relative_error(found[row], state[0]) <= 1e-5
-    assert any((block.residual(f, 0) < 0).any() for block, f in zip(blocks(net), features, strict=True))
+    outputs = [block.residual(f, 0) for block, f in zip(blocks(net), features, strict=True)]
+    assert any((y < 0).any() for y in outputs) is not last_relu
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('last_relu', [False, True])
 @pytest.mark.parametrize('depthwise', [False, True])
-def test_other_forms_know_it(depthwise):
+def test_other_forms_know_it(depthwise, last_relu):
     x = images(5)
-    net = varied(tiny_net(last_relu=False, depthwise=depthwise), x).eval()
+    net = varied(tiny_net(last_relu=last_relu, depthwise=depthwise), x).eval()
     plain, iterations = net(x), net.iterations()
     exported = ExportForm(net)(x)
     fixed = ExportForm(net, fixed=9)(x)
@@ -54,11 +57,12 @@ def test_other_forms_know_it(depthwise):
         assert relative_error(d, a) <= 1e-5
 
 
-def test_recomputation_knows_it():
+@pytest.mark.parametrize('last_relu', [False, True])
+def test_recomputation_knows_it(last_relu):
     x = images(3)
     torch.manual_seed(0)
-    stored = tiny_net(last_relu=False)
-    recomputed = tiny_net(last_relu=False, with_cp=True)
+    stored = tiny_net(last_relu=last_relu)
+    recomputed = tiny_net(last_relu=last_relu, with_cp=True)
     recomputed.load_state_dict(stored.state_dict())
     grads = []
     for net in (stored, recomputed):
@@ -76,12 +80,16 @@ def test_gradient_at_a_gamma_of_zero_needs_no_relu():
 @pytest.mark.parametrize(
     ('options', 'error', 'message'),
     [
-        ({'last_gamma': 0.0}, ValueError, r'last_gamma must be above 0 \(a ReLU follows\), got 0'),
+        (
+            {'last_gamma': 0.0, 'last_relu': True},
+            ValueError,
+            r'last_gamma must be above 0 \(a ReLU follows\), got 0',
+        ),
         ({'last_gamma': -0.1, 'last_relu': False}, ValueError, 'at least 0, got -0.1'),
         ({'last_gamma': '1'}, TypeError, 'last_gamma must be a number'),
         ({'last_relu': 1}, TypeError, 'last_relu must be a bool'),
         (
-            {'last_gamma': 0.1, 'norm_layer': lambda c: torch.nn.BatchNorm2d(c, affine=False)},
+            {'norm_layer': lambda c: torch.nn.BatchNorm2d(c, affine=False)},
             ValueError,
             'last_gamma must be 1 for a norm without gamma, got 0.1',
         ),
