@@ -25,7 +25,9 @@ def main():
 
 def cell(rows):
     accuracies = [100 * row['correct'] / row['images'] for row in rows]
-    text = f'{sum(accuracies) / len(rows):.1f} ({min(accuracies):.1f}-{max(accuracies):.1f})'
+    text = f'{sum(accuracies) / len(rows):.1f}'
+    if len(rows) > 1:
+        text += f' ({min(accuracies):.1f}-{max(accuracies):.1f})'
     return f'{text} at {rows[0]["macs"] / rows[0]["macs_full"]:.2f}' if 'macs' in rows[0] else text
 
 
