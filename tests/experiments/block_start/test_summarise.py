@@ -8,4 +8,4 @@ from experiments.block_start.summarise import cell
 def test_a_cell():
     rows = [dict(correct=c, images=200, macs=30, macs_full=60) for c in (100, 110, 120)]
     assert cell(rows) == '55.0 (50.0-60.0) at 0.50'
-    assert cell([dict(correct=1, images=4)]) == '25.0 (25.0-25.0)'
+    assert cell([dict(correct=1, images=4)]) == '25.0'
