@@ -17,7 +17,12 @@ class Classifier(nn.Module):
     def __init__(self, base_channels: int, num_classes: int) -> None:
         super().__init__()
         self.backbone = IterativeResNet(
-            stem='cifar', max_iterations=(2, 3, 4, 2), base_channels=base_channels, out_indices=(3,)
+            stem='cifar',
+            max_iterations=(2, 3, 4, 2),
+            base_channels=base_channels,
+            last_gamma=1.0,  # the paper's block: halting learns with the features within seconds
+            last_relu=True,
+            out_indices=(3,),
         )
         self.fc = nn.Linear(self.backbone.stages[-1].out_channels, num_classes)
 

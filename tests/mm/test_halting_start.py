@@ -139,7 +139,7 @@ def test_a_loaded_gamma_of_one_survives_the_first_step():
 
 
 def test_a_gamma_of_one_may_be_initialised():
-    model = Parent(dict(ONES, val=0.5))
+    model = Parent(dict(ONES, val=0.5), last_gamma=1.0)
     model.init_weights()
     assert last_gammas(model) == {0.5}
 

@@ -15,6 +15,7 @@ from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
 
 REAL = dict(base_channels=8, expansion=2, num_stages=2, max_iterations=(3, 5), stem='cifar')
+REAL |= dict(last_gamma=1.0, last_relu=True)  # the paper's block
 
 
 def write_images(folder):

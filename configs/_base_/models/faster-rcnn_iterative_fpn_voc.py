@@ -7,6 +7,8 @@ model = dict(
         _delete_=True,
         type='iterbackbone.IterativeResNet',
         depth=50,
+        last_gamma=1.0,  # the paper's block, as it is trained together with its halting
+        last_relu=True,
         frozen_stages=-1,
         norm_cfg=dict(type='BN', requires_grad=True),
         norm_eval=False,
