@@ -40,9 +40,7 @@ train_dataloader = dict(
         seed=split_seed,
         pipeline=[
             *load,
-            dict(
-                type='RandomResize', scale=(10000, side), ratio_range=(0.7, 1.4), keep_ratio=True
-            ),
+            dict(type='RandomResize', scale=(10000, side), ratio_range=(0.7, 1.4), keep_ratio=True),
             dict(type='RandomCrop', crop_size=(side, side), cat_max_ratio=1.0),
             dict(type='RandomFlip', prob=0.5),
             dict(type='PhotoMetricDistortion'),
@@ -54,7 +52,7 @@ train_dataloader = dict(
 )
 optim_wrapper = dict(type='Bfloat16OptimWrapper', optimizer=dict(lr=0.05, weight_decay=5e-4))
 param_scheduler = dict(eta_max=0.05, total_steps=steps, pct_start=0.1)
-train_cfg = dict(max_iters=steps, val_interval=steps + 1)
+train_cfg = dict(max_iters=steps, val_interval=10 * steps)
 default_hooks = dict(
     logger=dict(interval=50), checkpoint=dict(interval=200), timer=dict(type='IterTimerHook')
 )

@@ -1,0 +1,151 @@
+"""Static budgets, halting (fitted or as trained) and two simple rules on a segmentor's test images.
+
+    PYTHONPATH=. python experiments/fitted_gain/measure.py CONFIG FITTED.pth --out gains.json \\
+        --calibrate 'val[3000:]' [--group-by KEY --size-key KEY] [--cfg-options ...]
+
+The vertices of the static envelope and the rules' thresholds are chosen on calibration images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import DictAction
+from mmengine.runner import load_checkpoint
+from scipy.stats import spearmanr
+from tqdm import tqdm
+
+from experiments.fitted_gain.signals import Signals, split_by
+from iterbackbone.core.budget_table import Setting
+from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.fitting.images import ImageSpec, image_loader
+from iterbackbone.mm.fitting.runs import ModelRuns
+from iterbackbone.stats.gain import envelope, gain
+
+SHARES = (0.4, 0.41, 0.42, 0.43, 0.44, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+RULE_SHARES = (0.42, 0.5, 0.58, 0.65)
+MENU = ((1, 1, 1), (1, 1, 2), (1, 1, 3), (1, 2, 3), (1, 2, 4), (2, 2, 4), (2, 3, 4), (3, 4, 6))
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('config', type=Path)
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--test', type=ImageSpec.parse, default=ImageSpec.parse('test'))
+    parser.add_argument('--calibrate', type=ImageSpec.parse, required=True)
+    parser.add_argument('--group-by', help='metainfo that names the source of an image')
+    parser.add_argument('--size-key', required=True, help='metainfo: size of the objects of an image')
+    parser.add_argument('--shares', nargs='+', type=float, default=SHARES)
+    parser.add_argument('--static-only', action='store_true', help='of a network that was not fitted')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args()
+
+
+class Part:
+    """One part of the images at all static budgets."""
+
+    def __init__(self, model, loader, depths):
+        self.loader, self.model = loader, model
+        self.runs = ModelRuns(model, loader, progress=lambda b: tqdm(b, disable=None, leave=False))
+        outcomes = [self.runs.losses(d) for d in depths]
+        self.costs = np.stack([o.macs.numpy() for o in outcomes])
+        self.scores = np.stack([o.scores.numpy() for o in outcomes])
+
+    def metainfo(self, key):
+        """Of each image; where that is a property of the file the pipeline runs once more."""
+        data = self.loader.dataset
+        return np.array([data[i]['data_samples'].metainfo[key] for i in range(len(data))])
+
+
+def size_groups(sizes):
+    """(name, places): each size where there are few, else quarters of the images."""
+    values = np.unique(sizes)
+    if len(values) <= 4:
+        return [(f'{value:g}', sizes == value) for value in values]
+    ends = np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1))
+    quarter = np.clip(np.searchsorted(ends, sizes, side='left') - 1, 0, 3)
+    return [(f'{ends[q]:.2f} to {ends[q + 1]:.2f}', quarter == q) for q in range(4)]
+
+
+def by_group(values, groups):
+    return {name: float(np.mean(values[places])) for name, places in groups}
+
+
+def described(found):
+    """Scores and gains in points."""
+    points = dict(score=found.score, static=found.mixture, G=found.value)
+    points.update(low=found.low, high=found.high)
+    return {'share': found.share, **{k: 100 * v for k, v in points.items()}, 'p': found.p_value}
+
+
+def main():
+    args = parse_args()
+    cfg = read_config(args.config, args.cfg_options)
+    model = build_model(cfg)
+    load_checkpoint(model, str(args.checkpoint), map_location='cpu', strict=True)
+    limits = model.backbone.max_iterations
+    depths = [d for d in MENU if all(a <= b for a, b in zip(d, limits, strict=True))]
+    test = Part(model, image_loader(cfg, args.test), depths)
+    sizes = test.metainfo(args.size_key)
+    sources = test.metainfo(args.group_by) if args.group_by else None
+    groups = size_groups(sizes)
+    full = float(test.costs[-1].mean())
+    report = {'checkpoint': args.checkpoint.name, 'images': len(sizes), 'menu': []}
+    for d, cost, score in zip(depths, test.costs, test.scores, strict=True):
+        row = dict(depths=d, share=float(cost.mean()) / full, score=float(score.mean()))
+        report['menu'].append({**row, 'by_size': by_group(score, groups)})
+    if not args.static_only:
+        calibrate = Part(model, image_loader(cfg, args.calibrate), depths)
+        vertices = envelope(calibrate.costs.mean(axis=1), calibrate.scores.mean(axis=1))
+        measured = dict(vertices=vertices, groups=sources)
+        fitted = model.backbone.budget_table is not None
+        shares = args.shares if fitted else [None]
+        report['policy'] = [policy(test, s, sizes, groups, measured) for s in shares]
+        report['rules'] = list(rules(calibrate, test, vertices, measured))
+    args.out.write_text(json.dumps(report, indent=1))
+    print(json.dumps(report, indent=1))
+
+
+def policy(test, share, sizes, groups, measured):
+    """Fitted halting at one share, or with None as training left it."""
+    backbone = test.model.backbone
+    limits = backbone.max_iterations
+    setting = Setting((0.0,) * len(limits), limits)
+    if share is not None:
+        setting = backbone.budget_table.at(share)
+    seen = []
+    handle = backbone.register_forward_hook(lambda *_: seen.append(backbone.iterations()))
+    outcome = test.runs.policy([setting])
+    handle.remove()
+    iterations = torch.cat(seen).sum(dim=1).numpy()
+    scores = outcome.scores.numpy()
+    found = gain(outcome.macs.numpy(), scores, test.costs, test.scores, **measured)
+    return {
+        'asked': share,
+        **described(found),
+        'rho_size': float(spearmanr(iterations, sizes)[0]),
+        'iterations_by_size': by_group(iterations, groups),
+        'by_size': by_group(scores, groups),
+    }
+
+
+def rules(calibrate, test, vertices, measured):
+    """Two static budgets, each image's chosen by a signal of the cheapest instead of at random."""
+    signals = [Signals.of(part.model, part.loader) for part in (calibrate, test)]
+    full = calibrate.costs[-1].mean()
+    for name in Signals._fields:
+        known, unseen = (getattr(each, name) for each in signals)
+        for share in RULE_SHARES:
+            low, high, threshold = split_by(known, calibrate.costs, vertices, share * full)
+            places = np.where(unseen > threshold, high, low), np.arange(len(unseen))
+            found = gain(test.costs[places], test.scores[places], test.costs, test.scores, **measured)
+            yield {'rule': name, 'asked': share, **described(found)}
+
+
+if __name__ == '__main__':
+    main()
