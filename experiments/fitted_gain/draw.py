@@ -1,8 +1,8 @@
 """The picture of the gains: scores beside those of static budgets, and G with its intervals.
 
-    python experiments/mosaics/draw.py --out docs/evidence/mosaics.png
+    python experiments/fitted_gain/draw.py experiments/mosaics/results/seed?.json --out mosaics.png
 
-Reads what measure.py wrote for each seed, by default the files in results/.
+Reads what measure.py wrote for each seed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
-
-RESULTS = sorted(Path(__file__).with_name('results').glob('seed*.json'))
 
 
 def draw(reports: list[dict]) -> Figure:
@@ -47,7 +45,7 @@ def draw(reports: list[dict]) -> Figure:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('results', nargs='*', type=Path, default=RESULTS)
+    parser.add_argument('results', nargs='+', type=Path)
     parser.add_argument('--out', type=Path, required=True)
     args = parser.parse_args()
     figure = draw([json.loads(path.read_text()) for path in args.results])

@@ -1,0 +1,43 @@
+"""Golden: labels drawn from boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mmseg.registry import TRANSFORMS
+
+from experiments.voc_cells.dataset import IGNORED, PARTS, VOCCells
+
+BOXES = [(3, [0.0, 0.0, 63.0, 63.0]), (7, [30.0, 30.0, 34.0, 34.0])]  # the largest first
+
+
+def drawn(boxes, size=(64, 96)):
+    results = dict(img=np.zeros((*size, 3), np.uint8), boxes=boxes)
+    for step in (dict(type='BoxMap', smallest=4), dict(type='CellLabels')):
+        results = TRANSFORMS.build(step)(results)
+    return results
+
+
+def test_the_smallest_box_is_on_top_and_has_a_cell():
+    found = drawn(BOXES)
+    x = IGNORED
+    assert found['gt_seg_map'].tolist() == [
+        [3, 3, 3, 3, x, x],
+        [3, 7, 7, 3, x, x],
+        [3, 7, 7, 3, x, x],
+        [3, 3, 3, 3, x, x],
+    ]
+    assert found['ori_shape'] == (4, 6)
+    assert found['object_size'] == pytest.approx((63 + 4) / 2 / 64)
+
+
+def test_parts_share_no_image(voc2007):
+    parts = {part: VOCCells(str(voc2007 / 'VOCdevkit/VOC2007'), part, [], seed=1) for part in PARTS}
+    names = {part: {x['img_id'] for x in data.data_list} for part, data in parts.items()}
+    assert [len(names[part]) for part in PARTS] == [1400, 500, 200, 400]
+    assert len(set.union(*names.values())) == 2500
+
+
+def test_another_part_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"part must be one of .*'fit'.*, got 'all'"):
+        VOCCells(str(tmp_path), 'all', [])
