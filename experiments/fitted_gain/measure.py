@@ -55,6 +55,7 @@ class Part:
         outcomes = [self.runs.losses(d) for d in depths]
         self.costs = np.stack([o.macs.numpy() for o in outcomes])
         self.scores = np.stack([o.scores.numpy() for o in outcomes])
+        self.likelihoods = np.stack([-o.losses.numpy() for o in outcomes])
 
     def metainfo(self, key):
         """Of each image; where that is a property of the file the pipeline runs once more."""
@@ -77,7 +78,7 @@ def by_group(values, groups):
 
 
 def described(found):
-    """Scores and gains in points."""
+    """Scores and gains in points, likelihoods in hundredths of a nat."""
     points = dict(score=found.score, static=found.mixture, G=found.value)
     points.update(low=found.low, high=found.high)
     return {'share': found.share, **{k: 100 * v for k, v in points.items()}, 'p': found.p_value}
@@ -101,17 +102,19 @@ def main():
         report['menu'].append({**row, 'by_size': by_group(score, groups)})
     if not args.static_only:
         calibrate = Part(model, image_loader(cfg, args.calibrate), depths)
-        vertices = envelope(calibrate.costs.mean(axis=1), calibrate.scores.mean(axis=1))
+        costs = calibrate.costs.mean(axis=1)
+        vertices = envelope(costs, calibrate.scores.mean(axis=1))
         measured = dict(vertices=vertices, groups=sources)
+        likely = dict(measured, vertices=envelope(costs, calibrate.likelihoods.mean(axis=1)))
         fitted = model.backbone.budget_table is not None
         shares = args.shares if fitted else [None]
-        report['policy'] = [policy(test, s, sizes, groups, measured) for s in shares]
+        report['policy'] = [policy(test, s, sizes, groups, measured, likely) for s in shares]
         report['rules'] = list(rules(calibrate, test, vertices, measured))
     args.out.write_text(json.dumps(report, indent=1))
     print(json.dumps(report, indent=1))
 
 
-def policy(test, share, sizes, groups, measured):
+def policy(test, share, sizes, groups, measured, likely):
     """Fitted halting at one share, or with None as training left it."""
     backbone = test.model.backbone
     limits = backbone.max_iterations
@@ -124,10 +127,13 @@ def policy(test, share, sizes, groups, measured):
     handle.remove()
     iterations = torch.cat(seen).sum(dim=1).numpy()
     scores = outcome.scores.numpy()
-    found = gain(outcome.macs.numpy(), scores, test.costs, test.scores, **measured)
+    costs = outcome.macs.numpy()
+    found = gain(costs, scores, test.costs, test.scores, **measured)
+    likelihood = gain(costs, -outcome.losses.numpy(), test.costs, test.likelihoods, **likely)
     return {
         'asked': share,
         **described(found),
+        'log_likelihood': described(likelihood),
         'rho_size': float(spearmanr(iterations, sizes)[0]),
         'iterations_by_size': by_group(iterations, groups),
         'by_size': by_group(scores, groups),

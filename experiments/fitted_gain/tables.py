@@ -1,6 +1,6 @@
 """Markdown tables of what measure.py wrote for each seed.
 
-    python experiments/fitted_gain/tables.py experiments/mosaics/results/seed?.json
+python experiments/fitted_gain/tables.py experiments/mosaics/results/seed?.json
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def static_table(reports):
     return table(head, rows)
 
 
-def gain_table(reports, key, name):
+def gain_table(reports, key, name, unit='points'):
     """G of each row of ``reports[i][key]``, with its interval, at the share met."""
-    head = [name, *(f'G, points (seed {i})' for i in range(len(reports)))]
+    head = [name, *(f'G, {unit} (seed {i})' for i in range(len(reports)))]
     rows = []
     for same in zip(*(report[key] for report in reports), strict=True):
         asked = 'as trained' if same[0]['asked'] is None else f'{same[0]["asked"]:.2f}'
         if 'rule' in same[0]:
             asked = f'{same[0]["rule"].replace("_", " ")}, {asked}'
         rows.append([asked, *map(gain_cell, same)])
-    if key == 'policy':
+    if 'rho_size' in reports[0][key][0]:
         head.append('rho(iterations, size)')
         for row, same in zip(rows, zip(*(report[key] for report in reports), strict=True), strict=True):
             row.append(', '.join(f'{each["rho_size"]:.2f}' for each in same))
@@ -54,12 +54,23 @@ def gain_cell(row):
     return f'{row["G"]:+.2f} [{row["low"]:+.2f}, {row["high"]:+.2f}] at {row["share"]:.3f}'
 
 
+def likelihood_table(reports):
+    """G of the mean log-likelihood of a cell's label."""
+    named = [
+        {'policy': [{**row['log_likelihood'], 'asked': row['asked']} for row in report['policy']]}
+        for report in reports
+    ]
+    return gain_table(named, 'policy', 'share asked', unit='0.01 nat')
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('results', nargs='+', type=Path, help=FILES)
     reports = [json.loads(path.read_text()) for path in parser.parse_args().results]
     print(static_table(reports), gain_table(reports, 'policy', 'share asked'), sep='\n\n')
     print('', gain_table(reports, 'rules', 'rule, share asked'), sep='\n')
+    if 'log_likelihood' in reports[0]['policy'][0]:
+        print('', likelihood_table(reports), sep='\n')
 
 
 if __name__ == '__main__':
