@@ -14,7 +14,7 @@ BOXES = [(3, [0.0, 0.0, 63.0, 63.0]), (7, [30.0, 30.0, 34.0, 34.0])]  # the larg
 def drawn(boxes, size=(64, 96)):
     results = dict(img=np.zeros((*size, 3), np.uint8), boxes=boxes)
     for step in (dict(type='BoxMap', smallest=4), dict(type='CellLabels')):
-        results = TRANSFORMS.build(step)(results)
+        results = TRANSFORMS.build({**step, '_scope_': 'mmseg'})(results)
     return results
 
 
