@@ -31,6 +31,16 @@ def never_halt(unit: HaltingUnit) -> None:
     unit.fc2.bias.fill_(NEVER)
 
 
+@torch.no_grad()
+def let_halt(unit: HaltingUnit) -> None:
+    """Bring a unit that :func:`never_halt` silenced back to its start, where training can move it.
+
+    All iterations still run there. Other units stay as they are.
+    """
+    if not unit.fc2.weight.any() and float(unit.fc2.bias) <= NEVER:
+        unit.fc2.bias.fill_(unit.initial_bias)
+
+
 INPUTS = ('mean of s', 'mean of y')  # what a unit reads of each channel
 
 

@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ...core.adaptive import AdaptiveModule
+from ...core.halting import let_halt
 from ..traces import Call, TraceCollector, is_trainable, trained_calls, unwrapped
 from .budget_controller import BudgetController
 from .rehearsal import EVERY, Rehearsal
@@ -44,6 +45,9 @@ class PonderTraining:
         saved = runner.message_hub.runtime_info.get(CONTROLLER) if runner.iter else None
         if self._controller is not None and saved is not None:
             self._controller.load_state_dict(saved)
+        for module in filter(is_trainable, self._modules):
+            for unit in module.halting_units() if runner.iter == 0 else ():
+                let_halt(unit)  # of a network trained at all depths
         if not any(map(is_trainable, self._modules)):
             message = 'no iterative module takes gradients: none has a ponder cost or is steered'
             print_log(message, logger='current', level=logging.WARNING)

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from iterbackbone import HaltingTrace, IterativeResNet
+from iterbackbone.core.halting import never_halt
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training.ponder_hook import PonderSchedule, ponder_cost
-from tests.support.tiny_training import train_tiny
+from tests.support.tiny_training import TinyClassifier, train_tiny
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
 
@@ -36,6 +37,18 @@ def test_gradient_reaches_fc2_at_once_and_fc1_one_step_later(tmp_path):
         assert steps[0]['grads'][f'{name}.fc2.bias'].abs().sum() > 0
         assert steps[0]['grads'][f'{name}.fc1.weight'].abs().sum() == 0
         assert steps[1]['grads'][f'{name}.fc1.weight'].abs().sum() > 0
+
+
+def test_silenced_units_can_be_trained(tmp_path):
+    """As anytime training leaves them: scores of 2e-9 have no gradient."""
+    silenced = TinyClassifier()
+    for unit in silenced.backbone.halting_units():
+        never_halt(unit)
+    steps, _ = train_tiny(tmp_path, PonderCostHook(weight=0.25), model=silenced)
+    fresh, _ = train_tiny(tmp_path / 'fresh', PonderCostHook(weight=0.25))
+    loss, wanted = (each[0]['outputs']['loss_ponder'] for each in (steps, fresh))
+    assert loss == pytest.approx(wanted)
+    assert steps[0]['grads'][f'{HALTING[0]}.fc2.bias'].abs().sum() > 1e-3
 
 
 def test_warmup_holds_and_the_cost_counts_nothing(tmp_path):
