@@ -118,7 +118,7 @@ def spread_iterations(source, target):
     """Copy a checkpoint; its images shall halt at different iterations."""
     checkpoint = torch.load(source, weights_only=False)
     prefix, state = 'backbone.', checkpoint['state_dict']
-    backbone = IterativeResNet(depth=50, base_channels=8)
+    backbone = IterativeResNet(depth=50, base_channels=8, last_relu=True)
     backbone.load_state_dict(
         {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     )
