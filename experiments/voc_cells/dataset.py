@@ -46,14 +46,14 @@ class VOCCells(BaseDataset):
             dict(
                 img_id=name,
                 img_path=str(root / 'JPEGImages' / f'{name}.jpg'),
-                boxes=_boxes(root / 'Annotations' / f'{name}.xml'),
+                boxes=read_boxes(root / 'Annotations' / f'{name}.xml'),
                 seg_fields=[],
             )
             for name in names[PARTS[self.part]]
         ]
 
 
-def _boxes(file: Path) -> list[tuple[int, list[float]]]:
+def read_boxes(file: Path) -> list[tuple[int, list[float]]]:
     """(class, [x1, y1, x2, y2] in pixels) of each object, the largest first."""
     found = []
     for thing in ET.parse(file).iter('object'):

@@ -1,8 +1,11 @@
-"""What a backbone's feature maps are, in timm's words."""
+"""Which feature maps a backbone returns, and what they are in timm's words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from .validation import check_int_tuple
 
 
 class FeatureInfo(list[dict[str, Any]]):
@@ -19,3 +22,22 @@ class FeatureInfo(list[dict[str, Any]]):
     def module_name(self) -> list[str]:
         """Which module each map comes from."""
         return [info['module'] for info in self]
+
+
+def checked_out_indices(out_indices: Sequence[int] | None, num_stages: int) -> tuple[int, ...]:
+    """Stages to return: ascending, without repetition, the last of ``num_stages`` among them."""
+    if out_indices is None:
+        return tuple(range(num_stages))
+    if not isinstance(out_indices, Sequence):
+        raise TypeError(f'out_indices must be a sequence of ints, got {out_indices!r}')
+    indices = check_int_tuple('out_indices', out_indices, len(out_indices), 0)
+    if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
+        raise ValueError(
+            f'out_indices must be ascending stages between 0 and {num_stages - 1}, got {indices}'
+        )
+    if indices[-1] != num_stages - 1:
+        raise ValueError(
+            f'out_indices must contain the last stage, got {indices} of {num_stages} stages: what no '
+            f'output needs would run untrained; set num_stages={indices[-1] + 1}'
+        )
+    return indices

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .capture import check_not_captured
-from .feature_info import FeatureInfo
+from .feature_info import FeatureInfo, checked_out_indices
 from .normalization import NormLayer, check_norm_layer, set_norms_eval
 from .stage import ConvNorm, IterativeStage
 from .validation import check_bool, check_choice, check_int, check_int_tuple
@@ -202,22 +202,3 @@ def checked_iterations(
         return check_int_tuple('max_iterations', max_iterations, num_stages, 1)
     check_choice('depth', depth, DEPTHS)
     return DEPTHS[depth][:num_stages]
-
-
-def checked_out_indices(out_indices: Sequence[int] | None, num_stages: int) -> tuple[int, ...]:
-    """Stages to return: ascending, without repetition, the last of ``num_stages`` among them."""
-    if out_indices is None:
-        return tuple(range(num_stages))
-    if not isinstance(out_indices, Sequence):
-        raise TypeError(f'out_indices must be a sequence of ints, got {out_indices!r}')
-    indices = check_int_tuple('out_indices', out_indices, len(out_indices), 0)
-    if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
-        raise ValueError(
-            f'out_indices must be ascending stages between 0 and {num_stages - 1}, got {indices}'
-        )
-    if indices[-1] != num_stages - 1:
-        raise ValueError(
-            f'out_indices must contain the last stage, got {indices} of {num_stages} stages: what no '
-            f'output needs would run untrained; set num_stages={indices[-1] + 1}'
-        )
-    return indices

@@ -79,7 +79,7 @@ class Weights:
             'mean': tuple(x / 255 for x in self.mean),
             'std': tuple(x / 255 for x in self.std),
             'color_order': self.color_order,
-            **self.preprocessing,
+            **{k: tuple(x) if isinstance(x, list) else x for k, x in self.preprocessing.items()},
         }
 
     @property

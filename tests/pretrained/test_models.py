@@ -7,10 +7,10 @@ import torch
 
 from iterbackbone import IterativeResNet, create_model, list_models
 from iterbackbone.pretrained import IterativeClassifier, find_weights
-from iterbackbone.pretrained.index import FOLDER_VARIABLE
 from tests.support.blocked_runs import OPENMMLAB, run
-from tests.support.pretrained import BACKBONE, CLASSES, pack
+from tests.support.pretrained import BACKBONE, CLASSES
 
+pytestmark = pytest.mark.usefixtures('own_weights')
 NAME = 'tiny_net.toy'
 STEM = 'stem.conv.weight'
 OFFLINE = """
@@ -22,21 +22,6 @@ import iterbackbone
 model = iterbackbone.create_model('tiny_net', pretrained=True)
 print(float(model.head.fc.weight.sum()))
 """
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp('weights')
-
-
-@pytest.fixture(scope='module')
-def state(folder):
-    return pack(folder)
-
-
-@pytest.fixture(autouse=True)
-def _own_weights(folder, state, monkeypatch):
-    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
 
 
 def below(state, prefix):
@@ -55,29 +40,6 @@ def test_the_whole_classifier(name, state):
     check_equal(model.state_dict(), state)
     assert not model.backbone.stages[0].blocks[0].last_relu
     assert model.eval()(torch.rand(2, 3, 64, 64)).shape == (2, 5)
-
-
-@pytest.mark.parametrize('options', [{}, dict(features_only=True), dict(num_classes=3)])
-def test_facts_in_timms_words(options):
-    cfg = create_model(NAME, pretrained=True, **options).pretrained_cfg
-    assert cfg == {
-        'url': 'iterbackbone://tiny_net.toy',
-        'license': 'Apache-2.0',
-        'num_classes': 5,
-        'mean': (127 / 255,) * 3,
-        'std': (128 / 255,) * 3,
-        'color_order': 'RGB',
-        'input_size': [3, 64, 64],
-        'crop_pct': 0.875,
-    }
-    assert create_model('iterative_resnet50_dw', base_channels=4).pretrained_cfg == {}
-
-
-def test_facts_of_what_is_shipped():
-    (name,) = list_models('iterative_resnet50_w32.*', pretrained=True)
-    cfg = create_model(name, pretrained=True).pretrained_cfg
-    assert {'input_size', 'interpolation', 'crop_pct', 'mean', 'std', 'num_classes'} <= cfg.keys()
-    assert all(0 < x < 1 for x in (*cfg['mean'], *cfg['std']))
 
 
 def test_without_openmmlab_and_network(state):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmseg.registry import TRANSFORMS
 
-from experiments.voc_cells.dataset import IGNORED, PARTS, VOCCells
+from experiments.voc_cells.dataset import CLASSES, IGNORED, PARTS, VOCCells, read_boxes
 
 BOXES = [(3, [0.0, 0.0, 63.0, 63.0]), (7, [30.0, 30.0, 34.0, 34.0])]  # the largest first
 
@@ -29,6 +29,18 @@ def test_the_smallest_box_is_on_top_and_has_a_cell():
     ]
     assert found['ori_shape'] == (4, 6)
     assert found['object_size'] == pytest.approx((63 + 4) / 2 / 64)
+
+
+def test_the_largest_box_comes_first(tmp_path):
+    names = ('xmin', 'ymin', 'xmax', 'ymax')
+    objects = ''
+    for label, corners in (('dog', (2, 2, 5, 5)), ('cat', (1, 1, 9, 9)), ('dog', (0, 0, 6, 6))):
+        box = ''.join(f'<{k}>{x}</{k}>' for k, x in zip(names, corners, strict=True))
+        objects += f'<object><name>{label}</name><bndbox>{box}</bndbox></object>'
+    file = tmp_path / 'one.xml'
+    file.write_text(f'<annotation>{objects}</annotation>')
+    found = [(CLASSES[label], box[2]) for label, box in read_boxes(file)]
+    assert found == [('cat', 9.0), ('dog', 6.0), ('dog', 5.0)]
 
 
 def test_parts_share_no_image(voc2007):
