@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.dataset import BaseDataset
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.registry import FUNCTIONS, OPTIM_WRAPPERS
 from mmpretrain.models import ClsDataPreprocessor, LinearClsHead
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
@@ -54,6 +55,23 @@ class PackedImages(BaseDataset):
         return dict(inputs=image, data_samples=sample)
 
 
+@DATASETS.register_module()
+class PackedBatches(PackedImages):
+    """The same, a whole batch read at once; needs ``collate_fn=dict(type='whole_batch')``."""
+
+    def __getitems__(self, indices: list[int]) -> dict:
+        items = [self.data_list[i] for i in indices]
+        images = self.images[[item['index'] for item in items]]
+        labels = torch.tensor([item['label'] for item in items])
+        return dict(inputs=torch.from_numpy(images).permute(0, 3, 1, 2), labels=labels)
+
+
+@FUNCTIONS.register_module()
+def whole_batch(batch: dict) -> dict:
+    """Nothing to collate."""
+    return batch
+
+
 @MODELS.register_module()
 class BatchCrops(ClsDataPreprocessor):
     """Normalises, and in training crops, resizes and flips, a whole batch at once.
@@ -63,6 +81,7 @@ class BatchCrops(ClsDataPreprocessor):
 
     Args:
         size: Side of the images that the network gets, in pixels.
+        train_sizes: Of these one is drawn for each batch in training; default: ``size`` alone.
         scale: Smallest and largest area of a training crop, as a share of the image.
         ratio: Largest aspect ratio of a training crop.
         options: Of mmpretrain's ClsDataPreprocessor: ``mean``, ``std``.
@@ -71,15 +90,19 @@ class BatchCrops(ClsDataPreprocessor):
     def __init__(
         self,
         size: int,
+        train_sizes: Sequence[int] | None = None,
         scale: tuple[float, float] = (0.4, 1.0),
         ratio: float = 4 / 3,
         **options: Any,
     ) -> None:
         super().__init__(to_rgb=False, **options)
         self.size, self.scale, self.ratio = size, scale, ratio
+        self.train_sizes = train_sizes
 
     def forward(self, data: dict, training: bool = False) -> dict:
         data = self.cast_data(data)
+        if 'labels' in data:
+            data['data_samples'] = [DataSample().set_gt_label(y) for y in data.pop('labels').split(1)]
         x = data['inputs']
         x = torch.stack(list(x)) if not isinstance(x, Tensor) else x
         x = (x.float() - self.mean) / self.std
@@ -92,6 +115,8 @@ class BatchCrops(ClsDataPreprocessor):
 
     def _cropped(self, x: Tensor) -> Tensor:
         n = len(x)
+        sizes = self.train_sizes or (self.size,)
+        size = sizes[int(torch.randint(len(sizes), ()))]
         area = torch.empty(n, device=x.device).uniform_(*self.scale)
         aspect = torch.empty(n, device=x.device).uniform_(-1, 1) * math.log(self.ratio)
         half = (area.sqrt()[:, None] * torch.stack([aspect / 2, -aspect / 2], 1).exp()).clamp(max=1)
@@ -99,7 +124,7 @@ class BatchCrops(ClsDataPreprocessor):
         flip = torch.where(torch.rand(n, device=x.device) < 0.5, -1.0, 1.0)
         theta = torch.zeros(n, 2, 3, device=x.device)
         theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = half[:, 0] * flip, half[:, 1], centre
-        grid = F.affine_grid(theta, [n, 3, self.size, self.size], align_corners=False)
+        grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
         return F.grid_sample(x, grid, padding_mode='reflection', align_corners=False)
 
 
@@ -114,9 +139,10 @@ class Float32Head(LinearClsHead):
 
 @OPTIM_WRAPPERS.register_module()
 class Bfloat16OptimWrapper(OptimWrapper):
-    """Autocast to bfloat16 on the CPU, which mmengine's AmpOptimWrapper refuses."""
+    """Autocast to bfloat16 where the model is; mmengine's AmpOptimWrapper refuses the CPU."""
 
     @contextmanager
     def optim_context(self, model):
-        with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, dtype=torch.bfloat16):
             yield

@@ -1,5 +1,5 @@
 # CIFAR-10 at full size for the comparison of block starts; run.py sets block, depths and length.
-_base_ = '../pretraining/iterative.py'
+_base_ = '../pretraining/base.py'
 data_root = 'data/cifar10-packed'
 model = dict(
     data_preprocessor=dict(

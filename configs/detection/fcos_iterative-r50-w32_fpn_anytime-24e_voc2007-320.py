@@ -1,0 +1,22 @@
+# One detector for every budget, from the shipped backbone: trained at all depths, four minutes on a
+# GPU. Fit its halting afterwards: tools/fit_halting.py.
+_base_ = [
+    '../_base_/models/fcos_iterative-r50-w32_fpn.py',
+    '../_base_/datasets/voc2007_detection_320.py',
+    '../_base_/schedules/adamw_cosine.py',
+    '../_base_/detection_runtime.py',
+]
+max_epochs = 24
+train_cfg = dict(max_epochs=max_epochs, val_interval=8)
+optim_wrapper = dict(optimizer=dict(lr=0.001))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+]
+custom_hooks = [
+    dict(type='iterbackbone.AnytimeHook'),
+    dict(type='EMAHook', momentum=0.002, update_buffers=True),
+    dict(type='iterbackbone.IterationLogHook'),
+]
+default_hooks = dict(logger=dict(interval=20))
+randomness = dict(seed=0)
