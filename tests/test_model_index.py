@@ -21,6 +21,7 @@ TRAINING_DATA = {  # by the last part of a config's name
     'cifar100': 'CIFAR-100',
     'in1k': 'ImageNet-1k',
     'voc2007': 'VOC2007',
+    'voc2007-320': 'VOC2007',
     'ade20k-512x512': 'ADE20K',
     'shapes': 'generated scenes',
 }

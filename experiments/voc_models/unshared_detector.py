@@ -1,5 +1,5 @@
 # The shipped detector's twin: the plain ResNet of the same blocks and widths, by the same recipe.
-_base_ = '../../configs/detection/fcos_iterative-r50-w32_fpn_anytime-24e_voc2007-320.py'
+_base_ = '../../configs/detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py'
 work_dir = 'work_dirs/voc_models/unshared_detector'
 model = dict(
     backbone=dict(

@@ -1,5 +1,5 @@
 # The shipped segmentor's twin: the plain ResNet of the same blocks and widths, by the same recipe.
-_base_ = '../../configs/segmentation/upernet_iterative-r50-w32_anytime-120e_voc2007-320.py'
+_base_ = '../../configs/segmentation/upernet_iterative-r50-w32_anytime_voc2007-320.py'
 work_dir = 'work_dirs/voc_models/unshared_segmentor'
 model = dict(
     backbone=dict(

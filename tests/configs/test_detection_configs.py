@@ -49,10 +49,11 @@ def without_downloads(cfg):
 def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
     cfg = detector_config(shapes_root, tmp_path, name)
     without_downloads(cfg.model)
-    cfg.model.test_cfg.rpn.max_per_img = 20
-    cfg.model.train_cfg.rcnn.sampler.num = 8
-    if 'fc_out_channels' in cfg.model.roi_head.bbox_head:
-        cfg.model.roi_head.bbox_head.fc_out_channels = 64
+    if 'roi_head' in cfg.model:
+        cfg.model.test_cfg.rpn.max_per_img = 20
+        cfg.model.train_cfg.rcnn.sampler.num = 8
+        if 'fc_out_channels' in cfg.model.roi_head.bbox_head:
+            cfg.model.roi_head.bbox_head.fc_out_channels = 64
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = None
@@ -67,8 +68,9 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
     scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
     assert scalars['train/loss'] > 0
     moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
-    assert {n.split('.')[0] for n in moved} >= {'backbone', 'rpn_head', 'roi_head'}
-    assert ('train/loss_ponder' in scalars) == ('iterative' in name)
+    heads = {'rpn_head', 'roi_head'} if 'roi_head' in cfg.model else {'bbox_head'}
+    assert {n.split('.')[0] for n in moved} >= {'backbone', *heads}
+    assert ('train/loss_ponder' in scalars) == ('iterative' in name and 'anytime' not in name)
     logs = list(tmp_path.rglob('iterations/val_iter_1/records.jsonl'))
     assert len(logs) == (1 if 'iterative' in name else 0)
     if 'iterative' in name and 'c4' in name:
@@ -101,7 +103,7 @@ def test_parameters_of_the_papers_detectors(name, millions):
     assert round(count / 1e6, 1) == millions
 
 
-@pytest.mark.parametrize('name', [name for name in VOC if 'tiny' not in name])
+@pytest.mark.parametrize('name', [name for name in VOC if name.endswith('1x_voc2007.py')])
 def test_the_papers_data(name):
     cfg = load(name)
     train, test = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
@@ -115,21 +117,24 @@ def test_the_papers_data(name):
     assert cfg.model.roi_head.bbox_head.num_classes == 20
 
 
-def test_the_small_configs_data_is_there_with_the_train_and_val_images_alone():
-    cfg = load('detection/faster-rcnn_iterative-r50-tiny_fpn_voc2007.py')
+@pytest.mark.parametrize('name', [name for name in VOC if not name.endswith('1x_voc2007.py')])
+def test_the_small_configs_data_is_there_with_the_train_and_val_images_alone(name):
+    cfg = load(name)
     for loader, split in (('train', 'train'), ('val', 'val'), ('test', 'val')):
         dataset = cfg[f'{loader}_dataloader'].dataset
         assert dataset.ann_file == f'VOC2007/ImageSets/Main/{split}.txt'
-        assert [s.scale for s in dataset.pipeline if s.type == 'Resize'] == [(400, 240)]
-    assert cfg.model.roi_head.bbox_head.num_classes == 20
+        scales = [s.scale for s in dataset.pipeline if 'Resize' in s.type]
+        assert scales == [(533, 320) if name.endswith('-320.py') else (400, 240)]
+    head = cfg.model.roi_head.bbox_head if 'roi_head' in cfg.model else cfg.model.bbox_head
+    assert head.num_classes == 20
 
 
 @pytest.mark.parametrize('name', [n for n in CONFIGS if 'iterative' in n])
 def test_random_features_are_not_frozen(name):
     cfg = load(name)
     model = build(name)
-    assert cfg.model.backbone.frozen_stages == -1
-    assert cfg.model.backbone.norm_eval is False
+    assert cfg.model.backbone.get('frozen_stages', -1) == -1
+    assert cfg.model.backbone.get('norm_eval', False) is False
     parts = [model.backbone] + ([model.roi_head.shared_head] if 'c4' in name else [])
     for part in parts:
         assert all(p.requires_grad for p in part.parameters())

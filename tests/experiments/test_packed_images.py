@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
-from experiments.packed_images import BatchCrops, Float32Head, PackedImages
+from experiments.packed_images import (
+    BatchCrops,
+    Float32Head,
+    PackedBatches,
+    PackedImages,
+    whole_batch,
+)
 from tests.support.packed import packed
 
 
@@ -26,6 +33,19 @@ def test_a_part_is_the_same_every_time(tmp_path):
     first, second = (PackedImages(str(tmp_path), 'train', indices=7) for _ in range(2))
     assert [item['index'] for item in first.data_list] == [i['index'] for i in second.data_list]
     assert len({item['index'] for item in first.data_list}) == 7
+
+
+def test_a_batch_is_read_at_once(tmp_path):
+    """By torch's own loader: the items in order, their labels as samples of the same order."""
+    images, labels = packed(tmp_path, 'train', 8, side=4)
+    dataset = PackedBatches(str(tmp_path), 'train')
+    order = [5, 2, 7]
+    (batch,) = DataLoader(dataset, 3, sampler=order, collate_fn=whole_batch)
+    assert np.array_equal(batch['inputs'].permute(0, 2, 3, 1), images[order])
+    found = crops(size=4)(batch)
+    assert [int(sample.gt_label) for sample in found['data_samples']] == list(labels[order])
+    one_by_one = [dataset[i]['inputs'] for i in order]
+    assert torch.equal(found['inputs'], crops(size=4)({'inputs': one_by_one})['inputs'])
 
 
 def crops(**options):
@@ -63,6 +83,15 @@ def test_a_crop_lies_inside_the_image():
     assert torch.allclose(steps, torch.tensor(2.0), atol=1e-3)
     assert found.min() >= 0
     assert found.max() <= 63
+
+
+def test_training_draws_a_size_for_each_batch():
+    torch.manual_seed(0)
+    preprocessor = crops(size=6, train_sizes=(4, 8))
+    x = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    sides = [preprocessor({'inputs': x}, training=True)['inputs'].shape[-1] for _ in range(20)]
+    assert set(sides) == {4, 8}
+    assert preprocessor({'inputs': x})['inputs'].shape[-1] == 6
 
 
 def test_logits_are_float32_under_autocast():

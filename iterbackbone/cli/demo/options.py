@@ -7,6 +7,10 @@ from pathlib import Path
 
 from ..paths import any_config
 
+# A detector in the package, for those who name no model.
+CONFIG = 'fcos_iterative-r50-w32_fpn_anytime_voc2007-320'
+CHECKPOINT = 'iterbackbone://fcos_iterative_resnet50_w32.voc2007_subset'
+
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """``demo``."""
@@ -23,9 +27,11 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         help="picture, folder, glob in quotes ('*.jpg'), video file, or number of a camera",
     )
     parser.add_argument(
-        '--config', required=True, metavar='CONFIG', help='file, or a name of ours, of any toolbox'
+        '--config',
+        metavar='CONFIG',
+        help="file, or a name of ours, of any toolbox; default: a detector of VOC's 20 classes",
     )
-    parser.add_argument('--checkpoint', required=True, help='trained weights: a file or address')
+    parser.add_argument('--checkpoint', help='its trained weights: a file or address')
     parser.add_argument(
         '--budget',
         type=float,
@@ -52,15 +58,17 @@ def run(args: argparse.Namespace) -> None:
     from .video import Video, run_video
     from .window import Window
 
+    if (args.config is None) != (args.checkpoint is None):
+        raise ValueError('--config and --checkpoint belong together: give both or none')
     source = open_source(args.source)
     pictures = [] if isinstance(source, Video) else source
     if args.out.resolve() in {path.parent.resolve() for path in pictures}:
         raise ValueError(f'--out must be another folder than that of the pictures, got {args.out}')
     window = Window() if args.show else None
-    config = any_config(args.config)
+    config = any_config(args.config or CONFIG)
     from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
 
-    predictor = Predictor(config, args.checkpoint, args.device, args.budget, args.score)
+    predictor = Predictor(config, args.checkpoint or CHECKPOINT, args.device, args.budget, args.score)
     args.out.mkdir(parents=True, exist_ok=True)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, window):

@@ -35,3 +35,13 @@ def test_wrong_options(options, message, tmp_path, monkeypatch, capsys):
         main()
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert [path.name for path in (tmp_path / 'pictures').iterdir()] == ['a.png']
+
+
+@pytest.mark.parametrize('option', ['--config', '--checkpoint'])
+def test_config_and_checkpoint_belong_together(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite('a.png', np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'demo', 'a.png', option, 'x'])
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert 'give both or none' in capsys.readouterr().err

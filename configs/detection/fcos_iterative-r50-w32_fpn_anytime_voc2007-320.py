@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/detection_runtime.py',
 ]
-max_epochs = 24
-train_cfg = dict(max_epochs=max_epochs, val_interval=8)
+max_epochs = 17
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(optimizer=dict(lr=0.001))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
