@@ -82,6 +82,7 @@ setup(
             'pytest-xdist>=3.6',
             'hypothesis>=6.100',
             'selenium>=4.20',
+            'timm>=1.0.31',
             'ruff>=0.15',
             'mypy>=1.15',
             'pre-commit',

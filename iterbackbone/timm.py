@@ -1,0 +1,120 @@
+"""Networks in timm's registry, by ``import iterbackbone.timm``; needs timm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any
+
+import torch
+from timm import models
+from timm.layers import ClassifierHead
+from timm.models._features import feature_take_indices
+from torch import Tensor, nn
+
+from .pretrained.index import all_weights
+from .pretrained.models import VARIANTS, create_model
+
+__all__ = ['TimmResNet']  # timm adds the networks' names
+
+
+class TimmResNet(nn.Module):
+    """A network as timm's wrappers and scripts take it; state dict as of ``create_model``.
+
+    Args:
+        name, num_classes, in_chans, options: As of :func:`iterbackbone.create_model`.
+        global_pool, drop_rate: Of timm's head.
+        stages: Which to build, from 0; all by default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        global_pool: str = 'avg',
+        drop_rate: float = 0.0,
+        stages: Sequence[int] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.name, self.num_classes, self.in_chans = name, num_classes, in_chans
+        self._options = dict(in_chans=in_chans, features_only=True, out_indices=stages, **options)
+        self.backbone = create_model(name, **self._options)
+        info = self.backbone.feature_info
+        self.feature_info = [x | {'module': f'backbone.{x["module"]}'} for x in info]
+        self.num_features = self.head_hidden_size = info.channels()[-1]
+        self.head = ClassifierHead(self.num_features, num_classes, global_pool, drop_rate)
+
+    def load_pretrained(self, file: str) -> None:
+        """Take the package's weights of this name, checked and adapted; timm calls it."""
+        target, options = self.backbone, self._options
+        if self.num_classes:
+            whole = dict(features_only=False, out_indices=None, num_classes=self.num_classes)
+            target, options = self, options | whole
+        target.load_state_dict(create_model(self.name, pretrained=True, **options).state_dict())
+
+    def get_classifier(self) -> nn.Module:
+        return self.head.fc
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Put a new linear layer at the end, or none (0), and another pooling if given."""
+        self.num_classes = num_classes
+        self.head.reset(num_classes, global_pool)
+
+    def forward_intermediates(
+        self, x: Tensor, indices: int | Sequence[int] | None = None, **settings: Any
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """The last stage's output unless ``intermediates_only``, and those of stages ``indices``."""
+        assert settings.get('output_fmt', 'NCHW') == 'NCHW', 'maps are NCHW'
+        maps = self.backbone(x)
+        found = [maps[k] for k in feature_take_indices(len(maps), indices)[0]]
+        return found if settings.get('intermediates_only') else (maps[-1], found)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to the last stage's output, (B, num_features, h, w)."""
+        return self.backbone(x)[-1]
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Pooling and classifier, or pooling alone."""
+        return self.head(x, pre_logits=pre_logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) to logits (B, num_classes)."""
+        return self.forward_head(self.forward_features(x))
+
+
+def _register(network: str) -> Callable[..., nn.Module]:
+    def create(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+        given = kwargs.pop('pretrained_cfg', None), kwargs.pop('pretrained_cfg_overlay', None)
+        cfg = models.resolve_pretrained_cfg(network, *given)
+        weights = WEIGHTS.get(f'{network}.{cfg.tag}')
+        if kwargs.get('features_only'):
+            stages = weights.architecture.get('num_stages', 4) if weights else 4
+            taken, last = feature_take_indices(stages, kwargs.get('out_indices'))
+            kwargs |= dict(out_indices=taken, stages=range(last + 1), num_classes=0)
+        build = partial(TimmResNet, weights.name if weights else network)
+        kwargs |= dict(pretrained_cfg=cfg.to_dict(), feature_cfg=dict(feature_cls='getter'))
+        return models.build_model_with_cfg(build, network, pretrained, **kwargs)
+
+    create.__name__ = network
+    return models.register_model(create)
+
+
+def _cfg(name: str) -> models.PretrainedCfg:
+    facts: dict[str, Any] = dict(classifier='head.fc', first_conv='backbone.stem.conv')
+    if weights := WEIGHTS.get(name):
+        known = {field.name for field in fields(models.PretrainedCfg)} - {'url'}
+        facts |= {key: x for key, x in weights.pretrained_cfg.items() if key in known}
+        facts |= dict(file=str(weights.path), custom_load=True)
+        facts |= {} if weights.task == 'classification' else dict(num_classes=0)
+    with torch.device('meta'):
+        stride = create_model(name, features_only=True).feature_info.reduction()[-1]
+    cfg = models.PretrainedCfg(**facts)
+    return replace(cfg, pool_size=tuple(-(-side // stride) for side in cfg.input_size[1:]))
+
+
+WEIGHTS = {name: x for name, x in all_weights().items() if x.color_order == 'RGB'}  # as timm's pixels
+default_cfgs = models.generate_default_cfgs({name: _cfg(name) for name in (*WEIGHTS, *VARIANTS)})
+globals().update({name: _register(name) for name in default_cfgs})
