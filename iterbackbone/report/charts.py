@@ -1,4 +1,7 @@
-"""Interactive charts of one or several evaluations, as plotly figures."""
+"""Interactive charts of one or several evaluations, as plotly figures.
+
+A trace's ``legendgroup`` is the number of its run: the page's slider shows one run at a time.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ def _add_points(
         mode='markers',
         name='image' if runs == 1 else safe(evaluation.name),
         customdata=[f'{run}/{i}' for i in chosen],
+        legendgroup=str(run),
         hoverinfo='none',  # the page shows its own, with the picture
         marker=dict(color=colour(run), size=6, opacity=0.45),
     )
@@ -75,7 +79,7 @@ def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
 def _means(run: int, summaries: list[dict[str, Any]], bins: list[dict[str, Any]]) -> go.Scatter:
     marker = dict(size=9, symbol='diamond', line=dict(color='white', width=1))
     line, label = dict(color=colour(run), width=2), mean_label(summaries, run)
-    return binned(bins, label, hoverinfo='skip', line=line, marker=marker)
+    return binned(bins, label, legendgroup=str(run), hoverinfo='skip', line=line, marker=marker)
 
 
 def stages(summaries: list[dict[str, Any]]) -> go.Figure:
@@ -140,6 +144,7 @@ def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
             x=[summary['macs']['mean'] / 1e9],
             y=[summary['score'][score]],
             name=safe(summary['name']),
+            legendgroup=str(run),
             mode='markers',
             marker=dict(color=colour(run), size=14),
             hovertemplate='%{x:.2f} GMAC, %{y:.3f}<extra></extra>',

@@ -55,6 +55,7 @@ def render(
     data = {
         'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
         'runs': [details(*run, most=most) for run in shown],
+        'order': _order(summaries),
     }
     scripts = {'plotly': get_plotlyjs(), 'script': _file('report.js')}
     return (
@@ -79,6 +80,15 @@ def render(
             **{name: Markup(text) for name, text in scripts.items()},
         )
     )
+
+
+def _order(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs from least to most compute, and what the slider says of each."""
+    means = [summary['macs']['mean'] for summary in summaries]
+    return [
+        {'run': run, 'label': f'{summaries[run]["name"]}, {means[run] / 1e9:.3g} GMAC'}
+        for run in sorted(range(len(means)), key=means.__getitem__)
+    ]
 
 
 def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[str, list[int]]]:

@@ -16,6 +16,7 @@ from tests.support.logs import (
     write_log,
 )
 
+RIGHT, LEFT, HOME, ESCAPE = '\ue014', '\ue012', '\ue011', '\ue00c'  # as WebDriver names keys
 HOSTILE = '</script><img src=x onerror="document.title=\'taken\'"><b>bold</b>'
 
 
@@ -53,6 +54,48 @@ def test_no_button_uploads_anything(page):
         'Autoscale',
         'Reset axes',
     }
+
+
+SHOWN = """
+    const { data } = document.getElementById('figure6a');
+    const hidden = [...document.querySelectorAll('[data-run]')].map((s) => s.hidden);
+    const traces = data.map((t) => [t.legendgroup, t.visible !== false]);
+    return [document.getElementById('shown').value, hidden, traces];
+"""
+
+
+def test_the_slider_shows_one_evaluation_from_least_to_most_compute(page):
+    """By the keyboard, as a range input has it."""
+    slider = page.find_element('id', 'runs')
+    costs = []
+    try:
+        for _ in range(2):
+            slider.send_keys(RIGHT)
+            label, hidden, traces = script(page, SHOWN)
+            run = hidden.index(False)
+            assert hidden.count(False) == 1
+            assert all(visible == (group == str(run)) for group, visible in traces)
+            costs.append(float(label.split(', ')[-1].split()[0]))
+        assert costs == sorted(costs)
+    finally:
+        slider.send_keys(HOME)
+    label, hidden, traces = script(page, SHOWN)
+    assert label == 'all evaluations'
+    assert not any(hidden)
+    assert all(visible for _, visible in traces)
+
+
+def test_arrows_go_from_picture_to_picture(page):
+    cards = page.find_elements('css selector', '.gallery .card')
+    cards[0].click()
+    wait(page, "document.getElementById('viewer').open")
+    viewer = page.find_element('id', 'viewer')
+    viewer.send_keys(RIGHT)
+    assert viewer.get_attribute('data-image') == cards[1].get_attribute('data-image')
+    viewer.send_keys(LEFT, LEFT)  # the first has nothing before it
+    assert viewer.get_attribute('data-image') == cards[0].get_attribute('data-image')
+    viewer.send_keys(ESCAPE)
+    wait(page, "!document.getElementById('viewer').open")
 
 
 @pytest.mark.parametrize('chart', ['figure6a', 'figure6b'])

@@ -1,6 +1,6 @@
 'use strict';
 // Names and paths come from data sets: they reach the page as text only, never as markup.
-const { charts, runs } = JSON.parse(document.getElementById('data').textContent);
+const { charts, runs, order } = JSON.parse(document.getElementById('data').textContent);
 const tip = document.getElementById('tip');
 const viewer = document.getElementById('viewer');
 
@@ -95,7 +95,8 @@ function show(key) {
   if (!image.thumbnail) element('p', place, 'note', 'This report holds no picture of this image.');
   for (const line of lines(image)) element('p', place, '', line);
   element('p', place, 'note', image.path || image.id);
-  viewer.showModal();
+  viewer.dataset.image = key;
+  if (!viewer.open) viewer.showModal();
 }
 
 function hover(key, event) {
@@ -137,5 +138,25 @@ for (const card of document.querySelectorAll('.card')) {
   for (const line of lines(imageOf(key))) element('p', card, '', line);
   card.addEventListener('click', () => show(key));
 }
+// The slider: all evaluations, or one, from least to most compute. Traces of no run stay.
+const slider = document.getElementById('runs');
+function choose() {
+  const run = slider.value > 0 ? order[slider.value - 1] : null;
+  document.getElementById('shown').value = run === null ? 'all evaluations' : run.label;
+  const isShown = (of) => run === null || of === undefined || of === String(run.run);
+  for (const place of document.querySelectorAll('[data-run]')) place.hidden = !isShown(place.dataset.run);
+  for (const id of Object.keys(charts)) {
+    const chart = document.getElementById(id);
+    if (chart) Plotly.restyle(chart, { visible: chart.data.map((trace) => isShown(trace.legendgroup)) });
+  }
+}
+if (slider) slider.addEventListener('input', choose);
+
+// In the viewer, arrows go to the neighbours of the picture in its gallery.
+viewer.addEventListener('keydown', (event) => {
+  const step = { ArrowLeft: 'previousElementSibling', ArrowRight: 'nextElementSibling' }[event.key];
+  const card = document.querySelector(`.card[data-image="${viewer.dataset.image}"]`);
+  if (step && card && card[step]) show(card[step].dataset.image);
+});
 // Tells a test that everything above ran.
 document.body.dataset.ready = 'true';
