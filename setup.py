@@ -80,6 +80,7 @@ setup(
             *DOCS,
             'pytest>=8',
             'pytest-xdist>=3.6',
+            'huggingface_hub>=2.0',
             'hypothesis>=6.100',
             'selenium>=4.20',
             'timm>=1.0.31',

@@ -22,10 +22,8 @@ __all__ = ['TimmResNet']  # timm adds the networks' names
 class TimmResNet(nn.Module):
     """A network as timm's wrappers and scripts take it; state dict as of ``create_model``.
 
-    Args:
-        name, num_classes, in_chans, options: As of :func:`iterbackbone.create_model`.
-        global_pool, drop_rate: Of timm's head.
-        stages: Which to build, from 0; all by default.
+    Arguments are those of ``create_model``, ``global_pool`` and ``drop_rate`` of timm's head, and
+    ``stages``, which to build.
     """
 
     def __init__(
