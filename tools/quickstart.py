@@ -16,6 +16,8 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
+from matplotlib.cbook import get_sample_data
+
 from iterbackbone.__main__ import config_path, tool_path
 from iterbackbone.files import named_errors
 
@@ -150,8 +152,12 @@ def main():
     analyze = [sys.executable, Path(__file__).with_name('analyze_iterations.py'), folder]
     analyze += ['--image-root', Path(), '--image-root', args.data]
     run('report', [*analyze, '--out', report], work_dir / 'report.log')
+    photo = get_sample_data('grace_hopper.jpg', asfileobj=False)  # in the public domain
+    demo = [sys.executable, '-m', 'iterbackbone', 'demo', photo, '--out', work_dir / 'demo']
+    run('shipped detector on a photograph', demo, work_dir / 'demo.log')
     print('\n' + '\n'.join(table(task, folder)))
     print(f'\nreport         {report / "report.html"}')
+    print(f'photograph     {work_dir / "demo" / "grace_hopper.png"}')
     print(f'checkpoint     {checkpoint}\niteration log  {folder}')
     print(f'scenes         {args.data}\ntime           {time.monotonic() - started:.0f} s')
 
