@@ -10,6 +10,7 @@ from ..paths import any_config
 # A detector in the package, for those who name no model.
 CONFIG = 'fcos_iterative-r50-w32_fpn_anytime_voc2007-320'
 CHECKPOINT = 'iterbackbone://fcos_iterative_resnet50_w32.voc2007_subset'
+SCORE, OWN_SCORE = 0.3, 0.2  # lowest of a drawn box; that detector's scores are low
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -39,7 +40,9 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         help='of the full MACs, such as 0.5; needs halting fitted by tools/fit_halting.py',
     )
     parser.add_argument(
-        '--score', type=float, default=0.3, help='lowest of a drawn box; default: %(default)s'
+        '--score',
+        type=float,
+        help=f'lowest of a drawn box; default: {SCORE}, without CONFIG {OWN_SCORE}',
     )
     parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'), help='default: %(default)s')
@@ -66,9 +69,10 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'--out must be another folder than that of the pictures, got {args.out}')
     window = Window() if args.show else None
     config = any_config(args.config or CONFIG)
+    score = args.score if args.score is not None else SCORE if args.config else OWN_SCORE
     from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
 
-    predictor = Predictor(config, args.checkpoint or CHECKPOINT, args.device, args.budget, args.score)
+    predictor = Predictor(config, args.checkpoint or CHECKPOINT, args.device, args.budget, score)
     args.out.mkdir(parents=True, exist_ok=True)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, window):
