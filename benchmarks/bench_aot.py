@@ -13,13 +13,13 @@ import torch
 from bench_onnx import exported
 from speed.arguments import add_sizes
 from speed.networks import image, iterative
-from speed.tables import machine, markdown, rows_of, save
+from speed.tables import markdown, rows_of, save
 from torch import nn
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from iterbackbone.export import ExportForm
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.timing import forward_seconds, machine
 
 
 class Plain(nn.Module):

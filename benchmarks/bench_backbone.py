@@ -12,9 +12,9 @@ import torch
 from speed.arguments import add_sizes
 from speed.budgets import points
 from speed.networks import BASELINES, at_most, baselines, image, iterative, macs_at, macs_of, resnet
-from speed.tables import machine, markdown, rows_of, save
+from speed.tables import markdown, rows_of, save
 
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.timing import forward_seconds, machine
 
 FORMS = {'plain': False, 'optimized': True}
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from speed.arguments import add_sizes
 from speed.networks import image, iterative
-from speed.tables import machine, markdown, rows_of, save
+from speed.tables import markdown, rows_of, save
 
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.timing import forward_seconds, machine
 
 
 class EvenHalting:

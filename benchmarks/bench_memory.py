@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from speed.arguments import add_sizes, image_size
 from speed.networks import image, iterative, iterative_152, resnet
-from speed.tables import machine
 
 from iterbackbone.files import whole_file
+from iterbackbone.timing import machine
 
 INFERENCE = ('resnet', 'plain', 'optimized')
 TRAINING = ('resnet', 'masked', 'with_cp')

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from speed.arguments import add_sizes
 from speed.networks import iterative, macs_at, macs_of, resnet
-from speed.tables import machine, markdown, rows_of, save
+from speed.tables import markdown, rows_of, save
 
 from iterbackbone.export import ExportForm
 from iterbackbone.export.onnx.graph import export_graph
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.timing import forward_seconds, machine
 
 OPSET = 20
 

@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime as ort
 from bench_onnx import files
 from speed.arguments import add_sizes
-from speed.tables import machine
 
 from iterbackbone.files import whole_file
+from iterbackbone.timing import machine
 
 NORMS = 'depthwise convolutions: norms'
 KERNELS = 'convolutions'

@@ -13,13 +13,13 @@ import torch
 from speed.arguments import add_sizes
 from speed.networks import baselines, image, iterative, macs_of, resnet
 from speed.parts import Parts
-from speed.tables import machine
 
 from iterbackbone.core import act
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
 from iterbackbone.files import whole_file
 from iterbackbone.inference import block_run, loop, network_form
+from iterbackbone.timing import machine
 
 HIDDEN, LAST, ENTRY = 'conv1 and conv2', 'conv3 with the sweep', 'stem and transitions'
 WATCHED = {

@@ -8,14 +8,14 @@ import argparse
 import json
 from pathlib import Path
 
-from speed.tables import machine, markdown, rows_of
+from speed.tables import markdown, rows_of
 
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.model_file import read_model
 from iterbackbone.export.onnx.parity import agreement
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files, whole_file
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.timing import forward_seconds, machine
 
 
 def parse_args():

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from speed.arguments import add_sizes
 from speed.networks import image, iterative_152, macs_at, macs_of, resnet
-from speed.tables import machine, markdown, rows_of, save
+from speed.tables import markdown, rows_of, save
 
 from iterbackbone import IterativeResNet
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.timing import forward_seconds, machine
 
 
 def parse_args():

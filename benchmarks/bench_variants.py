@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 import torchvision
 from speed.networks import image, macs_of
-from speed.tables import machine
 
 from iterbackbone import create_model, list_models
 from iterbackbone.files import whole_file
-from iterbackbone.mm.counting.forward_time import forward_seconds
+from iterbackbone.pretrained.variants import bound_runs
+from iterbackbone.timing import forward_seconds, machine
 
 RESNETS = ('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152')
 HEADER = ('network', 'parameters, M', 'GMACs, lowest', 'GMACs, highest', 'ms, lowest', 'ms, highest')
@@ -37,12 +37,7 @@ def parse_args():
 def ours(name, x):
     """Parameters, and a run of one iteration and of all."""
     model = create_model(name, num_classes=1000).eval()
-
-    def run(most):
-        model.backbone.set_budget(max_iterations=most)
-        return model(x)
-
-    return model, {'lowest': lambda: run(1), 'highest': lambda: run(None)}
+    return model, bound_runs(model, model.backbone, x)
 
 
 def theirs(name, x):

@@ -5,6 +5,7 @@ iterbackbone train CONFIG ...                     starts the train.py of the con
 iterbackbone test CONFIG CHECKPOINT ...           starts its test.py
 iterbackbone demo SOURCE --config ... --checkpoint ...   draws results and their compute
 iterbackbone budget CONFIG CHECKPOINT             draws score and time against the share of MACs
+iterbackbone variants --target-ms 200             compares the backbones by name, recommends one
 iterbackbone config                               lists the configs
 iterbackbone config detection/NAME.py             prints that config's path
 iterbackbone tool mmdet train                     prints the path of mmdet's tools/train.py
@@ -19,7 +20,7 @@ import sys
 from contextlib import suppress
 
 from . import __version__, environment
-from .cli import budget, demo, handover, new
+from .cli import budget, demo, handover, new, variants
 from .cli.paths import config_names, config_path, config_root, tool_path
 from .text import printable
 
@@ -49,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     handover.add_commands(commands)
     demo.add_command(commands)
     budget.add_command(commands)
+    variants.add_command(commands)
     config = commands.add_parser('config', help="print a config's path, or list the configs")
     name = config.add_argument('name', nargs='?')
     name.completer = lambda **_: [each.removesuffix('.py') for each in config_names()]

@@ -15,10 +15,9 @@ from .pretrained.models import VARIANTS, create_model
 CARD = """---
 {{ card_data }}
 ---
-A ResNet whose stages are weight-shared loops: each image gets the iterations it needs.
+A ResNet whose stages are weight-shared loops: each image gets the iterations it needs. To read it:
 
     from iterbackbone.hub import HubModel
-
     model = HubModel.from_pretrained('NAME')  # a folder or repository
 
 {% for key, value in facts.items() -%}

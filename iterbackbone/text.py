@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,3 +26,14 @@ def nearest(name: str, names: Iterable[str]) -> str:
     parts = {part.lower(): each for each in names for part in (each, each.rpartition('/')[2])}
     found = dict.fromkeys(parts[part] for part in get_close_matches(name.lower(), parts, n=3))
     return f'; did you mean {" or ".join(found)}?' if found else ''
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Lines of a table: first column to the left, the others to the right."""
+    table = list(rows)
+    width = [max(len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
+    for first, *cells in table:
+        line = first.ljust(width[0]) + ''.join(
+            f'  {cell:>{each}}' for cell, each in zip(cells, width[1:], strict=False)
+        )
+        yield line.rstrip()

@@ -28,7 +28,8 @@ ROOMS = {
         {'core', 'inference'},
     ),
     'warm_start': ({'torch', 'numpy'}, {'core'}),
-    'pretrained': ({'torch', 'safetensors'}, {'core'}),
+    'pretrained': ({'torch', 'safetensors'}, {'core', 'timing'}),
+    'timing.py': ({'torch'}, set()),
     'log': ({'numpy', 'cv2', 'msgspec'}, set()),
     'stats': ({'numpy', 'scipy'}, {'log'}),
     'report': (
@@ -50,6 +51,7 @@ LAZY = {
     ('cli/demo/options.py', 'iterbackbone.mm.demo.predictor'),
     ('cli/handover.py', 'iterbackbone.mm.toolboxes'),
     ('cli/new.py', 'iterbackbone.mm.new_config.command'),
+    ('cli/variants.py', 'iterbackbone.pretrained.variants'),
     ('__init__.py', 'iterbackbone.pretrained'),
     ('core/adaptive.py', 'iterbackbone.inference.network_form'),
     ('mm/evaluation/detection.py', 'mmdet.structures.mask'),

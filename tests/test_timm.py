@@ -33,8 +33,8 @@ def made(name, **options):
 
 
 def test_every_name_is_in_the_registry():
-    assert set(list_models()) <= set(timm.list_models('iterative*'))
-    assert timm.list_models('iterative*', pretrained=True) == [TAGGED]
+    assert set(timm.list_models(module='timm')) == set(list_models())
+    assert TAGGED in timm.list_models('iterative*', pretrained=True)
     assert set(iterbackbone.timm.__all__) == {'TimmResNet', *list_models()}
     assert iterbackbone.timm.iterative_resnet50(**SMALL).num_classes == 1000
 
@@ -102,8 +102,9 @@ def test_weights_of_the_package():
     ours = create_model(TAGGED, pretrained=True).eval()
     assert torch.equal(model(X), ours(X))
     data = resolve_data_config(model=model)
-    assert data['input_size'] == (3, 64, 64)
-    assert data['mean'] == pytest.approx(tuple(x / 255 for x in find_weights(TAGGED).mean))
+    facts = find_weights(TAGGED)
+    assert data['input_size'] == tuple(facts.preprocessing['input_size'])
+    assert data['mean'] == pytest.approx(tuple(x / 255 for x in facts.mean))
     options = dict(pretrained=True, features_only=True, in_chans=1, out_indices=(0, 1))
     found = timm.create_model('iterative_resnet50_w32', **options).eval()(X[:, :1])
     wanted = create_model('iterative_resnet50_w32', **options).eval()(X[:, :1])
@@ -148,3 +149,11 @@ def test_own_weights(tmp_path, monkeypatch):
 def test_errors(arguments, message):
     with pytest.raises((RuntimeError, AssertionError, TypeError, ValueError), match=message):
         timm.create_model(**arguments)
+
+
+def test_weights_of_a_detector_have_no_classifier():
+    (name,) = timm.list_models('fcos_iterative*', pretrained=True)
+    model = timm.create_model(name, pretrained=True).eval()
+    assert (model.num_classes, model(X).shape) == (0, (2, model.num_features))
+    wanted = create_model(name, pretrained=True, features_only=True)
+    assert torch.equal(model.backbone.stem.conv.weight, wanted.stem.conv.weight)

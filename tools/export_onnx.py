@@ -18,12 +18,12 @@ from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.checkpoints.trained_model import trained_model
-from iterbackbone.mm.counting.forward_time import forward_seconds
 from iterbackbone.mm.counting.model_building import pipeline_size, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
 from iterbackbone.text import printable
+from iterbackbone.timing import forward_seconds
 from iterbackbone.warm_start.safe_loading import load_checkpoint
 
 NOISE_SIZE, NOISE_IMAGES = (224, 224), 3

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import torch
 
 from iterbackbone.files import whole_file
 from iterbackbone.mm.counting.forward_time import Ratio
+from iterbackbone.timing import machine
 
 
 @dataclass(frozen=True)
@@ -55,19 +53,6 @@ def rows_of(
         Row(setting, name, statistics.median(each), Ratio.of(each, unit), shares.get(name))
         for name, each in seconds.items()
     ]
-
-
-def machine() -> str:
-    """What this ran on."""
-    model = next(
-        (x.split(':')[1].strip() for x in _lines('/proc/cpuinfo') if x.startswith('model name')),
-        platform.processor(),
-    )
-    return f'{model}, {os.cpu_count()} cores, torch {torch.__version__}'
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).is_file() else []
 
 
 def markdown(rows: Iterable[Row]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import nn
 
 from iterbackbone.core.macs import Size
-from iterbackbone.mm.counting.forward_time import Ratio, Run, forward_runs, forward_seconds
+from iterbackbone.mm.counting.forward_time import Ratio, forward_runs
 from iterbackbone.mm.counting.summary import image_summary
+from iterbackbone.timing import Run, forward_seconds
 
 from .columns import BOUNDS, Cell, columns
 from .logged import Logged, read_logged

@@ -1,29 +1,19 @@
-"""Forward times of several networks on a CPU, side by side in one run.
-
-Absolute times depend on the machine and drift while it works; every round runs every network
-once, so that the ratios of a round share the drift.
-"""
+"""What of OpenMMLab's networks is timed, and ratios of times of the same rounds."""
 
 from __future__ import annotations
 
-import random
 import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import cycle
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
+from ...timing import Run
 from ..traces import iterative_modules
 from .model_building import random_input
-
-Run = Callable[[], object]
-Key = TypeVar('Key')
 
 
 class Ratio(NamedTuple):
@@ -86,40 +76,3 @@ def forward_runs(
 
 def _one_block_a_stage(modules: Sequence[AdaptiveModule]) -> bool:
     return all(len(stage.blocks) == 1 for module in modules for stage in module.iterative_stages())
-
-
-def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> dict[Key, list[float]]:
-    """Time each run once a round, in a new order every round, after a warm-up.
-
-    Args:
-        runs: By key.
-        rounds: At least 2.
-        threads: Cores that each run may use.
-
-    Returns:
-        Seconds of each round, by key.
-    """
-    if rounds < 2:
-        raise ValueError(f'rounds must be at least 2, got {rounds}')
-    order, shuffled = list(runs), random.Random(0)
-    seconds: dict[Key, list[float]] = {key: [] for key in runs}
-    with torch.inference_mode(), _cores(threads):
-        for run in runs.values():
-            run()
-        for _ in range(rounds):
-            shuffled.shuffle(order)
-            for key in order:
-                started = time.perf_counter()
-                runs[key]()
-                seconds[key].append(time.perf_counter() - started)
-    return seconds
-
-
-@contextmanager
-def _cores(number: int) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...text import aligned
 from .uncounted import INTERPOLATION
 
 BOUNDS = ('lowest', 'mean', 'highest')
@@ -25,10 +26,10 @@ def compute_table(
     lines = [name, f'  {_input(model)}']
     if baseline:
         lines += [f'beside the baseline {baseline_name}', f'  {_input(baseline)}']
-    lines += ['', *_aligned(_parameters(model, baseline))]
-    lines += ['', *_aligned(_macs(model, baseline)), *_resnet(model)]
+    lines += ['', *aligned(_parameters(model, baseline))]
+    lines += ['', *aligned(_macs(model, baseline)), *_resnet(model)]
     if model['iterative']:
-        lines += ['', *_aligned(_stages(model))]
+        lines += ['', *aligned(_stages(model))]
     lines += ['', *_uncounted('Not counted', model)]
     if baseline:
         lines += _uncounted('Not counted in the baseline', baseline)
@@ -148,17 +149,6 @@ def _uncounted(title: str, summary: Summary) -> Iterator[str]:
         yield f'  operator {name}, {_plural(calls, "call")}: may have multiply-adds'
     kinds = ', '.join(f'{kind} ({calls})' for kind, calls in without.items())
     yield f'  without multiply-adds by the convention: {kinds}'
-
-
-def _aligned(rows: Iterator[list[str]]) -> Iterator[str]:
-    """First column to the left, the others to the right."""
-    table = list(rows)
-    width = [max(len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
-    for first, *cells in table:
-        line = first.ljust(width[0]) + ''.join(
-            f'  {cell:>{each}}' for cell, each in zip(cells, width[1:], strict=False)
-        )
-        yield line.rstrip()
 
 
 def _row(key: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from iterbackbone.mm.counting.forward_time import Ratio, forward_runs, forward_seconds
+from iterbackbone.mm.counting.forward_time import Ratio, forward_runs
 from iterbackbone.mm.counting.model_building import build_model
 
 LIMITS = (2, 3, 4, 2)
@@ -52,30 +49,6 @@ def test_two_blocks_a_stage_are_not_run_as_logged():
     assert forward_runs(model, SIZE, [(1,) * 8]).keys() == {'lowest', 'highest'}
 
 
-def test_every_round_runs_everything_once_on_one_thread():
-    calls = []
-
-    def run(name):
-        return lambda: calls.append((name, torch.get_num_threads(), torch.is_inference_mode_enabled()))
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    seconds = forward_seconds({name: run(name) for name in 'abc'}, rounds=10)
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(threads)
-    assert {key: len(each) for key, each in seconds.items()} == {'a': 10, 'b': 10, 'c': 10}
-    assert {call[1:] for call in calls} == {(1, True)}
-    rounds = [tuple(name for name, *_ in calls[i : i + 3]) for i in range(0, len(calls), 3)]
-    assert len(rounds) == 11  # the first warms up
-    assert all(Counter(names) == Counter('abc') for names in rounds)
-    assert len(set(rounds)) > 1
-
-
 def test_a_ratio_is_that_of_the_same_round():
     """A machine that slows down tenfold changes no ratio."""
     assert Ratio.of([1.0, 2.0, 30.0, 40.0, 50.0], [2.0, 4.0, 50.0, 50.0, 50.0]) == (0.6, 0.5, 0.8)
-
-
-def test_one_round_has_no_spread():
-    with pytest.raises(ValueError, match='rounds must be at least 2, got 1'):
-        forward_seconds({}, 1)

@@ -1,0 +1,127 @@
+"""Every backbone by name, beside the others: parameters, MACs, time on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .. import __version__
+from ..core.macs import Size, mac_table
+from ..core.resnet import IterativeResNet
+from ..files import whole_file
+from ..timing import Run, forward_seconds, machine
+from .index import named_weights
+from .models import create_model, list_models
+
+ROUNDS = 5
+Times = dict[str, tuple[float, float]]
+Done = Callable[[int, int], object]  # called after each run: the number of runs so far, of all
+
+
+class Variant(NamedTuple):
+    """A backbone: MACs and milliseconds at one iteration and at all, its weights' first figure."""
+
+    name: str
+    parameters: int
+    macs: tuple[int, int]
+    ms: tuple[float, float]
+    figure: tuple[str, str] | None
+
+
+def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Variant], str]:
+    """All backbones, from fewest to most MACs at all iterations, and what their times were taken on.
+
+    ``again`` measures even where times are kept in the user's cache folder.
+
+    Raises:
+        ValueError: torch cannot use the device.
+    """
+    with torch.device('meta'):
+        networks: Any = {x: create_model(x, features_only=True, in_chans=3) for x in list_models()}
+    tables = {name: mac_table(network, size) for name, network in networks.items()}
+    where = f'{machine()}, {torch.get_num_threads()} threads, {_checked(device)}'
+    setting = hashlib.sha256(repr((__version__, where, tables)).encode()).hexdigest()
+    folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'iterbackbone')
+    file = folder / f'variants-{setting[:16]}.json'
+    times, note = None if again else _kept(file, networks), 'measured before'
+    if times is None:
+        times, note = _measure(networks, size, device, done), 'measured now'
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(file) as content:
+                content.write(json.dumps(times).encode())
+        except OSError as error:
+            note = f'{note}, not kept: {error}'
+    found, known = [], named_weights()
+    for name, table in tables.items():
+        figure = next(iter(known[name].figures.items()), None) if name in known else None
+        parameters = sum(p.numel() for p in networks[name].parameters())
+        found.append(Variant(name, parameters, (table.lowest, table.highest), times[name], figure))
+    return sorted(found, key=lambda each: each.macs[1]), f'{where}; {note}'
+
+
+def bound_runs(model: nn.Module, backbone: IterativeResNet, x: Tensor) -> dict[str, Run]:
+    """Runs of a model on ``x``: ``lowest``, one iteration of each block, and ``highest``, all."""
+
+    def run(most: int | None) -> None:
+        backbone.set_budget(max_iterations=most)
+        model(x)[-1].flatten()[0].item()  # waits for a GPU
+
+    return {'lowest': lambda: run(1), 'highest': lambda: run(None)}
+
+
+def recommendation(found: Sequence[Variant], target: float) -> str:
+    """The backbone for ``target`` milliseconds an image, and why."""
+    if fast := [each for each in found if each.ms[1] <= target]:
+        best = max(fast, key=lambda each: each.macs[1])
+        return f'{best.name}: the most MACs of those that run all iterations in {target:g} ms'
+    if fast := [each for each in found if each.ms[0] <= target]:
+        best = max(fast, key=lambda each: each.macs[0])
+        return f'{best.name} under a budget: no backbone runs all iterations in {target:g} ms'
+    best = min(found, key=lambda each: each.ms[0])
+    return f'none: the fastest, {best.name}, takes {best.ms[0]:.3g} ms at one iteration'
+
+
+def _measure(names: Collection[str], size: Size, device: str, done: Done) -> Times:
+    x, numbers = torch.rand(1, 3, *size, device=device), count(1)
+    runs: dict[tuple[str, str], Run] = {}
+
+    def step(run: Run) -> None:
+        run()
+        done(next(numbers), len(runs) * (ROUNDS + 1))
+
+    for name in names:
+        network: Any = create_model(name, features_only=True, in_chans=3).eval().to(device)
+        for key, run in bound_runs(network, network, x).items():
+            runs[name, key] = partial(step, run)
+    seconds = forward_seconds(runs, ROUNDS, torch.get_num_threads())
+    ms = {key: 1000 * statistics.median(each) for key, each in seconds.items()}
+    return {name: (ms[name, 'lowest'], ms[name, 'highest']) for name in names}
+
+
+def _checked(device: str) -> str:
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'device must be one that torch can use, got {device!r}: {reason}') from None
+    return torch.cuda.get_device_name(device) if device.startswith('cuda') else device
+
+
+def _kept(file: Path, names: Collection[str]) -> Times | None:
+    """What was measured before; None without, or of a file that cannot be read."""
+    try:
+        times = json.loads(file.read_text())
+        return {name: (float(times[name][0]), float(times[name][1])) for name in names}
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None

@@ -1,0 +1,66 @@
+"""Forward times of several networks, side by side in one run, and what they ran on.
+
+Absolute times depend on the machine and drift while it works; every round runs every network
+once, so that the ratios of a round share the drift.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+Run = Callable[[], object]
+Key = TypeVar('Key')
+
+
+def machine() -> str:
+    """What this runs on."""
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = (line.split(':')[1].strip() for line in lines if line.startswith('model name'))
+    return f'{next(models, platform.processor())}, {os.cpu_count()} cores, torch {torch.__version__}'
+
+
+def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> dict[Key, list[float]]:
+    """Time each run once a round, in a new order every round, after a warm-up.
+
+    Args:
+        runs: By key.
+        rounds: At least 2.
+        threads: Cores that each run may use.
+
+    Returns:
+        Seconds of each round, by key.
+    """
+    if rounds < 2:
+        raise ValueError(f'rounds must be at least 2, got {rounds}')
+    order, shuffled = list(runs), random.Random(0)
+    seconds: dict[Key, list[float]] = {key: [] for key in runs}
+    with torch.inference_mode(), _cores(threads):
+        for run in runs.values():
+            run()
+        for _ in range(rounds):
+            shuffled.shuffle(order)
+            for key in order:
+                started = time.perf_counter()
+                runs[key]()
+                seconds[key].append(time.perf_counter() - started)
+    return seconds
+
+
+@contextmanager
+def _cores(number: int) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
