@@ -52,6 +52,7 @@ LAZY = {
     ('cli/handover.py', 'iterbackbone.mm.toolboxes'),
     ('cli/new.py', 'iterbackbone.mm.new_config.command'),
     ('cli/variants.py', 'iterbackbone.pretrained.variants'),
+    ('cli/new.py', 'iterbackbone.mm.new_data.command'),
     ('__init__.py', 'iterbackbone.pretrained'),
     ('core/adaptive.py', 'iterbackbone.inference.network_form'),
     ('mm/evaluation/detection.py', 'mmdet.structures.mask'),

@@ -1,4 +1,4 @@
-"""``new``: a short config that inherits another and swaps the backbone in."""
+"""``new``: a short config that inherits another, with the backbone swapped in or for own data."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ from pathlib import Path
 
 from .paths import any_config
 
+BASES = {
+    'detection': 'detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320',
+    'classification': 'classification/iterative-r50-w32_anytime_cifar10-subset',
+}
+
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """``new``."""
     parser = commands.add_parser(
         'new',
-        help='write a config with the backbone swapped in',
+        help='write a config with the backbone swapped in, or for your own data',
         description='Writes NAME.py, which inherits a config and swaps its backbone for '
-        'IterativeResNet, checks that it builds, and says what changed.',
+        'IterativeResNet, checks that it builds, and says what changed. With --data it trains on a '
+        'folder in COCO, VOC or YOLO layout or of class folders; cleaned annotations go to NAME_data.',
     )
     parser.add_argument('name', metavar='NAME', help='of the config to write')
     parser.add_argument(
-        '--base', required=True, metavar='CONFIG', help='file, mmdet::FILE, or a name of ours'
+        '--base', metavar='CONFIG', help='file, mmdet::FILE, or a name of ours; needed without --data'
     )
+    parser.add_argument('--data', type=Path, metavar='FOLDER', help='with your pictures')
+    parser.add_argument('--task', choices=list(BASES), help='of --data; else found by its layout')
     parser.set_defaults(run=run)
 
 
@@ -32,7 +40,15 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.name if args.name.endswith('.py') else f'{args.name}.py')
     if path.exists() or not path.absolute().parent.is_dir():
         raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')
+    if args.data is not None:
+        bases = {task: any_config(args.base or name) for task, name in BASES.items()}
+        from ..mm.new_data.command import write_data_config  # OpenMMLab, where a command needs it
+
+        print(write_data_config(path, args.data, args.task, bases))
+        return
+    if args.base is None:
+        raise ValueError('one of --base and --data must be given')
     base = any_config(args.base)
-    from ..mm.new_config.command import write_config  # OpenMMLab, where a command needs it
+    from ..mm.new_config.command import write_config
 
     print(write_config(path, base, args.base if '::' in args.base else ''))

@@ -26,7 +26,6 @@ from .config_keys import check_arguments, typed_dicts
 
 EXECUTED = {  # by test_tutorial.py and test_aot.py
     'docs/tutorial.md',
-    'docs/own-data.md',
     'docs/evidence/deployment.md',
 }
 PYTHON = [block for block in BLOCKS if block.language == 'python' and block.page not in EXECUTED]

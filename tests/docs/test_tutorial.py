@@ -1,4 +1,4 @@
-"""The tutorial and its page on own data, followed to the letter on tiny scenes."""
+"""The tutorial, followed to the letter on tiny scenes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from .blocks import ROOT, SHELL, Block, blocks_of
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / 'docs/tutorial.md'
-PAGES = [PAGE, ROOT / 'docs/own-data.md']
 NOT_RUN = (
     'apt-get',
     'make ',
@@ -71,8 +69,8 @@ def run(block: Block, place: Path) -> str:
 
 @pytest.fixture(scope='module')
 def printed(place):
-    """What each block of the pages printed, by its first line."""
-    blocks = [b for page in PAGES for b in blocks_of(page) if b.language in (*SHELL, 'python')]
+    """What each block of the page printed, by its first line."""
+    blocks = [b for b in blocks_of(PAGE) if b.language in (*SHELL, 'python')]
     return {block.text.splitlines()[0]: run(block, place) for block in blocks}
 
 
@@ -107,34 +105,3 @@ def test_the_budget_holds_and_both_stand_side_by_side(printed, place):
 def test_the_inferencer_names_iterations_and_macs(printed):
     line = output(printed, 'from mmdet.apis').splitlines()[-1]
     assert re.fullmatch(r'\[\d, \d, \d, \d\] \d{6,} tensor\(.*\)', line)
-
-
-def test_the_coco_style_config_reads_its_own_data(printed, place):
-    from mmengine.config import Config
-    from mmengine.registry import DATASETS, init_default_scope
-
-    root = place / 'data/mine'
-    (root / 'images').mkdir(parents=True)
-    (root / 'annotations').mkdir()
-    Image.new('RGB', (96, 64)).save(root / 'images/one.jpg')
-    names = ('ring', 'square', 'star')
-    content = dict(
-        images=[dict(id=1, file_name='one.jpg', width=96, height=64)],
-        categories=[dict(id=i, name=name) for i, name in enumerate(names)],
-        annotations=[
-            dict(id=i, image_id=1, category_id=i, bbox=[8 * i, 9, 20, 20], area=400, iscrowd=0)
-            for i in range(len(names))
-        ],
-    )
-    for split in ('train', 'val'):
-        (root / f'annotations/{split}.json').write_text(json.dumps(content))
-    cfg = Config.fromfile(place / 'mine_coco.py')
-    init_default_scope('mmdet')
-    cfg.train_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = str(root)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        dataset = DATASETS.build(loader.dataset)
-        assert dataset.metainfo['classes'] == ('star', 'ring')
-        assert sorted(each['bbox_label'] for each in dataset.get_data_info(0)['instances']) == [0, 1]
-        assert dataset[0]['inputs'].shape[0] == 3
-    assert cfg.model.roi_head.bbox_head.num_classes == 2
-    assert cfg.test_evaluator.ann_file == 'data/mine/annotations/val.json'

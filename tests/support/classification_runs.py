@@ -97,7 +97,7 @@ def classifier_config(root, work_dir, name=TINY, source='png') -> Config:
     cfg.data_preprocessor = data.data_preprocessor
     backbone, head = cfg.model.backbone, cfg.model.head
     head.in_channels = head.in_channels * WIDTH // backbone.get('base_channels', 64)
-    backbone.base_channels = WIDTH
+    backbone.update(base_channels=WIDTH, init_cfg=None)
     if 'Iterative' not in backbone.type:
         backbone.stem_channels = WIDTH
     if 'dtype' in cfg.optim_wrapper:  # mmengine's mixed precision needs a GPU

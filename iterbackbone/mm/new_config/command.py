@@ -40,8 +40,8 @@ def write_config(path: Path, base: Path, name: str) -> str:
     old = _built(cfg, str(base))
     pyramid = Pyramid.of(_with_backbone(old).backbone)
     changed = changed_parts(base_model(cfg), pyramid)
-    text = config_text(_base_line(path, base, name), cfg, pyramid, changed)
-    new = _checked(path, text)
+    text = config_text(base_line(path, base, name), cfg, pyramid, changed)
+    new = checked_model(path, text)
     _run(_with_backbone(new), base)
     path.write_text(text, encoding='utf-8')
     before, after = (sum(p.numel() for p in m.parameters()) for m in (old, new))
@@ -55,7 +55,8 @@ def write_config(path: Path, base: Path, name: str) -> str:
     )
 
 
-def _base_line(path: Path, base: Path, name: str) -> str:
+def base_line(path: Path, base: Path, name: str) -> str:
+    """What inherits ``base`` in the config at ``path``; arguments as of :func:`write_config`."""
     package, _, file = name.partition('::')
     if package == 'mmseg':  # mmengine looks for a distribution of another name
         folder = '/.mim/configs/' if '.mim' in base.parts else '/../configs/'
@@ -78,7 +79,7 @@ def _with_backbone(model: nn.Module) -> Any:
     return getattr(model, 'student', model)
 
 
-def _checked(path: Path, text: str) -> nn.Module:
+def checked_model(path: Path, text: str) -> nn.Module:
     """What the text builds, before it takes its name."""
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=path.absolute().parent) as file:
         file.write(text)

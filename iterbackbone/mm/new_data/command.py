@@ -1,0 +1,97 @@
+"""Reads a folder, writes data and config, and says what was found."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from mmengine.registry import DATASETS, init_default_scope
+
+from ..counting.model_building import read_config
+from ..new_config.command import base_line, checked_model
+from ..toolboxes import toolbox_of
+from .changes import text_of_changes
+from .cleaning import cleaned
+from .folder import Folder, Picture
+from .layouts import Dataset, read_folder
+from .writing import SEED, split, write
+
+TOOLBOX = {'detection': 'mmdet', 'classification': 'mmpretrain'}
+PIPELINES = {'train_pipeline', 'test_pipeline'}
+SHOWN = 3  # cases of each kind of problem
+
+
+def write_data_config(path: Path, data: Path, task: str | None, bases: dict[str, Path]) -> str:
+    """Write a config that trains on a folder, and beside it the split with cleaned annotations.
+
+    Args:
+        path: To write; the annotations go to ``NAME_data``.
+        data: Pictures with annotations or in class folders. Nothing is written into it.
+        task: 'detection', 'classification', or None for what the folder is fit for.
+        bases: The config to inherit for each task.
+
+    Returns:
+        What was found and written, in lines.
+
+    Raises:
+        ValueError: the folder has no known layout, too little is usable, or the base does not fit.
+    """
+    folder, target = Folder(data), path.with_name(f'{path.stem}_data')
+    if target.exists() or target.resolve().is_relative_to(data.resolve()):
+        raise ValueError(f'NAME must be new and outside of --data, got {path} and {target}')
+    dataset = cleaned(read_folder(folder, task), folder)
+    parts, made = split(dataset)
+    try:
+        write(target, data, dataset, parts)
+        (target / 'problems.txt').write_text('\n'.join(folder.lines()), encoding='utf-8')
+        _write_config(path, data, bases[dataset.task], dataset, parts)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        raise
+    return '\n'.join(
+        [
+            *_found(data, dataset, parts, made),
+            *folder.lines(SHOWN),
+            f'Wrote {path}, which inherits {bases[dataset.task].name}, and {target}.',
+            f'It builds, and its pictures load. Next: iterbackbone train {path}',
+        ]
+    )
+
+
+def _write_config(
+    path: Path, data: Path, base: Path, dataset: Dataset, parts: dict[str, list[Picture]]
+) -> None:
+    cfg, wanted = read_config(base), TOOLBOX[dataset.task]
+    ours = str(cfg.model.get('backbone', {}).get('type')).startswith('iterbackbone.')
+    if toolbox_of(cfg, str(base)) != wanted or not ours or not cfg.keys() >= PIPELINES:
+        raise ValueError(
+            f'--base must be of {wanted}, with {" and ".join(sorted(PIPELINES))}, its backbone swapped '
+            f'by iterbackbone new before, got {base}'
+        )
+    sizes = {part: sum(bool(p.boxes) for p in pictures) for part, pictures in parts.items()}
+    new = text_of_changes(cfg, data, f'{path.stem}_data', dataset, sizes)
+    text = f'{base_line(path, base, "")}\n{new}'
+    checked_model(path, text)
+    path.write_text(text, encoding='utf-8')
+    written = read_config(path)
+    init_default_scope(wanted)
+    for part in parts:
+        try:
+            DATASETS.build(written[f'{part}_dataloader'].dataset)[0]
+        except Exception as error:  # of any part of the pipeline
+            raise ValueError(f'the pipeline of {base} does not load the data: {error!r}') from None
+
+
+def _found(data: Path, dataset: Dataset, parts: dict[str, list[Picture]], made: bool) -> list[str]:
+    counts = Counter(box.name for picture in parts['train'] for box in picture.boxes)
+    numbers = ', '.join(f'{len(pictures)} {name}' for name, pictures in parts.items())
+    sizes = sorted(p.size for pictures in parts.values() for p in pictures if p.size)
+    made_by = f', split with seed {SEED}' if made else ''
+    between = ' to '.join(f'{width}x{height}' for width, height in sizes[:1] + sizes[-1:])
+    return [
+        f'{data}: {dataset.layout}, {len(dataset.classes)} classes',
+        f'  pictures   {numbers}{made_by}{between and f"; {between}"}',
+        f'  to train   {", ".join(f"{name} {counts[name]}" for name in dataset.classes)}',
+    ]

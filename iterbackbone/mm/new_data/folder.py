@@ -1,0 +1,85 @@
+"""A folder of pictures: what is in it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from ...files import IMAGE_TYPES
+
+SPLIT = re.compile(r'(train|val|test)(ing|id|idation)?\d*')  # training, valid, val2017
+
+
+class Box(NamedTuple):
+    """An annotation: class, (left, top, width, height), and whether it neither trains nor counts."""
+
+    name: str
+    xywh: tuple[float, ...] = ()  # of none: the whole picture
+    ignored: bool = False
+
+
+class Picture(NamedTuple):
+    """A file with its annotations, in pixels of the stated (W, H), or as shares of the picture."""
+
+    file: Path
+    split: str  # 'train', 'val', 'test', or '' where the folder does not say
+    boxes: list[Box]
+    size: tuple[int, int] | None = None
+    relative: bool = False
+
+
+class Folder:
+    """The image files in a folder and below, and what is wrong, by kind.
+
+    Args:
+        path: Of the folder.
+
+    Raises:
+        ValueError: it is no folder, or has no pictures.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise ValueError(f'--data must be a folder, got {path}')
+        found = sorted(p for p in path.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
+        self.path, self.files = path, [p for p in found if not p.name.startswith('.')]
+        self.problems: dict[str, list[str]] = defaultdict(list)
+        self._named: dict[str, list[Path]] = defaultdict(list)
+        for file in self.files:
+            self._named[file.name].append(file)
+            self._named[file.stem].append(file)
+        if not self.files:
+            raise ValueError(f'--data must be a folder with pictures, found none in {path}')
+
+    def words(self, path: Path) -> list[str]:
+        """Of a path in the folder, in lower case."""
+        return re.split(r'[\W_]+', str(path.relative_to(self.path)).lower())
+
+    def split_of(self, path: Path) -> str:
+        """The first of 'train', 'val', 'test' that a path has among its words, or ''."""
+        return next((match[1] for word in self.words(path) if (match := SPLIT.fullmatch(word))), '')
+
+    def find(self, name: str, near: Path) -> Path:
+        """The file of a name or stem whose path is most like an annotation file's.
+
+        Without any: where it should be.
+        """
+        last = re.split(r'[\\/]', name)[-1]
+        wanted = {*self.words(self.path / name), *self.words(near)}
+        common = {
+            file: len(wanted.intersection(self.words(file))) for file in self._named.get(last, [])
+        }
+        return max(common, key=common.__getitem__, default=self.path / name)
+
+    def wrong(self, kind: str, what: str) -> None:
+        """One more of a kind of problem."""
+        self.problems[kind].append(what)
+
+    def lines(self, shown: int | None = None) -> list[str]:
+        """Each kind of problem with its number and the first ``shown`` cases, or all."""
+        found = []
+        for kind, cases in self.problems.items():
+            found += [f'  {len(cases):>6}  {kind}', *(f'          {each}' for each in cases[:shown])]
+        return found

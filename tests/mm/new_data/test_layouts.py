@@ -1,0 +1,102 @@
+"""The same data in every layout is the same; what is no layout is named."""
+
+from __future__ import annotations
+
+import pytest
+from mmdet.datasets import XMLDataset
+
+from tests.support.own_data import CLASSES, export_coco, export_yolo, found, picture, xml_file
+
+
+def by_name(dataset, ignored):
+    """Split and boxes of each picture, by its name."""
+    return {
+        p.file.name: (
+            p.split,
+            p.size,
+            sorted((b.name, b.xywh) for b in p.boxes if b.ignored <= ignored),
+        )
+        for p in dataset.pictures
+    }
+
+
+def test_the_layouts_of_one_data_set_agree(shapes_root, tmp_path):
+    voc, wrong = found(shapes_root / 'VOCdevkit/VOC2007')
+    coco, wrong_coco = found(export_coco(shapes_root, tmp_path / 'coco'))
+    yolo, wrong_yolo = found(export_yolo(shapes_root, tmp_path / 'yolo'))
+    assert wrong == wrong_coco == wrong_yolo == {}
+    assert [d.layout for d in (voc, coco, yolo)] == ['VOC', 'COCO', 'YOLO']
+    assert tuple(voc.classes) == tuple(coco.classes) == tuple(yolo.classes) == CLASSES
+    assert len(voc.pictures) == 13
+    assert by_name(voc, True) == by_name(coco, True)
+    first, second = by_name(voc, False), by_name(yolo, False)
+    assert first.keys() == second.keys()
+    for name, (split, size, boxes) in first.items():
+        assert second[name][:2] == (split, size)
+        for (kind, xywh), (other, near) in zip(boxes, second[name][2], strict=True):
+            assert kind == other
+            assert near == pytest.approx(xywh, abs=0.02)
+
+
+def test_boxes_of_voc_are_those_of_mmdet(shapes_root):
+    root = shapes_root / 'VOCdevkit'
+    theirs = XMLDataset(
+        data_root=str(root),
+        ann_file='VOC2007/ImageSets/Main/train.txt',
+        data_prefix=dict(sub_data_root='VOC2007/'),
+        metainfo=dict(classes=CLASSES),
+        pipeline=[],
+    )
+    dataset, _ = found(root)
+    ours = by_name(dataset, True)
+    for info in theirs:
+        boxes = [(CLASSES[each['bbox_label']], *each['bbox']) for each in info['instances']]
+        split, _, found_here = ours[info['img_path'].rpartition('/')[2]]
+        assert split == 'train'
+        assert sorted(boxes) == [(name, x, y, x + w, y + h) for name, (x, y, w, h) in found_here]
+
+
+def test_class_folders(shapes_root):
+    dataset, wrong = found(shapes_root / 'classification')
+    assert (dataset.layout, dataset.task, wrong) == ('class folders', 'classification', {})
+    assert set(dataset.classes) <= set(CLASSES)
+    assert {p.split for p in dataset.pictures} == {'train', 'val'}
+    assert all(p.file.parent.name == p.boxes[0].name for p in dataset.pictures)
+
+
+def test_a_class_may_have_the_name_of_a_split(tmp_path):
+    for name in ('train/1.png', 'bus/1.png', 'stray.png'):
+        picture(tmp_path / name)
+    dataset, wrong = found(tmp_path)
+    assert [(p.split, p.boxes[0].name) for p in dataset.pictures] == [('', 'bus'), ('', 'train')]
+    assert wrong == {'picture outside of the class folders, left out': ['stray.png']}
+
+
+def test_the_task_chooses_between_layouts(tmp_path):
+    for name in ('a', 'b'):
+        picture(tmp_path / name / f'{name}.png')
+        xml_file(tmp_path / name / f'{name}.xml', [('ring', (3, 3, 20, 20))])
+    assert found(tmp_path)[0].layout == 'VOC'
+    assert found(tmp_path, 'classification')[0].classes == ['a', 'b']
+
+
+def test_what_is_no_layout_is_named(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'note.txt').write_text('text')
+    with pytest.raises(ValueError, match=r'--data must be a folder, got .*note\.txt'):
+        found(tmp_path / 'note.txt')
+    with pytest.raises(ValueError, match=r'--data must be a folder, got .*none'):
+        found(tmp_path / 'none')
+    with pytest.raises(ValueError, match='--data must be a folder with pictures, found none in'):
+        found(tmp_path / 'empty')
+    picture(tmp_path / 'one/1.png')  # one class only, no annotations
+    known = (
+        r'known layout: COCO \(.*VOC \(.*YOLO \(.*class folders \(.*two classes or more.* has 1 pict'
+    )
+    with pytest.raises(ValueError, match=known):
+        found(tmp_path)
+    with pytest.raises(ValueError, match=r'known layout: COCO (?!.*class folders)'):
+        found(tmp_path, 'detection')
+    (tmp_path / 'one/1.xml').write_text('<annotation>')
+    with pytest.raises(ValueError, match=r'can be read; 1  broken XML file, left out; 1.xml: '):
+        found(tmp_path)

@@ -1,0 +1,93 @@
+"""YOLO's lines and names, and broken ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.own_data import found, picture
+
+GOOD = '1 0.5 0.5 0.5 0.4'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    picture(tmp_path / 'images/train/a.jpg')
+    (tmp_path / 'labels/train').mkdir(parents=True)
+    (tmp_path / 'data.yaml').write_text('names: [ring, star]')
+    return tmp_path
+
+
+def read(folder, *lines):
+    (folder / 'labels/train/a.txt').write_text('\n'.join([GOOD, *lines]))
+    dataset, wrong = found(folder)
+    return dataset, {kind: cases for kind, cases in wrong.items() if 'class without' not in kind}
+
+
+def test_a_line_is_class_centre_and_size(folder):
+    dataset, wrong = read(folder)
+    (only,) = dataset.pictures
+    assert (only.split, only.boxes, wrong) == ('train', [('star', (10, 9, 20, 12), False)], {})
+
+
+def test_a_polygon_gives_its_box(folder):
+    dataset, wrong = read(folder, '0 0.25 0.5 0.5 0.9 0.75 0.5')
+    assert dataset.pictures[0].boxes[1] == ('ring', (10, 15, 20, 12), False)
+    assert wrong == {}
+
+
+def test_a_picture_without_a_file_is_background(folder):
+    picture(folder / 'images/val/b.jpg')
+    dataset, wrong = read(folder)
+    assert {p.file.name: (p.split, len(p.boxes)) for p in dataset.pictures} == {
+        'a.jpg': ('train', 1),
+        'b.jpg': ('val', 0),
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ('line', 'kind'),
+    [
+        ('0 0.5 0.5 0.2', 'broken line, left out'),
+        ('0 0.5 0.5 0.2 0.2 0.9', 'broken line, left out'),
+        ('ring 0.5 0.5 0.2 0.2', 'broken line, left out'),
+        ('inf 0.5 0.5 0.2 0.2', 'broken line, left out'),
+        ('\x00\x01', 'broken line, left out'),
+        ('2 0.5 0.5 0.2 0.2', 'box of an unknown class, left out'),
+        ('0 nan 0.5 0.2 0.2', 'box without area, left out'),
+        ('0 20 15 10 8', 'box outside the picture, left out'),
+    ],
+)
+def test_a_bad_line(line, kind, folder):
+    dataset, wrong = read(folder, line, '')
+    assert [box.name for box in dataset.pictures[0].boxes] == ['star']
+    assert {kind: len(cases) for kind, cases in wrong.items()} == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('data.yaml', 'names: {0: ring, 1: star}'),
+        ('classes.txt', 'ring\nstar\n'),
+        ('labels/obj.names', 'ring\nstar'),
+    ],
+)
+def test_names_of_the_classes(name, text, folder):
+    (folder / 'data.yaml').unlink()
+    (folder / name).write_text(text)
+    assert read(folder)[0].classes == ['star']
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (None, 'needs data.yaml or classes.txt'),
+        ('names: [', 'data.yaml must list the classes as names'),
+        ('nc: 3', 'data.yaml must list the classes as names'),
+        ('names: {a: b}', 'data.yaml must list the classes as names'),
+    ],
+)
+def test_without_names_there_is_an_error(text, message, folder):
+    (folder / 'data.yaml').unlink() if text is None else (folder / 'data.yaml').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(folder)
