@@ -103,6 +103,7 @@ def test_only_the_first_cases_are_listed(new, tmp_path):
 def test_class_folders(new, shapes_root):
     said = new('kinds', '--data', shapes_root / 'classification', '--task', 'classification')
     assert 'class folders, ' in said
+    assert ' val\n' in said  # and no sizes, which a classifier does not ask for
     cfg = Config.fromfile('kinds.py')
     count = len(cfg.train_dataloader.dataset.metainfo.classes)
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == count > 1
