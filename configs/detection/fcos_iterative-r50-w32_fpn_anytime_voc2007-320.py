@@ -1,4 +1,4 @@
-# One detector for every budget, from the shipped backbone: trained at all depths, four minutes on a
+# One detector for every budget, from the shipped backbone: trained at all depths, minutes on a
 # GPU. Fit its halting afterwards: tools/fit_halting.py.
 _base_ = [
     '../_base_/models/fcos_iterative-r50-w32_fpn.py',
