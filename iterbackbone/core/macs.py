@@ -13,6 +13,7 @@ from typing import TypeVar
 from torch import nn
 
 from .adaptive import AdaptiveModule
+from .entry import Entry, reduced
 from .halting import ScoreLayer
 
 M = TypeVar('M', bound=nn.Module)
@@ -25,7 +26,7 @@ class MacTable:
 
     Attributes:
         input_size: (H, W) in pixels.
-        fixed: Stem and transitions.
+        fixed: Stem or entry, and transitions.
         per_iteration: Of one iteration of each block, (K,).
         per_score: Of one evaluation of each block's halting unit, (K,).
         max_iterations: L of each block, (K,).
@@ -88,14 +89,23 @@ def of_type(module: nn.Module, kind: type[M]) -> list[M]:
 
 
 def layer_macs(layer: nn.Module, size: Size) -> tuple[int, Size]:
-    """MACs and output size of a convolution, pooling or identity on an input of ``size``."""
+    """MACs and output size of an entry, convolution, pooling or identity on an input of ``size``."""
     if isinstance(layer, nn.Identity):
         return 0, size
+    if isinstance(layer, Entry):
+        return layer.macs(size), reduced(size, layer.reduction)
     geometry = zip(size, *(pair(getattr(layer, a)) for a in _GEOMETRY), strict=True)
     height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
     if not isinstance(layer, nn.Conv2d):
         return 0, (height, width)
     return layer.weight.numel() * height * width, (height, width)
+
+
+def layer_stride(layer: nn.Module) -> int:
+    """Input pixels to one of the output of an entry, convolution, pooling or identity."""
+    if isinstance(layer, Entry):
+        return layer.reduction
+    return pair(getattr(layer, 'stride', 1))[0]
 
 
 _GEOMETRY = ('kernel_size', 'stride', 'padding', 'dilation')

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from .adaptive import AdaptiveModule
-from .macs import of_type, pair
+from .entry import Entry
+from .macs import layer_stride, of_type, pair
 from .validation import check_int_tuple
 
 
@@ -47,9 +48,12 @@ def receptive_fields(
 
 
 def _behind(layer: nn.Module, stride: int, field: int) -> tuple[int, int]:
-    """Stride and field behind a convolution, a pooling or an identity, all of them square."""
-    if isinstance(layer, nn.Identity):
-        return stride, field
-    settings = ('kernel_size', 'stride', 'dilation')
-    kernel, step, dilation = (pair(getattr(layer, name))[0] for name in settings)
-    return stride * step, field + (kernel - 1) * dilation * stride
+    """Stride and field behind an entry, a convolution, a pooling or an identity, all square."""
+    wider = layer.field - 1 if isinstance(layer, Entry) else _reach(layer)
+    return stride * layer_stride(layer), field + wider * stride
+
+
+def _reach(layer: nn.Module) -> int:
+    """How many pixels of its input an output sees beside its own."""
+    kernel, dilation = (pair(getattr(layer, name, 1))[0] for name in ('kernel_size', 'dilation'))
+    return (kernel - 1) * dilation

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .capture import check_not_captured
+from .entry import Entry
 from .feature_info import FeatureInfo, checked_out_indices
+from .macs import layer_stride
 from .normalization import NormLayer, check_norm_layer, set_norms_eval
-from .stage import ConvNorm, IterativeStage
+from .stage import IterativeStage
+from .stem import make_pool, make_stem
 from .validation import check_bool, check_choice, check_int, check_int_tuple
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
-STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
 
 
 class IterativeResNet(AdaptiveModule):
@@ -29,6 +31,8 @@ class IterativeResNet(AdaptiveModule):
         depth: 50, 101 or 152: the ResNet whose blocks per stage are the maximum iterations.
         in_channels: Channels of the input image.
         stem: ``'imagenet'`` (7x7/2, norm, ReLU, 3x3/2 max pooling) or ``'cifar'`` (3x3/1).
+        entry: Early stages of another network, in place of the stem and its pooling; frozen unless
+            given as ``Entry(network, frozen=False)``. See :class:`~iterbackbone.core.entry.Entry`.
         base_channels: n of the first stage and width of the stem; doubles each stage.
         expansion: e; a stage's output has e * n channels. 4 in the paper, 2 for "small".
         max_iterations: L per stage, instead of those of ``depth``; applies to each block.
@@ -73,6 +77,7 @@ class IterativeResNet(AdaptiveModule):
         depth: int = 152,
         in_channels: int = 3,
         stem: str = 'imagenet',
+        entry: nn.Module | None = None,
         base_channels: int = 64,
         expansion: int = 4,
         max_iterations: Sequence[int] | None = None,
@@ -97,8 +102,15 @@ class IterativeResNet(AdaptiveModule):
         check_norm_layer(norm_layer)
         num_stages = check_int('num_stages', num_stages, 1, 4)
         with_cp = check_bool('with_cp', with_cp)
-        self.stem = make_stem(stem, in_channels, base_channels, norm_layer, with_cp)
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == 'imagenet' else nn.Identity()
+        width = check_int('base_channels', base_channels, 1)
+        channels = width
+        if entry is None:
+            self.stem: nn.Module = make_stem(stem, in_channels, width, norm_layer, with_cp)
+            self.pool = make_pool(stem)
+        else:
+            self.stem = entry if isinstance(entry, Entry) else Entry(entry, in_channels)
+            self.pool = nn.Identity()
+            channels = self.stem.out_channels
         iterations = checked_iterations(depth, max_iterations, num_stages)
         strides = (1, 2, 2, 2)[:num_stages] if strides is None else strides
         strides = check_int_tuple('strides', strides, num_stages, 1)
@@ -108,11 +120,10 @@ class IterativeResNet(AdaptiveModule):
         self.out_indices = checked_out_indices(out_indices, num_stages)
         self.frozen_stages = check_int('frozen_stages', frozen_stages, -1, num_stages)
         self.stages = nn.ModuleList()
-        channels = base_channels
         for k in range(num_stages):
             stage = IterativeStage(
                 channels,
-                base_channels * 2**k,
+                width * 2**k,
                 expansion,
                 strides[k],
                 iterations[k],
@@ -127,7 +138,9 @@ class IterativeResNet(AdaptiveModule):
             )
             channels = stage.out_channels
             self.stages.append(stage)
-        initialise_convolutions(self)
+        if entry is None:
+            initialise_convolutions(self.stem)
+        initialise_convolutions(self.stages)
         self.train()  # applies norm_eval and frozen_stages
         self._start_with(budget)
 
@@ -135,13 +148,15 @@ class IterativeResNet(AdaptiveModule):
         return list(self.stages)  # type: ignore[arg-type]
 
     def entry_layers(self) -> list[nn.Module]:
-        return [self.stem.conv, self.pool]
+        first = self.stem if isinstance(self.stem, Entry) else self.stem.conv
+        return [first, self.pool]
 
     @property
     def feature_info(self) -> FeatureInfo:
         """Channels and reduction of the maps of ``out_indices``, in timm's words."""
-        reduction = self.stem.conv.stride[0] * getattr(self.pool, 'stride', 1)
-        every = []
+        reduction, every = 1, []
+        for layer in self.entry_layers():
+            reduction *= layer_stride(layer)
         for k, stage in enumerate(self.iterative_stages()):
             reduction *= stage.transition.conv.stride[0]
             every.append(dict(num_chs=stage.out_channels, reduction=reduction, module=f'stages.{k}'))
@@ -174,17 +189,6 @@ class IterativeResNet(AdaptiveModule):
         for module in frozen:
             module.requires_grad_(False)
             set_norms_eval(module)
-
-
-def make_stem(
-    stem: str, in_channels: int, base_channels: int, norm_layer: NormLayer, with_cp: bool
-) -> ConvNorm:
-    """The first convolution, norm and ReLU."""
-    check_choice('stem', stem, STEMS)
-    kernel, stride = STEMS[stem]
-    in_channels = check_int('in_channels', in_channels, 1)
-    width = check_int('base_channels', base_channels, 1)
-    return ConvNorm(in_channels, width, kernel, stride, norm_layer, with_cp)
 
 
 def initialise_convolutions(module: nn.Module) -> None:

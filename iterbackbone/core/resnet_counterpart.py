@@ -18,6 +18,7 @@ from typing import NamedTuple
 from torch import nn
 
 from .adaptive import AdaptiveModule
+from .entry import Entry
 from .macs import Size, layer_macs
 from .resnet import DEPTHS
 
@@ -101,13 +102,16 @@ def _plain_stages(module: AdaptiveModule) -> list[_Stage]:
         block = stage.iterative_blocks()[0]
         width = block.conv1.out_channels
         is_first = module.first_stage + k == 0
-        in_channels = width if is_first else width // 2 * EXPANSION
+        first = stage.transition.conv.in_channels  # behind a stem its width, else an entry's output
+        in_channels = first if is_first else width // 2 * EXPANSION
         stride = stage.transition.conv.stride[0]
         stages.append(_Stage(in_channels, width, stride, block.max_iterations))
     return stages
 
 
 def _stem_parameters(layer: nn.Module) -> int:
+    if isinstance(layer, Entry):
+        return sum(parameter.numel() for parameter in layer.parameters())
     if not isinstance(layer, nn.Conv2d):
         return 0
     return layer.weight.numel() + PER_NORM_CHANNEL * layer.out_channels

@@ -61,7 +61,8 @@ class ExportForm(nn.Module):
         self.threshold = network.budget.threshold or 1.0 - network.epsilon
         network.check_budget()
         stages = list(zip(network.iterative_stages(), network.limits(), strict=True))
-        self.stem = folded(network.stem)
+        stem = network.stem
+        self.stem = folded(stem) if isinstance(stem, ConvNorm) else stem
         self.transitions = nn.ModuleList(folded(stage.transition) for stage, _ in stages)
         self.blocks = nn.ModuleList(
             ExportBlock(block, min(limit, fixed or limit), fixed is not None)

@@ -14,6 +14,7 @@ from torch import nn
 
 from .. import core
 from ..core.block import IterativeBlock
+from ..core.entry import Entry
 from ..core.halting import HaltingUnit
 from ..registry import MODELS
 from .checkpoints.checking import misfit, pretrained_weights, separated
@@ -113,12 +114,34 @@ def _own_starts(module: nn.Module) -> Iterator[None]:
             parameter.copy_(value)
 
 
+class RegisteredEntry(Entry, BaseModule):
+    """An entry whose network starts as its own ``init_cfg`` says."""
+
+
+def entry_from_cfg(entry: dict | None, in_channels: int) -> Entry | None:
+    """``entry`` of an OpenMMLab config, frozen unless it says ``frozen=False``.
+
+    Raises:
+        TypeError, ValueError: it is no config of a backbone, or what it builds is no entry.
+    """
+    if entry is None:
+        return None
+    if not isinstance(entry, dict) or 'type' not in entry:
+        raise TypeError(f"entry must be a dict such as dict(type='mmdet.ResNet', ...), got {entry!r}")
+    config = dict(entry)
+    frozen = config.pop('frozen', True)
+    return RegisteredEntry(MODELS.build(config), in_channels, frozen)
+
+
 @MODELS.register_module()
 class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
     """:class:`iterbackbone.core.IterativeResNet` for OpenMMLab; the same state-dict keys.
 
     Args:
         norm_cfg: Any OpenMMLab norm config; built once for each iteration.
+        entry: Config of any registered backbone whose last map is the first stage's input, such as
+            ``dict(type='mmdet.ResNet', depth=50, num_stages=2, strides=(1, 2), dilations=(1, 1),
+            out_indices=(1,), init_cfg=...)``; ``frozen`` (True) beside its own options.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` to start
             from a checkpoint; stages beyond ``num_stages`` are expected leftovers.
         options: All other arguments of the pure class.
@@ -128,9 +151,18 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
     """
 
     def __init__(
-        self, *, norm_cfg: dict | None = None, init_cfg: dict | list | None = None, **options: Any
+        self,
+        *,
+        norm_cfg: dict | None = None,
+        entry: dict | None = None,
+        init_cfg: dict | list | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')), **options)
+        super().__init__(
+            norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')),
+            entry=entry_from_cfg(entry, options.get('in_channels', 3)),
+            **options,
+        )
         self.init_cfg = init_cfg
         later = ''.join(str(k) for k in range(len(self.stages), 4))
         self.expected_leftovers = re.compile(rf'stages\.[{later}]\.' if later else r'(?!)')
