@@ -1,7 +1,7 @@
 # One detector for every budget, behind a frozen entry: EfficientNet-Lite0's early stages.
 # experiments/voc_models/entry_start.py writes what it starts from.
 _base_ = './fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py'
-max_epochs = 12
+max_epochs = 10
 model = dict(
     data_preprocessor=dict(mean=[127.0] * 3, std=[128.0] * 3),
     backbone=dict(
