@@ -113,37 +113,34 @@ def measured(network: nn.Module, in_channels: int) -> tuple[list[EntryLayer], to
     """
     was_training = [part for part in network.modules() if part.training]
     network.eval()
-    layers, output = _run(network, in_channels, EVEN)
-    odd_layers, odd_output = _run(network, in_channels, ODD)
+    layers, sizes, shape = _run(network, in_channels, EVEN)
+    _, odd_sizes, _ = _run(network, in_channels, ODD)
     for part in was_training:
         part.training = True
-    whole = EntryLayer(0, 0, _reduction(EVEN, tuple(output.shape[2:])))
-    shapes = [*layers, (whole, tuple(output.shape[2:]))]
-    odd = [*odd_layers, (whole, tuple(odd_output.shape[2:]))]
-    for (layer, shape), (_, odd_shape) in zip(shapes, odd, strict=True):
-        expected = (1, 1) if layer.reduction is None else reduced(ODD, layer.reduction)
-        if odd_shape != expected:
+    for size, odd in zip(sizes, odd_sizes, strict=True):
+        reduction = _reduction(EVEN, size)
+        if odd != ((1, 1) if reduction is None else reduced(ODD, reduction)):
             raise ValueError(
-                'entry must round sizes up, as padded convolutions do; of an input of '
-                f'{ODD[0]}x{ODD[1]} pixels one of its layers makes {odd_shape}, expected {expected}'
+                'entry must round sizes up, as padded convolutions do; one of its layers makes '
+                f'{size} of an image of {EVEN}, but {odd} of {ODD}'
             )
-    if whole.reduction is None:
-        raise ValueError(f'entry must return a map of the image, got the shape {tuple(output.shape)}')
-    return [layer for layer, _ in layers], output.shape
+    if sizes[-1] == (1, 1):
+        raise ValueError(f'entry must return a map of the image, got the shape {tuple(shape)}')
+    return layers, shape
 
 
 def _run(
     network: nn.Module, in_channels: int, size: tuple[int, int]
-) -> tuple[list[tuple[EntryLayer, tuple[int, ...]]], Tensor]:
-    """Each layer with the size of its output, and the network's own output."""
-    found = []
+) -> tuple[list[EntryLayer], list[tuple[int, ...]], torch.Size]:
+    """The layers, the sizes of their outputs and of the network's own, and its shape."""
+    layers, sizes = [], []
 
     def note(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        before, after = (tuple(t.shape[2:]) for t in (inputs[0], output))
         kernel, dilation = (_first(getattr(layer, a, 1)) for a in ('kernel_size', 'dilation'))
-        field = (kernel - 1) * dilation * round(size[0] / before[0])
+        field = (kernel - 1) * dilation * round(size[0] / inputs[0].shape[2])
         macs = layer.weight.numel() if isinstance(layer, nn.Conv2d) else 0
-        found.append((EntryLayer(macs, field, _reduction(size, after)), after))
+        sizes.append(tuple(output.shape[2:]))
+        layers.append(EntryLayer(macs, field, _reduction(size, sizes[-1])))
 
     handles = [
         part.register_forward_hook(note)
@@ -157,7 +154,7 @@ def _run(
             handle.remove()
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise ValueError(f'entry must return a map (B, C, H, W), got {type(output).__name__}')
-    return found, output
+    return layers, [*sizes, tuple(output.shape[2:])], output.shape
 
 
 def _reduction(size: tuple[int, int], after: tuple[int, ...]) -> int | None:

@@ -17,7 +17,7 @@ from .entry import Entry
 from .feature_info import FeatureInfo, checked_out_indices
 from .macs import layer_stride
 from .normalization import NormLayer, check_norm_layer, set_norms_eval
-from .stage import IterativeStage
+from .stage import ConvNorm, IterativeStage
 from .stem import make_pool, make_stem
 from .validation import check_bool, check_choice, check_int, check_int_tuple
 
@@ -105,7 +105,7 @@ class IterativeResNet(AdaptiveModule):
         width = check_int('base_channels', base_channels, 1)
         channels = width
         if entry is None:
-            self.stem: nn.Module = make_stem(stem, in_channels, width, norm_layer, with_cp)
+            self.stem: ConvNorm | Entry = make_stem(stem, in_channels, width, norm_layer, with_cp)
             self.pool = make_pool(stem)
         else:
             self.stem = entry if isinstance(entry, Entry) else Entry(entry, in_channels)

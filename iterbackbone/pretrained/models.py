@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..core.resnet import DEPTHS, IterativeResNet
+from ..core.stage import ConvNorm
 from ..core.validation import check_bool, check_int_tuple
 from ..text import nearest
 from .classifier import IterativeClassifier
@@ -145,7 +146,8 @@ def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> N
     """Load what is of the backbone's stages, its stem adapted to the images' channels."""
     later = tuple(f'stages.{k}.' for k in range(len(backbone.stages), 4))
     state = {key: x for key, x in state.items() if not key.startswith(later)}
-    state[STEM] = adapted(state[STEM], backbone.stem.conv.in_channels)
+    if isinstance(backbone.stem, ConvNorm):
+        state[STEM] = adapted(state[STEM], backbone.stem.conv.in_channels)
     try:
         backbone.load_state_dict(state)
     except RuntimeError as error:
