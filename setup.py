@@ -83,6 +83,7 @@ setup(
             'huggingface_hub>=2.0',
             'hypothesis>=6.100',
             'selenium>=4.20',
+            'tensorboard>=2.17',
             'timm>=1.0.31',
             'ruff>=0.15',
             'mypy>=1.15',

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+TO_THE_CAP = -1e4  # offset of a block that goes on up to its cap
 NEAR = 0.03  # between points of other caps, which cannot be interpolated
 
 
@@ -21,6 +22,11 @@ class Setting(NamedTuple):
 
     offsets: tuple[float, ...]
     caps: tuple[int, ...]
+
+    @classmethod
+    def static(cls, depths: Sequence[int]) -> Setting:
+        """At which every row stops at these depths, (K,)."""
+        return cls((TO_THE_CAP,) * len(depths), tuple(depths))
 
 
 class BudgetTable:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
-from ..core.budget_table import BudgetTable, Setting
+from ..core.budget_table import TO_THE_CAP, BudgetTable, Setting
 from ..core.halting import never_halt
 from ..core.normalization import last_trained
 from .index import BlockIndex, BlockSamples, fit_index, stopped_at
@@ -20,7 +20,6 @@ from .static import Depths, Outcome, Point, at_all_depths, depth_grid
 from .unit import UnitFit, fit_unit
 
 FOLDS = 10  # of the sources; the first chooses between a unit's forms
-TO_THE_CAP = -1e4  # offset of a block that goes on up to its cap
 
 
 class BlockRows(NamedTuple):

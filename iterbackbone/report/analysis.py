@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ..files import write_together
 from .evaluation import Evaluation
 from .figures import figures
+from .gain_figure import gain_figure
 from .gain_panel import GainPanel
 from .gallery import contact_sheets
 from .image_files import Folders
@@ -20,7 +21,7 @@ from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
 
-OURS = re.compile(r'(figure4|figure6|stages|(\d+_.*_)?(easiest|hardest))\.png|gain\.json')
+OURS = re.compile(r'(figure4|figure6|stages|gain|(\d+_.*_)?(easiest|hardest))\.png|gain\.json')
 
 
 def analyze(
@@ -33,7 +34,7 @@ def analyze(
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
     All of them, or none: an earlier report stays whole where the disk is full.
-    With a panel there is ``gain.json``, too; it can be given to ``--other-seeds``.
+    With a panel there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
 
     Args:
         evaluations: One, or several to show side by side.
@@ -50,6 +51,8 @@ def analyze(
     """
     summaries = [summarise(evaluation) for evaluation in evaluations]
     pictures = {f'{name}.png': figure for name, figure in figures(evaluations, summaries).items()}
+    if panel is not None:
+        pictures['gain.png'] = gain_figure(panel)
     for run, evaluation in enumerate(evaluations, start=1):
         prefix = f'{run}_{_file_name(evaluation.name)}_' if len(evaluations) > 1 else ''
         for name, figure in contact_sheets(evaluation, image_root, score_threshold).items():

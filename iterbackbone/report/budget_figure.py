@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from .style import colour, literal
+from .style import GREY, colour, literal
 
 
 def budget_figure(
@@ -26,7 +26,7 @@ def budget_figure(
     panels = (score, ('ms per image, median', times))
     for k, (axes, (label, values)) in enumerate(zip(figure.subplots(1, 2), panels, strict=True)):
         axes.axhline(
-            values[-1], color='#7a8793', linestyle='--', linewidth=1, label=f'at {percent[-1]:.0f}%'
+            values[-1], color=GREY, linestyle='--', linewidth=1, label=f'at {percent[-1]:.0f}%'
         )
         axes.plot(percent, values, color=colour(k), marker='o', markeredgecolor='white')
         axes.set_xlabel("% of full depth's MACs")

@@ -57,19 +57,16 @@ def _points(axes: Axes, run: int, evaluation: Evaluation, measure: Measure) -> N
 
 
 def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None:
-    if not bins:
-        return
+    if bins:
+        style = dict(marker=MARKERS[run % len(MARKERS)], markeredgecolor='white')
+        binned(axes, literal(label), bins, color=colour(run), **style)
+
+
+def binned(axes: Axes, label: str, bins: list[dict[str, Any]], **style: Any) -> None:
+    """A line through the means of bins, with their intervals."""
     means, below, above = bars(bins)
-    axes.errorbar(
-        [b['x_mean'] for b in bins],
-        means,
-        yerr=np.stack([below, above]),
-        color=colour(run),
-        marker=MARKERS[run % len(MARKERS)],
-        markeredgecolor='white',
-        capsize=3,
-        label=literal(label),
-    )
+    x = [b['x_mean'] for b in bins]
+    axes.errorbar(x, means, yerr=np.stack([below, above]), capsize=3, label=label, **style)
 
 
 def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:

@@ -11,9 +11,7 @@ from ..stats.gain_verdict import amount
 from .charts import binned
 from .gain_panel import GainPanel
 from .measured_gains import MeasuredGains
-from .style import LAYOUT, colour, safe
-
-GREY = '#7a8793'
+from .style import GREY, LAYOUT, colour, safe
 
 
 def gain_charts(panel: GainPanel | None) -> dict[str, go.Figure]:

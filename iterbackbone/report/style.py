@@ -9,9 +9,10 @@ import numpy as np
 
 from .evaluation import Column, brief
 
-# Okabe & Ito's palette: apart also for colour-blind readers.
 GALLERY = 12  # images, or classes, of a gallery on the page
 MIN_IMAGES = 5  # of a bin whose mean gets an interval
+GREY = '#7a8793'  # of what is no run
+# Okabe & Ito's palette: apart also for colour-blind readers.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 
 LAYOUT = dict(

@@ -8,7 +8,7 @@ from torch import nn
 
 from iterbackbone.core.budget_table import Setting
 from iterbackbone.core.macs import mac_table
-from iterbackbone.fitting.halting import TO_THE_CAP, BlockRows, all_blocks, silence
+from iterbackbone.fitting.halting import BlockRows, all_blocks, silence
 from iterbackbone.fitting.procedure import fit_halting, folds_of, shares_between
 from iterbackbone.fitting.static import Outcome
 from tests.support.networks import tiny_net
@@ -41,13 +41,13 @@ class PlantedRuns:
         return Outcome(losses, torch.tensor(macs).double(), -losses)
 
     def losses(self, depths):
-        return self.policy([Setting((TO_THE_CAP,) * len(depths), tuple(depths))])
+        return self.policy([Setting.static(depths)])
 
     @torch.no_grad()
     def rows(self, base, block, depths):
         options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
         losses = torch.stack([self.losses(each).losses for each in options], dim=1)
-        self.net.apply_setting(Setting((TO_THE_CAP,) * 2, options[-1]))
+        self.net.apply_setting(Setting.static(options[-1]))
         seen = []
         unit = all_blocks(self.modules)[block].halting
         handle = unit.register_forward_pre_hook(lambda _, pooled: seen.append(torch.cat(pooled, 1)))

@@ -12,9 +12,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
-from iterbackbone.core.budget_table import BudgetTable, Setting
+from iterbackbone.core.budget_table import TO_THE_CAP, BudgetTable, Setting
 from iterbackbone.core.macs import mac_table
-from iterbackbone.fitting.halting import TO_THE_CAP
 from iterbackbone.mm.budget_curve import BudgetPoint, _Budget, budget_curve
 from iterbackbone.mm.counting.model_building import build_model
 from iterbackbone.mm.traces import iterative_modules

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...core.validation import check_int
 from ...registry import HOOKS
+from .budget_runs import BudgetRuns
 from .evaluated_weights import EvaluatedWeights
 from .logged_evaluation import LoggedEvaluation
+
+if TYPE_CHECKING:
+    from .summary import LogSummary
 
 
 @HOOKS.register_module()
@@ -27,11 +33,17 @@ class IterationLogHook(Hook):
     say; a second evaluation of that name gets ``_2``. Where a loop passes over the data several
     times, each pass has a folder, such as ``val_epoch_1_teacher`` and ``val_epoch_1_student``.
     Evaluate with batch size 1 for iterations that do not depend on padding.
+
+    Args:
+        gain_images: Draw the panel "Does adapting pay?" of about so many images, evenly spread, which
+            also run at four static budgets; 0 for none. See :class:`.budget_runs.BudgetRuns`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gain_images: int = 0) -> None:
+        self._gain_images = check_int('gain_images', gain_images, minimum=0)
         self._weights = EvaluatedWeights()
         self._evaluation: LoggedEvaluation | None = None
+        self._budgets: BudgetRuns | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember which weights are evaluated."""
@@ -60,6 +72,8 @@ class IterationLogHook(Hook):
     ) -> None:
         """Write the batch's lines."""
         self._running.write(batch_idx, data_batch, outputs)
+        if self._budgets is not None:
+            self._budgets.run(batch_idx, data_batch)
 
     after_test_iter = after_val_iter
 
@@ -79,13 +93,22 @@ class IterationLogHook(Hook):
     def _begin(self, runner: Runner, mode: str, loop: Any) -> None:
         if self._evaluation is not None:  # an earlier one of this process broke off
             self._evaluation.detach()
-        self._evaluation = LoggedEvaluation(runner, mode, loop, self._weights.describe(runner))
+        weights = self._weights.describe(runner)
+        self._evaluation = LoggedEvaluation(runner, mode, loop, weights)
         self._evaluation.open_pass()
+        if self._budgets is not None:
+            self._budgets.detach()
+        if self._gain_images:
+            self._budgets = BudgetRuns(runner, mode, loop, weights, self._gain_images)
 
     def _finish(self, runner: Runner, metrics: dict[str, float] | None) -> None:
         finished, self._evaluation = self._running, None
         for folder, label in finished.publish(runner, metrics):
             _show(runner, folder, f'{label}.' if label else '')
+        if self._budgets is not None:
+            for folders, label in self._budgets.publish(runner):
+                _show_gain(runner, folders, f'{label}.' if label else '')
+            self._budgets = None
 
 
 def _show(runner: Runner, folder: Path, prefix: str) -> None:
@@ -98,9 +121,25 @@ def _show(runner: Runner, folder: Path, prefix: str) -> None:
         runner.logger.warning(f'the iteration log {folder} has no summary: {error!r}')
         return
     runner.logger.info(summary.line)
+    _draw(runner, folder, prefix, summary, 'iterations_and_objects')
+
+
+def _show_gain(runner: Runner, folders: Sequence[Path], prefix: str) -> None:
+    from .summary import summarise_gain
+
+    *menu, policy = folders
+    try:
+        summary = summarise_gain(policy, menu)
+    except Exception as error:
+        runner.logger.warning(f'{policy.parent} shows no gain: {error}')
+        return
+    runner.logger.info(summary.line)
+    _draw(runner, policy.parent, prefix, summary, 'does_adapting_pay')
+
+
+def _draw(runner: Runner, folder: Path, prefix: str, summary: LogSummary, picture: str) -> None:
     mode, _, step, *_ = folder.name.split('_')
     scalars = {f'{mode}/{prefix}{name}': value for name, value in summary.scalars.items()}
     runner.visualizer.add_scalars(scalars, step=int(step))
     if summary.picture is not None:
-        name = f'{mode}_{prefix}iterations_and_objects'
-        runner.visualizer.add_image(name, summary.picture, int(step))
+        runner.visualizer.add_image(f'{mode}_{prefix}{picture}', summary.picture, int(step))

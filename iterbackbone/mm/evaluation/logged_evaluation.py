@@ -27,9 +27,12 @@ class LoggedEvaluation:
         mode: ``'val'`` or ``'test'``.
         loop: Of the runner.
         weights: Which are evaluated, as EvaluatedWeights describes them.
+        part: Name of a further log, of some images only, in the folder ``..._budgets``.
     """
 
-    def __init__(self, runner: Runner, mode: str, loop: Any, weights: dict[str, Any]) -> None:
+    def __init__(
+        self, runner: Runner, mode: str, loop: Any, weights: dict[str, Any], part: str | None = None
+    ) -> None:
         model = unwrapped(runner.model)
         if not getattr(model, 'prototype_inited', True):
             model.prepare_prototype()  # a retriever's, which it would encode in the first batch
@@ -41,6 +44,9 @@ class LoggedEvaluation:
         # Loops that count train_iters only leave the epoch at 0.
         unit = 'iter' if weights['iter'] and not weights['epoch'] else 'epoch'
         self._path = Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{weights[unit]}')
+        self._of_some = part is not None
+        if part is not None:
+            self._path = self._path.with_name(f'{self._path.name}_budgets') / part
         self._passes: list[EvaluationPass] = []
 
     def open_pass(self) -> None:
@@ -77,9 +83,12 @@ class LoggedEvaluation:
                 runner, self._dataset, names, each.sizes, each.task, score, self._weights
             )
             meta['time'] = each.times.fields(next(unwrapped(runner.model).parameters()).device)
-            lines, images = each.folder.publish(meta, label), meta['dataset']['num_images']
+            images = meta['dataset']['num_images']
+            if self._of_some:  # a reader would miss the others
+                del meta['dataset']['num_images']
+            lines = each.folder.publish(meta, label)
             if is_main_process():
-                if lines != images:
+                if not self._of_some and lines != images:
                     runner.logger.warning(
                         f'{each.folder.path} has {lines} lines, the data set {images} images'
                     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from ...report.evaluation import Evaluation, load_evaluation
+from ...report.evaluation import Evaluation, load_evaluation, load_evaluations
 from ...report.figures import figure6
+from ...report.gain_figure import gain_figure
+from ...report.gain_measurement import measure_evaluations
+from ...report.gain_panel import GainPanel
 from ...report.measures import COUNT, SIZE, image_errors
 from ...report.summary import relations
 from ...report.wording import short
@@ -24,8 +28,8 @@ class LogSummary(NamedTuple):
     Attributes:
         line: For the console.
         scalars: By name, for a visualizer; those that are undefined are left out.
-        picture: Iterations against number and size of objects (the paper's Figure 6) as
-            (H, W, 3) uint8; None without annotations.
+        picture: Iterations against number and size of objects (the paper's Figure 6), or the panel
+            "Does adapting pay?", (H, W, 3) uint8; None without annotations.
     """
 
     line: str
@@ -54,6 +58,19 @@ def summarise_log(folder: Path) -> LogSummary:
     if measures:
         picture = _pixels(figure6([evaluation], [{'name': evaluation.name, **related}]))
     return LogSummary(_line(evaluation, scalars, found), scalars, picture)
+
+
+def summarise_gain(policy: Path, menu: Sequence[Path]) -> LogSummary:
+    """The panel "Does adapting pay?" of a network's own halting and of static budgets of it.
+
+    Raises:
+        ValueError: these evaluations show no gain.
+    """
+    found = load_evaluations([policy, *menu], [policy.name, *(folder.name for folder in menu)])
+    measured = measure_evaluations(found[:1], found[1:])
+    panel, gain = GainPanel.of(found[:1], found[1:], measured), measured.gains[0]
+    scalars = {'gain': gain.value, 'gain_low': gain.low, 'gain_high': gain.high}
+    return LogSummary(f'{panel.sentence} {policy.parent}', scalars, _pixels(gain_figure(panel)))
 
 
 def _compute(evaluation: Evaluation) -> dict[str, float]:

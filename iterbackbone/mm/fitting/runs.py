@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
-from ...fitting.halting import TO_THE_CAP, BlockRows, all_blocks
+from ...fitting.halting import BlockRows, all_blocks
 from ...fitting.static import Depths, Outcome
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector, iterative_modules
@@ -173,7 +173,7 @@ def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:
     rest, found = list(depths), []
     for module in modules:
         own, rest = rest[: len(module.max_iterations)], rest[len(module.max_iterations) :]
-        found.append(Setting((TO_THE_CAP,) * len(own), tuple(own)))
+        found.append(Setting.static(own))
     return found
 
 

@@ -1,0 +1,84 @@
+"""What an evaluation's images score at static budgets, and what adapting gains over these."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.runner import Runner
+from mmengine.runner.amp import autocast
+
+from ...core.budget_table import Setting
+from ..traces import iterative_modules, unwrapped
+from .logged_evaluation import LoggedEvaluation
+
+BUDGETS = 4
+
+
+class BudgetRuns:
+    """Runs some batches again: as the network halts by itself, and at static budgets.
+
+    The budgets' depths lie evenly between one iteration and all. Each run has a log, in the folder
+    ``<evaluation>_budgets``.
+
+    Args:
+        runner: Before the first batch.
+        mode: ``'val'`` or ``'test'``.
+        loop: Of the runner.
+        weights: Which are evaluated, as EvaluatedWeights describes them.
+        images: About how many.
+    """
+
+    def __init__(
+        self, runner: Runner, mode: str, loop: Any, weights: dict[str, Any], images: int
+    ) -> None:
+        self._step = getattr(runner.model, f'{mode}_step')
+        self._fp16 = getattr(loop, 'fp16', False)
+        self._every = max(1, len(loop.dataloader.dataset) // images)
+        self._modules = list(iterative_modules(unwrapped(runner.model)))
+        settings: dict[str, list[Setting | None]] = {}
+        for k in range(BUDGETS):
+            depths = [
+                [1 + round(k / (BUDGETS - 1) * (n - 1)) for n in module.max_iterations]
+                for module in self._modules
+            ]
+            name = '-'.join(str(n) for each in depths for n in each)
+            settings[name] = [Setting.static(each) for each in depths]
+        settings['policy'] = [None] * len(self._modules)  # last: other hooks may read its trace
+        self._runs = [
+            (each, LoggedEvaluation(runner, mode, loop, weights, name))
+            for name, each in settings.items()
+        ]
+        for _, log in self._runs:
+            log.open_pass()
+
+    def run(self, batch_idx: int, batch: Any) -> None:
+        """Run a batch, unless it is one of those that are left out."""
+        if batch_idx % self._every:
+            return
+        for settings, log in self._runs:
+            for module, setting in zip(self._modules, settings, strict=True):
+                module.use_budget(module.budget)
+                if setting is not None:
+                    module.apply_setting(setting)
+            own = copy.deepcopy(batch)  # its data samples take the results
+            log.begin_batch(batch_idx)
+            with autocast(enabled=self._fp16):
+                outputs = self._step(own)
+            log.write(batch_idx, own, outputs)
+
+    def publish(self, runner: Runner) -> Iterator[tuple[list[Path], str]]:
+        """Merge the ranks' parts; on the main process each pass's folders and label.
+
+        The policy's folder is the last one.
+        """
+        found = [list(log.publish(runner, None)) for _, log in self._runs]
+        for runs in zip(*found, strict=True):
+            yield [folder for folder, _ in runs], runs[-1][1]
+
+    def detach(self) -> None:
+        """Stop listening to the model."""
+        for _, log in self._runs:
+            log.detach()
