@@ -78,6 +78,7 @@ setup(
         'dev': [
             *EXPORT,
             *DOCS,
+            'openvino>=2025.0',
             'pytest>=8',
             'pytest-xdist>=3.6',
             'huggingface_hub>=2.0',

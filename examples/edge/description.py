@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from images import STEPS, UserError
 
-FORMAT = 1
+FORMAT = 2
 Shape = tuple[int | None, ...]
 GENERAL: dict[str, Shape] = {'iterations': (1, None), 'macs': ()}
 RESULTS: dict[str, dict[str, Shape]] = {
@@ -17,7 +17,7 @@ RESULTS: dict[str, dict[str, Shape]] = {
     'segmentation': {'label_map': (1, None, None)},
     'detection': {'boxes': (None, 4), 'scores': (None,), 'labels': (None,)},
 }
-COUNTED = ('iterations', 'macs', 'label_map', 'labels')  # whole numbers from 0
+COUNTED = ('iterations', 'label_map', 'labels')  # whole numbers from 0
 
 
 def printable(text: str) -> str:
@@ -111,6 +111,8 @@ def check_values(about: dict[str, Any], values: dict[str, np.ndarray]) -> None:
         fits = fits and all(w in (None, h) for w, h in zip(shape, value.shape, strict=True))
         if name in COUNTED:
             fits = fits and value.dtype.kind in 'iu' and value.min(initial=0) >= 0
+        if name == 'macs':
+            fits = fits and value.dtype.kind in 'iuf' and bool(0 <= value < np.inf)
         if not fits:
             raise UserError(f'the file returned {name} of {value.shape} {value.dtype}: export it again')
     counts = {len(values[name]) for name in RESULTS['detection'] if about['task'] == 'detection'}

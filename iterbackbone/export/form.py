@@ -23,7 +23,8 @@ class ExportOutputs(NamedTuple):
     Attributes:
         features: As of the network.
         iterations: N, (B, K) int64.
-        macs: () int64, executed for each image of the batch: halted ones wait for the last.
+        macs: () float32, executed for each image of the batch: halted ones wait for the last. Exact
+            to 1e-6 of itself; some runtimes count int64 in 32 bits, which would overflow.
     """
 
     features: tuple[Tensor, ...]
@@ -107,9 +108,14 @@ class ExportForm(nn.Module):
             max_iterations = torch.tensor(self.limits, device=x.device)
         if halting_threshold is None:
             halting_threshold = torch.tensor(self.threshold, device=x.device)
-        table = mac_table(self.network, (x.shape[-2], x.shape[-1]))
+        # Read out here, not in the loops alone: OpenVINO copies what only a loop reads into it.
+        halting_threshold = halting_threshold.clamp(min=0.0)
+        # The counts' arithmetic serves tensors too.
+        height, width = (torch.tensor(n, dtype=torch.float32, device=x.device) for n in x.shape[-2:])
+        table = mac_table(self.network, (height, width))  # type: ignore[arg-type]
         x = self.network.pool(self.stem(x))
-        features, iterations, macs = [], [], torch.tensor(table.fixed, device=x.device)
+        features, iterations = [], []
+        macs: Tensor = table.fixed  # type: ignore[assignment]
         blocks = zip(self._blocks(), table.per_iteration, table.per_score, strict=True)
         each = len(self.blocks) // len(self.transitions)
         for k, transition in enumerate(self.transitions):

@@ -11,13 +11,13 @@ import onnx
 from onnx import TensorProto, helper
 from packaging.requirements import Requirement
 
-ABOUT = {'format': 1, 'classes': ['sky', 'sea'], 'palette': [[0, 0, 255], [255, 0, 0]], 'steps': []}
+ABOUT = {'format': 2, 'classes': ['sky', 'sea'], 'palette': [[0, 0, 255], [255, 0, 0]], 'steps': []}
 ABOUT |= {'max_iterations': [4], 'halting_threshold': 0.99, 'fixed': None}
 
 
 def small_file(path, task, outputs, about=(), opset=20, inputs=('max_iterations',)):
     """A file that returns constants, whatever the image."""
-    constants = {'iterations': np.array([[2]]), 'macs': np.array(7), **outputs}
+    constants = {'iterations': np.array([[2]]), 'macs': np.float32(7), **outputs}
     nodes = [
         helper.make_node('Constant', [], [name], value=onnx.numpy_helper.from_array(np.asarray(value)))
         for name, value in constants.items()
@@ -52,7 +52,7 @@ def broken(tmp_path, name):
     elif name == 'newer opset':
         small_file(tmp_path / 'm.onnx', 'features', {}, opset=99)
     elif name == 'newer format':
-        small_file(tmp_path / 'm.onnx', 'features', {}, {'format': 2})
+        small_file(tmp_path / 'm.onnx', 'features', {}, {'format': 3})
     elif name == 'fixed':
         small_file(tmp_path / 'm.onnx', 'features', {}, {'fixed': 3})
     elif name == 'good':

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
-from .runtime import open_session, run
+from .runtime import Session, open_session, run
 
 Array = np.ndarray
 Outputs = Mapping[str, Array]
@@ -22,8 +21,8 @@ class Comparison(NamedTuple):
     """One image, run by both.
 
     Attributes:
-        errors: Of each result: largest difference over the largest value; of a label map the share
-            of pixels that differ; infinite where shapes differ.
+        errors: Of each result and of ``macs``: largest difference over the largest value; of a label
+            map the share of pixels that differ; infinite where shapes differ.
         same_iterations: Whether all blocks ran the same number.
         margin: Least distance of a sum of scores to the threshold in PyTorch.
     """
@@ -70,7 +69,7 @@ class Parity(NamedTuple):
 
 
 def compare(
-    session: ort.InferenceSession,
+    session: Session,
     reference: Callable[[Array], tuple[Outputs, float]],
     feeds: Iterable[Mapping[str, Array]],
 ) -> Parity:
@@ -87,7 +86,6 @@ def compare(
         found = dict(zip(names, session.run(None, dict(feed)), strict=True))
         wanted, margin = reference(feed['image'])
         same = np.array_equal(found.pop('iterations'), wanted['iterations'])
-        found.pop('macs')
         errors = {name: _error(name, value, wanted[name]) for name, value in found.items()}
         comparisons.append(Comparison(errors, bool(same), margin))
     if not comparisons:

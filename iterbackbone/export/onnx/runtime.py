@@ -1,25 +1,42 @@
-"""Exported files in ONNX Runtime, on the CPU."""
+"""Exported files in ONNX Runtime or OpenVINO, on the CPU."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
 
+RUNTIMES = ('onnxruntime', 'openvino')
 OUT_OF_REACH = 1e6  # a threshold that no sum of scores reaches: all iterations run
 
 
-def open_session(model: bytes | str, threads: int = 1) -> ort.InferenceSession:
+class Session(Protocol):
+    """What is used of an ``onnxruntime.InferenceSession``."""
+
+    def get_outputs(self) -> Sequence[Any]: ...
+
+    def get_overridable_initializers(self) -> Sequence[Any]: ...
+
+    def run(self, names: Sequence[str] | None, feed: Mapping[str, Any]) -> list[np.ndarray]: ...
+
+
+def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxruntime') -> Session:
     """A session that prints nothing: errors are raised.
 
     Args:
         model: A file's content, or its path.
         threads: Of one operator.
+        runtime: One of ``RUNTIMES``.
 
     Raises:
-        ValueError: ONNX Runtime cannot use it.
+        ValueError: the runtime cannot use it.
     """
+    if runtime == 'openvino':
+        from .openvino_session import OpenVinoSession  # an extra of its own
+
+        return OpenVinoSession(model, threads)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -30,22 +47,20 @@ def open_session(model: bytes | str, threads: int = 1) -> ort.InferenceSession:
         raise ValueError(f'ONNX Runtime {ort.__version__} cannot use the file: {error}') from error
 
 
-def run(
-    session: ort.InferenceSession, names: Sequence[str] | None, image: np.ndarray
-) -> list[np.ndarray]:
+def run(session: Session, names: Sequence[str] | None, image: np.ndarray) -> list[np.ndarray]:
     """The outputs of these names, or all, for an image.
 
     Raises:
-        ValueError: ONNX Runtime fails.
+        ValueError: the runtime fails.
     """
     try:
         return session.run(names, {'image': image})
     except Exception as error:
-        raise ValueError(f'ONNX Runtime cannot run an image of {image.shape}: {error}') from error
+        raise ValueError(f'the runtime cannot run an image of {image.shape}: {error}') from error
 
 
 def settings(
-    session: ort.InferenceSession, image: np.ndarray, limits: Sequence[int]
+    session: Session, image: np.ndarray, limits: Sequence[int]
 ) -> dict[str, dict[str, np.ndarray]]:
     """Feeds at the lowest, the image's own and the highest iterations; its own only if fixed."""
     if not session.get_overridable_initializers():

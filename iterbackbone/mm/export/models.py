@@ -53,7 +53,7 @@ class ExportedModel(nn.Module):
         max_iterations: Tensor | None = None,
         halting_threshold: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """The task's results, iterations (B, K) int64 and executed MACs of the backbone () int64.
+        """The task's results, iterations (B, K) int64 and executed MACs of the backbone () float32.
 
         Args:
             image: (B, 3, H, W) uint8 in RGB.
@@ -83,7 +83,7 @@ class ExportedModel(nn.Module):
             backbone.record_scores(False)
         table = mac_table(backbone, (x.shape[-2], x.shape[-1]))
         macs = table.total(trace.iterations.amax(dim=0).tolist(), trace.limits)
-        values = (*results, trace.iterations, torch.tensor(macs))
+        values = (*results, trace.iterations, torch.tensor(float(macs)))
         return dict(zip(self.outputs, values, strict=True)), margin(trace, self.form.threshold)
 
     def result_names(self) -> list[str]:

@@ -12,7 +12,7 @@ from ...export.onnx.graph import describe, export_graph, set_defaults
 from .models import ExportedModel
 from .preparation import image_steps
 
-FORMAT = 1  # of the description
+FORMAT = 2  # of the description
 EXAMPLE = (96, 128)  # of an input, in pixels; its size is not kept
 
 

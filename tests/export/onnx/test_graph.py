@@ -24,13 +24,13 @@ def network():
     return varied(net, images(8)).eval()
 
 
-def exported(network, fixed=None):
+def exported(network, fixed=None, names=NAMES[:2]):
     form = ExportForm(network, fixed)
     inputs = {'x': torch.zeros(2, 3, 32, 32)}
     if fixed is None:
         inputs['max_iterations'] = torch.tensor(form.limits)
         inputs['halting_threshold'] = torch.tensor(form.threshold)
-    model = export_graph(form, inputs, DYNAMIC, NAMES, opset=20)
+    model = export_graph(form, inputs, DYNAMIC, [*names, 'iterations', 'macs'], opset=20)
     set_defaults(model, {name: value.numpy() for name, value in inputs.items() if name != 'x'})
     return model
 

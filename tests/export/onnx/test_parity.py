@@ -31,18 +31,20 @@ def doubling():
 
 
 @pytest.mark.parametrize(
-    ('scores', 'iterations', 'margin', 'error', 'agrees'),
+    ('scores', 'iterations', 'macs', 'margin', 'error', 'agrees'),
     [
-        ([2.0, 4.0], 3, 1.0, 0.0, True),
-        ([2.0, 4.002], 3, 1.0, 5e-4, True),
-        ([2.0, 4.02], 3, 1.0, 5e-3, False),
-        ([2.0, 4.0], 2, 1.0, 0.0, False),
-        ([9.0, 4.0], 2, 5e-5, 7 / 9, True),  # rounding decided otherwise
+        ([2.0, 4.0], 3, 7, 1.0, 0.0, True),
+        ([2.0, 4.002], 3, 7, 1.0, 5e-4, True),
+        ([2.0, 4.02], 3, 7, 1.0, 5e-3, False),
+        ([2.0, 4.0], 2, 7, 1.0, 0.0, False),
+        ([2.0, 4.0], 3, 8, 1.0, 0.0, False),
+        ([9.0, 4.0], 2, 6, 5e-5, 7 / 9, True),  # rounding decided otherwise
     ],
 )
-def test_one_image(scores, iterations, margin, error, agrees):
+def test_one_image(scores, iterations, macs, margin, error, agrees):
     def reference(image):
         values = {'scores': np.float32(scores), 'iterations': np.array([iterations])}
+        values['macs'] = np.float32(macs)
         return values, margin
 
     parity = compare(doubling(), reference, [{'image': np.float32([1, 2])}])
