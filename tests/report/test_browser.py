@@ -153,6 +153,36 @@ def test_a_log_without_pictures_opens_too(browser, tmp_path):
     assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
 
 
+DRAWN = """
+    const drawn = (all) => [...document.querySelectorAll(all)].filter((e) => e.children.length).length;
+    return { cards: drawn('.card'), charts: drawn('.chart'), pictures: document.images.length,
+             elements: document.querySelectorAll('*').length };
+"""
+
+
+def test_only_what_is_near_the_screen_is_made(browser, tmp_path):
+    """Thumbnails, cards and charts wait until they are seen, however many images there are."""
+    found = []
+    for count in (60, 120):
+        root = tmp_path / str(count)
+        records = correlated(count)
+        write_images(root, records)
+        evaluations = load_evaluations([write_log(root / 'log', records)])
+        page = opened(browser, root, evaluations, drawn=False)
+        wait(page, "document.querySelector('#figure6a .main-svg')")
+        found.append(script(page, DRAWN))
+    for each in found:
+        assert (each['cards'], each['pictures']) == (0, 0)
+        assert each['charts'] < 5
+    assert found[1]['elements'] - found[0]['elements'] < 3 * 60  # points of two charts
+    script(page, "document.querySelector('.gallery').scrollIntoView()")
+    wait(page, "document.querySelector('.card img')?.naturalWidth === 160")
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert script(page, DRAWN)['charts'] == 4
+    assert script(page, DRAWN)['cards'] == 24
+    assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
+
+
 def test_label_maps_open_with_their_legend(browser, tmp_path):
     folder = segmented(tmp_path, count=4, palette=PALETTE)
     page = opened(browser, tmp_path, load_evaluations([folder]))

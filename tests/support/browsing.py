@@ -5,8 +5,8 @@ from __future__ import annotations
 from iterbackbone.report.analysis import analyze
 
 
-def opened(browser, folder, evaluations, panel=None):
-    """Write the report, open it, wait until its script has run."""
+def opened(browser, folder, evaluations, panel=None, drawn=True):
+    """Write the report, open it, wait until its script has run; draw what is off the screen, too."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     analyze(evaluations, folder / 'out', folder, 0.3, panel)
@@ -15,6 +15,8 @@ def opened(browser, folder, evaluations, panel=None):
     WebDriverWait(browser, 30).until(
         lambda b: b.execute_script('return document.body.dataset.ready') == 'true'
     )
+    if drawn:
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")
     return browser
 
 

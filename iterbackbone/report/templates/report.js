@@ -114,12 +114,40 @@ function hover(key, event) {
   tip.style.top = `${Math.max(0, Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8))}px`;
 }
 
+// Charts and cards are filled when they come near the screen, or to paper.
+const empty = new Map();
+const watch = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) if (isIntersecting) fill(target);
+}, { rootMargin: '300px' });
+
+function whenSeen(node, make) {
+  empty.set(node, make);
+  watch.observe(node);
+}
+
+function fill(node) {
+  const make = empty.get(node);
+  if (!make) return;
+  empty.delete(node);
+  watch.unobserve(node);
+  make(node);
+}
+window.addEventListener('beforeprint', () => [...empty.keys()].forEach(fill));
+
+// Nearly half of the page's text: it runs with the first chart.
+function loadPlotly() {
+  if (window.Plotly) return;
+  const script = element('script', document.body, '', document.getElementById('plotly').textContent);
+  script.remove();
+}
+
 // A finger on a chart scrolls the page; it would zoom otherwise.
 const touched = window.matchMedia('(pointer: coarse)').matches;
-for (const [id, { data, layout }] of Object.entries(charts)) {
-  const chart = document.getElementById(id);
-  if (!chart) continue; // a log of mixed tasks
+function draw(chart) {
+  const { data, layout } = charts[chart.id];
+  loadPlotly();
   if (touched) layout.dragmode = false;
+  for (const trace of data) trace.visible = isShown(trace.legendgroup);
   Plotly.newPlot(chart, data, layout, {
     displaylogo: false,
     responsive: true,
@@ -132,22 +160,32 @@ for (const [id, { data, layout }] of Object.entries(charts)) {
   chart.on('plotly_click', (event) => key(event) && imageOf(key(event)) && show(key(event)));
 }
 
-for (const card of document.querySelectorAll('.card')) {
-  const key = card.dataset.image;
-  picture(imageOf(key), element('div', card, 'frame'), false);
-  for (const line of lines(imageOf(key))) element('p', card, '', line);
-  card.addEventListener('click', () => show(key));
+function drawCard(card) {
+  const image = imageOf(card.dataset.image);
+  picture(image, element('div', card, 'frame'), false);
+  for (const line of lines(image)) element('p', card, '', line);
 }
+
+for (const card of document.querySelectorAll('.card')) {
+  whenSeen(card, drawCard);
+  card.addEventListener('click', () => show(card.dataset.image));
+}
+for (const id of Object.keys(charts)) {
+  const chart = document.getElementById(id); // none in a log of mixed tasks
+  if (chart) whenSeen(chart, draw);
+}
+
 // The slider: all evaluations, or one, from least to most compute. Traces of no run stay.
 const slider = document.getElementById('runs');
+function isShown(of) {
+  return !slider || slider.value === '0' || of === undefined || of === String(order[slider.value - 1].run);
+}
 function choose() {
-  const run = slider.value > 0 ? order[slider.value - 1] : null;
-  document.getElementById('shown').value = run === null ? 'all evaluations' : run.label;
-  const isShown = (of) => run === null || of === undefined || of === String(run.run);
+  const { label } = order[slider.value - 1] || { label: 'all evaluations' };
+  document.getElementById('shown').value = label;
   for (const place of document.querySelectorAll('[data-run]')) place.hidden = !isShown(place.dataset.run);
-  for (const id of Object.keys(charts)) {
-    const chart = document.getElementById(id);
-    if (chart) Plotly.restyle(chart, { visible: chart.data.map((trace) => isShown(trace.legendgroup)) });
+  for (const chart of document.querySelectorAll('.js-plotly-plot')) {
+    Plotly.restyle(chart, { visible: chart.data.map((trace) => isShown(trace.legendgroup)) });
   }
 }
 if (slider) slider.addEventListener('input', choose);
@@ -158,5 +196,6 @@ viewer.addEventListener('keydown', (event) => {
   const card = document.querySelector(`.card[data-image="${viewer.dataset.image}"]`);
   if (step && card && card[step]) show(card[step].dataset.image);
 });
+performance.mark('usable');
 // Tells a test that everything above ran.
 document.body.dataset.ready = 'true';
