@@ -145,7 +145,17 @@ def architecture(model, config):
     parameters = inspect.signature(IterativeResNet).parameters.items()
     shaping = {name: p.default for name, p in parameters if name not in OF_RUNS}
     chosen = {name: config.get(name, default) for name, default in shaping.items()}
+    if chosen['entry'] is not None:
+        chosen['entry'] = entry_of_timm(chosen['entry'])
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def entry_of_timm(config):
+    """An entry as create_model can build it again."""
+    if config['type'].rpartition('.')[2] != 'TIMMBackbone':
+        raise ValueError(f'entry must be a TIMMBackbone, as create_model has it, got {config["type"]}')
+    ours = ('type', 'frozen', 'pretrained', 'features_only', 'checkpoint_path', 'init_cfg')
+    return {key: value for key, value in config.items() if key not in ours}
 
 
 def pack(folder, name, state, **facts):

@@ -15,6 +15,7 @@ from ..text import nearest
 from .classifier import IterativeClassifier
 from .index import Weights, all_weights, find_weights, named_weights
 from .input_channels import adapted
+from .timm_entry import TimmEntry
 
 KINDS: dict[str, dict[str, Any]] = {
     '': {},
@@ -86,6 +87,8 @@ def create_model(
     options = {**_of_stages(options, stages), 'out_indices': out_indices}
     if in_chans is not None:
         options['in_channels'] = in_chans
+    if isinstance(options.get('entry'), Mapping):
+        options['entry'] = TimmEntry(options['entry'])
     backbone = IterativeResNet(**options)
     backbone.pretrained_cfg = weights.pretrained_cfg if weights else {}
     state = weights.read() if weights and pretrained else {}
@@ -146,7 +149,7 @@ def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> N
     """Load what is of the backbone's stages, its stem adapted to the images' channels."""
     later = tuple(f'stages.{k}.' for k in range(len(backbone.stages), 4))
     state = {key: x for key, x in state.items() if not key.startswith(later)}
-    if isinstance(backbone.stem, ConvNorm):
+    if STEM in state and isinstance(backbone.stem, ConvNorm):
         state[STEM] = adapted(state[STEM], backbone.stem.conv.in_channels)
     try:
         backbone.load_state_dict(state)

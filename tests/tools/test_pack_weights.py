@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from iterbackbone import create_model
 from iterbackbone.pretrained.index import read_index
 from tests.support.pretrained import CLASSES, CLASSIFIER, FACTS, arguments, pack, pack_weights, state_of
 
@@ -135,3 +136,41 @@ def test_averaged_weights_are_what_mmengine_saves_first(tmp_path):
     read = read_index(tmp_path)[NAME].read()
     assert torch.equal(read[VARIANCE], state[VARIANCE])
     assert json.loads((tmp_path / 'index.json').read_text()).keys() == {NAME}
+
+
+def with_entry(entry):
+    cfg = changed('entry', entry)
+    shape = dict(num_stages=2, max_iterations=(2, 2), strides=(1, 2), out_indices=(1,))
+    cfg['model']['backbone'].update(shape)
+    cfg['model']['head']['in_channels'] = 16
+    return cfg
+
+
+def test_an_entry_of_timm_is_built_again(tmp_path, monkeypatch):
+    pytest.importorskip('timm')
+    options = dict(model_name='tf_efficientnet_lite0', feature_cls='getter', out_indices=(2,))
+    cfg = with_entry(dict(type='mmseg.TIMMBackbone', pretrained=False, **options))
+    state = pack(tmp_path, cfg=cfg)
+    monkeypatch.setenv('ITERBACKBONE_WEIGHTS', str(tmp_path))
+    model = create_model(NAME, pretrained=True, features_only=True).eval()
+    assert {f'backbone.{name}' for name in model.state_dict()} <= state.keys()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[f'backbone.{name}'])
+    assert model.feature_info.reduction() == [8, 16]
+    with pytest.raises(ValueError, match='the arguments must fit the weights'):
+        create_model(NAME, pretrained=True, features_only=True, entry=None)
+
+
+def test_another_entry_is_refused(tmp_path, capsys):
+    cfg = with_entry(
+        dict(
+            type='mmdet.ResNet',
+            depth=18,
+            num_stages=2,
+            strides=(1, 2),
+            dilations=(1, 1),
+            out_indices=(1,),
+        )
+    )
+    error = refused(arguments(tmp_path, cfg, state_of(cfg), NAME), capsys)
+    assert 'entry must be a TIMMBackbone, as create_model has it, got mmdet.ResNet' in error
