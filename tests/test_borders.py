@@ -24,11 +24,11 @@ ROOMS = {
     'inference': ({'torch'}, {'core'}),
     'fitting': ({'torch'}, {'core'}),
     'export': (
-        {'torch', 'numpy', 'onnx', 'onnxruntime', 'cv2', 'google'},
+        {'torch', 'numpy', 'onnx', 'onnxruntime', 'openvino', 'cv2', 'google'},
         {'core', 'inference'},
     ),
     'warm_start': ({'torch', 'numpy'}, {'core'}),
-    'pretrained': ({'torch', 'safetensors'}, {'core', 'timing'}),
+    'pretrained': ({'torch', 'safetensors', 'timm'}, {'core', 'timing'}),
     'timing.py': ({'torch'}, set()),
     'log': ({'numpy', 'cv2', 'msgspec'}, set()),
     'stats': ({'numpy', 'scipy'}, {'log'}),
@@ -55,10 +55,12 @@ LAZY = {
     ('cli/new.py', 'iterbackbone.mm.new_data.command'),
     ('__init__.py', 'iterbackbone.pretrained'),
     ('core/adaptive.py', 'iterbackbone.inference.network_form'),
+    ('export/onnx/runtime.py', 'iterbackbone.export.onnx.openvino_session'),
     ('mm/evaluation/detection.py', 'mmdet.structures.mask'),
     ('mm/evaluation/iteration_log_hook.py', 'iterbackbone.mm.evaluation.summary'),
     ('mm/export/exported.py', 'iterbackbone.mm.export.detectors'),
     ('mm/fitting/two_stage_losses.py', 'mmdet.structures.bbox'),
+    ('pretrained/timm_entry.py', 'timm'),
     ('mm/traces.py', 'mmdet.models.roi_heads.roi_extractors'),
 }
 
