@@ -8,7 +8,16 @@ import sys
 from ..text import aligned
 from .handover import positive
 
-HEADER = ('backbone', 'parameters, M', 'GMACs, lowest', 'highest', 'ms, lowest', 'highest', 'figure')
+HEADER = (
+    'backbone',
+    'parameters, M',
+    'GMACs, lowest',
+    'highest',
+    'ms, lowest',
+    'highest',
+    'MB',
+    'figure',
+)
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -30,7 +39,11 @@ def run(args: argparse.Namespace) -> None:
     """Measure, or read what was measured, and print; ValueError where the target is no time."""
     if args.target_ms is not None and not args.target_ms > 0:
         raise ValueError(f'--target-ms must be above 0, got {args.target_ms:g}')
-    from ..pretrained.variants import recommendation, variants  # torch, where a command needs it
+    from ..pretrained.variants import (  # torch, where a command needs it
+        ADVICE,
+        recommendation,
+        variants,
+    )
 
     found, where = variants(tuple(args.input), args.device, args.again, show)
     print('\n'.join(aligned([HEADER, *map(cells, found)])))
@@ -38,13 +51,16 @@ def run(args: argparse.Namespace) -> None:
         if each.figure:
             print(f'{each.name}: {" ".join(each.figure)}')
     print(where)
+    for place, (name, reason) in ADVICE.items():
+        print(f'{place}: {name}: {reason}')
     if args.target_ms is not None:
         print(f'Recommended: {recommendation(found, args.target_ms)}')
 
 
 def cells(each) -> list[str]:
     """A line of the table."""
-    numbers = [f'{x / 1e9:.2f}' for x in each.macs] + [f'{x:.3g}' for x in each.ms]
+    numbers = [f'{x / 1e9:.2f}' for x in each.macs]
+    numbers += [f'{x:.0f}' if x >= 100 else f'{x:.3g}' for x in (*each.ms, each.memory)]
     figure = each.figure[1].split(' (')[0] if each.figure else ''
     return [each.name, f'{each.parameters / 1e6:.1f}', *numbers, figure]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import statistics
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,17 +25,32 @@ from .index import named_weights
 from .models import create_model, list_models
 
 ROUNDS = 5
-Times = dict[str, tuple[float, float]]
+ADVICE = {  # a network and why
+    'CPU': (
+        'iterative_resnet50_small',
+        'time follows the MACs, of which it has few; _dw takes twice as long',
+    ),
+    'GPU': ('iterative_resnet50', 'wide convolutions fill it (by its kind: no GPU was timed)'),
+    'edge': (
+        'iterative_resnet50_w32',
+        'fewest parameters and least memory, has weights, int8 by export',
+    ),
+}
+Measured = dict[str, tuple[float, float, float]]  # ms at one iteration and at all, MB
 Done = Callable[[int, int], object]  # called after each run: the number of runs so far, of all
 
 
 class Variant(NamedTuple):
-    """A backbone: MACs and milliseconds at one iteration and at all, its weights' first figure."""
+    """A backbone: MACs and milliseconds at one iteration and at all, its weights' first figure.
+
+    Memory, in MB, is what loading it and running one image at all iterations adds to a process.
+    """
 
     name: str
     parameters: int
     macs: tuple[int, int]
     ms: tuple[float, float]
+    memory: float
     figure: tuple[str, str] | None
 
 
@@ -53,20 +69,25 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     setting = hashlib.sha256(repr((__version__, where, tables)).encode()).hexdigest()
     folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'iterbackbone')
     file = folder / f'variants-{setting[:16]}.json'
-    times, note = None if again else _kept(file, networks), 'measured before'
-    if times is None:
-        times, note = _measure(networks, size, device, done), 'measured now'
+    parameters = {name: sum(p.numel() for p in x.parameters()) for name, x in networks.items()}
+    firsts: dict[Any, str] = {}  # some differ in their weights only
+    alike = {x: firsts.setdefault((repr(tables[x]), parameters[x]), x) for x in networks}
+    names = list(firsts.values())
+    measured, note = None if again else _kept(file, names), 'measured before'
+    if measured is None:
+        measured, note = _measure(names, size, device, done), 'measured now'
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as content:
-                content.write(json.dumps(times).encode())
+                content.write(json.dumps(measured).encode())
         except OSError as error:
             note = f'{note}, not kept: {error}'
     found, known = [], named_weights()
     for name, table in tables.items():
         figure = next(iter(known[name].figures.items()), None) if name in known else None
-        parameters = sum(p.numel() for p in networks[name].parameters())
-        found.append(Variant(name, parameters, (table.lowest, table.highest), times[name], figure))
+        lowest, highest, memory = measured[alike[name]]
+        macs, ms = (table.lowest, table.highest), (lowest, highest)
+        found.append(Variant(name, parameters[name], macs, ms, memory, figure))
     return sorted(found, key=lambda each: each.macs[1]), f'{where}; {note}'
 
 
@@ -92,13 +113,17 @@ def recommendation(found: Sequence[Variant], target: float) -> str:
     return f'none: the fastest, {best.name}, takes {best.ms[0]:.3g} ms at one iteration'
 
 
-def _measure(names: Collection[str], size: Size, device: str, done: Done) -> Times:
-    x, numbers = torch.rand(1, 3, *size, device=device), count(1)
+def _measure(names: Collection[str], size: Size, device: str, done: Done) -> Measured:
+    total, memory = len(names) * (1 + 2 * (ROUNDS + 1)), {}
+    for name, megabytes in zip(names, _memories(names, size, device), strict=True):
+        memory[name] = megabytes
+        done(len(memory), total)
+    x, numbers = torch.rand(1, 3, *size, device=device), count(1 + len(names))
     runs: dict[tuple[str, str], Run] = {}
 
     def step(run: Run) -> None:
         run()
-        done(next(numbers), len(runs) * (ROUNDS + 1))
+        done(next(numbers), total)
 
     for name in names:
         network: Any = create_model(name, features_only=True, in_chans=3).eval().to(device)
@@ -106,7 +131,32 @@ def _measure(names: Collection[str], size: Size, device: str, done: Done) -> Tim
             runs[name, key] = partial(step, run)
     seconds = forward_seconds(runs, ROUNDS, torch.get_num_threads())
     ms = {key: 1000 * statistics.median(each) for key, each in seconds.items()}
-    return {name: (ms[name, 'lowest'], ms[name, 'highest']) for name in names}
+    return {name: (ms[name, 'lowest'], ms[name, 'highest'], memory[name]) for name in names}
+
+
+def _memories(names: Collection[str], size: Size, device: str) -> Iterator[float]:
+    """Each in a process of its own, with no memory left over that a run could take."""
+    with multiprocessing.get_context('spawn').Pool(1, maxtasksperchild=1) as pool:
+        yield from pool.imap(partial(_memory, size=size, device=device), names)
+
+
+def _memory(name: str, size: Size, device: str) -> float:
+    on_gpu = device.startswith('cuda')
+    x = torch.rand(1, 3, *size, device=device)
+    if not on_gpu:
+        Path('/proc/self/clear_refs').write_text('5')  # its highest memory is now what it has
+    before = torch.cuda.memory_allocated(device) if on_gpu else _of_process('VmRSS')
+    network = create_model(name, features_only=True, in_chans=3).eval().to(device)
+    with torch.inference_mode():
+        network(x)
+    after = torch.cuda.max_memory_allocated(device) if on_gpu else _of_process('VmHWM')
+    return (after - before) / 1e6
+
+
+def _of_process(field: str) -> int:
+    """Bytes, of Linux."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f'{field}:'))
 
 
 def _checked(device: str) -> str:
@@ -118,10 +168,11 @@ def _checked(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith('cuda') else device
 
 
-def _kept(file: Path, names: Collection[str]) -> Times | None:
+def _kept(file: Path, names: Collection[str]) -> Measured | None:
     """What was measured before; None without, or of a file that cannot be read."""
     try:
-        times = json.loads(file.read_text())
-        return {name: (float(times[name][0]), float(times[name][1])) for name in names}
+        kept = json.loads(file.read_text())
+        rows = {name: [float(value) for value in kept[name]] for name in names}
+        return {name: (low, high, memory) for name, (low, high, memory) in rows.items()}
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None

@@ -14,22 +14,24 @@ def called(monkeypatch, tmp_path, *arguments):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr(module, 'list_models', lambda: ['iterative_resnet50', 'iterative_resnet50_w32'])
     monkeypatch.setattr(module, 'ROUNDS', 2)
+    monkeypatch.setattr(module, '_memories', lambda names, *_: [1.0] * len(names))
     monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'variants', *arguments])
     main()
 
 
 def test_the_table(monkeypatch, tmp_path, capsys):
     called(monkeypatch, tmp_path, '--input', '32', '48', '--target-ms', '1e6')
-    header, small, large, figure, where, recommended = capsys.readouterr().out.splitlines()
+    header, small, large, figure, where, *advice, recommended = capsys.readouterr().out.splitlines()
     assert header.split()[0] == 'backbone'
     assert small.split()[:4] == ['iterative_resnet50_w32', '2.4', '0.01', '0.03']
     assert small.endswith('%')
-    assert len(large.split()) == 6
+    assert len(large.split()) == 7
+    assert [line.split(':')[0] for line in advice] == ['CPU', 'GPU', 'edge']
     assert figure.startswith('iterative_resnet50_w32: top-1')
     assert where.endswith('measured now')
     assert recommended.startswith('Recommended: iterative_resnet50: the most MACs')
     called(monkeypatch, tmp_path, '--input', '32', '48')
-    assert capsys.readouterr().out.splitlines()[-1].endswith('measured before')
+    assert capsys.readouterr().out.splitlines()[-4].endswith('measured before')
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
-from iterbackbone import create_model
+from iterbackbone import create_model, list_models
 from iterbackbone.core.macs import mac_table
 from iterbackbone.pretrained import variants as module
 from iterbackbone.pretrained.index import find_weights
@@ -13,12 +15,14 @@ from iterbackbone.pretrained.variants import Variant, bound_runs, recommendation
 
 NAMES = ['iterative_resnet152_small', 'iterative_resnet50_w32']
 SIZE = (32, 48)
+MEMORIES = module._memories
 
 
 @pytest.fixture(autouse=True)
 def two_names(monkeypatch, tmp_path):
     monkeypatch.setattr(module, 'list_models', lambda: NAMES)
     monkeypatch.setattr(module, 'ROUNDS', 2)
+    monkeypatch.setattr(module, '_memories', lambda names, *_: [1.0] * len(names))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
 
 
@@ -26,10 +30,11 @@ def never(done, total):
     raise AssertionError('nothing is measured')
 
 
-def test_counts_and_times():
+def test_counts_and_times(monkeypatch):
+    monkeypatch.setattr(module, '_memories', MEMORIES)  # itself
     calls = []
     found, where = variants(SIZE, 'cpu', False, lambda *each: calls.append(each))
-    assert calls == [(k, 12) for k in range(1, 13)]  # a warm-up and two rounds of four runs
+    assert calls == [(k, 14) for k in range(1, 15)]  # memory; a warm-up and two rounds of four runs
     assert [each.name for each in found] == NAMES[::-1]
     assert where.endswith(f', {torch.get_num_threads()} threads, cpu; measured now')
     for each in found:
@@ -38,6 +43,7 @@ def test_counts_and_times():
         assert each.macs == (table.lowest, table.highest)
         assert each.parameters == sum(p.numel() for p in network.parameters())
         assert min(each.ms) > 0
+        assert each.memory > 4e-6 * each.parameters
     first = next(iter(find_weights(NAMES[1]).figures.items()))
     assert [each.figure for each in found] == [first, None]
 
@@ -48,6 +54,23 @@ def test_the_bounds_that_are_timed():
     for key, wanted in (('highest', [3, 4, 6, 3]), ('lowest', [1, 1, 1, 1]), ('highest', [3, 4, 6, 3])):
         runs[key]()
         assert network.iterations()[0].tolist() == wanted
+
+
+def test_networks_that_differ_in_their_weights_only_are_measured_once(monkeypatch):
+    twins = ['fcos_iterative_resnet50_w32', 'iterative_resnet50_w32']
+    monkeypatch.setattr(module, 'list_models', lambda: twins)
+    calls = []
+    found, _ = variants(SIZE, 'cpu', False, lambda *each: calls.append(each))
+    assert len(calls) == 7
+    assert {(each.ms, each.memory) for each in found} == {(found[0].ms, found[0].memory)}
+    assert [each.figure for each in found] == [
+        next(iter(find_weights(x).figures.items())) for x in twins
+    ]
+
+
+def test_advice_names_networks():
+    assert set(module.ADVICE) == {'CPU', 'GPU', 'edge'}
+    assert {name for name, _ in module.ADVICE.values()} <= set(list_models())
 
 
 def test_times_are_kept_for_their_setting(tmp_path):
@@ -66,7 +89,11 @@ def test_times_are_kept_for_their_setting(tmp_path):
     finally:
         torch.set_num_threads(threads)
     (file,) = tmp_path.rglob('variants-*.json')
-    for text in ('{', '{"iterative_resnet50_w32": [1, 2]}', '[]'):
+    for text in (
+        '{',
+        json.dumps(dict.fromkeys(NAMES, (1, 2))),
+        '[]',
+    ):
         file.write_text(text)
         with pytest.raises(AssertionError, match='nothing is measured'):
             variants(SIZE, 'cpu', False, never)
@@ -96,4 +123,4 @@ def test_a_device_that_is_not_there(device):
 )
 def test_recommendations(target, text):
     rows = [('a', (1, 3), (10.0, 40.0)), ('b', (2, 5), (20.0, 50.0)), ('c', (3, 9), (21.0, 90.0))]
-    assert recommendation([Variant(name, 1, *each, None) for name, *each in rows], target) == text
+    assert recommendation([Variant(name, 1, *each, 1.0, None) for name, *each in rows], target) == text

@@ -67,13 +67,15 @@ def run(args: argparse.Namespace) -> None:
     pictures = [] if isinstance(source, Video) else source
     if args.out.resolve() in {path.parent.resolve() for path in pictures}:
         raise ValueError(f'--out must be another folder than that of the pictures, got {args.out}')
+    if args.budget is not None and not 0 < args.budget <= 1:
+        raise ValueError(f'--budget must be above 0 and at most 1, got {args.budget:g}')
     window = Window() if args.show else None
     config = any_config(args.config or CONFIG)
+    args.out.mkdir(parents=True, exist_ok=True)
     score = args.score if args.score is not None else SCORE if args.config else OWN_SCORE
     from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
 
     predictor = Predictor(config, args.checkpoint or CHECKPOINT, args.device, args.budget, score)
-    args.out.mkdir(parents=True, exist_ok=True)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, window):
         print(line, flush=True)

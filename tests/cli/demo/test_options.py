@@ -20,6 +20,7 @@ from iterbackbone.__main__ import main
         (['a.png', '--show'], '--show needs a display, and there is none'),
         (['a.png'], "'no_config' is no file, and config must be one that"),
         (['a.png', '--budget', 'half'], "argument --budget: invalid float value: 'half'"),
+        (['a.png', '--budget', '7'], '--budget must be above 0 and at most 1, got 7'),
         (['a.png', '--score', 'low'], "argument --score: invalid float value: 'low'"),
     ],
 )
@@ -35,6 +36,17 @@ def test_wrong_options(options, message, tmp_path, monkeypatch, capsys):
         main()
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert [path.name for path in (tmp_path / 'pictures').iterdir()] == ['a.png']
+
+
+def test_an_output_that_cannot_be_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite('a.png', np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'demo', 'a.png', '--out', 'a.png/x'])
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    assert capsys.readouterr().err.splitlines() == [
+        "iterbackbone demo: error: [Errno 20] Not a directory: 'a.png/x'"
+    ]
 
 
 @pytest.mark.parametrize('option', ['--config', '--checkpoint'])
