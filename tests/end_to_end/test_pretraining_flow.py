@@ -100,9 +100,6 @@ def one_step(cfg, backbone):
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=1)
     cfg.log_processor = dict(by_epoch=False)
-    for step in cfg.train_dataloader['dataset']['pipeline']:
-        if step['type'] == 'Resize':
-            step['scale'] = (96, 64)
     return cfg
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import os
 from pathlib import Path
@@ -20,11 +22,7 @@ ONE_WORKERLESS = dict(num_workers=0, persistent_workers=False)
 
 def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:
     """A detection config on the generated scenes, without worker processes."""
-    os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
-    cfg = Config.fromfile(config_root() / name)
-    shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_detection.py')
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
+    cfg = _on_scenes(shapes_root, name, '_base_/datasets/shapes_detection.py')
     cfg.train_dataloader['batch_size'] = 2
     cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmdet', str(work_dir), 'WARNING'
     cfg.randomness = dict(seed=0)
@@ -33,20 +31,31 @@ def detector_config(shapes_root, work_dir, name=QUICKSTART) -> Config:
 
 def segmentor_config(shapes_root, work_dir, name=SEGMENTATION_QUICKSTART) -> Config:
     """A segmentation config at an eighth of its width on the generated scenes, without workers."""
-    os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
-    cfg = Config.fromfile(config_root() / name)
-    shapes = Config.fromfile(config_root() / '_base_/datasets/shapes_segmentation.py')
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
-        for step in cfg[loader]['dataset']['pipeline']:
-            if step['type'] == 'Resize':
-                step['scale'] = (96, 64)  # as it is
+    cfg = _on_scenes(shapes_root, name, '_base_/datasets/shapes_segmentation.py')
     cfg.train_dataloader['batch_size'] = 2
     _narrow(cfg.model)
     cfg.model.data_preprocessor.size = (64, 96)
     cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmseg', str(work_dir), 'WARNING'
     cfg.randomness = dict(seed=0)
     return cfg
+
+
+def _on_scenes(shapes_root, name, data) -> Config:
+    """A config with other data sets: the scenes of 96x64 pixels at their size."""
+    os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
+    cfg, shapes = (copy.deepcopy(_read(each, str(shapes_root))) for each in (name, data))
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader] = {**shapes[loader], **ONE_WORKERLESS}
+        for step in cfg[loader]['dataset']['pipeline']:
+            if step['type'] == 'Resize':
+                step['scale'] = (96, 64)
+    return cfg
+
+
+@functools.cache
+def _read(name, shapes_root) -> Config:
+    """A config, which names the root of the scenes."""
+    return Config.fromfile(config_root() / name)
 
 
 def _narrow(model) -> None:

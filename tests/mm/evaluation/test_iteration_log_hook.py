@@ -100,11 +100,11 @@ def test_compute_matches_a_forward_pass(trained, folder):
         assert record['macs'] == table.total(trace.iterations[0].tolist(), trace.limits)
         assert record['macs_full'] == table.highest
         assert record['macs_lowest'] == table.lowest
-        assert record['macs_resnet'] == resnet_macs(model.backbone, (192, 256))
-        assert record['input_size'] == [192, 256]
+        assert record['macs_resnet'] == resnet_macs(model.backbone, (64, 96))
+        assert record['input_size'] == [64, 96]
         assert record['num_calls'] == 1
         assert record['total_iterations'] == sum(record['iterations'])
-    assert meta['mac_table']['input_size'] == [192, 256]
+    assert meta['mac_table']['input_size'] == [64, 96]
 
 
 def test_meta(trained, folder):

@@ -24,8 +24,6 @@ def test_logged_macs_are_those_torch_counts(shapes_root, tmp_path, detector, bat
     cfg = detector_config(shapes_root, tmp_path, name)
     narrow(cfg)
     cfg.val_dataloader['batch_size'] = batch_size
-    resize = [step for step in cfg.val_dataloader['dataset']['pipeline'] if step['type'] == 'Resize']
-    resize[0]['scale'] = (96, 64)
     runner = Runner.from_cfg(cfg)
     model, val_step, counts = runner.model, runner.model.val_step, []
     loader = runner.build_dataloader(cfg.val_dataloader)

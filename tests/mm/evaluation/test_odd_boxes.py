@@ -30,10 +30,6 @@ def config(shapes_root, tmp_path, boxes, *before_packing):
         head, _, _ = path.read_text().partition('<object>')
         path.write_text(f'{head}{objects}</annotation>')
     cfg = detector_config(root, tmp_path / 'run')
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        for step in loader['dataset']['pipeline']:
-            if step['type'] == 'Resize':
-                step['scale'] = (96, 64)
     cfg.train_dataloader['dataset']['pipeline'][-1:-1] = before_packing
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
     cfg.default_hooks['logger']['interval'] = 1
