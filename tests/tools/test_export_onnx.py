@@ -68,6 +68,13 @@ def test_writes_one_file_and_says_what_it_does(written):
     assert re.search(r'highest .* 4\.50 iterations a block', printed)
 
 
+@pytest.fixture
+def exported(written, monkeypatch):
+    """The file above in place of another export, which takes seconds."""
+    monkeypatch.setattr(tool, 'onnx_model', lambda *_: onnx.load(written[0]))
+
+
+@pytest.mark.usefixtures('exported')
 def test_a_full_disk_is_said_in_one_line(trained, tmp_path, capsys):
     (tmp_path / 'model.onnx.part').symlink_to('/dev/full')
     with pytest.raises(SystemExit) as stopped:
@@ -116,11 +123,11 @@ def test_says_why_a_detector_has_no_boxes(capsys):
     ]
 
 
-def test_a_file_that_does_something_else_is_not_written(trained, tmp_path, capsys, monkeypatch):
-    exporting = tool.onnx_model
-
-    def wrong(*arguments):
-        model = exporting(*arguments)
+def test_a_file_that_does_something_else_is_not_written(
+    trained, written, tmp_path, capsys, monkeypatch
+):
+    def wrong(*_):
+        model = onnx.load(written[0])
         weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
         weights.raw_data = bytes(len(weights.raw_data))
         return model

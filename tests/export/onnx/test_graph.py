@@ -20,7 +20,7 @@ DYNAMIC = {'x': {0: 'batch', 2: 'height', 3: 'width'}}
 @pytest.fixture(scope='module')
 def network():
     torch.manual_seed(0)
-    net = tiny_net(num_stages=2, max_iterations=(3, 6), strides=(1, 2))
+    net = tiny_net(num_stages=2, max_iterations=(3, 6), base_channels=32, strides=(1, 2))
     return varied(net, images(8)).eval()
 
 
@@ -38,6 +38,11 @@ def exported(network, fixed=None, names=NAMES[:2]):
 @pytest.fixture(scope='module')
 def model(network):
     return exported(network)
+
+
+@pytest.fixture(scope='module')
+def fixed_model(network):
+    return exported(network, fixed=2)
 
 
 @pytest.fixture(scope='module')
@@ -125,19 +130,18 @@ def weight_bytes(graph):
     return here + sum(map(weight_bytes, inner))
 
 
-@pytest.mark.parametrize('fixed', [None, 8])
-def test_the_bytes_are_those_of_the_shared_weights(fixed):
-    network = tiny_net(num_stages=2, max_iterations=(3, 36), base_channels=32, strides=(1, 2)).eval()
+@pytest.mark.parametrize('name', ['model', 'fixed_model'])
+def test_the_bytes_are_those_of_the_shared_weights(network, name, request):
     norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     stacked = sum(4 * p.numel() for norm in norms for p in norm.parameters())
     weights = sum(4 * p.numel() for p in network.parameters()) - stacked
-    model = exported(network, fixed)
+    model = request.getfixturevalue(name)
     assert weights < weight_bytes(model.graph) <= 1.05 * weights + stacked
     assert len(model.SerializeToString()) - weight_bytes(model.graph) < 200_000  # whatever the width
 
 
-def test_fixed_has_no_loop_and_no_budget(network):
-    model = exported(network, fixed=2)
+def test_fixed_has_no_loop_and_no_budget(network, fixed_model):
+    model = fixed_model
     assert not {'Loop', 'If', 'Scan'} & set(operators(model.graph))
     assert [value.name for value in model.graph.input] == ['x']
     held = {tensor.name for tensor in model.graph.initializer}
