@@ -133,11 +133,15 @@ def test_the_console_script_is_installed(installed):
     assert path == str(package / f'.mim/configs/detection/{NAME}.py')
 
 
-def test_the_check_runs_in_an_empty_folder(installed):
+def test_this_environment_is_usable_says_the_check_in_an_empty_folder(installed):
     package, run_there = installed
     tool = run_there('-m', 'iterbackbone', 'tool', 'iterbackbone', 'check_environment')
     assert tool == str(package / '.mim/tools/check_environment.py')
-    assert json.loads(run_there(tool, '--json'))['usable']
+    result = json.loads(run_there(tool, '--json'))
+    assert result['usable']
+    levels = {each['check']: each['level'] for each in result['findings']}
+    assert {'torch', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'iterbackbone'} <= set(levels)
+    assert 'error' not in levels.values()
 
 
 def test_the_model_index_leads_to_shipped_configs(installed):

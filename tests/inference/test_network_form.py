@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -12,7 +12,10 @@ from iterbackbone.inference import network_form, update
 from tests.support.forms import X, assert_same, both, near_threshold, read_late
 from tests.support.networks import tiny_layer, tiny_net, varied
 
+FEW = settings(max_examples=25)  # each builds a network
 
+
+@FEW
 @given(
     rows=st.integers(0, 5),
     height=st.integers(1, 40),
@@ -60,6 +63,7 @@ def test_a_thousand_images_halt_alike():
     assert_same(plain, form, same)
 
 
+@FEW
 @given(rows=st.integers(0, 9), caps=st.none() | st.integers(1, 5))
 def test_reading_ahead_changes_no_result(rows, caps):
     """What runs on GPUs, here without one."""
