@@ -30,7 +30,7 @@ quickstart-segmentation: $(STAMP)
 	$(BIN)/python tools/quickstart.py segmentation $(WORK_DIR_OPTION)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
