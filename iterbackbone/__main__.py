@@ -21,7 +21,7 @@ from contextlib import suppress
 
 from . import __version__, environment
 from .cli import budget, demo, handover, new, variants
-from .cli.paths import config_names, config_path, config_root, tool_path
+from .cli.paths import complete_config, config_names, config_path, config_root, tool_path
 from .text import printable
 
 __all__ = ['config_names', 'config_path', 'config_root', 'main', 'tool_path']
@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     variants.add_command(commands)
     config = commands.add_parser('config', help="print a config's path, or list the configs")
     name = config.add_argument('name', nargs='?')
-    name.completer = lambda **_: [each.removesuffix('.py') for each in config_names()]
+    name.completer = complete_config
     config.set_defaults(run=print_config)
     tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
     tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')

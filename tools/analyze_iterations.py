@@ -43,12 +43,14 @@ def parse_args():
 
 
 def gain_panel(args, evaluations):
-    """None without a menu."""
+    """None without a menu; of its budgets, those that the report shows, too, are no policies."""
     if not args.menu:
         return None
     menu = load(args.menu)
+    static = {evaluation.folder.resolve() for evaluation in menu}
+    policies = [each for each in evaluations if each.folder.resolve() not in static]
     progress = partial(tqdm, desc='measuring', delay=2, leave=False, disable=None)
-    return GainPanel.of(evaluations, menu, *measure_gains(args, evaluations, menu, progress))
+    return GainPanel.of(policies, menu, *measure_gains(args, policies, menu, progress))
 
 
 def main():

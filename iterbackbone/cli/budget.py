@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .handover import positive
-from .paths import any_config
+from .paths import any_config, complete_config
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -17,7 +17,8 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         description="Evaluates each share of the fitted halting by the config's own evaluator on its "
         'test (or val) data; writes a picture and, beside it, a JSON file.',
     )
-    parser.add_argument('config', metavar='CONFIG', help='file, or a name of ours, of any toolbox')
+    config = parser.add_argument('config', metavar='CONFIG')
+    config.help, config.completer = 'file, or a name of ours, of any toolbox', complete_config
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='that tools/fit_halting.py wrote')
     parser.add_argument(
         '--out', type=Path, default=Path('work_dirs/budget.png'), help='default: %(default)s'

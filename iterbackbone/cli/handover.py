@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from .paths import any_config, tool_path
+from .paths import any_config, complete_config, tool_path
 
 DESCRIPTION = (
     "Starts the {name}.py of the config's own toolbox: mmdet, mmseg or mmpretrain. All options but "
@@ -39,7 +39,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             description=DESCRIPTION.format(name=name),
             parents=[gpus_option()],
         )
-        parser.add_argument('config', metavar='CONFIG', help='file, mmdet::FILE, or a name of ours')
+        config = parser.add_argument('config', metavar='CONFIG')
+        config.help, config.completer = 'file, mmdet::FILE, or a name of ours', complete_config
         rest = "of the toolbox's tool, such as CHECKPOINT, --work-dir, --cfg-options"
         parser.add_argument('rest', nargs=argparse.REMAINDER, metavar='...', help=rest)
         parser.set_defaults(run=run)

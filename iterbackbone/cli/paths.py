@@ -22,6 +22,11 @@ def config_names() -> list[str]:
     return sorted(str(name) for name in names if name.parts[0] != '_base_')
 
 
+def complete_config(**_: object) -> list[str]:
+    """For argcomplete; of its own it goes on with files."""
+    return [name.removesuffix('.py') for name in config_names()]
+
+
 def config_path(name: str) -> Path:
     """Path of a config.
 

@@ -121,5 +121,11 @@ def test_one_command_measures_and_shows(root, tmp_path, monkeypatch, capsys):
     verdict = json.loads((tmp_path / 'out' / 'gain.json').read_text())['verdict']
     assert verdict.startswith('No, adapting does not pay: ')
     assert verdict in stdout
+    # Budgets of the menu that are shown, too, are no policies.
+    code, _, stderr = call(*menu(root / 'test')[:2], *place, *menus)
+    assert code == 0, stderr
+    found = json.loads((tmp_path / 'out' / 'gain.json').read_text())
+    assert (len(found['policies']), found['verdict']) == (1, verdict)
+    assert len(json.loads((tmp_path / 'out' / 'summary.json').read_text())) == 3
     code, _, stderr = call(*place, root / 'test' / 'static_0')
     assert (code, 'menu 2 to 8 static budgets' in stderr) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -26,3 +27,9 @@ class Cost(NamedTuple):
     def share(self) -> float:
         """Of the full MACs."""
         return self.macs / self.macs_full
+
+
+def hints(shares: Sequence[float]) -> Iterator[str]:
+    """What a person may wonder at."""
+    if min(shares) > 0.9995:
+        yield 'all iterations ran everywhere: tools/fit_halting.py makes this network stop earlier'

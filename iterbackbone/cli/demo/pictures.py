@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ...files import write_together
-from .cost import Cost
+from .cost import Cost, hints
 from .panel import caption, with_panel
 from .sources import read_picture
 from .window import Window
@@ -99,6 +99,7 @@ def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator
         )
     if all(each.boxes == 0 for each in seen):
         yield 'no box is drawn: all scores are below --score'
+    yield from hints([each.cost.share for each in seen])
     if len(seen) == 1:
         return
     rows = [_row(each) for each in ordered]

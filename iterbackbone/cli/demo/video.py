@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from .cost import hints
 from .panel import BLUE, GREY, INK, with_panel
 from .window import Window
 
@@ -157,6 +158,7 @@ def _summary(
         f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
         f'{min(shares):.1%} to {max(shares):.1%}'
     )
+    yield from hints(shares)
     yield (
         f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
         f'(the model alone, median of {len(times)} frames)'

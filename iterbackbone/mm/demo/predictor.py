@@ -15,6 +15,7 @@ from mmengine.registry import VISUALIZERS, init_default_scope
 
 from ...cli.demo.cost import Cost
 from ...core.adaptive import AdaptiveModule
+from ...core.budget_table import Setting
 from ..checkpoints.checking import weights_for
 from ..checkpoints.loading import load_weights_only
 from ..checkpoints.trained_model import checked_device
@@ -142,19 +143,11 @@ class Predictor:
 def _full_depth(modules: list[AdaptiveModule]) -> Iterator[None]:
     """Let every row of the modules' calls take all iterations, whatever the budget."""
     budgets = [module.budget for module in modules]
-    handles = [module.register_forward_pre_hook(_force) for module in modules]
     for module in modules:
         module.set_budget()
+        module.apply_setting(Setting.static(module.max_iterations))
     try:
         yield
     finally:
-        for handle, module, budget in zip(handles, modules, budgets, strict=True):
-            handle.remove()
-            module.force_depths(None)
+        for module, budget in zip(modules, budgets, strict=True):
             module.use_budget(budget)
-
-
-def _force(module: AdaptiveModule, args: tuple) -> None:
-    rows = len(args[0])
-    depths = torch.tensor(module.max_iterations, device=args[0].device)
-    module.force_depths(depths.expand(rows, -1))

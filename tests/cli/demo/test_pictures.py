@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from iterbackbone.cli.demo.cost import hints
 from iterbackbone.cli.demo.panel import cost_panel, with_panel
 from iterbackbone.cli.demo.pictures import MOST, Seen, contact_sheet, run_pictures
 from tests.support.fake_predictor import FakePredictor
@@ -46,6 +47,11 @@ def test_one_picture_has_no_table_and_no_box_is_said(folder):
     lines = list(run_pictures([folder / 'a.png'], FakePredictor(boxes=0), out, None))
     assert [p.name for p in out.iterdir()] == ['a.png']
     assert lines[-1] == 'no box is drawn: all scores are below --score'
+
+
+@pytest.mark.parametrize(('shares', 'count'), [([1.0, 1.0], 1), ([1.0, 0.5], 0)])
+def test_a_network_that_never_stops_early_is_said(shares, count):
+    assert len(list(hints(shares))) == count
 
 
 def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
