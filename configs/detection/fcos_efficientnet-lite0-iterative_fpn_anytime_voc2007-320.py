@@ -13,6 +13,8 @@ model = dict(
             _delete_=True, type='Pretrained', checkpoint='work_dirs/voc_models/entry_start.pth'
         ),
     ),
+    neck=dict(in_channels=[512, 1024], num_outs=3),
+    bbox_head=dict(strides=[16, 32, 64], regress_ranges=((-1, 128), (128, 256), (256, 1e8))),
 )
 train_dataloader = dict(batch_size=16)
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)

