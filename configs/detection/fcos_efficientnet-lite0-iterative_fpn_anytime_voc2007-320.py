@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/entries/efficientnet_lite0.py',
     './fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py',
 ]
-max_epochs = 10
+max_epochs = 8
 model = dict(
     data_preprocessor=_base_.pixels_of_entry,
     backbone=dict(

@@ -9,7 +9,7 @@ model = dict(
     backbone=dict(
         **_base_.stages_behind_entry,
         init_cfg=dict(
-            checkpoint='work_dirs/voc_models/entry_detector/epoch_10.pth', prefix='backbone.'
+            checkpoint='work_dirs/voc_models/entry_detector/epoch_8.pth', prefix='backbone.'
         ),
     ),
     decode_head=dict(in_channels=[512, 1024], in_index=[0, 1]),
