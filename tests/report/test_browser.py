@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from iterbackbone.report.evaluation import load_evaluations
@@ -177,7 +179,8 @@ def test_only_what_is_near_the_screen_is_made(browser, tmp_path):
     assert found[1]['elements'] - found[0]['elements'] < 3 * 60  # points of two charts
     script(page, "document.querySelector('.gallery').scrollIntoView()")
     wait(page, "document.querySelector('.card img')?.naturalWidth === 160")
-    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    pdf = base64.b64decode(page.execute_cdp_cmd('Page.printToPDF', {})['data'])
+    assert pdf.count(b'/Subtype /Image') >= 24  # the cards' pictures
     assert script(page, DRAWN)['charts'] == 4
     assert script(page, DRAWN)['cards'] == 24
     assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
