@@ -1,11 +1,12 @@
 """IterativeResNet-152 as one ONNX file beside ResNet-50 and ResNet-152 exported in the same way.
 
-ONNX Runtime on the CPU. Every round runs each file and budget once on the same noise, in a new
-order: compare ratios of one run, never times of two. Ours has random weights and runs all
+ONNX Runtime or OpenVINO on the CPU. Every round runs each file and budget once on the same noise,
+in a new order: compare ratios of one run, never times of two. Ours has random weights and runs all
 iterations that the budget, an input of the file, allows. Writes OUT.md, OUT.json and OUT.png.
 """
 
 import argparse
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from speed.tables import markdown, rows_of, save
 
 from iterbackbone.export import ExportForm
 from iterbackbone.export.onnx.graph import export_graph
-from iterbackbone.export.onnx.runtime import open_session
+from iterbackbone.export.onnx.runtime import RUNTIMES, open_session
 from iterbackbone.timing import forward_seconds, machine
 
 OPSET = 20
@@ -25,6 +26,7 @@ OPSET = 20
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     add_sizes(parser, '--input', '224x224')
+    parser.add_argument('--runtime', choices=RUNTIMES, default=RUNTIMES[0])
     parser.add_argument('--threads', type=int, nargs='+', default=[1, 2])
     parser.add_argument('--iterations', type=int, nargs='*', default=[1, 4, 12, 36], metavar='K')
     parser.add_argument(
@@ -66,7 +68,7 @@ def runs_of(models, args, size, threads):
             shares[name] = macs_at(network, cap, size) / full
 
     for name, model in models.items():
-        session = open_session(model, threads)
+        session = open_session(model, threads, args.runtime)
         if name == 'ours':
             for k in args.iterations:
                 budget = np.full(len(network.stages), k, dtype=np.int64)
@@ -79,7 +81,7 @@ def runs_of(models, args, size, threads):
 
 def main():
     args = parse_args()
-    print(machine())
+    print(f'{machine()}, {args.runtime} {version(args.runtime)}')
     models, rows = files(args.fixed), []
     for name, model in models.items():
         print(f'{name:<20} {len(model) / 1e6:7.2f} MB', flush=True)
@@ -87,7 +89,7 @@ def main():
         for threads in args.threads:
             runs, shares = runs_of(models, args, size, threads)
             seconds = forward_seconds(runs, args.rounds, threads)
-            setting = f'{size[0]}x{size[1]}, {threads} threads'
+            setting = f'{args.runtime}, {size[0]}x{size[1]}, {threads} threads'
             rows += rows_of(setting, seconds, 'ResNet-152', shares)
             save(rows, args.out)
     print(markdown(rows))

@@ -50,7 +50,23 @@ RETINANET = dict(
     ),
     test_cfg=dict(nms_pre=100, max_per_img=20, score_thr=0.5),
 )
+FCOS = dict(
+    backbone=BACKBONE,
+    neck=NECK,
+    bbox_head=dict(
+        in_channels=8,
+        feat_channels=8,
+        stacked_convs=1,
+        num_classes=CLASSES,
+        strides=[4, 8],
+        regress_ranges=((-1, 64), (64, 1e8)),
+        norm_cfg=dict(type='GN', num_groups=4),
+        norm_on_bbox=True,
+    ),
+    test_cfg=dict(nms_pre=100, max_per_img=20, score_thr=0.4),
+)
 BASES = {
+    'fcos': ('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', FCOS),
     'faster_rcnn': ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', FASTER_RCNN),
     'retinanet': ('retinanet/retinanet_r50_fpn_1x_coco.py', RETINANET),
 }

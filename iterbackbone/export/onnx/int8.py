@@ -2,8 +2,7 @@
 
 What the norms of the iterations do is a factor and a sum for each channel: they become scales of the
 same 8-bit weights and 32-bit biases, a row for each iteration. So weights stand once, in loops and
-in graphs without them.
-"""
+in graphs without them. A ReLU is the 8-bit numbers' own lower end, 0."""
 
 from __future__ import annotations
 
@@ -18,6 +17,7 @@ from .calibration import Key, Range, key_of, ranges
 from .chains import Chain, Scope, prune, replace_nodes, scopes
 from .graph import describe
 
+COLOURS = 4  # at most: in QDQ form the stem stays float32, OpenVINO 2026.4 gets it wrong
 LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
 
 
@@ -52,18 +52,25 @@ def quantized(
         raise ValueError('images must be at least one for int8: its ranges come from real images')
     found = ranges(model, images)
     model = onnx.ModelProto.FromString(model.SerializeToString())
+    fixed = description.get('fixed') is not None
     for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
-        _Rewriter(scope, found).run()
+        _Rewriter(scope, found, qdq=fixed).run()
     prune(model)
     describe(model, {**description, 'precision': 'int8'})
     return model
 
 
 class _Rewriter:
-    def __init__(self, scope: Scope, ranges: Mapping[Key, Range]) -> None:
+    def __init__(self, scope: Scope, ranges: Mapping[Key, Range], qdq: bool) -> None:
         self.scope = scope
         self.ranges = ranges
-        self.chains = [c for c in scope.chains if key_of(scope, c.y) in ranges]
+        self.convolve = self.in_qdq_form if qdq else self.fused
+        fewest = COLOURS + 1 if qdq else 1
+        self.chains = [
+            chain
+            for chain in scope.chains
+            if key_of(scope, chain.y) in ranges and channels(chain, scope) >= fewest
+        ]
         self.quantities: dict[str, tuple[str, str, str]] = {}  # 8-bit tensor, scale, zero point
         self.made_by = {o: node for node in scope.graph.node for o in node.output}
         self.prefix = f'{scope.loop.name}.' if scope.loop else ''
@@ -77,16 +84,40 @@ class _Rewriter:
         if chain.x not in self.quantities:
             quantity = self.declare(chain.x)
             nodes.append(helper.make_node('QuantizeLinear', [chain.x, *quantity[1:]], [quantity[0]]))
-        x, x_scale, x_zero = self.quantities[chain.x]
-        y, y_scale, y_zero = self.declare(chain.y)
-        weights, more = self.weights(chain, self.scale_of(chain.x))
-        inputs = [x, x_scale, x_zero, *weights[:3], y_scale, y_zero, weights[3]]
-        conv = helper.make_node('QLinearConv', inputs, [y], name=f'{chain.conv.name}.int8')
-        conv.attribute.extend(a for a in chain.conv.attribute if a.name != 'auto_pad')
-        nodes += [*more, conv]
+        y, *y_step = self.declare(chain.y)
+        weight, bias, rows = self.weights(chain, self.scale_of(chain.x))
+        nodes += [*rows, *self.convolve(chain, weight, bias, [y, *y_step])]
         if self.scope.read_elsewhere(chain):
-            nodes.append(helper.make_node('DequantizeLinear', [y, y_scale, y_zero], [chain.y]))
+            nodes.append(helper.make_node('DequantizeLinear', [y, *y_step], [chain.y]))
         return nodes
+
+    def fused(
+        self, chain: Chain, weight: list[str], bias: list[str], y: list[str]
+    ) -> list[onnx.NodeProto]:
+        """One node, for loops: ONNX Runtime does not fuse what has scales chosen at run time."""
+        name = f'{self.prefix}{chain.conv.name}.int8'
+        zero = f'{weight[0]}.zero'
+        self.store(zero, np.zeros(len(self.scope.constants[chain.weight]), dtype=np.int8))
+        inputs = [*self.quantities[chain.x], *weight, zero, *y[1:], bias[0]]
+        conv = helper.make_node('QLinearConv', inputs, y[:1], name=name)
+        conv.attribute.extend(a for a in chain.conv.attribute if a.name != 'auto_pad')
+        return [conv]
+
+    def in_qdq_form(
+        self, chain: Chain, weight: list[str], bias: list[str], y: list[str]
+    ) -> list[onnx.NodeProto]:
+        """Conv between DequantizeLinear and QuantizeLinear (QDQ), which runtimes fuse."""
+        own = chain.conv.name
+        inputs = [f'{own}.{part}' for part in ('x', 'weight', 'bias')]
+        conv = helper.make_node('Conv', inputs, [f'{own}.y'], name=f'{own}.int8')
+        conv.attribute.extend(a for a in chain.conv.attribute if a.name != 'auto_pad')
+        return [
+            helper.make_node('DequantizeLinear', self.quantities[chain.x], inputs[:1]),
+            helper.make_node('DequantizeLinear', weight, inputs[1:2], axis=0),
+            helper.make_node('DequantizeLinear', bias, inputs[2:], axis=0),
+            conv,
+            helper.make_node('QuantizeLinear', [f'{own}.y', *y[1:]], y[:1]),
+        ]
 
     def declare(self, tensor: str) -> tuple[str, str, str]:
         """Names of a tensor's 8-bit form, of its scale and zero point, which are stored."""
@@ -103,8 +134,10 @@ class _Rewriter:
         low, high = self.ranges[key_of(self.scope, tensor)]
         return float(np.float32(max(high, 0.0) - min(low, 0.0)) or 1.0) / 255.0
 
-    def weights(self, chain: Chain, x_scale: float) -> tuple[list[str], list[onnx.NodeProto]]:
-        """Names of 8-bit weight, its scales and zero points, and bias; nodes that take rows."""
+    def weights(
+        self, chain: Chain, x_scale: float
+    ) -> tuple[list[str], list[str], list[onnx.NodeProto]]:
+        """8-bit weight and 32-bit bias, each with its scales, by name; nodes that take rows."""
         weight = self.scope.constants[chain.weight]
         steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0
         steps = np.where(steps > 0.0, steps, 1.0)
@@ -114,15 +147,20 @@ class _Rewriter:
         least = np.maximum(np.abs(affine.shift) / (unit * LARGEST_BIAS), 1e-12)
         sign = np.where(affine.gain < 0.0, -1.0, 1.0)
         gain = sign * np.maximum(np.abs(affine.gain), least)  # a gain of 0 has no bias in its units
-        names = [f'{self.prefix}{chain.weight}.{part}' for part in ('int8', 'zero')]
-        self.store(names[0], q)
-        self.store(names[1], np.zeros(len(weight), dtype=np.int8))
-        own = f'{self.prefix}{chain.conv.name}'
-        self.store(f'{own}.weight_scale', (steps * gain).astype(np.float32))
-        self.store(f'{own}.bias', np.round(affine.shift / (unit * gain)).astype(np.int32))
-        scale, first = self.row(f'{own}.weight_scale', affine.rows)
-        bias, second = self.row(f'{own}.bias', affine.rows)
-        return [names[0], scale, names[1], bias], first + second
+        name, own = f'{self.prefix}{chain.weight}.int8', f'{self.prefix}{chain.conv.name}'
+        self.store(name, q)
+        tables = {
+            'weight_scale': (steps * gain).astype(np.float32),
+            'bias_int32': np.round(affine.shift / (unit * gain)).astype(np.int32),
+            'bias_scale': (unit * gain).astype(np.float32),
+        }
+        found, nodes = [], []
+        for part, table in tables.items():
+            self.store(f'{own}.{part}', table)
+            row, more = self.row(f'{own}.{part}', affine.rows)
+            found.append(row)
+            nodes += more
+        return [name, found[0]], found[1:], nodes
 
     def row(self, table: str, rows: tuple[onnx.NodeProto, ...]) -> tuple[str, list[onnx.NodeProto]]:
         """As the float graph takes a row of its norm's table."""
@@ -138,6 +176,12 @@ class _Rewriter:
         if name not in self.stored:
             self.stored.add(name)
             self.scope.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+
+
+def channels(chain: Chain, scope: Scope) -> int:
+    """Of a convolution's input."""
+    groups = next((a.i for a in chain.conv.attribute if a.name == 'group'), 1)
+    return int(scope.constants[chain.weight].shape[1]) * groups
 
 
 def affine_of(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torchvision
+from mmdet.models.task_modules.coders import DistancePointBBoxCoder
 from torch import Tensor
 
 HIGHEST_RATIO = abs(math.log(16 / 1000))  # of widths and heights to an anchor's: mmdet's default
@@ -41,14 +42,24 @@ def limits_of(image: Tensor) -> Tensor:
 
 
 def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tensor:
-    """Boxes of a DeltaXYWHBBoxCoder.
+    """Boxes of a DeltaXYWHBBoxCoder or a DistancePointBBoxCoder.
 
     Args:
         coder: mmdet's; its settings are read.
-        anchors: (N, 4), what the deltas refer to.
+        anchors: (N, 4), what the deltas refer to; (N, 2) if distances refer to points.
         deltas: (N, 4), as predicted.
         limits: Of :func:`limits_of`.
     """
+    from_points = isinstance(coder, DistancePointBBoxCoder)
+    boxes = _around(anchors, deltas) if from_points else _shifted(coder, anchors, deltas)
+    return torch.minimum(boxes.clamp(min=0), limits) if coder.clip_border else boxes
+
+
+def _around(points: Tensor, distances: Tensor) -> Tensor:
+    return torch.cat((points - distances[:, :2], points + distances[:, 2:]), dim=1)
+
+
+def _shifted(coder: Any, anchors: Tensor, deltas: Tensor) -> Tensor:
     deltas = deltas * deltas.new_tensor(coder.stds) + deltas.new_tensor(coder.means)
     center, size = (anchors[:, :2] + anchors[:, 2:]) * 0.5, anchors[:, 2:] - anchors[:, :2]
     shift, growth = size * deltas[:, :2], deltas[:, 2:].clamp(max=HIGHEST_RATIO)
@@ -57,8 +68,7 @@ def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tens
     else:
         growth = growth.clamp(min=-HIGHEST_RATIO)
     center, half = center + shift, size * growth.exp() * 0.5
-    boxes = torch.cat((center - half, center + half), dim=1)
-    return torch.minimum(boxes.clamp(min=0), limits) if coder.clip_border else boxes
+    return torch.cat((center - half, center + half), dim=1)
 
 
 def large_enough(found: Detections, smallest: float) -> Detections:

@@ -1,4 +1,4 @@
-"""The boxes of a head that predicts from anchors at every place of every level."""
+"""The boxes of a head that predicts from anchors or a point at every place of every level."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class DenseBoxes(nn.Module):
     """mmdet's ``predict`` for a single image.
 
     Args:
-        head: An AnchorHead in evaluation mode, with its ``test_cfg``; an RPNHead's labels are levels,
-            others' classes.
+        head: An AnchorHead or FCOSHead in evaluation mode, with its ``test_cfg``; an RPNHead's
+            labels are levels, others' classes.
     """
 
     def __init__(self, head: nn.Module) -> None:
@@ -57,7 +57,9 @@ class DenseBoxes(nn.Module):
         return self.head.cls_out_channels - (not self.head.use_sigmoid_cls)
 
     def _levels(self, features: tuple[Tensor, ...]) -> Iterator[tuple[Any, ...]]:
-        """Of each: scores (N, classes), deltas and anchors (N, 4), factors of scores (N,) or None."""
+        """Of each: scores (N, classes), deltas (N, 4), anchors (N, 4) or points (N, 2), and factors of
+        scores (N,) or None.
+        """
         logits, deltas, *factors = self.head(features)
         sizes = [level.shape[-2:] for level in logits]
         anchors = self.head.prior_generator.grid_priors(sizes, logits[0].dtype, logits[0].device)

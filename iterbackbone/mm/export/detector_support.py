@@ -11,10 +11,11 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
 from mmdet.models.roi_heads import SingleRoIExtractor, StandardRoIHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
-from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
-from mmdet.models.task_modules.prior_generators import AnchorGenerator
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
+from mmdet.models.task_modules.prior_generators import AnchorGenerator, MlvlPointGenerator
 
 DENSE = ('predict', 'predict_by_feat', '_predict_by_feat_single', '_bbox_post_process')
+PRIORS = ('grid_priors', 'single_level_grid_priors')
 ROI_HEAD = ('predict', 'predict_bbox', '_bbox_forward')
 ROI_BOXES = ('predict_by_feat', '_predict_by_feat_single')
 
@@ -37,8 +38,11 @@ def _obstacles(model: Any) -> Iterator[str]:
 def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:
     if not _as(base, head, *DENSE):
         yield f'{name}: {type(head).__name__} predicts in its own way'
-    elif not _as(AnchorGenerator, head.prior_generator, 'grid_priors', 'single_level_grid_priors'):
-        yield f'{name}: {type(head.prior_generator).__name__} makes no anchors as AnchorGenerator does'
+    elif not any(
+        _as(kind, head.prior_generator, *PRIORS) for kind in (AnchorGenerator, MlvlPointGenerator)
+    ):
+        made = type(head.prior_generator).__name__
+        yield f'{name}: {made} makes no anchors or points as AnchorGenerator or MlvlPointGenerator does'
     elif getattr(head.loss_cls, 'custom_cls_channels', False):
         yield f'{name}: {type(head.loss_cls).__name__} has its own scores'
     elif head.test_cfg.get('nms_pre', -1) <= 0:
@@ -69,8 +73,9 @@ def _of_roi_head(head: Any) -> Iterator[str]:
 
 
 def _of_coder(name: str, coder: Any) -> Iterator[str]:
-    if not _as(DeltaXYWHBBoxCoder, coder, 'decode') or coder.use_box_type:
-        yield f'{name}: {type(coder).__name__} is no DeltaXYWHBBoxCoder'
+    known = (DeltaXYWHBBoxCoder, DistancePointBBoxCoder)
+    if not any(_as(kind, coder, 'decode') for kind in known) or coder.use_box_type:
+        yield f'{name}: {type(coder).__name__} is no {" or ".join(kind.__name__ for kind in known)}'
 
 
 def _of_nms(name: str, test_cfg: Any) -> Iterator[str]:

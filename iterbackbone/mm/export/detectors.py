@@ -14,7 +14,7 @@ from .roi_boxes import RoIBoxes
 
 
 class ExportedDetector(ExportedModel):
-    """A detector with anchors, in one stage or, such as Faster R-CNN, in two; of a single image.
+    """A detector with anchors or points, in one stage or, such as Faster R-CNN, in two; of one image.
 
     ``boxes`` (N, 4) float32, xyxy in pixels of the given image; ``scores`` (N,) float32, highest
     first; ``labels`` (N,) int64. N is 0 where nothing is found.

@@ -24,7 +24,6 @@ SMALL = {
 OWN_WAY = {
     'Mask R-CNN': 'roi_head: it predicts masks',
     'Cascade R-CNN': 'roi_head: CascadeRoIHead predicts in its own way',
-    'FCOS': 'bbox_head: MlvlPointGenerator makes no anchors as AnchorGenerator does',
     'DETR': 'DETR is neither a single-stage detector nor one with RPN and RoIs',
 }
 
@@ -53,7 +52,7 @@ REFUSED = {
     'another coder': (
         'bbox_head.bbox_coder.type',
         'LegacyDeltaXYWHBBoxCoder',
-        'bbox_head: LegacyDeltaXYWHBBoxCoder is no DeltaXYWHBBoxCoder',
+        'bbox_head: LegacyDeltaXYWHBBoxCoder is no DeltaXYWHBBoxCoder or DistancePointBBoxCoder',
     ),
 }
 
