@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .demo.options import CHECKPOINT
 from .paths import any_config
 
 BASES = {
     'detection': 'detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320',
     'classification': 'classification/iterative-r50-w32_anytime_cifar10-subset',
 }
+STARTS = {'detection': CHECKPOINT}  # of these, for few pictures; of a classifier the backbone alone
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -44,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
         bases = {task: any_config(args.base or name) for task, name in BASES.items()}
         from ..mm.new_data.command import write_data_config  # OpenMMLab, where a command needs it
 
-        print(write_data_config(path, args.data, args.task, bases))
+        starts = {} if args.base else STARTS
+        print(write_data_config(path, args.data, args.task, bases, starts))
         return
     if args.base is None:
         raise ValueError('one of --base and --data must be given')

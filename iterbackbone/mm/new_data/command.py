@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mmengine.registry import DATASETS, init_default_scope
 
@@ -22,7 +24,13 @@ PIPELINES = {'train_pipeline', 'test_pipeline'}
 SHOWN = 3  # cases of each kind of problem
 
 
-def write_data_config(path: Path, data: Path, task: str | None, bases: dict[str, Path]) -> str:
+def write_data_config(
+    path: Path,
+    data: Path,
+    task: str | None,
+    bases: dict[str, Path],
+    starts: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Write a config that trains on a folder, and beside it the split with cleaned annotations.
 
     Args:
@@ -30,6 +38,7 @@ def write_data_config(path: Path, data: Path, task: str | None, bases: dict[str,
         data: Pictures with annotations or in class folders. Nothing is written into it.
         task: 'detection', 'classification', or None for what the folder is fit for.
         bases: The config to inherit for each task.
+        starts: Address of a model of that config to start from, for each task that has one.
 
     Returns:
         What was found and written, in lines.
@@ -45,7 +54,7 @@ def write_data_config(path: Path, data: Path, task: str | None, bases: dict[str,
     try:
         write(target, data, dataset, parts)
         (target / 'problems.txt').write_text('\n'.join(folder.lines()), encoding='utf-8')
-        _write_config(path, data, bases[dataset.task], dataset, parts)
+        _write_config(path, data, bases[dataset.task], dataset, parts, starts.get(dataset.task))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         path.unlink(missing_ok=True)
@@ -61,7 +70,12 @@ def write_data_config(path: Path, data: Path, task: str | None, bases: dict[str,
 
 
 def _write_config(
-    path: Path, data: Path, base: Path, dataset: Dataset, parts: dict[str, list[Picture]]
+    path: Path,
+    data: Path,
+    base: Path,
+    dataset: Dataset,
+    parts: dict[str, list[Picture]],
+    start: str | None,
 ) -> None:
     cfg, wanted = read_config(base), TOOLBOX[dataset.task]
     ours = str(cfg.model.get('backbone', {}).get('type')).startswith('iterbackbone.')
@@ -72,7 +86,8 @@ def _write_config(
         )
     sizes = {part: sum(bool(p.boxes) for p in pictures) for part, pictures in parts.items()}
     new = text_of_changes(cfg, data, f'{path.stem}_data', dataset, sizes)
-    text = f'{base_line(path, base, "")}\n{new}'
+    begun = f'load_from = {start!r}  # other classes: its last layer begins anew\n' if start else ''
+    text = f'{base_line(path, base, "")}\n{new}{begun}'
     checked_model(path, text)
     path.write_text(text, encoding='utf-8')
     written = read_config(path)

@@ -10,6 +10,7 @@ import pytest
 from mmengine.config import Config
 
 from iterbackbone.__main__ import main
+from iterbackbone.cli.demo.options import CHECKPOINT
 from tests.support.own_data import coco_file, picture
 
 BOX = (2, 3, 10, 12)
@@ -84,6 +85,7 @@ def test_a_dirty_folder(new, tmp_path):
         'problems.txt',
     }
     cfg = Config.fromfile('ours.py')
+    assert cfg.load_from == CHECKPOINT
     assert cfg.model.bbox_head.num_classes == 2
     assert cfg.model.backbone.type == 'iterbackbone.IterativeResNet'
 
@@ -105,6 +107,7 @@ def test_class_folders(new, shapes_root):
     assert 'class folders, ' in said
     assert ' val\n' in said  # and no sizes, which a classifier does not ask for
     cfg = Config.fromfile('kinds.py')
+    assert cfg.load_from is None
     count = len(cfg.train_dataloader.dataset.metainfo.classes)
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == count > 1
 
@@ -112,7 +115,8 @@ def test_class_folders(new, shapes_root):
 def test_a_base_of_ones_own(new, shapes_root):
     args = ('--data', shapes_root / 'VOCdevkit/VOC2007', '--base')
     assert 'Wrote mine.py' in new('mine', *args, 'faster-rcnn_iterative-r50-tiny_fpn_shapes')
-    assert Config.fromfile('mine.py').model.roi_head.bbox_head.num_classes == 6
+    cfg = Config.fromfile('mine.py')
+    assert (cfg.model.roi_head.bbox_head.num_classes, cfg.get('load_from')) == (6, None)
 
 
 @pytest.mark.parametrize(
