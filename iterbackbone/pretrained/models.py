@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from typing import Any
 
 from torch import Tensor
@@ -38,8 +39,11 @@ def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
     Args:
         filter: Shell-like pattern.
         pretrained: Only what has weights, as ``NETWORK.TAG``.
+
+    What begins with a network of timm is named where timm is installed.
     """
-    known = all_weights()
+    usable = find_spec('timm') is not None
+    known = {k: x for k, x in all_weights().items() if usable or 'entry' not in x.architecture}
     names = {*known} if pretrained else {*VARIANTS, *(each.network for each in known.values())}
     return sorted(name for name in names if fnmatchcase(name, filter))
 

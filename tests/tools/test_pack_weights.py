@@ -6,12 +6,13 @@ import copy
 import hashlib
 import json
 import re
+import sys
 
 import pytest
 import torch
 from safetensors import safe_open
 
-from iterbackbone import create_model
+from iterbackbone import create_model, list_models
 from iterbackbone.pretrained.index import read_index
 from tests.support.pretrained import CLASSES, CLASSIFIER, FACTS, arguments, pack, pack_weights, state_of
 
@@ -159,6 +160,13 @@ def test_an_entry_of_timm_is_built_again(tmp_path, monkeypatch):
     assert model.feature_info.reduction() == [8, 16]
     with pytest.raises(ValueError, match='the arguments must fit the weights'):
         create_model(NAME, pretrained=True, features_only=True, entry=None)
+    with torch.device('meta'):
+        create_model(NAME, features_only=True)
+    assert NAME in list_models(pretrained=True)
+    monkeypatch.setitem(sys.modules, 'timm', None)
+    assert NAME not in list_models() + list_models(pretrained=True)
+    with pytest.raises(ImportError, match='tf_efficientnet_lite0 is a network of timm: pip install'):
+        create_model(NAME, pretrained=True)
 
 
 def test_another_entry_is_refused(tmp_path, capsys):
