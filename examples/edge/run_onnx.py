@@ -1,7 +1,10 @@
-"""Runs an exported adaptive network on images, without PyTorch: onnxruntime, numpy and Pillow only.
+"""Runs an exported adaptive network on images, a video or a camera, without PyTorch: onnxruntime or
+openvino, numpy and Pillow; opencv-python for videos and cameras.
 
 Prints what was found, the iterations of each block and the milliseconds of every image, and at the end
-the means. --budget and --threshold trade accuracy for time; they are inputs of the same file.
+the means. --full runs every image at all iterations, too, to compare.
+
+--budget and --threshold trade accuracy for time; they are inputs of the same file.
 """
 
 from __future__ import annotations
@@ -9,13 +12,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from description import printable
 from drawing import draw, words
-from images import UserError, find, load
+from images import UserError
+from runtimes import RUNTIMES
 from session import Network, Result
+from sources import Frame, Pictures, frames
 
 BAR = 24  # characters
 
@@ -24,7 +30,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('model', type=Path, help='file by tools/export_onnx.py')
-    parser.add_argument('images', type=Path, nargs='+', help='image files and folders of images')
+    parser.add_argument(
+        'images',
+        type=Path,
+        nargs='+',
+        help='image files and folders of images, or one video or number of a camera',
+    )
+    parser.add_argument('--runtime', choices=RUNTIMES, help='default: the first that is installed')
+    parser.add_argument('--full', action='store_true', help='compare with all iterations')
     parser.add_argument('--budget', type=int, metavar='K', help='at most K iterations a stage')
     parser.add_argument(
         '--threshold', type=float, metavar='T', help='stop once the halting scores add up to T'
@@ -52,9 +65,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def progress(done: int, total: int, results: list[Result]) -> None:
-    """A bar with running means, where somebody watches."""
-    if not sys.stderr.isatty():
+def progress(done: int, total: int | None, results: list[Result]) -> None:
+    """A bar with running means, where somebody watches and the end is known."""
+    if not sys.stderr.isatty() or not total:
         return
     filled = BAR * done // total
     iterations = np.mean([r.iterations for r in results]) if results else 0
@@ -70,71 +83,54 @@ def clear_progress() -> None:
         print('\r\033[K', end='', file=sys.stderr, flush=True)
 
 
-def summary(results: list[Result], network: Network) -> str:
-    """Means and spread over all images."""
+def summary(pairs: list[tuple[Result, float]], network: Network) -> str:
+    """Means and spread over all images, and beside all iterations where those were run."""
+    results = [result for result, _ in pairs]
+    full = np.mean([milliseconds for _, milliseconds in pairs])
     blocks = np.mean([r.iterations for r in results], axis=0)
     total = [sum(r.iterations) for r in results]
     times = np.array([r.milliseconds for r in results])
     low, high = np.percentile(times, (5, 95))
     gmacs = np.mean([r.macs for r in results]) / 1e9
+    beside = f'\n{full:.1f} ms at all iterations, {1e3 / full:.1f} images/s' if full else ''
     return (
         f'{len(results)} images: {" ".join(f"{b:.2f}" for b in blocks)} iterations of at most '
         f'{" ".join(map(str, network.about["max_iterations"]))} a stage, in total {min(total)} to '
         f'{max(total)}\n{times.mean():.1f} ms an image (5% to 95%: {low:.1f} to {high:.1f}), '
-        f'{1e3 / times.mean():.1f} images/s, {gmacs:.3f} GMACs of the backbone'
+        f'{1e3 / times.mean():.1f} images/s, {gmacs:.3f} GMACs of the backbone{beside}'
     )
 
 
-def pictures(paths: list[Path], out: Path | None) -> list[Path | None]:
-    """Where each image's picture goes: images of different folders may share a name.
-
-    Raises:
-        UserError: it cannot be a folder, or pictures could replace images.
-    """
-    if out is None:
-        return [None] * len(paths)
-    if out.resolve() in {path.resolve().parent for path in paths}:
-        raise UserError(f'--out {out} holds images that pictures could replace: name another folder')
-    try:
-        out.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(f'--out {out} cannot be a folder: {error.strerror}') from None
-    names: dict[str, None] = {}
-    for path in paths:
-        name, number = path.stem, 2
-        while name in names:
-            name, number = f'{path.stem}-{number}', number + 1
-        names[name] = None
-    return [out / f'{name}.png' for name in names]
-
-
-def process(path: Path, picture: Path | None, network: Network, args: argparse.Namespace) -> Result:
-    """Run one image, print it and draw it where asked for."""
-    image = load(path)
+def process(
+    frame: Frame, picture: Path | None, network: Network, args: argparse.Namespace
+) -> tuple[Result, float]:
+    """Run one image, print it and draw it where asked for; milliseconds at all iterations, or 0."""
+    image = frame.read()
     result = network(image)
+    full = network(image, full=True).milliseconds if args.full else 0.0
     iterations = ' '.join(map(str, result.iterations))
     found = words(result, network.about, args.score_thr)
     clear_progress()
-    print(f'{printable(path.name)}  {found}  iterations {iterations}  {result.milliseconds:.1f} ms')
+    print(f'{printable(frame.name)}  {found}  iterations {iterations}  {result.milliseconds:.1f} ms')
     if picture:
         draw(image, result, network.about, args.score_thr, picture)
-    return result
+    return result._replace(values={}), full  # a stream may be long, features large
 
 
 def stream(
-    paths: list[Path], targets: list[Path | None], network: Network, args: argparse.Namespace
-) -> list[Result]:
+    found: Iterable[Frame], total: int | None, network: Network, args: argparse.Namespace
+) -> list[tuple[Result, float]]:
     """Run all images, until interrupted; those that cannot be read are named and left out."""
-    results: list[Result] = []
+    results: list[tuple[Result, float]] = []
+    pictures = Pictures(args.out)
     try:
-        for done, (path, picture) in enumerate(zip(paths, targets, strict=True), start=1):
+        for done, frame in enumerate(found, start=1):
             try:
-                result = process(path, picture, network, args)
-                results.append(result._replace(values={}))  # a stream may be long, features large
+                results.append(process(frame, pictures.path(frame), network, args))
             except UserError as error:
                 clear_progress()
                 print(printable(f'skipped: {error}'), file=sys.stderr)
-            progress(done, len(paths), results)
+            progress(done, total, [result for result, _ in results])
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
     clear_progress()
@@ -145,15 +141,15 @@ def main(argv: list[str] | None = None) -> int:
     """Returns 0, 1 where no image could be run, 2 where the call was wrong."""
     args = parse_args(argv)
     try:
-        network = Network(args.model, args.threads)
+        network = Network(args.model, args.threads, args.runtime)
         network.set_budget(args.budget, args.threshold)
-        paths = find(args.images, args.limit)
-        targets = pictures(paths, args.out)
+        if args.full and network.about['fixed'] is not None:
+            raise UserError('--full needs a file that was exported without --fixed')
+        found, total = frames(args.images, args.limit, args.out)
+        results = stream(found, total, network, args)
     except UserError as error:
         print(printable(f'run_onnx.py: {error}'), file=sys.stderr)
         return 2
-    try:
-        results = stream(paths, targets, network, args)
     except BrokenPipeError:  # nobody reads on, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

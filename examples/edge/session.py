@@ -1,4 +1,4 @@
-"""An exported file in ONNX Runtime: opened, checked, fed."""
+"""An exported file: opened, checked, fed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from description import check_names, check_values, read_description
 from images import UserError, prepare
+from runtimes import opened
 
-KEY = 'iterbackbone'
+OUT_OF_REACH = 1e6  # a threshold that no sum of scores reaches: all iterations run
 
 
 class Result(NamedTuple):
@@ -38,28 +38,21 @@ class Network:
     Args:
         path: By ``tools/export_onnx.py``.
         threads: Of one operator; 0 for all cores.
+        runtime: ``'onnxruntime'`` or ``'openvino'``; the first that is installed by default.
 
     Raises:
-        UserError: the file cannot be read, is of another kind, or needs a newer ONNX Runtime.
+        UserError: the file cannot be read, is of another kind, or needs a newer runtime.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # errors are raised, too
+    def __init__(self, path: Path, threads: int = 1, runtime: str | None = None) -> None:
         if not path.is_file():
             raise UserError(f'no such file: {path}')
-        try:
-            self.session = ort.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-            text = self.session.get_modelmeta().custom_metadata_map.get(KEY)
-        except Exception as error:  # ONNX Runtime's own types have no common base
-            raise UserError(_reason(path, str(error))) from None
-        if text is None:
+        self.session = opened(path, threads, runtime)
+        if self.session.description is None:
             raise UserError(f'{path} does not describe itself: write it by tools/export_onnx.py')
-        self.names = [output.name for output in self.session.get_outputs()]
         try:
-            self.about: dict[str, Any] = read_description(text)
-            check_names(self.about, [x.name for x in self.session.get_inputs()], self.names)
+            self.about: dict[str, Any] = read_description(self.session.description)
+            check_names(self.about, self.session.inputs, self.session.outputs)
         except UserError as error:
             raise UserError(f'{path}: {error}') from None
         self.budget: dict[str, np.ndarray] = {}
@@ -91,40 +84,29 @@ class Network:
                 )
             self.budget['halting_threshold'] = np.array(threshold, dtype=np.float32)
 
-    def __call__(self, image: np.ndarray) -> Result:
+    def __call__(self, image: np.ndarray, full: bool = False) -> Result:
         """Run one image.
 
         Args:
             image: (H, W, 3) uint8 in RGB, of any size.
+            full: At all iterations, whatever the budget.
 
         Raises:
-            UserError: it is something else, ONNX Runtime fails, as without memory, or returns
+            UserError: it is something else, the runtime fails, as without memory, or returns
                 what the task does not.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise UserError(f'image must be (H, W, 3) uint8 in RGB, got {image.shape} {image.dtype}')
         prepared = prepare(image, self.about['steps'])
         feed = np.ascontiguousarray(prepared.transpose(2, 0, 1)[None])
+        budget = {'halting_threshold': np.array(OUT_OF_REACH, np.float32)} if full else self.budget
         started = time.perf_counter()
         try:
-            outputs = self.session.run(None, {'image': feed, **self.budget})
-        except Exception as error:  # ONNX Runtime's own types have no common base
-            raise UserError(f'ONNX Runtime cannot run an image of {prepared.shape}: {error}') from None
+            outputs = self.session.run({'image': feed, **budget})
+        except Exception as error:  # the runtimes' own types have no common base
+            raise UserError(f'the runtime cannot run an image of {prepared.shape}: {error}') from None
         milliseconds = 1e3 * (time.perf_counter() - started)
-        values = dict(zip(self.names, outputs, strict=True))
+        values = dict(zip(self.session.outputs, outputs, strict=True))
         check_values(self.about, values)
         iterations, macs = values.pop('iterations')[0].tolist(), int(values.pop('macs'))
         return Result(values, iterations, macs, milliseconds, prepared.shape[:2])
-
-
-def _reason(path: Path, message: str) -> str:
-    """ONNX Runtime's message in words that say what to do."""
-    lower = message.lower()
-    if 'opset' in lower or 'ir version' in lower or 'ir_version' in lower:
-        return (
-            f'{path} needs a newer ONNX Runtime than {ort.__version__}: update it, or export the file '
-            f'with a lower --opset ({message})'
-        )
-    if 'protobuf' in lower or 'invalid_protobuf' in lower:
-        return f'{path} is no ONNX file, or only a part of one: copy or export it again ({message})'
-    return f'{path} cannot be used by ONNX Runtime {ort.__version__}: {message}'

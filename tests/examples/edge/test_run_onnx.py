@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 import run_onnx
 import torch
 from images import load
 from PIL import Image
+from session import Network
 
 from iterbackbone.files import PACKAGE
 from tests.support.edge import broken, environment_of
@@ -30,12 +33,14 @@ def printed_iterations(text):
     }
 
 
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
 @pytest.mark.parametrize('budget', [{}, {'max_iterations': 2}, {'halting_threshold': 0.4}], ids=str)
-def test_prints_the_iterations_of_pytorch(classifier, pictures, capsys, budget):
+def test_prints_the_iterations_of_pytorch(classifier, pictures, capsys, budget, runtime):
+    pytest.importorskip(runtime)
     path, module = classifier
     options = {'max_iterations': '--budget', 'halting_threshold': '--threshold'}
     more = [word for name, value in budget.items() for word in (options[name], str(value))]
-    assert run_onnx.main([str(path), str(pictures), *more]) == 0
+    assert run_onnx.main([str(path), str(pictures), '--runtime', runtime, *more]) == 0
     printed = capsys.readouterr().out
     module.model.backbone.set_budget(**budget)
     try:
@@ -47,9 +52,11 @@ def test_prints_the_iterations_of_pytorch(classifier, pictures, capsys, budget):
     assert '6 images' in printed
 
 
-def test_a_stream_without_torch(classifier, pictures, tmp_path):
-    """An environment with onnxruntime, numpy and Pillow only."""
-    python = environment_of(['onnxruntime', 'numpy', 'pillow'], tmp_path / 'environment')
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+def test_a_stream_without_torch(classifier, pictures, tmp_path, runtime):
+    """An environment with one runtime, numpy and Pillow only."""
+    pytest.importorskip(runtime)
+    python = environment_of([runtime, 'numpy', 'pillow'], tmp_path / 'environment')
     for name in ('torch', 'mmengine', 'iterbackbone'):
         assert subprocess.run(
             [python, '-c', f'import {name}'], capture_output=True, cwd=tmp_path
@@ -60,6 +67,34 @@ def test_a_stream_without_torch(classifier, pictures, tmp_path):
     wanted = {p.name: iterations_of(classifier[1], p) for p in sorted(pictures.iterdir())}
     assert printed_iterations(printed) == wanted
     assert len(list((tmp_path / 'out').iterdir())) == 6
+
+
+def test_a_video_beside_all_iterations(classifier, tmp_path, capsys):
+    video = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*'MJPG'), 5, (32, 32))
+    for k in range(3):
+        writer.write(np.full((32, 32, 3), 80 * k, np.uint8))
+    writer.release()
+    call = [str(classifier[0]), str(video), '--full', '--limit', '2', '--out', str(tmp_path / 'out')]
+    assert run_onnx.main(call) == 0
+    printed = capsys.readouterr().out
+    assert list(printed_iterations(printed)) == ['clip-000001', 'clip-000002']
+    assert re.search(r'^\d+\.\d ms at all iterations, \d+\.\d images/s$', printed, re.M)
+    assert len(list((tmp_path / 'out').iterdir())) == 2
+
+
+def test_full_runs_all_iterations_whatever_the_budget(classifier, pictures):
+    network = Network(classifier[0])
+    network.set_budget(1, None)
+    image = load(pictures / '5.png')
+    assert network(image).iterations == [1, 1]
+    assert network(image, full=True).iterations == [3, 6]
+
+
+def test_what_is_no_video_is_said(tmp_path, capsys):
+    (tmp_path / 'a.mp4').write_bytes(b'no video')
+    assert run_onnx.main([broken(tmp_path, 'good'), str(tmp_path / 'a.mp4')]) == 2
+    assert 'cannot be opened as a video or camera' in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path):

@@ -22,13 +22,14 @@ from tests.support.edge import broken, small_file
         ('truncated', [], 'no ONNX file, or only a part of one: copy or export it again'),
         ('text', [], 'no ONNX file, or only a part of one: copy or export it again'),
         ('undescribed', [], 'does not describe itself: write it by tools/export_onnx.py'),
-        ('newer opset', [], 'needs a newer ONNX Runtime than'),
+        ('newer opset', [], 'needs a newer onnxruntime than'),
         ('newer format', [], 'has format 3, this runner reads 2'),
         ('fixed', ['--budget', '2'], 'always runs 3 iterations: export it without --fixed'),
         ('good', ['--budget', '5'], '--budget must be between 1 and 4, got 5'),
         ('good', ['--budget', '0'], '--budget must be between 1 and 4, got 0'),
         ('good', ['--threshold', '1'], '--threshold must be above 0 and at most 0.99, got 1'),
         ('good', ['nowhere'], 'no such file or folder: nowhere'),
+        ('fixed', ['--full'], '--full needs a file that was exported without --fixed'),
         ('good', ['--limit', '0'], 'argument --limit: must be at least 1, got 0'),
         ('good', ['--threads', '100000'], 'argument --threads: must be at most'),
         ('good', ['--score-thr', '7'], 'argument --score-thr: must be between 0 and 1, got 7'),
@@ -164,5 +165,5 @@ def test_what_the_runtime_cannot_do_is_said(tmp_path):
     model = onnx.load(path)
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 8
     onnx.save(model, path)
-    with pytest.raises(UserError, match=r'ONNX Runtime cannot run an image of \(4, 4, 3\)'):
+    with pytest.raises(UserError, match=r'the runtime cannot run an image of \(4, 4, 3\)'):
         Network(path)(np.zeros((4, 4, 3), np.uint8))

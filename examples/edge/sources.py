@@ -1,0 +1,103 @@
+"""Where images come from, files, a video or a camera, and where their pictures go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from images import UserError, find, load
+
+VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.webm')
+
+
+class Frame(NamedTuple):
+    """An image to come.
+
+    Attributes:
+        name: To print; its picture has it without the suffix.
+        read: Returns it, (H, W, 3) uint8 in RGB, or raises UserError.
+    """
+
+    name: str
+    read: Callable[[], np.ndarray]
+
+
+def frames(
+    sources: list[Path], limit: int | None, out: Path | None
+) -> tuple[Iterable[Frame], int | None]:
+    """The images of files and folders, or of one video or camera, and how many if that is known.
+
+    Raises:
+        UserError: there is none, or pictures in ``out`` could replace them.
+    """
+    if len(sources) == 1 and _streams(sources[0]):
+        return islice(_stream(sources[0]), limit), limit
+    paths = find(sources, limit)
+    if out and out.resolve() in {path.resolve().parent for path in paths}:
+        raise UserError(f'--out {out} holds images that pictures could replace: name another folder')
+    return [Frame(path.name, partial(load, path)) for path in paths], len(paths)
+
+
+def _streams(source: Path) -> bool:
+    return source.suffix.lower() in VIDEOS or (str(source).isdigit() and not source.exists())
+
+
+def _stream(source: Path) -> Iterator[Frame]:
+    """Opened at once, so that errors come before the first frame."""
+    try:
+        import cv2
+    except ImportError:
+        raise UserError('videos and cameras need: pip install opencv-python-headless') from None
+    capture = cv2.VideoCapture(int(str(source)) if str(source).isdigit() else str(source))
+    if not capture.isOpened():
+        raise UserError(f'{source} cannot be opened as a video or camera')
+
+    def read() -> Iterator[Frame]:
+        number = 0
+        try:
+            while (found := capture.read())[0]:
+                number += 1
+                pixels = np.ascontiguousarray(found[1][:, :, ::-1])
+                yield Frame(f'{source.stem}-{number:06}', partial(_same, pixels))
+        finally:
+            capture.release()
+
+    return read()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+class Pictures:
+    """Paths of pictures: images of different folders may share a name.
+
+    Args:
+        out: Folder, which is made; None for no pictures.
+
+    Raises:
+        UserError: it cannot be a folder.
+    """
+
+    def __init__(self, out: Path | None) -> None:
+        self.out, self.names = out, set()
+        try:
+            if out:
+                out.mkdir(exist_ok=True)
+        except OSError as error:
+            raise UserError(f'--out {out} cannot be a folder: {error.strerror}') from None
+
+    def path(self, frame: Frame) -> Path | None:
+        """Of a frame's picture."""
+        if self.out is None:
+            return None
+        stem = Path(frame.name).stem
+        name, number = stem, 2
+        while name in self.names:
+            name, number = f'{stem}-{number}', number + 1
+        self.names.add(name)
+        return self.out / f'{name}.png'
