@@ -94,7 +94,7 @@ def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path
     checkpoint = tmp_path / 'varied.pth'
     spread_iterations(trained / 'epoch_2.pth', checkpoint)
     # Each rank's images in a random order: the log has the data set's.
-    options = [*OPTIONS, 'test_dataloader.sampler.shuffle=True']
+    options = [*OPTIONS, 'test_dataloader.sampler.shuffle=True', 'custom_hooks.1.gain_images=5']
     run(over_ranks('test', checkpoint, '--work-dir', tmp_path / 'ranks', options=options), **env)
     alone = ('--work-dir', tmp_path / 'alone')
     run(command('mmdet', 'test', SHAPES, checkpoint, *alone, options=OPTIONS), **env)
@@ -107,6 +107,8 @@ def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path
     for each in (meta, one[2]):
         assert each.pop('time')['milliseconds_per_image'] > 0  # of two runs never the same
     assert meta == one[2]
+    (policy,) = (tmp_path / 'ranks').glob('*/iterations/test_epoch_2_budgets/policy')
+    assert read_log(policy)[:2] == ranks[:2]
 
 
 def log_folder(work_dir):

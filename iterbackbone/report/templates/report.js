@@ -117,7 +117,7 @@ function hover(key, event) {
 // Charts and cards are filled when they come near the screen, or to paper.
 const empty = new Map();
 const watch = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) if (isIntersecting) fill(target);
+  for (const { isIntersecting, target } of entries) if (isIntersecting) setTimeout(fill, 0, target);
 }, { rootMargin: '300px' });
 
 function whenSeen(node, make) {
