@@ -39,8 +39,10 @@ def classifier_config(root, work_dir):
         cfg = Config.fromfile(config_root() / TINY)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader] = {**cfg[loader], **ONE_WORKERLESS, 'batch_size': 4}
+    cfg.model.backbone.update(num_stages=2, max_iterations=(2, 4), out_indices=(1,))
+    cfg.model.head.in_channels = 64
     cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmpretrain', str(work_dir), 'WARNING'
-    return short(cfg)
+    return cfg
 
 
 def c4_config(shapes_root, work_dir):
