@@ -130,10 +130,9 @@ def test_a_budget(case):
 
 def test_no_boxes(case):
     """Of scores below the threshold nothing is left."""
-    name, background = ('retina_cls.bias', -50.0)
-    if hasattr(case.model, 'roi_head'):
-        name, background = 'fc_cls.bias', torch.tensor([-50.0, -50.0, -50.0, 0.0])
-    check_nothing_found(case, name, background)
+    background = torch.tensor([-50.0, -50.0, -50.0, 0.0]) if hasattr(case.model, 'roi_head') else -50.0
+    layer = {'FasterRCNN': 'fc_cls', 'RetinaNet': 'retina_cls', 'FCOS': 'conv_cls'}
+    check_nothing_found(case, f'{layer[type(case.model).__name__]}.bias', background)
 
 
 @pytest.mark.parametrize('case', ['faster_rcnn'], indirect=True)
@@ -154,8 +153,8 @@ def check_nothing_found(case, name, value):
 
 def test_equal_scores(case):
     """Of equals the first ones are taken, by torch and by ONNX Runtime; mmdet takes any."""
-    name = 'rpn_cls.weight' if hasattr(case.model, 'rpn_head') else 'retina_cls.weight'
-    with changed(case, name, 0.0) as other:
+    layer = {'FasterRCNN': 'rpn_cls', 'RetinaNet': 'retina_cls', 'FCOS': 'conv_cls'}
+    with changed(case, f'{layer[type(case.model).__name__]}.weight', 0.0) as other:
         for size in SIZES:
             image = contrasts(size)[1]
             found = other.run(image)
@@ -165,7 +164,7 @@ def test_equal_scores(case):
 
 def test_the_highest_opset(case):
     """ONNX Runtime has no RoiAlign of opset 22."""
-    highest = {'FasterRCNN': 21, 'RetinaNet': 23}[type(case.model).__name__]
+    highest = {'FasterRCNN': 21, 'RetinaNet': 23, 'FCOS': 23}[type(case.model).__name__]
     with pytest.raises(ValueError, match=f'opset must be .* {highest}.*, got {highest + 1}'):
         onnx_model(case.module, detector_cfg('retinanet'), {}, highest + 1)
 
