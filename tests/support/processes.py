@@ -5,6 +5,7 @@ Not OpenMMLab's three libraries and not the plug-in: those each process imports 
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 import sys
@@ -20,6 +21,7 @@ PROCESSES.set_forkserver_preload(
 
 
 def _become(code, args, env, cwd, output):
+    gc.freeze()  # mmengine collects garbage for each data set: not what the server imported
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
