@@ -28,7 +28,7 @@ ROUNDS = 5
 ADVICE = {  # a network and why
     'CPU': (
         'iterative_resnet50_small',
-        'time follows the MACs, of which it has few; _dw takes twice as long',
+        'time follows the MACs, of which it has few; those of _dw take longer',
     ),
     'GPU': ('iterative_resnet50', 'wide convolutions fill it (by its kind: no GPU was timed)'),
     'edge': (
