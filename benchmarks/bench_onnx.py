@@ -7,6 +7,7 @@ iterations that the budget, an input of the file, allows. Writes OUT.md, OUT.jso
 
 import argparse
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ OPSET = 20
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     add_sizes(parser, '--input', '224x224')
-    parser.add_argument('--runtime', choices=RUNTIMES, default=RUNTIMES[0])
+    parser.add_argument('--runtime', nargs='+', choices=RUNTIMES, default=[RUNTIMES[0]])
     parser.add_argument('--threads', type=int, nargs='+', default=[1, 2])
     parser.add_argument('--iterations', type=int, nargs='*', default=[1, 4, 12, 36], metavar='K')
     parser.add_argument(
@@ -55,7 +56,7 @@ def files(fixed):
     return found | {f'ResNet-{depth}': exported(resnet(depth)) for depth in (50, 152)}
 
 
-def runs_of(models, args, size, threads):
+def runs_of(models, args, runtime, size, threads):
     """Runs and their shares of ResNet-152's MACs, by name."""
     image = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
     full = macs_of(resnet(), size)
@@ -68,7 +69,7 @@ def runs_of(models, args, size, threads):
             shares[name] = macs_at(network, cap, size) / full
 
     for name, model in models.items():
-        session = open_session(model, threads, args.runtime)
+        session = open_session(model, threads, runtime)
         if name == 'ours':
             for k in args.iterations:
                 budget = np.full(len(network.stages), k, dtype=np.int64)
@@ -81,17 +82,16 @@ def runs_of(models, args, size, threads):
 
 def main():
     args = parse_args()
-    print(f'{machine()}, {args.runtime} {version(args.runtime)}')
+    print(machine(), *(f'{name} {version(name)}' for name in args.runtime))
     models, rows = files(args.fixed), []
     for name, model in models.items():
         print(f'{name:<20} {len(model) / 1e6:7.2f} MB', flush=True)
-    for size in args.input:
-        for threads in args.threads:
-            runs, shares = runs_of(models, args, size, threads)
-            seconds = forward_seconds(runs, args.rounds, threads)
-            setting = f'{args.runtime}, {size[0]}x{size[1]}, {threads} threads'
-            rows += rows_of(setting, seconds, 'ResNet-152', shares)
-            save(rows, args.out)
+    for runtime, size, threads in product(args.runtime, args.input, args.threads):
+        runs, shares = runs_of(models, args, runtime, size, threads)
+        seconds = forward_seconds(runs, args.rounds, threads)
+        setting = f'{runtime}, {size[0]}x{size[1]}, {threads} threads'
+        rows += rows_of(setting, seconds, 'ResNet-152', shares)
+        save(rows, args.out)
     print(markdown(rows))
 
 
