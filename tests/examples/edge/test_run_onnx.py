@@ -53,9 +53,10 @@ def test_prints_the_iterations_of_pytorch(classifier, pictures, capsys, budget, 
 
 
 @pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
-def test_a_stream_without_torch(classifier, pictures, tmp_path, runtime):
+def test_a_stream_without_torch(classifier, pictures, tmp_path, runtime, monkeypatch):
     """An environment with one runtime, numpy and Pillow only."""
     pytest.importorskip(runtime)
+    monkeypatch.delenv('PYTHONPATH', raising=False)  # would bring the packages in again
     python = environment_of([runtime, 'numpy', 'pillow'], tmp_path / 'environment')
     for name in ('torch', 'mmengine', 'iterbackbone'):
         assert subprocess.run(
