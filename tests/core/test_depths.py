@@ -126,3 +126,25 @@ def test_the_log_uniform_distribution():
     # Where it is not one: 36^u above 6 with probability 1/2; 6.5 rounds to 6.
     share = 0.5 * (1 - torch.tensor(6.5).log() / torch.tensor(36.0).log())
     assert (depths[:, 1] > 6).float().mean() == pytest.approx(float(share), abs=0.012)
+
+
+@pytest.mark.parametrize('distribution', ['mixed', 'log_uniform'])
+def test_every_batch_has_nearly_the_same_numbers_of_rows_at_each_depth(distribution):
+    """Independent rows would differ by 6 from draw to draw (one standard deviation)."""
+    rows, generator = 128, torch.Generator().manual_seed(0)
+    draws = [draw_depths(rows, (12,), distribution, 0.25, generator) for _ in range(50)]
+    full = torch.tensor([int((depths == 12).sum()) for depths in draws])
+    assert full.max() - full.min() <= 3
+    assert len({tuple(depths[:, 0].tolist()) for depths in draws}) == 50
+
+
+@pytest.mark.parametrize('rows', [0, 1, 2])
+@pytest.mark.parametrize('full_share', [0.0, 0.5, 1.0])
+def test_small_batches_have_the_same_distribution(rows, full_share):
+    generator = torch.Generator().manual_seed(0)
+    draws = [draw_depths(rows, (4, 2), 'mixed', full_share, generator) for _ in range(4000)]
+    depths = torch.cat(draws).float()
+    assert depths.shape == (4000 * rows, 2)
+    if rows:
+        wanted = torch.tensor([2.5, 1.5]) * (1 - full_share) + torch.tensor([4.0, 2.0]) * full_share
+        torch.testing.assert_close(depths.mean(dim=0), wanted, atol=0.06, rtol=0)

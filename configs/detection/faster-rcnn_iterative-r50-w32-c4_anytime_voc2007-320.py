@@ -1,0 +1,46 @@
+# The paper's detector made light: three stages see the image, the fourth sees each region, which
+# stops at its own depth. Trained at all depths from the shipped backbone, minutes on a GPU.
+_base_ = [
+    '../_base_/models/faster-rcnn_iterative_c4_voc.py',
+    '../_base_/datasets/voc2007_detection_320.py',
+    '../_base_/schedules/adamw_cosine.py',
+    '../_base_/detection_runtime.py',
+]
+max_epochs = 12
+channels = 512  # of the third stage
+start = dict(
+    base_channels=32,
+    last_gamma=0.1,
+    last_relu=False,
+    halting=dict(layer_norm=True),
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='iterbackbone://iterative_resnet50_w32.tiny_imagenet',
+        prefix='backbone.',
+    ),
+)
+model = dict(
+    data_preprocessor=dict(mean=[122.4, 114.3, 101.4], std=[70.6, 68.6, 71.8]),
+    backbone=start,
+    rpn_head=dict(in_channels=channels, feat_channels=96),
+    roi_head=dict(
+        shared_head=start,
+        bbox_roi_extractor=dict(roi_layer=dict(output_size=8, sampling_ratio=2), out_channels=channels),
+        bbox_head=dict(in_channels=2 * channels, roi_feat_size=4),
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=300), rcnn=dict(sampler=dict(num=64))),
+    test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=200)),
+)
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+optim_wrapper = dict(optimizer=dict(lr=0.001))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+]
+custom_hooks = [
+    dict(type='iterbackbone.AnytimeHook'),
+    dict(type='EMAHook', momentum=0.002, update_buffers=True),
+    dict(type='iterbackbone.IterationLogHook'),
+]
+default_hooks = dict(logger=dict(interval=20))
+randomness = dict(seed=0)
