@@ -1,6 +1,10 @@
 # One classifier for every budget, from the shipped backbone, on images in class folders: trained at all
 # depths. Fit its halting afterwards: tools/fit_halting.py.
-_base_ = ['../_base_/datasets/cifar10_png.py', '../_base_/classification_runtime.py']
+_base_ = [
+    '../_base_/datasets/cifar10_png.py',
+    '../_base_/classification_runtime.py',
+    '../_base_/anytime_hooks.py',
+]
 max_epochs, size = 24, 128
 model = dict(
     type='ImageClassifier',
@@ -49,10 +53,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, convert_to_iter_based=True),
 ]
-custom_hooks = [
-    dict(type='iterbackbone.AnytimeHook'),
-    dict(type='EMAHook', momentum=0.002, update_buffers=True),
-    dict(type='iterbackbone.IterationLogHook'),
-]
+custom_hooks = _base_.anytime_hooks
 default_hooks = dict(logger=dict(interval=20))
 randomness = dict(seed=0)

@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/datasets/voc2007_detection_320.py',
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/detection_runtime.py',
+    '../_base_/anytime_hooks.py',
 ]
 max_epochs = 17
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
@@ -13,10 +14,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
 ]
-custom_hooks = [
-    dict(type='iterbackbone.AnytimeHook'),
-    dict(type='EMAHook', momentum=0.002, update_buffers=True),
-    dict(type='iterbackbone.IterationLogHook'),
-]
+custom_hooks = _base_.anytime_hooks
 default_hooks = dict(logger=dict(interval=20))
 randomness = dict(seed=0)

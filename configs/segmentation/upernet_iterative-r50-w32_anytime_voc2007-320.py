@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/datasets/voc2007_segmentation_320.py',
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/segmentation_runtime.py',
+    '../_base_/anytime_hooks.py',
 ]
 max_epochs = 50
 # Three of four pixels are background: unweighted, a short training finds little else.
@@ -29,11 +30,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
 ]
-custom_hooks = [
-    dict(type='iterbackbone.AnytimeHook'),
-    dict(type='EMAHook', momentum=0.002, update_buffers=True),
-    dict(type='iterbackbone.IterationLogHook'),
-]
+custom_hooks = _base_.anytime_hooks
 env_cfg = dict(cudnn_benchmark=False)  # each step's row counts differ
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20),

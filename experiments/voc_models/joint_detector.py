@@ -9,6 +9,5 @@ param_scheduler = [
 ]
 custom_hooks = [
     dict(type='iterbackbone.PonderCostHook', target=0.6, halting_warmup=0.1, ramp=0.1),
-    dict(type='EMAHook', momentum=0.002, update_buffers=True),
-    dict(type='iterbackbone.IterationLogHook'),
+    *_base_.anytime_hooks[1:],
 ]

@@ -13,5 +13,3 @@ unshared_backbone = dict(
         prefix='backbone.',
     ),
 )
-# The shipped recipe's hooks without those that need iterations.
-unshared_hooks = [dict(type='EMAHook', momentum=0.002, update_buffers=True)]

@@ -55,9 +55,6 @@ val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator
 """,
 }
-AVERAGE = """custom_hooks = _base_.custom_hooks
-custom_hooks[{number}].momentum = {momentum:.2g}  # or so short a training would remember its start
-"""
 
 
 def with_classes(part: Any, count: int) -> Any:
@@ -104,9 +101,4 @@ def text_of_changes(
         warmup=min(100, epochs * steps // 10),
         log_interval=min(20, steps),
     )
-    text = (DATA + EVALUATORS[dataset.task].lstrip()).format(**values)
-    momentum = 2 / (epochs * steps)
-    for number, hook in enumerate(cfg.get('custom_hooks') or []):
-        if hook['type'] == 'EMAHook' and hook.get('momentum', 1) < momentum:
-            text += AVERAGE.format(number=number, momentum=momentum)
-    return text
+    return (DATA + EVALUATORS[dataset.task].lstrip()).format(**values)

@@ -56,8 +56,6 @@ def test_few_and_many_pictures(count, batch, epochs, changed):
     assert cfg.default_hooks.logger.interval == min(steps, 20)
     assert cfg.param_scheduler[1].end == epochs
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(0.001 * (batch / 32) ** 0.5, rel=0.05)
-    left = (1 - cfg.custom_hooks[1].momentum) ** (steps * epochs)
-    assert left < 0.15  # of the weights at the start in the averaged ones
 
 
 def test_data_and_classes(changed):
