@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +26,21 @@ def shipped(name: str) -> Path:
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Let an OSError say which file it is about: that of a full disk does not."""
+    """Let an OSError name this file: that of a full disk names none, others a temporary one."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise an OSError that names ``path``, where nothing can be written.
+
+    Args:
+        path: A file to come, in a folder that exists, or such a folder.
+    """
+    with named_errors(path), tempfile.TemporaryFile(dir=path if path.is_dir() else path.parent):
+        pass
 
 
 @contextmanager
@@ -43,11 +52,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     part = path.with_name(path.name + '.part')
     try:
-        with named_errors(part), open(part, 'wb') as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        with named_errors(path):
+            with open(part, 'wb') as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -68,7 +78,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
         for path, content in zip(parts, contents.values(), strict=True):
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            with named_errors(parts[path]), open(parts[path], 'wb') as file:
+            with named_errors(path), open(parts[path], 'wb') as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

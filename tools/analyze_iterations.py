@@ -39,7 +39,10 @@ def parse_args():
     )
     gain = 'does adapting pay? Give the static budgets of the same network on the same images'
     add_gain_options(parser.add_argument_group(gain), required=False)
-    return parser, parser.parse_args()
+    args = parser.parse_args()
+    if not 0 <= args.score_thr <= 1:
+        parser.error(f'argument --score-thr: must be 0 to 1, got {args.score_thr:g}')
+    return parser, args
 
 
 def gain_panel(args, evaluations):

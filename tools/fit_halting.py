@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 from tqdm import tqdm
 
+from iterbackbone.files import check_writable
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
 from iterbackbone.mm.fitting.options import FitOptions
@@ -79,6 +80,7 @@ def main(argv=None):
         args.fit, args.calibrate, args.group_by, args.trained_on_these, args.max_drop, args.device
     )
     try:
+        check_writable(args.out)
         report = fit_checkpoint(
             args.config, args.checkpoint, args.out, cache, options, args.cfg_options, bar
         )

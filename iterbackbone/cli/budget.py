@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..files import check_writable
 from .handover import positive
 from .paths import any_config, complete_config
 
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> None:
     if wrong := [word for word in args.cfg_options if '=' not in word]:
         raise ValueError(f'--cfg-options must be KEY=VALUE, got {wrong[0]}')
     config = any_config(args.config)
-    args.out.parent.mkdir(parents=True, exist_ok=True)  # what fails is to fail at once
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(args.out)  # what fails is to fail at once
     from ..mm.budget_curve import budget_curve  # OpenMMLab, where a command needs it
 
     curve = budget_curve(config, args.checkpoint, args.device, args.images, args.cfg_options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..files import check_writable
 from .demo.options import CHECKPOINT
 from .paths import any_config
 
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.name if args.name.endswith('.py') else f'{args.name}.py')
     if path.exists() or not path.absolute().parent.is_dir():
         raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')
+    check_writable(path)
     if args.data is not None:
         bases = {task: any_config(args.base or name) for task, name in BASES.items()}
         from ..mm.new_data.command import write_data_config  # OpenMMLab, where a command needs it

@@ -53,6 +53,7 @@ def test_the_same_log_gives_the_same_numbers(tmp_path):
     [
         (['nowhere', '--out', 'out'], 'nowhere is no complete evaluation: it has no meta.json'),
         (['log', '--out', 'out', '--names', 'a', 'b'], 'names must be 1, one a folder, got 2'),
+        (['log', '--out', 'out', '--score-thr', '2'], '--score-thr: must be 0 to 1, got 2'),
         (['log'], 'the following arguments are required: --out'),
     ],
 )

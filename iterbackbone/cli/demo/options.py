@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...files import check_writable
 from ..paths import any_config
 
 # A detector in the package, for those who name no model.
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
     """Check the source first: a model takes seconds to load.
 
     Raises:
-        ValueError: source, config, checkpoint, budget, device or display are not what they must be.
+        ValueError: source, config, checkpoint, budget, score, device or display are not what they
+            must be.
     """
     from .pictures import run_pictures  # OpenCV and Pillow, which other commands do without
     from .sources import open_source
@@ -69,9 +71,12 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'--out must be another folder than that of the pictures, got {args.out}')
     if args.budget is not None and not 0 < args.budget <= 1:
         raise ValueError(f'--budget must be above 0 and at most 1, got {args.budget:g}')
+    if args.score is not None and not 0 <= args.score <= 1:
+        raise ValueError(f'--score must be 0 to 1, got {args.score:g}')
     window = Window() if args.show else None
     config = any_config(args.config or CONFIG)
     args.out.mkdir(parents=True, exist_ok=True)
+    check_writable(args.out)
     score = args.score if args.score is not None else SCORE if args.config else OWN_SCORE
     from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
 

@@ -21,6 +21,9 @@ from iterbackbone.__main__ import main
         (['a.png'], "'no_config' is no file, and config must be one that"),
         (['a.png', '--budget', 'half'], "argument --budget: invalid float value: 'half'"),
         (['a.png', '--budget', '7'], '--budget must be above 0 and at most 1, got 7'),
+        (['a.png', '--score', '2'], '--score must be 0 to 1, got 2'),
+        (['a.png', '--score', '-0.1'], '--score must be 0 to 1, got -0.1'),
+        (['a.png', '--score', 'nan'], '--score must be 0 to 1, got nan'),
         (['a.png', '--score', 'low'], "argument --score: invalid float value: 'low'"),
     ],
 )

@@ -9,6 +9,7 @@ import errno
 import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
 def full(path):
     path.parent.mkdir(exist_ok=True)
     path.symlink_to('/dev/full')
-    return pytest.raises(OSError, match=rf"No space left on device: '.*{path.name}'")
+    name = path.name.removesuffix('.part')
+    return pytest.raises(OSError, match=rf"No space left on device: '.*{name}'")
 
 
 def evaluated(path, image):
@@ -40,6 +42,9 @@ def test_whole_file(tmp_path):
     assert caught.value.errno == errno.ENOSPC
     assert [p.name for p in tmp_path.iterdir()] == ['a.json']
     assert path.read_text() == 'good'
+    absent = pytest.raises(OSError, match=r"No such file or directory: '/proc/a\.json'$")
+    with absent, whole_file(Path('/proc/a.json')) as file:
+        file.write(b'new')
 
 
 @pytest.mark.parametrize('name', ['a', 'b', 'c'])
