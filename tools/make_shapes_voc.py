@@ -5,6 +5,7 @@ Writes below OUT_ROOT::
     VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}      detection, VOC layout
     ADEChallengeData2016/{images,annotations}/{training,validation}  segmentation, ADE20K layout
     classification/{train,val}/CLASS/ID_OBJECT.png                 32x32 crops of single objects
+    coco/{train2017,val2017,annotations}, yolo/{images,labels}     detection, COCO's and YOLO's layout
     shapes.json                                                    what it was made with
 
 ``trainval.txt`` lists the training images only, so that validation images are never trained on;

@@ -14,7 +14,6 @@ from iterbackbone.cli.new import BASES
 from iterbackbone.mm.new_data.command import write_data_config
 from tests.mm.new_data.test_command import dirty
 from tests.support.openmmlab import read_log
-from tests.support.own_data import export_yolo
 from tests.support.tool_runs import PLAIN, losses, run
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +41,7 @@ def trained(data, tmp_path, toolbox, options):
     return read_log(folder)
 
 
-def test_the_page_makes_two_configs(shapes_root, tmp_path, monkeypatch):
+def test_the_page_makes_its_configs(shapes_root, tmp_path, monkeypatch):
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data/shapes').symlink_to(shapes_root)
     monkeypatch.chdir(tmp_path)
@@ -51,13 +50,10 @@ def test_the_page_makes_two_configs(shapes_root, tmp_path, monkeypatch):
     for command in commands:
         monkeypatch.setattr(sys, 'argv', command.split())
         main()
-    assert {path.name for path in tmp_path.glob('*')} == {
-        'boxes.py',
-        'boxes_data',
-        'data',
-        'kinds.py',
-        'kinds_data',
-    }
+    names = [command.split()[2] for command in commands]
+    assert names == ['boxes', 'coco', 'yolo', 'kinds']
+    made = {f'{name}{suffix}' for name in names for suffix in ('.py', '_data')}
+    assert {path.name for path in tmp_path.glob('*')} == {'data', *made}
     for command in [line for line in lines if line.startswith('iterbackbone train')]:
         assert (tmp_path / command.split()[2]).is_file()
     steps = Config.fromfile('boxes.py').train_dataloader.dataset.pipeline
@@ -65,9 +61,8 @@ def test_the_page_makes_two_configs(shapes_root, tmp_path, monkeypatch):
 
 
 def test_yolo_trains(shapes_root, tmp_path):
-    data = export_yolo(shapes_root, tmp_path / 'data')
     options = [*SIDE, 'train_dataloader.dataset.indices=4']
-    records, _, meta = trained(data, tmp_path, 'mmdet', options)
+    records, _, meta = trained(shapes_root / 'yolo', tmp_path, 'mmdet', options)
     assert (len(records), meta['task'], len(meta['classes'])) == (5, 'detection', 6)
 
 

@@ -1,10 +1,8 @@
-"""A user's folder in each layout: the generated scenes, or a few pictures of one colour."""
+"""A user's folder of a few pictures of one colour."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from PIL import Image
@@ -65,52 +63,3 @@ def found(path: Path, task=None):
     """The cleaned data set of a folder, and what is wrong as a dict of kinds and cases."""
     folder = Folder(path)
     return cleaned(read_folder(folder, task), folder), dict(folder.problems)
-
-
-def scenes(shapes_root: Path):
-    """(split, picture, (W, H), boxes as (class, xywh from 0, difficult)) of the generated scenes."""
-    root = shapes_root / 'VOCdevkit/VOC2007'
-    for split in ('train', 'val'):
-        for name in (root / f'ImageSets/Main/{split}.txt').read_text().split():
-            tree = ET.parse(root / f'Annotations/{name}.xml').getroot()
-            boxes = []
-            for item in tree.findall('object'):
-                x1, y1, x2, y2 = (int(item.findtext(f'bndbox/{c}')) - 1 for c in CORNERS)
-                xywh = (x1, y1, x2 - x1, y2 - y1)
-                boxes.append((item.findtext('name'), xywh, item.findtext('difficult') == '1'))
-            file = root / f'JPEGImages/{name}.jpg'
-            yield split, file, Image.open(file).size, boxes
-
-
-def export_coco(shapes_root: Path, target: Path) -> Path:
-    """``target/{train,val}2017`` and ``target/annotations/instances_{train,val}2017.json``."""
-    for part in ('train', 'val'):
-        images, notes = [], []
-        for split, file, size, boxes in scenes(shapes_root):
-            if split == part:
-                copy = target / f'{split}2017' / file.name
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, copy)
-                images.append((len(images), file.name, size))
-                for name, xywh, difficult in boxes:
-                    note = dict(image_id=len(images) - 1, category_id=CLASSES.index(name), bbox=xywh)
-                    notes.append(dict(note, id=len(notes), iscrowd=int(difficult), area=1))
-        coco_file(target / f'annotations/instances_{part}2017.json', images, notes, CLASSES)
-    return target
-
-
-def export_yolo(shapes_root: Path, target: Path) -> Path:
-    """``target/{images,labels}/{train,val}`` and ``data.yaml``; without the difficult objects."""
-    for split, file, (W, H), boxes in scenes(shapes_root):
-        copy, label = target / 'images' / split / file.name, target / f'labels/{split}/{file.stem}.txt'
-        for each in (copy, label):
-            each.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, copy)
-        lines = [
-            f'{CLASSES.index(name)} {(x + w / 2) / W} {(y + h / 2) / H} {w / W} {h / H}'
-            for name, (x, y, w, h), difficult in boxes
-            if not difficult
-        ]
-        label.write_text('\n'.join(lines))
-    (target / 'data.yaml').write_text(f'train: images/train\nval: images/val\nnames: {[*CLASSES]}\n')
-    return target

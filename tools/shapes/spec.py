@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 CLASSES = ('circle', 'square', 'triangle', 'star', 'ring', 'cross')
 SPLITS = ('train', 'val')
-VERSION = 1  # raise it with every change that changes a written byte
+VERSION = 2  # raise it with every change that changes a written byte
 
 MIN_DIAMETER = 12.0  # px; below it the classes cannot be told apart
 MAX_FILL = 0.5  # share of the image that the smallest objects may need together

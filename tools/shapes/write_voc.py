@@ -1,4 +1,4 @@
-"""Files of a set: the VOC, ADE20K and class-folder layouts, written whole or not at all."""
+"""Files of a set in every layout, written whole or not at all."""
 
 import itertools
 import json
@@ -14,11 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from .render import render
-from .scene import image_rng, make_scene
+from .scene import Annotation, image_rng, make_scene
 from .spec import CLASSES, SPLITS, VERSION, ShapesSpec
+from .write_labels import write_coco, yolo_lines
 
 RECORD = 'shapes.json'
-OWN_ENTRIES = {RECORD, 'VOCdevkit', 'ADEChallengeData2016', 'classification'}
+OWN_ENTRIES = {RECORD, 'VOCdevkit', 'ADEChallengeData2016', 'classification', 'coco', 'yolo'}
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 FIRST_ID = {'train': 1, 'val': 500_001}  # far apart, so ids do not depend on how many there are
 ADE_FOLDER = {'train': 'training', 'val': 'validation'}
@@ -92,31 +93,38 @@ def link_or_copy(source: Path, target: Path):
         shutil.copyfile(source, target)
 
 
-def write_image(root: Path, spec: ShapesSpec, split: str, index: int):
-    """Writes every file of the image ``index`` (from 0) of ``'train'`` or ``'val'`` below ``root``."""
-    image_id = f'{FIRST_ID[split] + index:06d}'
-    rng = image_rng(spec.seed, split, index)
+def write_image(root: Path, spec: ShapesSpec, split: str, image_id: str) -> list[Annotation]:
+    """Writes every file of one image of ``'train'`` or ``'val'`` below ``root``."""
+    rng = image_rng(spec.seed, split, int(image_id) - FIRST_ID[split])
     scene = make_scene(rng, spec)
     image, annotations = render(rng, scene, spec), scene.annotations()
     voc, ade = root / 'VOCdevkit/VOC2007', root / 'ADEChallengeData2016'
     jpeg = voc / f'JPEGImages/{image_id}.jpg'
     _write(jpeg, _encode('.jpg', image, cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     _write(voc / f'Annotations/{image_id}.xml', voc_xml(image_id, spec.size, annotations))
-    link_or_copy(jpeg, ade / f'images/{ADE_FOLDER[split]}/{image_id}.jpg')
+    for folder in (
+        ade / f'images/{ADE_FOLDER[split]}',
+        root / f'coco/{split}2017',
+        root / f'yolo/images/{split}',
+    ):
+        link_or_copy(jpeg, folder / jpeg.name)
+    _write(root / f'yolo/labels/{split}/{image_id}.txt', yolo_lines(spec.size, annotations))
     _write(ade / f'annotations/{ADE_FOLDER[split]}/{image_id}.png', _encode('.png', scene.class_map()))
     for number, note in enumerate(annotations, 1):
         if not note.difficult and note.visible >= CROP_VISIBLE:
             name = f'classification/{split}/{note.name}/{image_id}_{number:03d}.png'
             _write(root / name, _encode('.png', crop(image, note.box)))
+    return annotations
 
 
 def write_lists(root: Path, spec: ShapesSpec):
-    """Writes the lists of ids. ``trainval`` holds the training images only and ``test`` the
-    validation images, so that stock configs, which train on the one and test on the other, never
-    train on validation images."""
+    """Writes the lists of ids and of classes. ``trainval`` holds the training images only and
+    ``test`` the validation images, so that stock configs, which train on the one and test on the
+    other, never train on validation images."""
     for name, split in LISTS.items():
         lines = ''.join(f'{image_id}\n' for image_id in image_ids(spec, split))
         _write(root / f'VOCdevkit/VOC2007/ImageSets/Main/{name}.txt', lines)
+    _write(root / 'yolo/data.yaml', f'train: images/train\nval: images/val\nnames: {[*CLASSES]}\n')
 
 
 def differences(root: Path, spec: ShapesSpec) -> str | None:
@@ -153,12 +161,15 @@ def write_set(root: Path, spec: ShapesSpec) -> Path | None:
     path returned.
     """
     root.parent.mkdir(parents=True, exist_ok=True)
-    jobs = [(split, index) for split in SPLITS for index in range(len(image_ids(spec, split)))]
+    jobs = [(split, image_id) for split in SPLITS for image_id in image_ids(spec, split)]
+    notes = {split: {} for split in SPLITS}
     with tempfile.TemporaryDirectory(prefix=f'.{root.name}.', suffix='.part', dir=root.parent) as part:
         fresh = Path(part, 'fresh')
         fresh.mkdir()  # with the usual permissions, unlike the temporary folder
-        for split, index in tqdm(jobs, desc=root.name, unit='image', disable=None):
-            write_image(fresh, spec, split, index)
+        for split, image_id in tqdm(jobs, desc=root.name, unit='image', disable=None):
+            notes[split][image_id] = write_image(fresh, spec, split, image_id)
+        for split in SPLITS:
+            write_coco(fresh / f'coco/annotations/instances_{split}2017.json', spec.size, notes[split])
         write_lists(fresh, spec)
         _write(fresh / RECORD, json.dumps(record_of(spec), indent=2) + '\n')
         kept = _move_away(root, Path(part))
