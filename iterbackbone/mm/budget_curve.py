@@ -34,6 +34,7 @@ from .evaluation.batch_times import BatchTimes
 from .evaluation.image_compute import image_compute
 from .evaluation.meta import plain_metric
 from .fitting.images import ImageSpec
+from .toolboxes import load_datasets
 from .traces import TraceCollector
 
 
@@ -104,6 +105,7 @@ def budget_curve(
             f'checkpoint {checkpoint} has no fitted halting, whose shares are compared: '
             'run tools/fit_halting.py on it first'
         )
+    load_datasets(cfg.get('default_scope'))
     spec, evaluator, loader = _images(cfg, most)
     budgets = [_Budget(share, evaluator, loader) for share in table.rows[:, 0].tolist()]
     for i, batch in enumerate(tqdm(loader, unit='batch', delay=2)):

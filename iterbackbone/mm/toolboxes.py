@@ -1,7 +1,9 @@
-"""Which toolbox a config belongs to."""
+"""Which toolbox a config belongs to, and its data sets."""
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,6 +49,16 @@ def toolbox_of(cfg: Config, name: str) -> str:
         found = f'default_scope {scope!r}' if scope else f'model type {kind!r} and no default_scope'
         raise ValueError(f'config must be of {", ".join(TOOLBOXES)}, got {found} in {name}')
     return of_type
+
+
+def load_datasets(toolbox: str | None) -> None:
+    """Import a known toolbox's data sets, which would otherwise happen later, before our own lines.
+
+    They print 'Could not import OneDL' then, meant as a debug message.
+    """
+    if toolbox in TOOLBOXES:
+        with redirect_stdout(io.StringIO()):
+            import_module(f'{toolbox}.datasets')
 
 
 def _registered_in(kind: Any) -> str | None:

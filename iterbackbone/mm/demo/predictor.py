@@ -21,7 +21,7 @@ from ..checkpoints.loading import load_weights_only
 from ..checkpoints.trained_model import checked_device
 from ..counting.model_building import read_config
 from ..evaluation.image_compute import image_compute
-from ..toolboxes import toolbox_of
+from ..toolboxes import load_datasets, toolbox_of
 from ..traces import TraceCollector
 
 # Package, class, and what it calls a checkpoint.
@@ -66,6 +66,7 @@ class Predictor:
         if not (cfg.get('test_dataloader') or {}).get('dataset'):
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
         content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
+        load_datasets(self._toolbox)
         package, name, weights = INFERENCERS[self._toolbox]
         init_default_scope(self._toolbox)
         options = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}

@@ -12,7 +12,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from ..counting.model_building import read_config
 from ..new_config.command import base_line, checked_model
-from ..toolboxes import toolbox_of
+from ..toolboxes import load_datasets, toolbox_of
 from .changes import text_of_changes
 from .cleaning import cleaned
 from .folder import Folder, Picture
@@ -92,6 +92,7 @@ def _write_config(
     path.write_text(text, encoding='utf-8')
     written = read_config(path)
     init_default_scope(wanted)
+    load_datasets(wanted)
     for part in parts:
         try:
             DATASETS.build(written[f'{part}_dataloader'].dataset)[0]
