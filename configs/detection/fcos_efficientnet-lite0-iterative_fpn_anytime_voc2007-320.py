@@ -1,5 +1,5 @@
-# One detector for every budget, behind a frozen entry: EfficientNet-Lite0's early stages.
-# experiments/voc_models/entry_start.py writes what it starts from.
+# One detector for every budget, behind a frozen entry: EfficientNet-Lite0's early stages. Its backbone
+# starts from the shipped detector's; experiments/voc_models/entry_detector.py trained that one.
 _base_ = [
     '../_base_/entries/efficientnet_lite0.py',
     './fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py',
@@ -10,7 +10,8 @@ model = dict(
     backbone=dict(
         **_base_.stages_behind_entry,
         init_cfg=dict(
-            _delete_=True, type='Pretrained', checkpoint='work_dirs/voc_models/entry_start.pth'
+            checkpoint='iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subset',
+            prefix='backbone.',
         ),
     ),
     neck=dict(in_channels=[512, 1024], num_outs=3),

@@ -8,7 +8,10 @@ model = dict(
     data_preprocessor=_base_.pixels_of_entry,
     backbone=dict(
         **_base_.stages_behind_entry,
-        init_cfg=dict(checkpoint='work_dirs/voc_models/entry_detector/epoch_8.pth', prefix='backbone.'),
+        init_cfg=dict(
+            checkpoint='iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subset',
+            prefix='backbone.',
+        ),
     ),
     decode_head=dict(in_channels=[512, 1024], in_index=[0, 1]),
     auxiliary_head=dict(in_channels=512, in_index=0),

@@ -35,6 +35,12 @@ def test_images_and_labels(folder):
     assert len(list((folder.parent / 'out').iterdir())) == 4
 
 
+def test_the_first_classes_only(folder):
+    pack(folder, folder.parent / 'out', 1)
+    assert np.load(folder.parent / 'out/val_labels.npy').tolist() == [0]
+    assert np.load(folder.parent / 'out/val.npy')[0, 0, 0, 0] == 200
+
+
 def test_a_class_that_training_does_not_have(folder):
     (folder / 'val/cat').mkdir()
     with pytest.raises(ValueError, match=r"val must have the classes of train, got \['cat'\]"):

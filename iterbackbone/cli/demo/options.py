@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 from ...files import check_writable
@@ -11,6 +12,9 @@ from ..paths import any_config
 # A detector in the package, for those who name no model.
 CONFIG = 'fcos_iterative-r50-w32_fpn_anytime_voc2007-320'
 CHECKPOINT = 'iterbackbone://fcos_iterative_resnet50_w32.voc2007_subset'
+# A better one, where timm is installed.
+TIMM_CONFIG = 'fcos_efficientnet-lite0-iterative_fpn_anytime_voc2007-320'
+TIMM_CHECKPOINT = 'iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subset'
 SCORE, OWN_SCORE = 0.3, 0.2  # lowest of a drawn box; that detector's scores are low
 
 
@@ -51,6 +55,13 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
+def shipped_detector() -> tuple[str, str]:
+    """Config and checkpoint of the best detector in the package that can be built here."""
+    if find_spec('timm') is None:
+        return CONFIG, CHECKPOINT
+    return TIMM_CONFIG, TIMM_CHECKPOINT
+
+
 def run(args: argparse.Namespace) -> None:
     """Check the source first: a model takes seconds to load.
 
@@ -74,13 +85,16 @@ def run(args: argparse.Namespace) -> None:
     if args.score is not None and not 0 <= args.score <= 1:
         raise ValueError(f'--score must be 0 to 1, got {args.score:g}')
     window = Window() if args.show else None
-    config = any_config(args.config or CONFIG)
+    name, checkpoint = args.config, args.checkpoint
+    if name is None:
+        name, checkpoint = shipped_detector()
+    config = any_config(name)
     args.out.mkdir(parents=True, exist_ok=True)
     check_writable(args.out)
     score = args.score if args.score is not None else SCORE if args.config else OWN_SCORE
     from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
 
-    predictor = Predictor(config, args.checkpoint or CHECKPOINT, args.device, args.budget, score)
+    predictor = Predictor(config, checkpoint, args.device, args.budget, score)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, window):
         print(line, flush=True)

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from iterbackbone.__main__ import main
+from iterbackbone.cli.demo import options
+from iterbackbone.cli.paths import any_config
+from iterbackbone.pretrained import find_weights
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,12 @@ def test_config_and_checkpoint_belong_together(option, tmp_path, monkeypatch, ca
     with pytest.raises(SystemExit, match='2'):
         main()
     assert 'give both or none' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('timm', 'name'), [(None, 'fcos_iterative'), (object(), 'fcos_efficientnet')])
+def test_the_shipped_detector_that_can_be_built_here(timm, name, monkeypatch):
+    monkeypatch.setattr(options, 'find_spec', lambda _: timm)
+    config, checkpoint = options.shipped_detector()
+    assert config.startswith(name)
+    assert any_config(config).is_file()
+    assert find_weights(checkpoint.removeprefix('iterbackbone://')).task == 'detection'

@@ -1,0 +1,34 @@
+# The same behind a frozen entry. One iterative stage goes on from its map of stride 16, the other sees
+# each region. Both start from the shipped detector behind that entry.
+_base_ = [
+    '../_base_/entries/efficientnet_lite0.py',
+    './faster-rcnn_iterative-r50-w32-c4_anytime_voc2007-320.py',
+]
+max_epochs = 4
+start = dict(
+    base_channels=128,
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subset',
+        prefix='backbone.',
+    ),
+)
+model = dict(
+    data_preprocessor=_base_.pixels_of_entry,
+    backbone=dict(
+        entry=_base_.stages_behind_entry['entry'],
+        num_stages=1,
+        max_iterations=(6,),
+        strides=(1,),
+        out_indices=(0,),
+        **start,
+    ),
+    roi_head=dict(shared_head=dict(stage=1, max_iterations=3, **start)),
+    train_cfg=dict(rcnn=dict(sampler=dict(num=32))),
+)
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+]
