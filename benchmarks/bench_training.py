@@ -9,6 +9,7 @@ depths drawn.
 import argparse
 from itertools import cycle
 from pathlib import Path
+from statistics import mean
 
 import torch
 from speed.arguments import add_sizes
@@ -61,12 +62,12 @@ def iterative(execution, k=None):
 def anytime(batch, steps, size):
     """A network that cycles through drawn depths, and their mean MACs."""
     network = iterative_152().train()
-    generator = torch.Generator().manual_seed(0)
-    drawn = draw_depths(batch * steps, network.max_iterations, 'mixed', 0.15, generator)
-    batches = cycle(drawn.split(batch))
+    options = (network.max_iterations, 'mixed', 0.15, torch.Generator().manual_seed(0))
+    drawn = [draw_depths(batch, *options) for _ in range(steps)]
+    batches = cycle(drawn)
     network.register_forward_pre_hook(lambda *_: network.force_depths(next(batches)))
     table = mac_table(network, size)
-    return network, sum(table.total(row, row) for row in drawn.tolist()) / len(drawn)
+    return network, mean(table.total(row, row) for row in torch.cat(drawn).tolist())
 
 
 def trained(network):
