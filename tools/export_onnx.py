@@ -17,6 +17,7 @@ from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files
+from iterbackbone.mm.checkpoints.loading import load_weights_only
 from iterbackbone.mm.checkpoints.trained_model import trained_model
 from iterbackbone.mm.counting.model_building import pipeline_size, read_config
 from iterbackbone.mm.export.exported import exported
@@ -24,7 +25,6 @@ from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
 from iterbackbone.text import printable
 from iterbackbone.timing import forward_seconds
-from iterbackbone.warm_start.safe_loading import load_checkpoint
 
 NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
 
@@ -32,7 +32,7 @@ NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=Path, help='config file path')
-    parser.add_argument('checkpoint', type=Path, help='checkpoint file')
+    parser.add_argument('checkpoint', help='a file, or iterbackbone://NAME')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
     parser.add_argument(
         '--fixed',
@@ -82,11 +82,11 @@ def rounds(text):
     return value
 
 
-def trained(cfg, path):
+def trained(cfg, name):
     """The model with the checkpoint's weights, and the dataset's meta data in it."""
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_weights_only(name)
     said = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
-    return trained_model(cfg, checkpoint, str(path), 'cpu'), said
+    return trained_model(cfg, checkpoint, name, 'cpu'), said
 
 
 def check_images(cfg, args):

@@ -22,7 +22,7 @@ from iterbackbone.mm.fitting.options import FitOptions
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=Path, help='config file path')
-    parser.add_argument('checkpoint', type=Path, help='trained with AnytimeHook')
+    parser.add_argument('checkpoint', help='trained with AnytimeHook; a file, or iterbackbone://NAME')
     parser.add_argument('--out', type=Path, required=True, metavar='FITTED.pth', help='to write')
     parser.add_argument(
         '--fit',

@@ -20,10 +20,10 @@ from safetensors.torch import save
 from iterbackbone import IterativeResNet
 from iterbackbone.files import write_together
 from iterbackbone.mm.checkpoints.checking import weights_for
+from iterbackbone.mm.checkpoints.loading import load_weights_only
 from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
 from iterbackbone.text import printable
-from iterbackbone.warm_start.safe_loading import load_checkpoint
 
 NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
 TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
@@ -58,7 +58,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', type=Path, help='by mmengine, of the whole model')
+    parser.add_argument('checkpoint', help='by mmengine, of the whole model')
     parser.add_argument('--config', type=Path, required=True, help="the training's")
     parser.add_argument('--name', required=True, help='NETWORK.TAG, such as iterative_resnet50.in1k')
     parser.add_argument('--facts', type=Path, required=True, metavar='FILE', help='JSON for the card')
@@ -75,8 +75,8 @@ def packed(args):
     facts = read_facts(args.facts)
     cfg = read_config(args.config)
     model = build_model(cfg)
-    checkpoint = load_checkpoint(args.checkpoint)
-    state = weights_for(model, checkpoint, str(args.checkpoint))
+    checkpoint = load_weights_only(args.checkpoint)
+    state = weights_for(model, checkpoint, args.checkpoint)
     pixels = cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor') or {}
     if not {'mean', 'std'} <= pixels.keys():
         raise ValueError(f'data_preprocessor must have mean and std, got {pixels}')

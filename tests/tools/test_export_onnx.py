@@ -21,6 +21,7 @@ from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.mm.export.models import ExportedFeatures
 from tests.support.networks import tiny_net, varied
+from tests.support.pretrained import CLASSES, pack
 
 CONFIG = 'iterative-tiny_1xb64_cifar10-subset'
 QUICK = ['--rounds', '2']
@@ -170,6 +171,16 @@ def test_files_that_cannot_be_read(trained, tmp_path, capsys, name):
     with pytest.raises(SystemExit):
         tool.main([*map(str, files), '--out', str(tmp_path / 'model.onnx')])
     assert name in capsys.readouterr().err
+
+
+def test_the_checkpoint_may_be_a_name(tmp_path, monkeypatch):
+    state = pack(tmp_path)
+    monkeypatch.setenv('ITERBACKBONE_WEIGHTS', str(tmp_path))
+    config, out = str(tmp_path / 'work' / 'config.py'), str(tmp_path / 'model.onnx')
+    args = tool.parse_args([config, 'iterbackbone://tiny_net.toy', '--out', out])[1]
+    model, meta = tool.trained(read_config(args.config), args.checkpoint)
+    assert meta['classes'] == tuple(CLASSES)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 
 def test_a_folder_that_does_not_exist(trained, tmp_path, capsys):

@@ -53,6 +53,14 @@ def test_the_same_checkpoint_gives_the_same_files(tmp_path):
     assert files(tmp_path / 'a') == files(tmp_path / 'b')
 
 
+def test_packed_weights_can_be_packed_again(tmp_path, monkeypatch):
+    pack(tmp_path)
+    monkeypatch.setenv('ITERBACKBONE_WEIGHTS', str(tmp_path))
+    args = arguments(tmp_path, CLASSIFIER, {}, 'again.toy')
+    pack_weights.main([f'iterbackbone://{NAME}', *args[1:]])
+    assert len({weights.sha256 for weights in read_index(tmp_path).values()}) == 1
+
+
 def test_others_stay_and_the_same_name_is_replaced(tmp_path):
     pack(tmp_path, 'other_net.toy')
     pack(tmp_path)

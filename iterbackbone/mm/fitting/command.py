@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ... import __version__
 from ...fitting.halting import silence
 from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
-from ...warm_start.safe_loading import load_checkpoint
+from ..checkpoints.loading import load_weights_only
 from ..checkpoints.trained_model import trained_model
 from ..counting.model_building import read_config
 from ..traces import iterative_modules
@@ -30,7 +31,7 @@ FIRST_IMAGES = 300  # of the fitting images at most (a quarter), to choose a bud
 
 def fit_checkpoint(
     config: Path,
-    checkpoint: Path,
+    checkpoint: str,
     out: Path,
     cache: Path | None,
     options: FitOptions,
@@ -41,7 +42,7 @@ def fit_checkpoint(
 
     Args:
         config: Of the network.
-        checkpoint: Of the network, best trained with AnytimeHook.
+        checkpoint: Path or name of the network's, best trained with AnytimeHook.
         out: The fitted checkpoint: as the other, with halting units and budget tables.
         cache: Folder for results, or None.
         options: See there.
@@ -52,14 +53,14 @@ def fit_checkpoint(
         ValueError: naming what does not fit: config, checkpoint or images.
     """
     cfg = read_config(config, cfg_options)
-    content = load_checkpoint(checkpoint)
-    model = trained_model(cfg, content, str(checkpoint), options.device)
+    content = load_weights_only(checkpoint)
+    model = trained_model(cfg, content, checkpoint, options.device)
+    digest = _digest(model)
     loaders = _loaders(cfg, options)
     _check_unseen(content, cfg, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
     silence(list(iterative_modules(model)))
-    stat = checkpoint.stat()
-    base = f'{checkpoint.absolute()} {stat.st_mtime_ns} {stat.st_size} {cfg.pretty_text}'
+    base = f'{digest} {cfg.pretty_text}'
 
     def runs(spec: ImageSpec, loader: DataLoader) -> ModelRuns:
         bar = lambda batches: progress(batches, desc=str(spec))  # noqa: E731
@@ -84,6 +85,14 @@ def fit_checkpoint(
 
 
 KEPT = ('dataset_meta', 'cfg', 'seed', 'epoch', 'iter', 'experiment_name', 'halting', 'iterbackbone')
+
+
+def _digest(model: nn.Module) -> str:
+    """Of the weights: the same for the same, wherever they lie."""
+    found = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        found.update(tensor.cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:

@@ -90,7 +90,7 @@ def trained(request, shapes_root, tmp_path_factory):
     assert all(f'train/loss_at_{name}' in losses for name in ('lowest', 'middle', 'full'))
     path = tmp / 'config.py'
     cfg.dump(path)
-    return request.param, path, tmp / 'iter_2.pth', tmp
+    return request.param, path, str(tmp / 'iter_2.pth'), tmp
 
 
 def fit(task, config, checkpoint, out, cache):
@@ -182,6 +182,12 @@ def test_bad_images(trained, fit, calibrate, message):
     options = FitOptions(ImageSpec.parse(fit), ImageSpec.parse(calibrate))
     with pytest.raises(ValueError, match=message):
         fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
+
+
+def test_the_checkpoint_may_be_a_name():
+    options = FitOptions(ImageSpec.parse('val[:1]'), ImageSpec.parse('val[1:]'))
+    with pytest.raises(ValueError, match=r"weights must be one of .* got 'tiny'"):
+        fit_checkpoint(config_root() / TINY, 'iterbackbone://tiny', Path('no.pth'), None, options)
 
 
 @pytest.mark.parametrize('text', ['', 'all', 'val[1]', 'val[::0]', 'val[a:]', 'val[-3:]'])
