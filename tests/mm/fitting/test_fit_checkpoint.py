@@ -27,7 +27,7 @@ from tests.support.compute import C4, narrow_c4
 from tests.support.openmmlab import ONE_WORKERLESS, detector_config, read_log, segmentor_config
 
 HOOKS = [
-    dict(type='iterbackbone.AnytimeHook', measure_every=2),
+    dict(type='iterbackbone.AnytimeHook', measure_every=2, full_share=0.5),
     dict(type='iterbackbone.IterationLogHook'),
 ]
 
