@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from iterbackbone.__main__ import config_names, config_root
 from iterbackbone.core.macs import mac_table
-from tests.support.openmmlab import detector_config, read_log
+from tests.support.openmmlab import at_full_depth, detector_config, read_log
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('detection/')]
@@ -55,7 +55,7 @@ def narrow(model):
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
-    cfg = detector_config(shapes_root, tmp_path, name)
+    cfg = at_full_depth(detector_config(shapes_root, tmp_path, name))
     without_downloads(cfg.model)
     narrow(cfg.model)
     if 'roi_head' in cfg.model:
@@ -81,17 +81,19 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
     logs = list(tmp_path.rglob('iterations/val_iter_1/records.jsonl'))
     assert len(logs) == (1 if 'iterative' in name else 0)
     if 'iterative' in name and 'c4' in name:
-        check_rois(read_log(logs[0].parent), runner.model.roi_head.shared_head)
+        size = cfg.model.roi_head.bbox_roi_extractor.roi_layer.output_size
+        check_rois(read_log(logs[0].parent), runner.model, size)
 
 
-def check_rois(log, layer):
-    """The RoI head's share of the MACs is that of 14x14 RoI features, all at full depth."""
+def check_rois(log, model, size):
+    """The RoI head's share of the MACs is that of RoI features of ``size``, all at full depth."""
     records, _, meta = log
-    each = mac_table(layer, (14, 14)).highest
+    layer = model.roi_head.shared_head
+    each = mac_table(layer, (size, size)).highest
     for record in records:
         assert 0 < record['num_rois'] <= 20
-        assert record['mean_roi_iterations'] == 3
-        assert record['iterations'] == [3, 8, 36]
+        assert record['mean_roi_iterations'] == layer.max_iterations[0]
+        assert record['iterations'] == list(model.backbone.max_iterations)
         height, width = meta['mac_table']['input_size']
         assert (height, width) == (64, 96)
         assert record['macs'] == meta['mac_table']['highest'] + record['num_rois'] * each

@@ -14,7 +14,12 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from iterbackbone.__main__ import config_names, config_root
-from tests.support.openmmlab import read_log, segmentor_config, train_and_check_halting_units
+from tests.support.openmmlab import (
+    at_full_depth,
+    read_log,
+    segmentor_config,
+    train_and_check_halting_units,
+)
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('segmentation/')]
@@ -39,7 +44,7 @@ def parameters(module):
 
 @pytest.mark.parametrize('name', MODEL_OF.values())
 def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
-    cfg = segmentor_config(shapes_root, tmp_path, name)
+    cfg = at_full_depth(segmentor_config(shapes_root, tmp_path, name))
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = None

@@ -96,3 +96,11 @@ def train_and_check_halting_units(runner):
     assert len(units) == 4 * 4
     assert seen.keys() == units.keys()
     assert all(total > 0 for total in seen.values())
+
+
+def at_full_depth(cfg):
+    """``cfg`` with anytime training of full depth alone, so that few steps train every iteration."""
+    for hook in cfg.get('custom_hooks', []):
+        if hook['type'] == 'iterbackbone.AnytimeHook':
+            hook['full_share'] = 1.0
+    return cfg
