@@ -2,7 +2,7 @@
 #                  about 12 more to compile it)
 # make quickstart  set up, then train, evaluate and log a small detector on generated scenes
 # make quickstart-segmentation   the same with a small segmentor
-# make test        set up, then run the whole test suite, its files on up to four cores
+# make test        set up, then run the whole test suite, its files in up to four processes
 # make lint        set up, then ruff and mypy
 # make docs        set up, then build the documentation into site/ (.venv/bin/mkdocs serve shows it)
 # make bench       set up, then time everything beside ResNet-152, in short (about 9 minutes on two
@@ -11,6 +11,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# One process more than cores: tests often wait for the tools that they start.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))')
 WORK_DIR_OPTION = $(if $(WORK_DIR),--work-dir "$(WORK_DIR)")
 
 .PHONY: setup quickstart quickstart-segmentation test lint docs bench clean
@@ -30,7 +32,7 @@ quickstart-segmentation: $(STAMP)
 	$(BIN)/python tools/quickstart.py segmentation $(WORK_DIR_OPTION)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
