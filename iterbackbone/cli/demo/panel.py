@@ -29,8 +29,9 @@ def with_panel(drawn: np.ndarray, cost: Cost) -> Image.Image:
 def cost_panel(cost: Cost, height: int) -> Image.Image:
     """Bars from top to bottom, as wide as 0.8 of the height, at most 420 pixels of it in use."""
     rows = len(cost.iterations) + 1
-    unit = min(height, 420) / (rows + 2.6)
-    panel = Image.new('RGB', (round(min(height, 420) * 0.8), height), 'white')
+    width = round(min(height, 420) * 0.8)
+    unit = min(min(height, 420) / (rows + 2.6), width / 6)  # of few bars it would outgrow the width
+    panel = Image.new('RGB', (width, height), 'white')
     draw = ImageDraw.Draw(panel)
     left, right = round(unit * 0.4), panel.width - round(unit * 0.4)
     font, small = (ImageFont.load_default(unit * size) for size in (0.42, 0.36))

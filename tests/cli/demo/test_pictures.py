@@ -8,10 +8,10 @@ import json
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
-from iterbackbone.cli.demo.cost import hints
-from iterbackbone.cli.demo.panel import cost_panel, with_panel
+from iterbackbone.cli.demo.cost import Cost, hints
+from iterbackbone.cli.demo.panel import ORANGE, cost_panel, with_panel
 from iterbackbone.cli.demo.pictures import MOST, Seen, contact_sheet, run_pictures
 from tests.support.fake_predictor import FakePredictor
 
@@ -95,3 +95,13 @@ def test_a_contact_sheet_of_many_keeps_both_ends(tmp_path):
     assert tuple(sheet[8, 8]) == (0, 0, 0)
     last = MOST * 3 - 1
     assert (sheet == (last % 256, 0, last // 256)).all(axis=2).any()
+
+
+@pytest.mark.parametrize('stages', [1, 2, 3, 4])
+def test_label_and_value_of_a_bar_do_not_overlap(stages):
+    cost = Cost([3.0] * stages, [3] * stages, 5, 5, 10.0)
+    panel = np.asarray(cost_panel(cost, 420)).astype(int)
+    orange = np.flatnonzero((panel == ImageColor.getrgb(ORANGE)).all(axis=2).any(axis=1))[0]
+    line = panel[orange - 20 : orange - 2].min(axis=(0, 2)) < 200  # columns with ink
+    inked = np.flatnonzero(line)
+    assert np.diff(inked).max() >= 20
