@@ -56,7 +56,6 @@ def draw_depths(
     """
     limits = torch.tensor(max_iterations)
     place = _spread(rows, 1, generator)
-    depths = limits.expand(rows, -1).clone()
     rest = (place - full_share) / max(1 - full_share, 1e-9)  # of rows below full depth: in [0, 1)
     half, effort = rest[:, 0] < 0.5, (2 * rest) % 1
     if distribution == 'mixed':
@@ -66,10 +65,11 @@ def draw_depths(
         drawn = 1 + torch.floor(effort * limits).long()
     else:
         drawn = torch.where(half[:, None], 1, (limits**effort).round().long())
-    return torch.where(place < full_share, depths, drawn).clamp(max=limits)
+    return torch.where(place < full_share, limits, drawn).clamp(max=limits)
 
 
 def _spread(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     """Uniform in [0, 1), (rows, columns); the rows of a column lie one in each of as many intervals."""
     order = torch.rand(rows, columns, generator=generator).argsort(dim=0)
-    return (order + torch.rand(1, columns, generator=generator)) / max(rows, 1)
+    place = (order + torch.rand(1, columns, generator=generator)) / max(rows, 1)
+    return place.clamp(max=1 - 2**-24)  # a sum may have been rounded up to 1

@@ -148,3 +148,10 @@ def test_small_batches_have_the_same_distribution(rows, full_share):
     if rows:
         wanted = torch.tensor([2.5, 1.5]) * (1 - full_share) + torch.tensor([4.0, 2.0]) * full_share
         torch.testing.assert_close(depths.mean(dim=0), wanted, atol=0.06, rtol=0)
+
+
+def test_all_rows_run_all_iterations_at_a_share_of_1():
+    """Also those whose place among very many rows is rounded up to 1."""
+    generator = torch.Generator().manual_seed(31)
+    depths = draw_depths(3_000_000, (4, 2), 'mixed', 1.0, generator)
+    assert (depths == torch.tensor([4, 2])).all()

@@ -55,6 +55,10 @@ val_evaluator = dict(_delete_=True, type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator
 """,
 }
+PLAIN_AVERAGE = 'ExponentialMovingAverage'  # at a fixed momentum
+AVERAGE = """custom_hooks = _base_.custom_hooks
+custom_hooks[{number}].update(ema_type='MomentumAnnealingEMA', gamma=10)  # forgets its start sooner
+"""
 
 
 def with_classes(part: Any, count: int) -> Any:
@@ -101,4 +105,8 @@ def text_of_changes(
         warmup=min(100, epochs * steps // 10),
         log_interval=min(20, steps),
     )
-    return (DATA + EVALUATORS[dataset.task].lstrip()).format(**values)
+    text = (DATA + EVALUATORS[dataset.task].lstrip()).format(**values)
+    for number, hook in enumerate(cfg.get('custom_hooks') or []):
+        if hook['type'] == 'EMAHook' and hook.get('ema_type', PLAIN_AVERAGE) == PLAIN_AVERAGE:
+            text += AVERAGE.format(number=number)
+    return text

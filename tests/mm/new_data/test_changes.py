@@ -91,3 +91,18 @@ def test_classes_of_any_model():
             ]
         )
     )
+
+
+def test_a_base_with_a_plain_average(base, tmp_path):
+    """At a small fixed momentum a short training would evaluate its start."""
+    plain = tmp_path / 'plain.py'
+    hooks = "[dict(type='EMAHook', momentum=0.0001), dict(type='EMAHook', ema_type='ExpMomentumEMA')]"
+    plain.write_text(f'_base_ = {str(base)!r}\ncustom_hooks = {hooks}\n')
+    data = Dataset('VOC', 'detection', ['ring'], [])
+    text = text_of_changes(
+        Config.fromfile(plain), Path('/data'), 'mine_data', data, dict(train=9, val=2)
+    )
+    (tmp_path / 'mine.py').write_text(f'_base_ = {str(plain)!r}\n{text}')
+    first, second = Config.fromfile(tmp_path / 'mine.py').custom_hooks
+    assert first == dict(type='EMAHook', momentum=0.0001, ema_type='MomentumAnnealingEMA', gamma=10)
+    assert second == dict(type='EMAHook', ema_type='ExpMomentumEMA')
