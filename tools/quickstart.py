@@ -35,7 +35,7 @@ class Task(NamedTuple):
 TASKS = {
     'detection': Task(
         'mmdet',
-        'faster-rcnn_iterative-r50-tiny_fpn_shapes',
+        'fcos_efficientnet-lite0-iterative_fpn_shapes',
         'pascal_voc/mAP',
         'mAP (11 points)',
         Path('work_dirs/quickstart'),
@@ -50,6 +50,7 @@ TASKS = {
 }
 STEP, LEFT = re.compile(r'Epoch\(\w+\) +\[\d+\]\[ *\d+/\d+\]'), re.compile(r' (eta: [\d:]+)')
 LOSS = re.compile(r' (loss: [\d.]+)')
+CAPS = {'as trained': None, 'at most 1': 1}  # iterations of each stage
 ANY = 10**9
 BINS = {'1-2': (1, 2), '3-5': (3, 5), '6-10': (6, 10), 'more than 10': (11, ANY), 'all': (0, ANY)}
 
@@ -101,8 +102,7 @@ def latest_log(work_dir):
 
 def table(task, folder):
     """A few lines for the terminal, from the evaluation's folder."""
-    meta = json.loads((folder / 'meta.json').read_text())
-    records = [json.loads(line) for line in (folder / 'records.jsonl').read_text().splitlines()]
+    meta, records = read(folder)
     stages = zip(*(record['iterations'] for record in records), strict=True)
     yield f'validation images      {len(records)}'
     yield f'{task.title:<22} {meta["score"][task.metric]:.3g}'
@@ -126,6 +126,22 @@ def table(task, folder):
             yield f'{name:<22} {len(part):>6}   {spread:<27}   {share:.1%}'
 
 
+def budgets(task, folders):
+    """A line a budget, from the evaluations' folders by its name."""
+    yield f'iterations of a stage    backbone MACs, share of full   ms/image   {task.title}'
+    for name, folder in folders.items():
+        meta, records = read(folder)
+        share = mean(r['macs'] for r in records) / mean(r['macs_full'] for r in records)
+        ms = meta['time']['milliseconds_per_image']
+        yield f'{name:<22}   {share:<28.1%}   {ms:<8.0f}   {meta["score"][task.metric]:.3g}'
+
+
+def read(folder):
+    """Meta and records of an evaluation."""
+    records = (folder / 'records.jsonl').read_text().splitlines()
+    return json.loads((folder / 'meta.json').read_text()), [json.loads(line) for line in records]
+
+
 def mean(values):
     values = list(values)
     return sum(values) / len(values)
@@ -142,23 +158,30 @@ def main():
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     make = [sys.executable, Path(__file__).with_name('make_shapes_voc.py'), args.data]
     run('scenes', make, work_dir / 'scenes.log')
-    train = [sys.executable, tool_path(task.package, 'train'), config, *place, '--resume', *options]
+    resume = ['--resume'] if (work_dir / 'last_checkpoint').exists() else []  # it drops load_from
+    train = [sys.executable, tool_path(task.package, 'train'), config, *place, *resume, *options]
     run('training', train, work_dir / 'train.log', env)
     checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
-    test = [sys.executable, tool_path(task.package, 'test'), config, checkpoint, *place, *options]
-    run('evaluation', test, work_dir / 'test.log', env)
-    folder = latest_log(work_dir)
+    folders = {}
+    for name, most in CAPS.items():
+        place = work_dir if most is None else work_dir / f'at_most_{most}'
+        place.mkdir(exist_ok=True)
+        test = [sys.executable, tool_path(task.package, 'test'), config, checkpoint]
+        test += ['--work-dir', place, '--cfg-options', f'model.backbone.budget.max_iterations={most}']
+        run(f'evaluation, {name}', [*test, *args.cfg_options], place / 'test.log', env)
+        folders[name] = latest_log(place)
     report = work_dir / 'report'
-    analyze = [sys.executable, Path(__file__).with_name('analyze_iterations.py'), folder]
+    analyze = [sys.executable, Path(__file__).with_name('analyze_iterations.py'), *folders.values()]
     analyze += ['--image-root', Path(), '--image-root', args.data]
-    run('report', [*analyze, '--out', report], work_dir / 'report.log')
+    analyze += ['--out', report, '--names', *folders]
+    run('report', analyze, work_dir / 'report.log')
     photo = get_sample_data('grace_hopper.jpg', asfileobj=False)  # in the public domain
     demo = [sys.executable, '-m', 'iterbackbone', 'demo', photo, '--out', work_dir / 'demo']
     run('shipped detector on a photograph', demo, work_dir / 'demo.log')
-    print('\n' + '\n'.join(table(task, folder)))
+    print('\n' + '\n'.join([*table(task, folders['as trained']), '', *budgets(task, folders)]))
     print(f'\nreport         {report / "report.html"}')
     print(f'photograph     {work_dir / "demo" / "grace_hopper.png"}')
-    print(f'checkpoint     {checkpoint}\niteration log  {folder}')
+    print(f'checkpoint     {checkpoint}\niteration log  {folders["as trained"]}')
     print(f'scenes         {args.data}\ntime           {time.monotonic() - started:.0f} s')
 
 

@@ -1,4 +1,4 @@
-# The quickstart: a narrow detector on the generated scenes, minutes on two CPU cores.
+# A narrow detector on the generated scenes from random weights, minutes on two CPU cores.
 _base_ = [
     '../_base_/models/faster-rcnn_iterative-tiny_fpn.py',
     '../_base_/datasets/shapes_detection.py',

@@ -35,6 +35,7 @@ def write_log(folder, score, counts):
         'score': score,
         'parameters': {'total': 2_000_000, 'backbone': 500_000},
         'max_iterations': [3, 4],
+        'time': {'milliseconds_per_image': 12.3},
     }
     folder.mkdir()
     (folder / 'meta.json').write_text(json.dumps(meta))
@@ -60,6 +61,16 @@ def test_table(tmp_path, name, score, shown):
     expected = {'1-2': '2', '3-5': '1', 'more than 10': '2', 'all': '5'}
     assert {row[0].strip(): row[1] for row in rows} == expected
     assert {tuple(row[2:]) for row in rows} == {('3.00', '(3-3)', '75.0%')}
+
+
+def test_budgets(tmp_path):
+    task = quickstart.TASKS['segmentation']
+    folders = {name: write_log(tmp_path / name, {'mIoU': 23.73}, [1]) for name in quickstart.CAPS}
+    title, *lines = quickstart.budgets(task, folders)
+    assert title.endswith(task.title)
+    assert [line.rsplit(maxsplit=3) for line in lines] == [
+        [name, '75.0%', '12', '23.7'] for name in ('as trained', 'at most 1')
+    ]
 
 
 def test_a_full_disk_is_one_line(tmp_path):
