@@ -6,14 +6,10 @@ import argparse
 from pathlib import Path
 
 from ..files import check_writable
-from .demo.options import CHECKPOINT
+from .demo.options import shipped_detector
 from .paths import any_config
 
-BASES = {
-    'detection': 'detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320',
-    'classification': 'classification/iterative-r50-w32_anytime_cifar10-subset',
-}
-STARTS = {'detection': CHECKPOINT}  # of these, for few pictures; of a classifier the backbone alone
+CLASSIFIER = 'iterative-r50-w32_anytime_cifar10-subset'  # its backbone has trained weights
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -30,7 +26,9 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         '--base', metavar='CONFIG', help='file, mmdet::FILE, or a name of ours; needed without --data'
     )
     parser.add_argument('--data', type=Path, metavar='FOLDER', help='with your pictures')
-    parser.add_argument('--task', choices=list(BASES), help='of --data; else found by its layout')
+    parser.add_argument(
+        '--task', choices=['detection', 'classification'], help='of --data; else found by its layout'
+    )
     parser.set_defaults(run=run)
 
 
@@ -45,10 +43,12 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')
     check_writable(path)
     if args.data is not None:
-        bases = {task: any_config(args.base or name) for task, name in BASES.items()}
+        detector, checkpoint = shipped_detector()
+        names = {'detection': detector, 'classification': CLASSIFIER}
+        bases = {task: any_config(args.base or name) for task, name in names.items()}
         from ..mm.new_data.command import write_data_config  # OpenMMLab, where a command needs it
 
-        starts = {} if args.base else STARTS
+        starts = {} if args.base else {'detection': checkpoint}
         print(write_data_config(path, args.data, args.task, bases, starts))
         return
     if args.base is None:

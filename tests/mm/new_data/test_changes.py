@@ -8,14 +8,14 @@ import pytest
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.cli.new import BASES
+from iterbackbone.cli.demo.options import CONFIG
 from iterbackbone.mm.new_data.changes import text_of_changes, with_classes
 from iterbackbone.mm.new_data.layouts import Dataset
 
 
 @pytest.fixture(scope='module')
 def base():
-    return config_path(BASES['detection'])
+    return config_path(CONFIG)
 
 
 @pytest.fixture(scope='module')

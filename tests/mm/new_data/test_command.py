@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 
 from iterbackbone.__main__ import main
-from iterbackbone.cli.demo.options import CHECKPOINT
+from iterbackbone.cli.demo.options import shipped_detector
 from tests.support.own_data import coco_file, picture
 
 BOX = (2, 3, 10, 12)
@@ -85,7 +85,7 @@ def test_a_dirty_folder(new, tmp_path):
         'problems.txt',
     }
     cfg = Config.fromfile('ours.py')
-    assert cfg.load_from == CHECKPOINT
+    assert cfg.load_from == shipped_detector()[1]
     assert cfg.model.bbox_head.num_classes == 2
     assert cfg.model.backbone.type == 'iterbackbone.IterativeResNet'
 
