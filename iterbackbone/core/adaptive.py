@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
+from operator import mul
 from typing import Any, TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .budgeted import BudgetedModule
 from .depths import check_depths
 from .halting import HALTING_OPTIONS, HaltingUnit
+from .layers import Layer
 from .loop import BlockResult
 from .normalization import set_norms_eval
 from .settings import RunSettings, checked_execution
-from .trace import HaltingTrace
-from .traced import TracedModule
+from .trace import HaltingTrace, TracedModule
 from .validation import check_bool, check_options, check_real
 
 Network = TypeVar('Network', bound='AdaptiveModule')
@@ -33,7 +35,14 @@ class AdaptiveModule(TracedModule, BudgetedModule):
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
+
+    Attributes:
+        of_regions: Whether the rows are regions of interest, not images.
+        first_stage: Index of the first stage among a ResNet's, from 0.
     """
+
+    of_regions = False
+    first_stage = 0
 
     def __init__(
         self,
@@ -49,19 +58,18 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             raise ValueError(f'halting.epsilon must be between 0 and 1, exclusive, got {self.epsilon}')
         self.norm_eval = check_bool('norm_eval', norm_eval)
 
-    @property
-    def of_regions(self) -> bool:
-        """Whether the rows are regions of interest, not images."""
-        return False
-
-    @property
-    def first_stage(self) -> int:
-        """Index of the first stage among a ResNet's, from 0."""
-        return 0
-
-    def entry_layers(self) -> list[nn.Module]:
+    def entry_layers(self) -> list[Layer]:
         """Convolutions and poolings before the first stage, in order."""
         return []
+
+    def entry_reduction(self) -> int:
+        """Stride of the first stage's input."""
+        return 1
+
+    def reductions(self) -> list[int]:
+        """Stride of each stage's output: pixels of the module's input to one of its own."""
+        strides = [stage.transition.conv.stride[0] for stage in self.iterative_stages()]
+        return list(accumulate(strides, mul, initial=self.entry_reduction()))[1:]
 
     def hold_halting(self, held: bool = True) -> None:
         """Hold the halting scores at their initial constants (full depth by default), or release them.

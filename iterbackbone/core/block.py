@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ from .normalization import (
     scale_norms,
     synchronises,
 )
-from .settings import RunSettings
+from .settings import InferenceForm, RunSettings
 from .validation import check_bool
 
 
@@ -39,18 +39,6 @@ class DepthwiseSeparableConv(nn.Module):
 
     def forward(self, x: Tensor, i: int) -> Tensor:
         return self.pointwise(F.relu(normalise(self.norm[i], self.depthwise(x)), inplace=True))
-
-
-class BlockFormLike(Protocol):
-    """What can run instead of a block."""
-
-    def serves(self, block: IterativeBlock) -> bool:
-        """Whether it computes what the block in its present state does."""
-
-    def __call__(
-        self, block: IterativeBlock, state: Tensor, limit: int, settings: RunSettings
-    ) -> BlockResult:
-        """As the block's forward."""
 
 
 class IterativeBlock(nn.Module):
@@ -78,12 +66,12 @@ class IterativeBlock(nn.Module):
         TypeError, ValueError: naming the argument, the value and what is allowed.
 
     Attributes:
-        form: What runs instead in inference (:mod:`iterbackbone.inference`), if anything.
+        form: What runs instead in inference, if anything.
         depths: Where each row of the next calls stops, (B,) int64; None: where its scores say.
         trained: Iterations that training has reached; None until the norms' counts were read.
     """
 
-    form: BlockFormLike | None = None
+    form: InferenceForm | None = None
     depths: Tensor | None = None
     trained: int | None = None
 
@@ -108,7 +96,7 @@ class IterativeBlock(nn.Module):
         self.with_cp = with_cp
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
         self.norm1 = per_iteration(norm_layer, width, max_iterations)
-        if depthwise:
+        if check_bool('depthwise', depthwise):
             self.conv2: nn.Module = DepthwiseSeparableConv(width, max_iterations, norm_layer, dilation)
         else:
             self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
@@ -157,15 +145,13 @@ class IterativeBlock(nn.Module):
         recompute = self.with_cp and torch.is_grad_enabled()
         result = run_iterations(
             recomputing(self.residual, self.norms) if recompute else storing(self.residual),
-            self._score,
+            self.halting,  # type: ignore[arg-type]  # None where L is 1: no score is asked for
             state,
-            limit=limit,
-            threshold=settings.threshold,
+            limit,
             # Ranks that share statistics must run the same iterations.
-            rows_leave=settings.rows_leave and not synchronised,
-            any_running=partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row,
-            record_scores=settings.record_scores,
-            depths=self.depths,
+            settings._replace(rows_leave=settings.rows_leave and not synchronised),
+            partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row,
+            self.depths,
         )
         if self.training and torch.is_grad_enabled():
             result = result._replace(output=self._connect_unused(result.output, result.steps))
@@ -185,10 +171,6 @@ class IterativeBlock(nn.Module):
         self._start_is_due = False
         if all((norm.weight == 1.0).all() for norm in self.norm3):  # type: ignore[union-attr]
             scale_norms(self.norm3, self.last_gamma)
-
-    def _score(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
-        assert self.halting is not None  # the loop asks for no score where L is 1
-        return self.halting(pooled_state, pooled_output)
 
     def _connect_unused(self, output: Tensor, steps: int) -> Tensor:
         """Add a zero that depends on every parameter this pass may not have used.

@@ -60,11 +60,9 @@ class Budget(NamedTuple):
 
 
 def trained_iterations(name: str, block: IterativeBlock) -> int:
-    """L of a block, or fewer where training has never reached its last iterations.
+    """L of a block, or fewer where training has never reached its last iterations: a warning names it.
 
-    Args:
-        name: Of the block, for the warning.
-        block: Whose norms count the batches they have seen.
+    Its norms count the batches they have seen.
     """
     if block.trained is None:  # read once: on a GPU the read waits for the device
         block.trained = block.max_iterations

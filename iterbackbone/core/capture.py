@@ -11,11 +11,7 @@ def is_traced() -> bool:
 
 
 def check_not_captured(name: str) -> None:
-    """Raise RuntimeError where a graph is traced or exported; torch.compile may capture parts.
-
-    Args:
-        name: Of the class.
-    """
+    """Raise RuntimeError where a call is traced or exported; torch.compile may capture parts of one."""
     exporting = getattr(torch.compiler, 'is_exporting', None)  # torch 2.7 has it
     if is_traced() or (exporting is not None and exporting()):
         raise RuntimeError(

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .layers import Layer, Size, reduced
 from .validation import check_bool, check_int
 
 EVEN, ODD = (96, 160), (97, 161)  # sizes of the images that the layers are measured with
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
-
-
-class EntryLayer(NamedTuple):
-    """A convolution or pooling of an entry.
-
-    Attributes:
-        macs: For each output pixel; 0 of a pooling.
-        field: (kernel - 1) * dilation * pixels of the image between two of its inputs.
-        reduction: Stride of its output; None behind global pooling, whose output is one pixel.
-    """
-
-    macs: int
-    field: int
-    reduction: int | None
 
 
 class Entry(nn.Module):
@@ -46,7 +33,7 @@ class Entry(nn.Module):
     Attributes:
         out_channels: C.
         reduction: r.
-        layers: Its convolutions and poolings, as called.
+        layers: Its convolutions and poolings, as called; global pooling is left out.
     """
 
     def __init__(self, network: nn.Module, in_channels: int = 3, frozen: bool = True) -> None:
@@ -72,40 +59,14 @@ class Entry(nn.Module):
     def train(self, mode: bool = True) -> Entry:
         return super().train(mode and not self.frozen)
 
-    def macs(self, size: tuple[int, int]) -> int:
-        """MACs of its convolutions on an image of ``size`` (H, W)."""
-        total = 0
-        for layer in self.layers:
-            pixels = 1 if layer.reduction is None else area(reduced(size, layer.reduction))
-            total += layer.macs * pixels
-        return total
-
-    @property
-    def field(self) -> int:
-        """Side of the receptive field in pixels; of parallel branches the sum, which is a bound.
-
-        Global pooling, as in squeeze-and-excitation, is left out.
-        """
-        return 1 + sum(layer.field for layer in self.layers)
-
 
 def last_map(output: Any) -> Tensor:
     """A network's output, or the last of several."""
     return output[-1] if isinstance(output, Sequence) else output
 
 
-def reduced(size: tuple[int, int], reduction: int) -> tuple[int, int]:
-    """(H, W) over ``reduction``, rounded up; works on symbolic sizes."""
-    return -(-size[0] // reduction), -(-size[1] // reduction)
-
-
-def area(size: tuple[int, int]) -> int:
-    """Pixels of (H, W)."""
-    return size[0] * size[1]
-
-
 @torch.no_grad()
-def measured(network: nn.Module, in_channels: int) -> tuple[list[EntryLayer], torch.Size]:
+def measured(network: nn.Module, in_channels: int) -> tuple[list[Layer], torch.Size]:
     """The layers and the output's shape on an image of EVEN, from two runs on empty images.
 
     Raises:
@@ -130,17 +91,15 @@ def measured(network: nn.Module, in_channels: int) -> tuple[list[EntryLayer], to
 
 
 def _run(
-    network: nn.Module, in_channels: int, size: tuple[int, int]
-) -> tuple[list[EntryLayer], list[tuple[int, ...]], torch.Size]:
+    network: nn.Module, in_channels: int, size: Size
+) -> tuple[list[Layer], list[tuple[int, ...]], torch.Size]:
     """The layers, the sizes of their outputs and of the network's own, and its shape."""
     layers, sizes = [], []
 
     def note(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        kernel, dilation = (_first(getattr(layer, a, 1)) for a in ('kernel_size', 'dilation'))
-        field = (kernel - 1) * dilation * round(size[0] / inputs[0].shape[2])
-        macs = layer.weight.numel() if isinstance(layer, nn.Conv2d) else 0
         sizes.append(tuple(output.shape[2:]))
-        layers.append(EntryLayer(macs, field, _reduction(size, sizes[-1])))
+        found = Layer.of(layer, round(size[0] / inputs[0].shape[2]))
+        layers.append(found._replace(reduction=_reduction(size, sizes[-1])))
 
     handles = [
         part.register_forward_hook(note)
@@ -157,9 +116,5 @@ def _run(
     return layers, [*sizes, tuple(output.shape[2:])], output.shape
 
 
-def _reduction(size: tuple[int, int], after: tuple[int, ...]) -> int | None:
+def _reduction(size: Size, after: tuple[int, ...]) -> int | None:
     return None if after == (1, 1) else max(1, round(size[0] / after[0]))
-
-
-def _first(value: int | tuple[int, int]) -> int:
-    return value if isinstance(value, int) else value[0]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .halting import mean_over_pixels
-from .recomputation import recomputed
+from .normalization import FrozenStatistics
 
 Residual = Callable[[Tensor, int], Tensor]
 
@@ -69,3 +71,20 @@ def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]])
         return Iterated(state, state if share is None else output + share, mean)
 
     return iterate
+
+
+def recomputed(function: Callable[..., Any], norms: Iterable[nn.Module], *args: Any) -> Any:
+    """``function(*args)``, of which only ``args`` and the results are stored.
+
+    Args:
+        function: Of tensors and other arguments, without randomness.
+        norms: That it uses; the second pass leaves their running statistics alone.
+        args: For it.
+    """
+
+    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+        return nullcontext(), FrozenStatistics(norms)
+
+    return checkpoint(
+        function, *args, use_reentrant=False, context_fn=contexts, preserve_rng_state=False
+    )

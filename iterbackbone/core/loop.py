@@ -24,6 +24,7 @@ from torch import Tensor
 from . import act
 from .halting import mean_over_pixels
 from .iteration import Iteration
+from .settings import RunSettings
 
 HaltingScore = Callable[[Tensor, Tensor], Tensor]
 AnyRunning = Callable[[Tensor], bool]
@@ -84,12 +85,9 @@ def run_iterations(
     iteration: Iteration,
     halting_score: HaltingScore,
     state: Tensor,
-    *,
     limit: int,
-    threshold: float,
-    rows_leave: bool,
-    any_running: AnyRunning,
-    record_scores: bool,
+    settings: RunSettings,
+    any_running: AnyRunning = any_row,
     depths: Tensor | None = None,
 ) -> BlockResult:
     """Algorithm 1 for a batch.
@@ -100,10 +98,8 @@ def run_iterations(
             Not called at the last allowed iteration, where h is 1.
         state: s_0, (B, C, H, W).
         limit: Highest number of iterations, at least 1.
-        threshold: 1 - epsilon.
-        rows_leave: Whether halted rows leave the batch (``active``) or stay (``masked``).
+        settings: Execution, threshold and what to record.
         any_running: Decides from the running flags of the rows in the batch whether to go on.
-        record_scores: Whether to keep the halting scores.
         depths: Where each row stops instead, (B,) int64 from 1; the block's output is then the
             state of that iteration, and no score is asked for.
     """
@@ -112,13 +108,15 @@ def run_iterations(
     # Read by the halting unit only.
     pooled = mean_over_pixels(state) if limit > 1 else state.new_empty(size, 0)
     rows = _Rows(position, state, state, pooled, act.initial_state(size, state.device))
-    scores = state.new_full((size, limit), torch.nan, dtype=torch.float32) if record_scores else None
+    scores = None
+    if settings.record_scores:
+        scores = state.new_full((size, limit), torch.nan, dtype=torch.float32)
     halted: list[_Part] = []
     for i in range(limit):
-        running, output = rows.halting.running, None if rows_leave else rows.output
+        running, output = rows.halting.running, None if settings.rows_leave else rows.output
         last = i == limit - 1
         score_of = halting_score if depths is None else _stop_at(depths[rows.position], i)
-        rows, score = _iterate(iteration, score_of, rows, i, last, threshold)
+        rows, score = _iterate(iteration, score_of, rows, i, last, settings.threshold)
         if output is not None:  # a weight of 0 would not keep an infinite y out of it
             output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
             rows = rows._replace(output=output)
@@ -126,10 +124,10 @@ def run_iterations(
             _record(scores, i, rows, score)
         if last or not any_running(rows.halting.running):
             break
-        if rows_leave:
+        if settings.rows_leave:
             rows = _set_aside_halted(rows, halted)
     parts = [*halted, _Part(rows.position, rows.output, rows.halting)]
-    return _assemble(parts, steps=i + 1, rows_leave=rows_leave, scores=scores)
+    return _assemble(parts, i + 1, settings.rows_leave, scores)
 
 
 def _iterate(

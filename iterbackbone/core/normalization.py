@@ -16,12 +16,6 @@ from .validation import check_real
 NormLayer = Callable[[int], nn.Module]
 
 
-def check_norm_layer(norm_layer: object) -> None:
-    """Raise TypeError unless ``norm_layer`` can be called."""
-    if not callable(norm_layer):
-        raise TypeError(f'norm_layer must be a function of the channels, got {norm_layer!r}')
-
-
 def per_iteration(norm_layer: NormLayer, channels: int, max_iterations: int) -> nn.ModuleList:
     """One norm for each iteration: shared statistics do not work (paper, Section 3)."""
     return nn.ModuleList(norm_layer(channels) for _ in range(max_iterations))

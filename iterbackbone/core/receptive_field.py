@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from .adaptive import AdaptiveModule
-from .entry import Entry
-from .macs import layer_stride, of_type, pair
+from .layers import Layer, of_type
 from .validation import check_int_tuple
 
 
@@ -17,8 +16,9 @@ def receptive_fields(
 ) -> tuple[int, ...]:
     """Side of the receptive field of an output of each stage, in pixels of the module's input.
 
-    A field is 1 + the sum over the layers before of (kernel - 1) * dilation * stride so far. The
-    halting units' global pooling, which only decides when to stop, is left out.
+    A field is 1 + the sum over the layers before of (kernel - 1) * dilation * stride so far; of an
+    entry's parallel branches, too, which makes it a bound. Global pooling is left out: the halting
+    units', which only decides when to stop, and that of squeeze-and-excitation.
 
     Args:
         module: Backbone or RoI layer.
@@ -30,30 +30,14 @@ def receptive_fields(
     stages = module.iterative_stages()
     if max_iterations is not None:
         max_iterations = check_int_tuple('max_iterations', max_iterations, len(stages), 1)
-    stride, field, fields = 1, 1, []
-    for layer in module.entry_layers():
-        stride, field = _behind(layer, stride, field)
-    for k, stage in enumerate(stages):
-        stride, field = _behind(stage.transition.conv, stride, field)
+    field, fields = 1 + sum(layer.field for layer in module.entry_layers()), []
+    for k, (stage, reduction) in enumerate(zip(stages, module.reductions(), strict=True)):
         for block in stage.iterative_blocks():
             times = block.max_iterations if max_iterations is None else max_iterations[k]
             if times > block.max_iterations:
                 raise ValueError(
                     f'max_iterations[{k}] must be between 1 and {block.max_iterations}, got {times}'
                 )
-            for conv in of_type(block, nn.Conv2d):
-                field += times * (_behind(conv, stride, field)[1] - field)
+            field += times * sum(Layer.of(c, reduction).field for c in of_type(block, nn.Conv2d))
         fields.append(field)
     return tuple(fields)
-
-
-def _behind(layer: nn.Module, stride: int, field: int) -> tuple[int, int]:
-    """Stride and field behind an entry, a convolution, a pooling or an identity, all square."""
-    wider = layer.field - 1 if isinstance(layer, Entry) else _reach(layer)
-    return stride * layer_stride(layer), field + wider * stride
-
-
-def _reach(layer: nn.Module) -> int:
-    """How many pixels of its input an output sees beside its own."""
-    kernel, dilation = (pair(getattr(layer, name, 1))[0] for name in ('kernel_size', 'dilation'))
-    return (kernel - 1) * dilation

@@ -15,11 +15,10 @@ from .adaptive import AdaptiveModule
 from .capture import check_not_captured
 from .entry import Entry
 from .feature_info import FeatureInfo, checked_out_indices
-from .macs import layer_stride
-from .normalization import NormLayer, check_norm_layer, set_norms_eval
-from .stage import ConvNorm, IterativeStage
-from .stem import make_pool, make_stem
-from .validation import check_bool, check_choice, check_int, check_int_tuple
+from .layers import Layer
+from .normalization import NormLayer, set_norms_eval
+from .stage import ConvNorm, IterativeStage, make_stem
+from .validation import check_choice, check_int, check_int_tuple
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -99,14 +98,12 @@ class IterativeResNet(AdaptiveModule):
     ) -> None:
         super().__init__(execution, halting, norm_eval)
         self.pretrained_cfg: dict[str, Any] = {}
-        check_norm_layer(norm_layer)
         num_stages = check_int('num_stages', num_stages, 1, 4)
-        with_cp = check_bool('with_cp', with_cp)
         width = check_int('base_channels', base_channels, 1)
         channels = width
+        self.stem: ConvNorm | Entry
         if entry is None:
-            self.stem: ConvNorm | Entry = make_stem(stem, in_channels, width, norm_layer, with_cp)
-            self.pool = make_pool(stem)
+            self.stem, self.pool = make_stem(stem, in_channels, width, norm_layer, with_cp)
         else:
             self.stem = entry if isinstance(entry, Entry) else Entry(entry, in_channels)
             self.pool = nn.Identity()
@@ -116,7 +113,6 @@ class IterativeResNet(AdaptiveModule):
         strides = check_int_tuple('strides', strides, num_stages, 1)
         dilations = (1,) * num_stages if dilations is None else dilations
         dilations = check_int_tuple('dilations', dilations, num_stages, 1)
-        expansion = check_int('expansion', expansion, 1)
         self.out_indices = checked_out_indices(out_indices, num_stages)
         self.frozen_stages = check_int('frozen_stages', frozen_stages, -1, num_stages)
         self.stages = nn.ModuleList()
@@ -127,10 +123,10 @@ class IterativeResNet(AdaptiveModule):
                 expansion,
                 strides[k],
                 iterations[k],
-                check_int('blocks_per_stage', blocks_per_stage, 1),
+                blocks_per_stage,
                 norm_layer,
                 dilation=dilations[k],
-                depthwise=check_bool('depthwise', depthwise),
+                depthwise=depthwise,
                 with_cp=with_cp,
                 last_gamma=last_gamma,
                 last_relu=last_relu,
@@ -147,20 +143,25 @@ class IterativeResNet(AdaptiveModule):
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages)  # type: ignore[arg-type]
 
-    def entry_layers(self) -> list[nn.Module]:
-        first = self.stem if isinstance(self.stem, Entry) else self.stem.conv
-        return [first, self.pool]
+    def entry_layers(self) -> list[Layer]:
+        if isinstance(self.stem, Entry):
+            return self.stem.layers
+        stem = Layer.of(self.stem.conv, 1)
+        return [stem, Layer.of(self.pool, self.stem.conv.stride[0])]
+
+    def entry_reduction(self) -> int:
+        if isinstance(self.stem, Entry):
+            return self.stem.reduction
+        return self.stem.conv.stride[0] * getattr(self.pool, 'stride', 1)
 
     @property
     def feature_info(self) -> FeatureInfo:
         """Channels and reduction of the maps of ``out_indices``, in timm's words."""
-        reduction, every = 1, []
-        for layer in self.entry_layers():
-            reduction *= layer_stride(layer)
-        for k, stage in enumerate(self.iterative_stages()):
-            reduction *= stage.transition.conv.stride[0]
-            every.append(dict(num_chs=stage.out_channels, reduction=reduction, module=f'stages.{k}'))
-        return FeatureInfo(every[k] for k in self.out_indices)
+        channels, reductions = [stage.out_channels for stage in self.stages], self.reductions()
+        return FeatureInfo(
+            dict(num_chs=channels[k], reduction=reductions[k], module=f'stages.{k}')
+            for k in self.out_indices
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps.

@@ -15,12 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import nn
-
 from .adaptive import AdaptiveModule
-from .entry import Entry
-from .macs import Size, layer_macs
-from .resnet import DEPTHS
+from .layers import Size, pixels
+from .resnet import DEPTHS, IterativeResNet
 
 EXPANSION = 4
 PER_NORM_CHANNEL = 2  # parameters: scale and shift
@@ -47,8 +44,8 @@ class ResNetCounterpart:
             modules: In the network's order, at least one.
         """
         stages = [stage for module in modules for stage in _plain_stages(module)]
-        stems = [layer for module in modules for layer in module.entry_layers()]
-        parameters = sum(_stem_parameters(layer) for layer in stems)
+        stems = [module.stem for module in modules if isinstance(module, IterativeResNet)]
+        parameters = sum(p.numel() for stem in stems for p in stem.parameters())
         return cls(_name(modules[0], stages), parameters + sum(s.parameters for s in stages))
 
 
@@ -59,13 +56,10 @@ def resnet_macs(module: AdaptiveModule, input_size: Size) -> int:
         module: Backbone or RoI layer.
         input_size: (H, W) of its input in pixels.
     """
-    size, total = input_size, 0
-    for layer in module.entry_layers():
-        macs, size = layer_macs(layer, size)
-        total += macs
-    for stage in _plain_stages(module):
-        macs, size = stage.macs(size)
-        total += macs
+    total = sum(layer.total(input_size) for layer in module.entry_layers())
+    for stage, reduction in zip(_plain_stages(module), module.reductions(), strict=True):
+        total += stage.weights_before * pixels(input_size, reduction // stage.stride)
+        total += stage.weights_behind * pixels(input_size, reduction)
     return total
 
 
@@ -78,21 +72,22 @@ class _Stage(NamedTuple):
     blocks: int
 
     @property
-    def parameters(self) -> int:
-        n, out = self.width, self.width * EXPANSION
-        first = self.in_channels * n + 9 * n * n + n * out + self.in_channels * out
-        others = out * n + 9 * n * n + n * out
-        channels = self.blocks * (n + n + out) + out
-        return first + (self.blocks - 1) * others + PER_NORM_CHANNEL * channels
+    def weights_before(self) -> int:
+        """Of the 1x1 convolution before the stride."""
+        return self.in_channels * self.width
 
-    def macs(self, size: Size) -> tuple[int, Size]:
-        """On an input of ``size``; also the size of the output."""
+    @property
+    def weights_behind(self) -> int:
+        """Of all other convolutions."""
         n, out = self.width, self.width * EXPANSION
-        reduced = ((size[0] - 1) // self.stride + 1, (size[1] - 1) // self.stride + 1)
-        before, after = size[0] * size[1], reduced[0] * reduced[1]
-        first = before * self.in_channels * n + after * (9 * n * n + n * out + self.in_channels * out)
-        others = after * (out * n + 9 * n * n + n * out)
-        return first + (self.blocks - 1) * others, reduced
+        return (
+            self.in_channels * out + self.blocks * (9 * n * n + n * out) + (self.blocks - 1) * out * n
+        )
+
+    @property
+    def parameters(self) -> int:
+        channels = self.width * (self.blocks * (2 + EXPANSION) + EXPANSION)  # of the norms
+        return self.weights_before + self.weights_behind + PER_NORM_CHANNEL * channels
 
 
 def _plain_stages(module: AdaptiveModule) -> list[_Stage]:
@@ -107,14 +102,6 @@ def _plain_stages(module: AdaptiveModule) -> list[_Stage]:
         stride = stage.transition.conv.stride[0]
         stages.append(_Stage(in_channels, width, stride, block.max_iterations))
     return stages
-
-
-def _stem_parameters(layer: nn.Module) -> int:
-    if isinstance(layer, Entry):
-        return sum(parameter.numel() for parameter in layer.parameters())
-    if not isinstance(layer, nn.Conv2d):
-        return 0
-    return layer.weight.numel() + PER_NORM_CHANNEL * layer.out_channels
 
 
 def _name(first: AdaptiveModule, stages: Sequence[_Stage]) -> str:

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .capture import check_not_captured
-from .normalization import NormLayer, check_norm_layer
+from .normalization import NormLayer
 from .resnet import checked_iterations, initialise_convolutions
 from .stage import IterativeStage
-from .validation import check_bool, check_int
+from .validation import check_int
 
 
 class IterativeResLayer(AdaptiveModule):
@@ -32,6 +32,8 @@ class IterativeResLayer(AdaptiveModule):
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
+
+    of_regions = True
 
     def __init__(
         self,
@@ -54,8 +56,7 @@ class IterativeResLayer(AdaptiveModule):
         budget: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(execution, halting, norm_eval)
-        check_norm_layer(norm_layer)
-        self.stage = check_int('stage', stage, 1, 3)
+        self.stage = self.first_stage = check_int('stage', stage, 1, 3)
         width = check_int('base_channels', base_channels, 1) * 2**self.stage
         expansion = check_int('expansion', expansion, 1)
         if max_iterations is None:
@@ -66,11 +67,11 @@ class IterativeResLayer(AdaptiveModule):
             expansion,
             check_int('stride', stride, 1),
             check_int('max_iterations', max_iterations, 1),
-            check_int('blocks_per_stage', blocks_per_stage, 1),
+            blocks_per_stage,
             norm_layer,
             dilation=check_int('dilation', dilation, 1),
-            depthwise=check_bool('depthwise', depthwise),
-            with_cp=check_bool('with_cp', with_cp),
+            depthwise=depthwise,
+            with_cp=with_cp,
             last_gamma=last_gamma,
             last_relu=last_relu,
             **self.halting_options,
@@ -79,14 +80,6 @@ class IterativeResLayer(AdaptiveModule):
         initialise_convolutions(self)
         self.train()  # applies norm_eval
         self._start_with(budget)
-
-    @property
-    def of_regions(self) -> bool:
-        return True
-
-    @property
-    def first_stage(self) -> int:
-        return self.stage
 
     def iterative_stages(self) -> list[IterativeStage]:
         return list(self.stages.values())  # type: ignore[arg-type]

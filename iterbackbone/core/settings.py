@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .validation import check_choice
 
@@ -22,6 +22,16 @@ class RunSettings(NamedTuple):
     rows_leave: bool
     threshold: float
     record_scores: bool
+
+
+class InferenceForm(Protocol):
+    """What can run instead of a part of the network, see :mod:`iterbackbone.inference`."""
+
+    def serves(self, part: Any, /) -> bool:
+        """Whether it computes what the part in its present state does."""
+
+    def __call__(self, part: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """As the part's forward."""
 
 
 def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:

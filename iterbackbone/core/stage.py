@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .block import IterativeBlock
+from .iteration import recomputed
 from .loop import BlockResult
 from .normalization import NormLayer, normalise
-from .recomputation import recomputed
-from .settings import RunSettings
+from .settings import InferenceForm, RunSettings
+from .validation import check_bool, check_choice, check_int
 
-
-class LayerFormLike(Protocol):
-    """What can run instead of a convolution with its norm and ReLU."""
-
-    def serves(self, layer: ConvNorm) -> bool:
-        """Whether it computes what the layer in its present state does."""
-
-    def __call__(self, layer: ConvNorm, x: Tensor) -> Tensor:
-        """As the layer's forward."""
+STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
 
 
 class ConvNorm(nn.Module):
     """Convolution -> norm -> ReLU.
 
     Attributes:
-        form: What runs instead in inference (:mod:`iterbackbone.inference`), if anything.
+        form: What runs instead in inference, if anything.
     """
 
-    form: LayerFormLike | None = None
+    form: InferenceForm | None = None
 
     def __init__(
         self,
@@ -44,11 +35,13 @@ class ConvNorm(nn.Module):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
+        if not callable(norm_layer):
+            raise TypeError(f'norm_layer must be a function of the channels, got {norm_layer!r}')
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
         )
         self.norm = norm_layer(out_channels)
-        self.with_cp = with_cp
+        self.with_cp = check_bool('with_cp', with_cp)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.form is not None and self.form.serves(self):
@@ -59,6 +52,16 @@ class ConvNorm(nn.Module):
 
     def _apply_layers(self, x: Tensor) -> Tensor:
         return F.relu(normalise(self.norm, self.conv(x)), inplace=True)
+
+
+def make_stem(
+    stem: str, in_channels: int, width: int, norm_layer: NormLayer, with_cp: bool
+) -> tuple[ConvNorm, nn.Module]:
+    """The first layers of a ResNet, and what stands between them and the first stage."""
+    check_choice('stem', stem, STEMS)
+    in_channels = check_int('in_channels', in_channels, 1)
+    pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == 'imagenet' else nn.Identity()
+    return ConvNorm(in_channels, width, *STEMS[stem], norm_layer, with_cp), pool
 
 
 class IterativeStage(nn.Module):
@@ -92,6 +95,7 @@ class IterativeStage(nn.Module):
         **block_options: object,
     ) -> None:
         super().__init__()
+        expansion = check_int('expansion', expansion, 1)
         self.out_channels = width * expansion
         self.transition = ConvNorm(in_channels, self.out_channels, 1, stride, norm_layer, with_cp)
         self.blocks = nn.ModuleList(
@@ -103,7 +107,7 @@ class IterativeStage(nn.Module):
                 with_cp=with_cp,
                 **block_options,  # type: ignore[arg-type]
             )
-            for _ in range(num_blocks)
+            for _ in range(check_int('blocks_per_stage', num_blocks, 1))
         )
 
     def iterative_blocks(self) -> list[IterativeBlock]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..core import act
 from ..core.block import IterativeBlock
 from ..core.halting import mean_over_pixels
-from ..inference.block_run import hidden_convs
+from ..inference.built import hidden_convs
 from ..inference.folding import affine_of
 from .norms import ConstantNorms, NormTables
 

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from torch import Tensor
 
-from torch import Tensor, nn
-
-from ..core.block import DepthwiseSeparableConv, IterativeBlock
+from ..core.block import IterativeBlock
 from ..core.halting import HaltingUnit
+from .built import hidden_convs
 from .folding import ScaledSum
-from .kernels import conv_norm_relu
-from .layout import Size, images, pixels
-from .packing import Kernel
+from .kernels import Kernel, Size, conv_norm_relu, images, pixels
 from .update import update
-
-
-def hidden_convs(block: IterativeBlock) -> list[nn.Conv2d]:
-    """The convolutions before the last, one for each norm before the last."""
-    conv2 = block.conv2
-    if isinstance(conv2, DepthwiseSeparableConv):
-        return [block.conv1, conv2.depthwise, conv2.pointwise]
-    assert isinstance(conv2, nn.Conv2d)
-    return [block.conv1, conv2]
-
-
-def norms_of(block: IterativeBlock, limit: int) -> list[nn.Module]:
-    """The norms behind each convolution, of the first ``limit`` iterations: sorted by convolution."""
-    between = [block.conv2.norm] if isinstance(block.conv2, DepthwiseSeparableConv) else []
-    groups = (block.norm1, *between, block.norm2, block.norm3)
-    return [norm for group in groups for norm in islice(group, limit)]
 
 
 class BlockRun:
@@ -36,7 +17,7 @@ class BlockRun:
 
     Args:
         block: In evaluation mode.
-        norms: Folded, in the order of :func:`norms_of`.
+        norms: Folded, in the order of :func:`~iterbackbone.inference.built.norms_of`.
         limit: L'.
     """
 

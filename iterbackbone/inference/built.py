@@ -1,8 +1,10 @@
-"""Parts whose call does more than their inference form knows: they run as they were built."""
+"""What a part of the network is made of, and whether its inference form knows all of that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -12,28 +14,42 @@ from ..core.halting import HaltingUnit, ScoreLayer
 from ..core.stage import ConvNorm
 
 CALLS = (_BatchNorm, nn.SyncBatchNorm, nn.Conv2d, DepthwiseSeparableConv, HaltingUnit, ScoreLayer)
+Part = ConvNorm | IterativeBlock
 KNOWN = frozenset(kind.forward for kind in CALLS)
 
 
-def only_built_in(part: ConvNorm | IterativeBlock) -> bool:
+def hidden_convs(block: IterativeBlock) -> list[nn.Conv2d]:
+    """The convolutions before the last, one for each norm before the last."""
+    conv2: Any = block.conv2
+    if isinstance(conv2, DepthwiseSeparableConv):
+        return [block.conv1, conv2.depthwise, conv2.pointwise]
+    return [block.conv1, conv2]
+
+
+def norms_of(part: Part, limit: int | None = None) -> list[nn.Module]:
+    """The norms behind each convolution, of the first ``limit`` iterations: sorted by convolution."""
+    if isinstance(part, ConvNorm):
+        return [part.norm]
+    between = [part.conv2.norm] if isinstance(part.conv2, DepthwiseSeparableConv) else []
+    groups = (part.norm1, *between, part.norm2, part.norm3)
+    return [norm for group in groups for norm in islice(group, limit)]
+
+
+def only_built_in(part: Part) -> bool:
     """Whether nothing was added to or exchanged in ``part`` since it was built.
 
     Forward hooks (those of pruning among them), other classes or ``forward`` methods, and
     convolutions with a bias or another padding change what a call does. Parametrizations do not:
     both forms read the weight. Looked at in every call, so that later changes count too.
     """
+    others = norms_of(part)
     if isinstance(part, ConvNorm):
-        return _all_known((part.conv, part.norm)) and _is_product(part.conv)
-    conv2 = part.conv2
-    inner = (
-        (conv2.depthwise, conv2.pointwise) if isinstance(conv2, DepthwiseSeparableConv) else (conv2,)
-    )
-    convs = (part.conv1, *inner, part.conv3)
-    between = conv2.norm if isinstance(conv2, DepthwiseSeparableConv) else ()
-    unit = part.halting
-    halting = () if unit is None else (unit, unit.fc1, unit.fc2)
-    parts = (*convs, conv2, *part.norm1, *between, *part.norm2, *part.norm3, *halting)
-    return _all_known(parts) and all(map(_is_product, convs))
+        convs = [part.conv]
+    else:
+        convs = [*hidden_convs(part), part.conv3]
+        unit = part.halting
+        others += [part.conv2, *([] if unit is None else (unit, unit.fc1, unit.fc2))]
+    return _all_known([*convs, *others]) and all(map(_is_product, convs))
 
 
 def _all_known(modules: Iterable[nn.Module]) -> bool:

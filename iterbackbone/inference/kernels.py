@@ -1,4 +1,4 @@
-"""Convolutions and products with norm and ReLU inside, where the device has such kernels.
+"""Kernels, and convolutions and products with norm and ReLU inside, where the device has those.
 
 oneDNN's fused operators are those that torch.compile calls on CPUs; elsewhere plain ones serve.
 """
@@ -10,9 +10,46 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .folding import ScaledSum
-from .layout import images, pixels
 
 FUSED_TYPES = (torch.float32, torch.bfloat16)
+PAYS_AT = 4  # uses of a kernel: laying it out costs what it saves in about three
+Size = tuple[int, int]  # (H, W)
+
+
+def pixels(x: Tensor) -> Tensor:
+    """(M, C, H, W) -> (M, H * W, C) contiguous; copies what is not channels_last."""
+    return x.permute(0, 2, 3, 1).contiguous().flatten(1, 2)
+
+
+def images(x: Tensor, size: Size) -> Tensor:
+    """(M, H * W, C) contiguous -> (M, C, H, W), a channels_last view."""
+    return x.unflatten(1, size).permute(0, 3, 1, 2)
+
+
+class Kernel:
+    """The kernel of a convolution during one run of the loop, which uses it again and again.
+
+    oneDNN lays a kernel out at every call. Once features of one shape have come often enough it
+    is laid out for them and kept, to the end of the run only: a copy of one kernel at a time.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        self.conv = conv
+        self._weight = conv.weight
+        self._shape: torch.Size | None = None
+        self._uses = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """For ``x``, (B, C, H, W), in its type."""
+        if x.shape != self._shape:  # a kernel laid out for another shape is slow
+            self._weight, self._shape, self._uses = self.conv.weight.to(x.dtype), x.shape, 0
+        self._uses += 1
+        if self._uses == PAYS_AT and fused(x):
+            conv = self.conv
+            self._weight = torch.ops.mkldnn._reorder_convolution_weight(
+                self._weight, conv.padding, conv.stride, conv.dilation, conv.groups, list(x.shape)
+            )
+        return self._weight
 
 
 def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from .block_run import BlockRun
-from .layout import pixels
-from .rows import Batch, Rows, Scores, iterate, start
+from .kernels import pixels
+from .rows import Batch, Rows, iterate, start
 
 WORTH_MOVING = 0.5  # on a device that is not waited for, rows move once so few of them go on
 
@@ -53,12 +53,12 @@ def run_form(
             weight 0, and costs at most one surplus iteration, which ``executed`` counts.
     """
     count, size = len(x), (x.shape[2], x.shape[3])
-    rows, batch = start(pixels(x), limit), Batch(count, x.device)
-    scores = Scores(settings.record_scores, count, limit, x.device)
+    rows = start(pixels(x), limit)
+    batch = Batch(count, limit if settings.record_scores else None, x.device)
     queued: Running | None = None
     for i in range(limit):
         score = iterate(run, rows, i, limit, settings.threshold, size, halted_stay=late)
-        scores.record(rows, i, score)
+        batch.record(rows, i, score)
         if i == limit - 1:
             break
         known: Running | None = Running(rows.halting.running)
@@ -72,7 +72,7 @@ def run_form(
             if queued is not None:
                 queued.rows = rows.halting.running
     batch.take(rows, torch.arange(len(rows.position), device=x.device), i + 1)
-    return batch.result(size, i + 1, scores.table)
+    return batch.result(size, i + 1)
 
 
 def _worth_moving(going_on: int, rows: Rows, late: bool) -> bool:

@@ -9,28 +9,35 @@ from torch import Tensor, nn
 
 from ..core.block import IterativeBlock
 from ..core.loop import BlockResult
-from ..core.settings import RunSettings
+from ..core.settings import InferenceForm, RunSettings
 from ..core.stage import ConvNorm
-from .block_run import BlockRun, norms_of
-from .built import only_built_in
+from .block_run import BlockRun
+from .built import Part, norms_of, only_built_in
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
 from .loop import run_form
 
 
-class ConvNormForm:
-    """The inference form of a convolution with its norm and ReLU; holds folded norms, no weights."""
+class PartForm:
+    """The inference form of a part of the network; holds folded norms, no weights.
 
-    def __init__(self) -> None:
+    Raises:
+        ValueError: a norm of ``part`` cannot be folded.
+    """
+
+    def __init__(self, part: Part) -> None:
         self._norms = FoldedNorms()
+        self._norms(norms_of(part))
 
-    def serves(self, layer: ConvNorm) -> bool:
-        """Whether ``layer`` is in evaluation mode and unchanged; else it is run as it was built."""
-        return not layer.training and not layer.norm.training and only_built_in(layer)
+    def serves(self, part: Part) -> bool:
+        """Whether ``part`` is in evaluation mode and unchanged; else it is run as it was built."""
+        if part.training or not only_built_in(part):
+            return False
+        return not any(norm.training for norm in norms_of(part))
 
-    def check(self, layer: ConvNorm) -> None:
-        """Raise ValueError where the norm cannot be folded."""
-        self._norms([layer.norm])
+
+class ConvNormForm(PartForm):
+    """Of a convolution with its norm and ReLU."""
 
     @torch.no_grad()
     def __call__(self, layer: ConvNorm, x: Tensor) -> Tensor:
@@ -41,24 +48,8 @@ class ConvNormForm:
         return conv_norm_relu(x, layer.conv.weight.to(x.dtype), norm, layer.conv)
 
 
-class BlockForm:
-    """The inference form of an iterative block; holds folded norms, no weights.
-
-    Each call is one :class:`~iterbackbone.inference.block_run.BlockRun`.
-    """
-
-    def __init__(self) -> None:
-        self._norms = FoldedNorms()
-
-    def serves(self, block: IterativeBlock) -> bool:
-        """Whether ``block`` is in evaluation mode and unchanged; else it is run as it was built."""
-        if block.training or not only_built_in(block):
-            return False
-        return not any(norm.training for norm in norms_of(block, block.max_iterations))
-
-    def check(self, block: IterativeBlock) -> None:
-        """Raise ValueError where a norm cannot be folded."""
-        self._norms(norms_of(block, block.max_iterations))
+class BlockForm(PartForm):
+    """Of an iterative block; each call is one :class:`~iterbackbone.inference.block_run.BlockRun`."""
 
     @torch.no_grad()
     def __call__(
@@ -77,18 +68,14 @@ def attach_forms(network: nn.Module) -> None:
     Raises:
         ValueError: a norm cannot be folded; nothing is changed then.
     """
-    forms: list[tuple[ConvNorm, ConvNormForm] | tuple[IterativeBlock, BlockForm]] = []
-    for part in network.modules():
-        if isinstance(part, ConvNorm):
-            forms.append((part, ConvNormForm()))
-        elif isinstance(part, IterativeBlock):
-            forms.append((part, BlockForm()))
-    for part, form in forms:
-        form.check(part)  # type: ignore[arg-type]
-    for part, form in forms:
+    parts = _parts(network)
+    forms: list[InferenceForm] = [
+        ConvNormForm(p) if isinstance(p, ConvNorm) else BlockForm(p) for p in parts.values()
+    ]
+    for part, form in zip(parts.values(), forms, strict=True):
         part.form = form
     _lay_out(network, torch.channels_last)
-    changed = [name for name, part in network.named_modules() if not _is_unchanged(part)]
+    changed = [name for name, part in parts.items() if not only_built_in(part)]
     if changed:
         warnings.warn(
             'optimize_for_inference leaves parts as they were built, where a hook, another class or '
@@ -101,13 +88,14 @@ def attach_forms(network: nn.Module) -> None:
 def detach_forms(network: nn.Module) -> None:
     """Run ``network`` as it was built."""
     _lay_out(network, torch.contiguous_format)
-    for part in network.modules():
-        if isinstance(part, (ConvNorm, IterativeBlock)):
-            part.form = None
+    for part in _parts(network).values():
+        part.form = None
 
 
-def _is_unchanged(part: nn.Module) -> bool:
-    return not isinstance(part, (ConvNorm, IterativeBlock)) or only_built_in(part)
+def _parts(network: nn.Module) -> dict[str, Part]:
+    """By their names, what has a form."""
+    named = network.named_modules()
+    return {name: part for name, part in named if isinstance(part, (ConvNorm, IterativeBlock))}
 
 
 def _lay_out(network: nn.Module, memory_format: torch.memory_format) -> None:

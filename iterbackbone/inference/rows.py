@@ -11,7 +11,7 @@ from ..core import act
 from ..core.halting import INPUTS
 from ..core.loop import BlockResult
 from .block_run import BlockRun
-from .layout import Size, images
+from .kernels import Size, images
 
 
 @dataclass
@@ -54,13 +54,26 @@ class Rows:
 
 
 class Batch:
-    """What is known of all rows at the end: outputs, iterations, costs."""
+    """What is known of all rows at the end: outputs, iterations, costs.
 
-    def __init__(self, count: int, device: torch.device) -> None:
+    Args:
+        count: B.
+        limit: L', where halting scores are asked for; else None.
+        device: Of the rows.
+    """
+
+    def __init__(self, count: int, limit: int | None, device: torch.device) -> None:
         self.output: Tensor | None = None
+        self.scores = None if limit is None else torch.full((count, limit), torch.nan, device=device)
         self.iterations = torch.zeros(count, dtype=torch.int64, device=device)
         self.executed = torch.zeros(count, dtype=torch.int64, device=device)
         self.cost = torch.zeros(count, dtype=torch.float32, device=device)
+
+    def record(self, rows: Rows, i: int, score: Tensor) -> None:
+        """Keep ``score``, (M,), of those rows that iteration ``i`` counted for."""
+        if self.scores is not None:
+            used = rows.halting.iterations == i + 1
+            self.scores[rows.position, i] = score.where(used, torch.nan)
 
     def take(self, rows: Rows, chosen: Tensor, steps: int) -> None:
         """Take over the ``chosen`` ((K,) int64) of ``rows``, which ran ``steps`` iterations."""
@@ -76,36 +89,11 @@ class Batch:
             self.output = output.new_empty(len(self.iterations), *output.shape[1:])
         self.output[position] = output[chosen]
 
-    def result(self, size: Size, steps: int, scores: Tensor | None) -> BlockResult:
-        """Of the block, once all rows were taken over.
-
-        Args:
-            size: (H, W).
-            steps: Iterations the loop ran.
-            scores: (B, L') or None.
-        """
+    def result(self, size: Size, steps: int) -> BlockResult:
+        """Of the block, once all rows were taken over, from a loop of ``steps`` iterations."""
         assert self.output is not None
-        return BlockResult(
-            output=images(self.output, size),
-            iterations=self.iterations,
-            executed=self.executed,
-            ponder_cost=self.cost,
-            steps=steps,
-            scores=scores,
-        )
-
-
-class Scores:
-    """The halting scores, where they are asked for."""
-
-    def __init__(self, wanted: bool, count: int, limit: int, device: torch.device) -> None:
-        self.table = torch.full((count, limit), torch.nan, device=device) if wanted else None
-
-    def record(self, rows: Rows, i: int, score: Tensor) -> None:
-        """Keep ``score``, (M,), of those rows that iteration ``i`` counted for."""
-        if self.table is not None:
-            used = rows.halting.iterations == i + 1
-            self.table[rows.position, i] = score.where(used, torch.nan)
+        output = images(self.output, size)
+        return BlockResult(output, self.iterations, self.executed, self.cost, steps, self.scores)
 
 
 def start(state: Tensor, limit: int) -> Rows:

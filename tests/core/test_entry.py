@@ -60,7 +60,7 @@ def test_macs_are_those_of_torchs_counter(make, size):
     table = mac_table(net, size)
     iterations = net.iterations()[0].tolist()
     assert counter.get_total_flops() == 2 * table.total(iterations)
-    assert net.stem.macs(size) < table.fixed
+    assert sum(layer.total(size) for layer in net.stem.layers) < table.fixed
     reductions = net.feature_info.reduction()
     for feature, info in zip(features, net.feature_info, strict=True):
         assert feature.shape[1:] == (
@@ -73,7 +73,8 @@ def test_macs_are_those_of_torchs_counter(make, size):
 def test_the_field_of_a_chain():
     entry = Entry(chain())
     # 5 at stride 1; 3, dilated by 2, at stride 2; 3 at stride 2; global pooling is left out
-    assert (entry.field, entry.reduction, entry.out_channels) == (1 + 4 + 8 + 4, 4, 4)
+    assert sum(layer.field for layer in entry.layers) == 4 + 8 + 4
+    assert (entry.reduction, entry.out_channels) == (4, 4)
     net = network(entry)
     assert receptive_fields(net, (1, 1)) == (17 + 8, 17 + 8 + 16)
     assert receptive_fields(net) == (17 + 2 * 8, 17 + 2 * 8 + 3 * 16)
@@ -155,7 +156,8 @@ def test_the_counterpart_stands_behind_the_same_entry():
     assert ResNetCounterpart.of(only).parameters == entry + first + second
     pixels = 16 * 16
     weights = c * n + 9 * n * n + n * 4 * n + c * 4 * n + 4 * n * n + 9 * n * n + 4 * n * n
-    assert resnet_macs(only, (64, 64)) == only.stem.macs((64, 64)) + pixels * weights
+    entry = sum(layer.total((64, 64)) for layer in only.stem.layers)
+    assert resnet_macs(only, (64, 64)) == entry + pixels * weights
 
 
 @pytest.mark.parametrize(

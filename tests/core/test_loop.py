@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from iterbackbone.core.iteration import storing
-from iterbackbone.core.loop import BlockResult, any_row, run_iterations
+from iterbackbone.core.loop import BlockResult, run_iterations
+from iterbackbone.core.settings import RunSettings
 
 from . import golden
 from .test_act import epsilons, score_tables
@@ -49,17 +50,12 @@ class Script:
         torch.testing.assert_close(pooled_output[:, 1], self.outputs[rows, i])
         return self.scores[rows, i]
 
-    def run(self, rows_leave: bool, threshold: float = golden.THRESHOLD, **options) -> BlockResult:
-        options = {'any_running': any_row, 'record_scores': False, **options}
-        limit = self.outputs.shape[1]
+    def run(
+        self, rows_leave: bool, threshold: float = golden.THRESHOLD, record_scores=False, **options
+    ) -> BlockResult:
+        settings, limit = RunSettings(rows_leave, threshold, record_scores), self.outputs.shape[1]
         return run_iterations(
-            storing(self.residual),
-            self.score,
-            self.start(),
-            limit=limit,
-            threshold=threshold,
-            rows_leave=rows_leave,
-            **options,
+            storing(self.residual), self.score, self.start(), limit, settings, **options
         )
 
 
@@ -191,7 +187,7 @@ def test_a_halted_row_is_safe_from_what_it_would_have_become(rows_leave):
         return torch.where(pooled_state[:, 0] == 2.0, 1.0, 0.1)
 
     state = torch.tensor([1.0, 5.0]).view(2, 1, 1, 1).repeat(1, 1, 2, 2)
-    options = dict(limit=3, threshold=0.99, any_running=any_row, record_scores=False)
-    result = run_iterations(storing(residual), score, state, rows_leave=rows_leave, **options)
+    settings = RunSettings(rows_leave, threshold=0.99, record_scores=False)
+    result = run_iterations(storing(residual), score, state, 3, settings)
     assert result.iterations.tolist() == [1, 3]
     assert result.output[:, 0, 0, 0].tolist() == pytest.approx([2.0, 5.0 + 1 + 0.9 + 0.8])

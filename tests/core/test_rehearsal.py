@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from iterbackbone import IterativeResNet
-from iterbackbone.core.rehearsal import trace_in_evaluation
+from iterbackbone.core.trace import trace_in_evaluation
 from tests.support.networks import varied
 
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ import torch
 from torch.utils.hooks import RemovableHandle
 
 from ...core.adaptive import AdaptiveModule
-from ...core.rehearsal import trace_in_evaluation
+from ...core.trace import trace_in_evaluation
 from ..traces import Call, is_trainable
 
 EVERY = 20  # training steps; a rehearsal costs about a third of a step

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from iterbackbone.inference.folding import Affine, FoldedNorms, affine_of
-from iterbackbone.inference.kernels import conv_norm_relu, fused, linear_norm
-from iterbackbone.inference.packing import PAYS_AT, Kernel
+from iterbackbone.inference.kernels import PAYS_AT, Kernel, conv_norm_relu, fused, linear_norm
 
 CONVS = {
     '1x1': dict(kernel_size=1),

@@ -1,0 +1,57 @@
+"""Convolutions and poolings, measured in pixels of the network's input."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+from torch import nn
+
+M = TypeVar('M', bound=nn.Module)
+Size = tuple[int, int]  # (H, W)
+
+
+class Layer(NamedTuple):
+    """A convolution or pooling that rounds sizes up, as padded ones do.
+
+    Attributes:
+        macs: For each output pixel; 0 of a pooling.
+        field: (kernel - 1) * dilation * pixels of the image between two of its inputs.
+        reduction: Stride of its output; None behind global pooling, whose output is one pixel.
+    """
+
+    macs: int
+    field: int
+    reduction: int | None
+
+    @classmethod
+    def of(cls, layer: nn.Module, before: int) -> Layer:
+        """Of a square convolution, a pooling or an identity, ``before`` being its input's stride."""
+        kernel, dilation, stride = (
+            _first(getattr(layer, a, 1)) for a in ('kernel_size', 'dilation', 'stride')
+        )
+        macs = layer.weight.numel() if isinstance(layer, nn.Conv2d) else 0
+        return cls(macs, (kernel - 1) * dilation * before, stride * before)
+
+    def total(self, size: Size) -> int:
+        """MACs on an image of ``size``."""
+        return self.macs * (1 if self.reduction is None else pixels(size, self.reduction))
+
+
+def _first(value: int | tuple[int, ...]) -> int:
+    return value if isinstance(value, int) else value[0]
+
+
+def reduced(size: Size, reduction: int) -> Size:
+    """(H, W) over ``reduction``, rounded up; works on symbolic sizes."""
+    return -(-size[0] // reduction), -(-size[1] // reduction)
+
+
+def pixels(size: Size, reduction: int) -> int:
+    """Of a map of this stride."""
+    height, width = reduced(size, reduction)
+    return height * width
+
+
+def of_type(module: nn.Module, kind: type[M]) -> list[M]:
+    """The modules of this type below ``module``."""
+    return [child for child in module.modules() if isinstance(child, kind)]
