@@ -58,6 +58,16 @@ def _configs_as_they_are():
         yield
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _no_pictures():
+    """Each evaluation draws one for half a second; files that look at it override this."""
+    summary = sys.modules.get('iterbackbone.mm.evaluation.summary')  # where some test here needs it
+    with pytest.MonkeyPatch.context() as patch:
+        if summary is not None:
+            patch.setattr(summary, '_pixels', lambda figure: summary.np.zeros((1, 1, 3), 'uint8'))
+        yield
+
+
 @pytest.fixture(scope='session')
 def shapes_root(tmp_path_factory):
     """Generated scenes: 8 training and 5 validation images of 96x64 with up to 4 objects."""

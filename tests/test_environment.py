@@ -83,6 +83,7 @@ def test_both_families_side_by_side(tmp_path, monkeypatch):
     (folder / 'METADATA').write_text('Metadata-Version: 2.1\nName: mmengine\nVersion: 0.10.7\n')
     (folder / 'top_level.txt').write_text('mmengine\n')
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(environment, '_run', lambda *_: (0, ''))
     reason = 'mmengine and onedl-mmengine overwrite files of each other'
     assert check(monkeypatch, 'mmengine')['mmengine'] == Finding('mmengine', 'error', reason)
 

@@ -16,19 +16,21 @@ from modelindex.load_model_index import load
 from iterbackbone import __version__
 from iterbackbone.__main__ import config_names
 from tests.support.pretrained import pack
+from tests.support.processes import Program
 
 ROOT = Path(__file__).parents[1]
 NAME = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 WEIGHTS = 'tiny_net.toy'
 PIP = ('-m', 'pip', '--disable-pip-version-check')
 BUILD_SDIST = 'import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])'
-BUILD_MODEL = f"""
+THERE = 'import sys; sys.path.insert(0, sys.argv[1])'
+BUILD_MODEL = f"""{THERE}
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.counting.model_building import build_model, read_config
-print(type(build_model(read_config(config_path({NAME!r}))).backbone).__module__)
+model = build_model(read_config(config_path({NAME!r})))
+print(sys.modules[type(model.backbone).__module__].__file__)
 """
-
-LOAD_MODEL = f"""
+LOAD_MODEL = f"""{THERE}
 import iterbackbone
 model = iterbackbone.create_model({WEIGHTS!r}, pretrained=True)
 print(model.get_classifier().bias.mean().item())
@@ -71,13 +73,20 @@ def wheel(source, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def installed(wheel, tmp_path_factory):
-    """(Folder of the package, run in an empty folder that finds the package there)."""
+    """(Folder of the package, run there), which runs files or code in an empty folder.
+
+    Code runs in a process that has imported torch, and finds the package first of all.
+    """
     site, empty = tmp_path_factory.mktemp('site'), tmp_path_factory.mktemp('empty')
     run(*PIP, 'install', '--quiet', '--no-deps', '--no-index', '--target', site, wheel)
     environment = {**os.environ, 'PYTHONPATH': str(site)}
 
-    def run_there(*args):
-        return run(*args, cwd=empty, env=environment)
+    def run_there(*args, code=''):
+        if not code:
+            return run(*args, cwd=empty, env=environment)
+        exit_code, stdout, stderr = Program(site, code=code, cwd=empty).wait(timeout=600)
+        assert exit_code == 0, stdout + stderr
+        return stdout.strip()
 
     return site / 'iterbackbone', run_there
 
@@ -109,7 +118,7 @@ def test_the_wheel_ships_the_weights(source, installed):
     files = {path.name for path in (source / 'iterbackbone/pretrained').iterdir() if path.is_file()}
     assert {'index.json', f'{WEIGHTS}.safetensors', f'{WEIGHTS}.md'} <= files
     assert {path.name for path in (package / 'pretrained').iterdir() if path.is_file()} == files
-    assert float(run_there('-c', LOAD_MODEL)) == 0.5
+    assert float(run_there(code=LOAD_MODEL)) == 0.5
 
 
 def test_the_sdist_builds_the_same_wheel(source, wheel, tmp_path):
@@ -124,7 +133,7 @@ def test_configs_are_found_and_built_in_an_empty_folder(installed):
     assert run_there('-m', 'iterbackbone', 'config').split() == config_names()
     path = run_there('-m', 'iterbackbone', 'config', NAME)
     assert path == str(package / f'.mim/configs/detection/{NAME}.py')
-    assert run_there('-c', BUILD_MODEL).splitlines()[-1] == 'iterbackbone.mm.modules'
+    assert run_there(code=BUILD_MODEL).splitlines()[-1] == str(package / 'mm/modules.py')
 
 
 def test_the_console_script_is_installed(installed):

@@ -68,7 +68,6 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
             cfg.model.roi_head.bbox_head.fc_out_channels = 64
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint = None
     cfg.log_processor = dict(by_epoch=False)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader['dataset']['indices'] = 2

@@ -47,7 +47,6 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
     cfg = at_full_depth(segmentor_config(shapes_root, tmp_path, name))
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint = None
     cfg.log_processor = dict(by_epoch=False)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader['dataset']['indices'] = 2
@@ -78,7 +77,6 @@ def test_gradient_reaches_the_halting_units(shapes_root, tmp_path):
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
     cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint = None
     cfg.log_processor = dict(by_epoch=False)
     runner = Runner.from_cfg(cfg)
     train_and_check_halting_units(runner)

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import Program
+
 from .blocks import ROOT, SHELL, Block, blocks_of
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / 'docs/tutorial.md'
 NOT_RUN = (
+    '#',
     'apt-get',
     'make ',
     'source',
@@ -53,18 +56,21 @@ def run(block: Block, place: Path) -> str:
         with contextlib.chdir(place), contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile(block.text, str(block), 'exec'), {})
         return printed.getvalue()
-    lines = [line for line in block.text.splitlines() if not line.startswith(NOT_RUN)]
-    command = ['/bin/bash', '-euc', '\n'.join(lines)]
+    lines = block.text.replace('\\\n', ' ').splitlines()
+    return ''.join(run_line(line, place) for line in lines if not line.startswith(NOT_RUN))
+
+
+def run_line(line: str, place: Path) -> str:
+    """What one `python FILE ...` printed; a shell expands its words."""
+    expand = ['/bin/bash', '-euc', f"printf '%s\\0' {line}"]
     path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-    env = {
-        **os.environ,
-        'PATH': path,
-        'PYTHONPATH': str(ROOT),
-        'ITERBACKBONE_SHAPES_ROOT': 'data/shapes',
-    }
-    done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, f'{block}: {done.stdout[-2000:]}{done.stderr[-3000:]}'
-    return done.stdout
+    env = {'PATH': path, 'PYTHONPATH': str(ROOT), 'ITERBACKBONE_SHAPES_ROOT': 'data/shapes'}
+    done = subprocess.run(expand, cwd=place, env=env, capture_output=True, text=True, check=True)
+    program, *words = done.stdout.split('\0')[:-1]
+    assert program == 'python', line
+    code, stdout, stderr = Program(*words, cwd=place, env=env).wait(timeout=600)
+    assert code == 0, f'{line}: {stdout[-2000:]}{stderr[-3000:]}'
+    return stdout
 
 
 @pytest.fixture(scope='module')

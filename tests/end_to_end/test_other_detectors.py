@@ -24,11 +24,11 @@ HOOKS = dict(
 )
 
 
-def small(value):
-    """A pipeline whose images are those of the scenes."""
+def small(value, scale):
+    """A pipeline whose images are hardly larger than the scenes."""
     if isinstance(value, dict):
-        return {k: [(256, 160), (256, 224)] if k == 'scale' else small(v) for k, v in value.items()}
-    return [small(v) for v in value] if isinstance(value, list) else value
+        return {k: scale if k == 'scale' else small(v, scale) for k, v in value.items()}
+    return [small(v, scale) for v in value] if isinstance(value, list) else value
 
 
 def of_two(loader, **dataset):
@@ -58,8 +58,9 @@ def test_soft_teacher(shapes_root, tmp_path, monkeypatch):
     cfg.model.detector = shapes.model
     cfg.model.data_preprocessor.data_preprocessor = shapes.model.data_preprocessor
     labelled = shapes.train_dataloader.dataset
+    scales = [(256, 160), (256, 224)]
     parts = [part.pipeline for part in cfg.train_dataloader.dataset.datasets]
-    datasets = [dict(labelled, indices=4, pipeline=small(p)) for p in parts]
+    datasets = [dict(labelled, indices=4, pipeline=small(p, scales)) for p in parts]
     sampler = dict(type='GroupMultiSourceSampler', batch_size=2, source_ratio=[1, 1])
     cfg.train_dataloader = dict(
         batch_size=2,
@@ -96,8 +97,9 @@ def test_solo(shapes_root, tmp_path):
         data_prefix=dict(img='VOCdevkit/VOC2007/JPEGImages/'),
         metainfo=dict(classes=KINDS),
     )
-    cfg.train_dataloader = of_two(cfg.train_dataloader, **own)
-    cfg.val_dataloader = cfg.test_dataloader = of_two(cfg.val_dataloader, **own)
+    train, test = (small(steps, (384, 256)) for steps in (cfg.train_pipeline, cfg.test_pipeline))
+    cfg.train_dataloader = of_two(cfg.train_dataloader, pipeline=train, **own)
+    cfg.val_dataloader = cfg.test_dataloader = of_two(cfg.val_dataloader, pipeline=test, **own)
     cfg.val_evaluator = cfg.test_evaluator = dict(type='CocoMetric', ann_file=str(annotations))
     logs, _ = trained(cfg, tmp_path)
     ((records, predictions, meta),) = logs.values()

@@ -1,8 +1,9 @@
-"""torchrun with two processes through mmdet's own, unmodified tools."""
+"""Two ranks through mmdet's own, unmodified tools: by torchrun once, then as it would start them."""
 
 from __future__ import annotations
 
 import math
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from iterbackbone.__main__ import config_path, tool_path
 from tests.support.gloo_ranks import RANKS
 from tests.support.networks import images, varied
 from tests.support.openmmlab import read_log
+from tests.support.processes import Program
 from tests.support.tool_runs import PLAIN, command, losses, run
 
 pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
+LAUNCHER = TESTS / 'support/gloo_launcher.py'
 TORCHRUN = [torch.distributed.run.__file__, '--standalone', f'--nproc-per-node={RANKS}']
 SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 OPTIONS = [
@@ -39,10 +42,16 @@ TRAINING = [
 ]
 
 
-def over_ranks(tool, *args, options=()):
-    """Of mmdet's tool in two processes."""
-    rest = command('mmdet', tool, SHAPES, *args, '--launcher', 'pytorch', options=options)
-    return [*TORCHRUN, TESTS / 'support/gloo_launcher.py', *rest]
+def run_ranks(command, **env):
+    """Run mmdet's tool in two processes with torchrun's variables; they need not import torch anew."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    env |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'WORLD_SIZE': str(RANKS)}
+    each = [{**env, 'RANK': str(rank), 'LOCAL_RANK': str(rank)} for rank in range(RANKS)]
+    programs = [Program(LAUNCHER, *command, '--launcher', 'pytorch', env=env) for env in each]
+    for code, stdout, stderr in [program.wait(timeout=600) for program in programs]:
+        assert code == 0, stdout[-3000:] + stderr[-3000:]
 
 
 @pytest.fixture(scope='module')
@@ -55,7 +64,9 @@ def env(shapes_root):
 def trained(env, tmp_path_factory):
     """The work folder of two epochs of two steps, two images a rank."""
     work_dir = tmp_path_factory.mktemp('trained')
-    run(over_ranks('train', '--work-dir', work_dir, options=[*OPTIONS, *TRAINING]), **env)
+    options = [*OPTIONS, *TRAINING]
+    train = command('mmdet', 'train', SHAPES, '--work-dir', work_dir, options=options)
+    run([*TORCHRUN, LAUNCHER, *train, '--launcher', 'pytorch'], **env)
     return work_dir
 
 
@@ -77,10 +88,9 @@ def test_ranks_that_draw_their_own_depths_train_the_same_weights(env, tmp_path):
     config = tmp_path / 'anytime.py'
     hooks = "custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=2)]"
     config.write_text(f'_base_ = [{str(config_path(SHAPES))!r}]\n{hooks}\n')
-    tool = [*TORCHRUN, TESTS / 'support/gloo_launcher.py', tool_path('mmdet', 'train')]
-    arguments = ['--launcher', 'pytorch', '--work-dir', tmp_path / 'work', '--cfg-options', *PLAIN]
+    tool = [tool_path('mmdet', 'train'), config, '--work-dir', tmp_path / 'work']
     training = [option for option in TRAINING if not option.startswith('custom_hooks')]
-    run([*tool, config, *arguments, *OPTIONS, *training], **env)
+    run_ranks([*tool, '--cfg-options', *PLAIN, *OPTIONS, *training], **env)
     assert len(losses(tmp_path / 'work')) == 4
     first, second = (
         torch.load(tmp_path / 'work' / f'rank_{rank}.pth', weights_only=False) for rank in range(RANKS)
@@ -95,9 +105,9 @@ def test_two_ranks_log_what_one_process_logs(trained, env, shapes_root, tmp_path
     spread_iterations(trained / 'epoch_2.pth', checkpoint)
     # Each rank's images in a random order: the log has the data set's.
     options = [*OPTIONS, 'test_dataloader.sampler.shuffle=True', 'custom_hooks.1.gain_images=5']
-    run(over_ranks('test', checkpoint, '--work-dir', tmp_path / 'ranks', options=options), **env)
-    alone = ('--work-dir', tmp_path / 'alone')
-    run(command('mmdet', 'test', SHAPES, checkpoint, *alone, options=OPTIONS), **env)
+    test = ('mmdet', 'test', SHAPES, checkpoint, '--work-dir')
+    run_ranks(command(*test, tmp_path / 'ranks', options=options), **env)
+    run(command(*test, tmp_path / 'alone', options=OPTIONS), **env)
     ranks, one = (read_log(log_folder(tmp_path / name)) for name in ('ranks', 'alone'))
     records, _, meta = ranks
     ids = (shapes_root / 'VOCdevkit/VOC2007/ImageSets/Main/val.txt').read_text().split()

@@ -10,6 +10,7 @@ import shutil
 
 import pytest
 
+from iterbackbone.report import analysis
 from iterbackbone.stats import resampling
 
 OPTIONS = (
@@ -32,6 +33,12 @@ def _few_resamples():
         patch.setattr(resampling, 'PERMUTATIONS', 99)
         patch.setattr(resampling, 'BOOTSTRAP_RESAMPLES', 200)
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports whose PNG files are empty, for who does not look at them: they take seconds."""
+    monkeypatch.setattr(analysis, '_png', lambda figure: b'')
 
 
 @pytest.fixture(scope='package')

@@ -97,6 +97,7 @@ def test_unlabelled_images_have_no_error(tmp_path):
     assert 'rho(error)' not in summarise_log(folder).line
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize(
     ('name', 'found'),
     [

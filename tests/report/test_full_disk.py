@@ -15,6 +15,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize('name', ['summary.md.part', 'report.html.part'])
 def test_an_old_report_stays_whole(tmp_path, name):
     out = tmp_path / 'out'

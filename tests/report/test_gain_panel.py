@@ -73,6 +73,7 @@ def test_bins_are_the_means_of_the_images_they_hold(shown):
         assert whole == pytest.approx(gain.value)
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_the_page_says_no_of_a_bad_policy(shown, tmp_path):
     policies, static, _ = shown
     measured = measure_evaluations(policies[:1], static)

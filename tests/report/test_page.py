@@ -58,6 +58,7 @@ def test_all_files_are_there_and_no_part_of_one(tmp_path):
     ]
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_it_asks_the_network_for_nothing(tmp_path):
     tags = Tags(page(tmp_path, correlated(5))).found
     assert [tag for tag, _ in tags if tag in ('link', 'iframe', 'object', 'embed', 'base')] == []
@@ -70,6 +71,7 @@ def test_it_asks_the_network_for_nothing(tmp_path):
     assert policy.count('sha256-') == 2
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_points_and_pictures(tmp_path):
     records = correlated(40)
     write_images(tmp_path, records[:30])  # ten images are missing
@@ -86,6 +88,7 @@ def test_points_and_pictures(tmp_path):
     assert entry['boxes']['predicted'][0]['score'] == 0.9
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_predicted_boxes_below_the_threshold_are_not_drawn(tmp_path):
     records = [record(0)]
     write_images(tmp_path, records)
@@ -144,6 +147,7 @@ def test_control_characters_of_names_stay_out(tmp_path):
     assert not [c for c in shown if not c.isprintable() and c != '\n']
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_several_evaluations_stand_side_by_side(tmp_path):
     folders = [
         write_log(tmp_path / name, correlated(12, seed), score={'mAP': 0.1 * seed})
@@ -173,6 +177,7 @@ def test_small_logs_show_every_image_once(count):
     assert sorted(spread_out(list(range(count)))) == list(range(count))
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_thousands_of_images_are_thinned_and_say_so(tmp_path):
     records = correlated(8000)
     write_images(tmp_path, records[:60])

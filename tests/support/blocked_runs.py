@@ -1,29 +1,30 @@
-"""Fresh interpreters in which some packages cannot be imported."""
+"""Processes in which some packages cannot be imported."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 
-import iterbackbone
+from tests.support.processes import Program
 
 OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain'}
 BLOCK = """
 import sys
 
+def blocks(name):
+    return name.split('.')[0] in {blocked!r}
+
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in {blocked!r}:
+        if blocks(name):
             raise ImportError(f'{{name}} is blocked')
 
+for name in filter(blocks, list(sys.modules)):
+    del sys.modules[name]
 sys.meta_path.insert(0, Block())
-sys.path.insert(0, {root!r})
 """
 
 
 def run(statement: str, blocked: set[str]) -> subprocess.CompletedProcess:
-    """Run ``statement`` in a fresh interpreter in which ``blocked`` cannot be imported."""
-    root = str(Path(iterbackbone.__file__).parents[1])
-    code = BLOCK.format(blocked=sorted(blocked), root=root) + statement
-    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+    """Run ``statement`` in a process without our modules that cannot import ``blocked``."""
+    code = BLOCK.format(blocked=sorted(blocked)) + statement
+    return subprocess.CompletedProcess(statement, *Program(code=code).wait(timeout=120))

@@ -113,7 +113,7 @@ def train_and_test(cfg: Config, items: list, folder: Path) -> Outcome:
         test_cfg=dict(),
         test_evaluator=Evaluator([]),
         optim_wrapper=cfg.optim_wrapper,
-        default_hooks=cfg.default_hooks,
+        default_hooks={**cfg.default_hooks, 'checkpoint': None},  # the full heads take seconds
         custom_hooks=[*cfg.get('custom_hooks', []), spy],
         data_preprocessor=cfg.get('data_preprocessor'),
         default_scope=cfg.default_scope,

@@ -41,7 +41,7 @@ def segmentor_config(shapes_root, work_dir, name=SEGMENTATION_QUICKSTART) -> Con
 
 
 def _on_scenes(shapes_root, name, data) -> Config:
-    """A config with other data sets: the scenes of 96x64 pixels at their size."""
+    """A config that keeps no checkpoint, with other data: the scenes of 96x64 pixels at their size."""
     os.environ['ITERBACKBONE_SHAPES_ROOT'] = str(shapes_root)
     cfg, shapes = (copy.deepcopy(_read(each, str(shapes_root))) for each in (name, data))
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -49,6 +49,7 @@ def _on_scenes(shapes_root, name, data) -> Config:
         for step in cfg[loader]['dataset']['pipeline']:
             if step['type'] == 'Resize':
                 step['scale'] = (96, 64)
+    cfg.default_hooks.checkpoint = None
     return cfg
 
 

@@ -42,6 +42,11 @@ class StandIn(ModuleType):
         self.logged |= values
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _no_pictures():
+    """Here they are drawn."""
+
+
 @pytest.fixture(scope='module')
 def trained(shapes_root, tmp_path_factory):
     """One epoch with a validation whose images halt at their own depths, and the stand-in."""

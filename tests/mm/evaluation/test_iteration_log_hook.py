@@ -21,6 +21,11 @@ from tests.support.openmmlab import detector_config, read_log
 FILES = ['meta.json', 'predictions.jsonl', 'records.jsonl']
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _no_pictures():
+    """Here they are drawn."""
+
+
 def true_objects(shapes_root, img_id):
     """Boxes and difficult flags straight from the XML, 0-based as mmdet reads them."""
     root = ET.parse(shapes_root / f'VOCdevkit/VOC2007/Annotations/{img_id}.xml').getroot()

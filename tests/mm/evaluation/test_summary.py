@@ -11,6 +11,11 @@ from iterbackbone.mm.evaluation.summary import summarise_log
 from tests.support.logs import correlated, record, write_log
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _no_pictures():
+    """Here they are drawn."""
+
+
 def test_the_line_a_person_reads(tmp_path):
     folder = write_log(tmp_path / 'val_epoch_1', correlated(60))
     found = summarise_log(folder)
