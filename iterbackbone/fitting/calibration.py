@@ -23,14 +23,12 @@ class Calibrated(NamedTuple):
         asked, share: Of the full MACs, wanted and met on the calibration images.
         settings: Of each module.
         outcome: On the calibration images.
-        constants: Depths of the blocks without a unit (1 where there is one).
     """
 
     asked: float
     share: float
     settings: list[Setting]
     outcome: Outcome
-    constants: Depths
 
 
 def calibrate(
@@ -131,7 +129,7 @@ def _met(
         each = settings(fitted, modules, promise.constants, _price(position))
         outcome = run(each)
         share = float(outcome.macs.mean()) / full_macs
-        runs.append((position, Calibrated(wanted, share, each, outcome, promise.constants)))
+        runs.append((position, Calibrated(wanted, share, each, outcome)))
         if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in fitted):
             break
         low, high = (position, high) if share > wanted else (low, position)

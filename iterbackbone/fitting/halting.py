@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
-from ..core.budget_table import TO_THE_CAP, BudgetTable, Setting
+from ..core.budget_table import TO_THE_CAP, Setting
 from ..core.halting import never_halt
 from ..core.normalization import last_trained
 from .index import BlockIndex, BlockSamples, fit_index, stopped_at
@@ -119,31 +119,19 @@ def silence(modules: Sequence[AdaptiveModule]) -> None:
             never_halt(block.halting)
 
 
-def fit_blocks(
-    runs: Runs,
-    base: Depths,
-    full_macs: float,
-    folds: Tensor,
-    progress: Callable[[Iterable[int]], Iterable[int]],
-) -> list[FittedBlock]:
-    """Fit every block, the others standing at ``base``.
+def fit_block(
+    runs: Runs, base: Depths, k: int, block: IterativeBlock, full_macs: float, folds: Tensor
+) -> FittedBlock:
+    """Fit block number ``k``, the others standing at ``base``.
 
     Args:
         runs: Over the fitting images, of a silenced model.
         base: Depths of a static budget in the middle of those wanted.
+        k: Its place among all blocks.
+        block: The same.
         full_macs: Mean MACs of all iterations.
         folds: (N,) int64, of the images, for cross-validation.
-        progress: Wraps the blocks' numbers, such as tqdm.
     """
-    return [
-        _fit_block(runs, base, k, block, full_macs, folds)
-        for k, block in zip(progress(range(len(base))), all_blocks(runs.modules), strict=True)
-    ]
-
-
-def _fit_block(
-    runs: Runs, base: Depths, k: int, block: IterativeBlock, full_macs: float, folds: Tensor
-) -> FittedBlock:
     grid = depth_grid(block.max_iterations)
     rows = runs.rows(base, k, grid)
     losses = at_all_depths(rows.losses, grid)
@@ -187,11 +175,3 @@ def candidates(path: Sequence[Point], fitted: Sequence[FittedBlock]) -> list[Dep
             for p in path
         )
     )
-
-
-def install_tables(
-    modules: Sequence[AdaptiveModule], points: Sequence[tuple[float, list[Setting]]]
-) -> None:
-    """Give each module its column of (share, settings of all modules)."""
-    for i, module in enumerate(modules):
-        module.set_budget_table(BudgetTable.of([(share, each[i]) for share, each in points]))

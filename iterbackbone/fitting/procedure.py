@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ..core.budget_table import Setting
+from ..core.budget_table import BudgetTable, Setting
 from .calibration import Calibrated, calibrate
-from .halting import FOLDS, FittedBlock, Runs, candidates, fit_blocks, install_tables
-from .static import Depths, Outcome, Point, block_curves, menu, middle, static_path
+from .halting import FOLDS, FittedBlock, Runs, all_blocks, candidates, fit_block
+from .static import Depths, Outcome, block_curves, menu, middle, static_path
 
 MENU = 8
 STEP = 0.05  # of a share, between calibrated points
@@ -23,15 +23,11 @@ class Fit(NamedTuple):
     """All that fitting found.
 
     Attributes:
-        path: Static budgets, by the blocks' mean losses.
-        base: At which the blocks were fitted.
         blocks: Their fits.
         points: The policy at each share, on the calibration images.
         menu: Static budgets: depths, outcome on the calibration images.
     """
 
-    path: list[Point]
-    base: Depths
     blocks: list[FittedBlock]
     points: list[Calibrated]
     menu: list[tuple[Depths, Outcome]]
@@ -69,9 +65,10 @@ def fit_halting(
     limits = tuple(n for m in modules for n in m.max_iterations)
     base = middle(static_path(*block_curves(first.losses, limits)))
     full = float(fitting.losses(limits).macs.mean())
-    blocks = fit_blocks(
-        fitting, base, full, folds_of(groups), lambda items: progress(items, desc='blocks')
-    )
+    folds, every = folds_of(groups), list(enumerate(all_blocks(modules)))
+    blocks = [
+        fit_block(fitting, base, k, block, full, folds) for k, block in progress(every, desc='blocks')
+    ]
     path = static_path([b.losses.mean(dim=0) for b in blocks], [b.price for b in blocks])
     static = [(p.depths, calibration.losses(p.depths)) for p in menu(path, MENU)]
     full = float(static[-1][1].macs.mean())
@@ -86,8 +83,9 @@ def fit_halting(
         lowest,
         lambda items: progress(items, desc='shares'),
     )
-    install_tables(modules, [(p.share, p.settings) for p in _ascending(points)])
-    return Fit(path, base, blocks, points, static)
+    for i, module in enumerate(modules):
+        module.set_budget_table(BudgetTable.of([(p.share, p.settings[i]) for p in _ascending(points)]))
+    return Fit(blocks, points, static)
 
 
 def folds_of(groups: Tensor) -> Tensor:

@@ -64,13 +64,14 @@ def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int
     inputs = samples.inputs[:, ~held_out].flatten(0, 1).float()
     targets = index[:, ~held_out].flatten().float()
     mean, scale = float(targets.mean()), float(targets.std()) or 1.0
-    linear = _linear_start(inputs, (targets - mean) / scale, hidden)
+    centre, spread = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
+    x, y = (inputs - centre) / spread, (targets - mean) / scale
+    linear = _linear_start(x, y, hidden)
     fits = []
-    for kind, weights in (
-        ('linear', linear),
-        ('two layers', _trained(linear, inputs, (targets - mean) / scale)),
-    ):
-        fit = UnitFit(tuple(weights[:2]), tuple(weights[2:]), mean, scale, 0.0, kind)  # type: ignore[arg-type]
+    for kind, weights in (('linear', linear), ('two layers', _trained(linear, x, y))):
+        first, bias, second, last = weights
+        first = first / spread  # of inputs as they are
+        fit = UnitFit((first, bias - first @ centre), (second, last), mean, scale, 0.0, kind)
         found = index_correlation(fit(samples.inputs.float()), samples, held_out)
         fits.append(fit._replace(correlation=found))
     return max(fits, key=lambda fit: fit.correlation)
@@ -78,8 +79,7 @@ def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int
 
 def _linear_start(inputs: Tensor, targets: Tensor, hidden: int) -> list[Tensor]:
     """A linear function as relu(z) - relu(-z); the other neurons are random and count nothing yet."""
-    centre, spread = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
-    x = ((inputs - centre) / spread).double()
+    x = inputs.double()
     gram = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1], dtype=x.dtype)
     weights = torch.linalg.solve(gram, x.T @ targets.double()).float()
     generator = torch.Generator().manual_seed(0)
@@ -87,16 +87,11 @@ def _linear_start(inputs: Tensor, targets: Tensor, hidden: int) -> list[Tensor]:
     first[0], first[1] = weights, -weights
     second = torch.zeros(1, hidden)
     second[0, :2] = torch.tensor([1.0, -1.0])
-    first = first / spread
-    return [first, -(first @ centre), second, torch.zeros(1)]
+    return [first, torch.zeros(hidden), second, torch.zeros(1)]
 
 
-def _trained(start: list[Tensor], inputs: Tensor, targets: Tensor) -> list[Tensor]:
+def _trained(start: list[Tensor], x: Tensor, targets: Tensor) -> list[Tensor]:
     weights = [w.clone().requires_grad_() for w in start]
-    centre, spread = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
-    weights[0] = (start[0] * spread).requires_grad_()  # of standardised inputs while it learns
-    weights[1] = (start[1] + start[0] @ centre).requires_grad_()
-    x = (inputs - centre) / spread
     optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, STEPS)
     generator = torch.Generator().manual_seed(0)
@@ -108,6 +103,4 @@ def _trained(start: list[Tensor], inputs: Tensor, targets: Tensor) -> list[Tenso
         loss.backward()
         optimizer.step()
         schedule.step()
-    first, bias, second, last = (w.detach() for w in weights)
-    first = first / spread
-    return [first, bias - first @ centre, second, last]
+    return [w.detach() for w in weights]
