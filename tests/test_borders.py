@@ -60,7 +60,7 @@ LAZY = {
     ('mm/evaluation/iteration_log_hook.py', 'iterbackbone.mm.evaluation.summary'),
     ('mm/export/exported.py', 'iterbackbone.mm.export.detectors'),
     ('mm/fitting/two_stage_losses.py', 'mmdet.structures.bbox'),
-    ('pretrained/timm_entry.py', 'timm'),
+    ('pretrained/classifier.py', 'timm'),
     ('mm/traces.py', 'mmdet.models.roi_heads.roi_extractors'),
 }
 

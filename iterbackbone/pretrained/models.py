@@ -13,10 +13,8 @@ from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.stage import ConvNorm
 from ..core.validation import check_bool, check_int_tuple
 from ..text import nearest
-from .classifier import IterativeClassifier
+from .classifier import IterativeClassifier, TimmEntry
 from .index import Weights, all_weights, find_weights, named_weights
-from .input_channels import adapted
-from .timm_entry import TimmEntry
 
 KINDS: dict[str, dict[str, Any]] = {
     '': {},
@@ -159,3 +157,31 @@ def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> N
         backbone.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(f'the arguments must fit the weights, got {source}: {error}') from None
+
+
+def adapted(weight: Tensor, channels: int) -> Tensor:
+    """A kernel for three channels, for another number of them, as timm's ``adapt_input_conv``.
+
+    One channel: the sum over the three. More: the three repeated, scaled so that an image of
+    equal channels gives the same output.
+
+    Args:
+        weight: (N, 3, k, k).
+        channels: Of the images.
+
+    Returns:
+        (N, channels, k, k).
+
+    Raises:
+        ValueError: the kernel is not for three channels.
+    """
+    theirs = weight.shape[1]
+    if channels == theirs:
+        return weight
+    if theirs != 3:
+        raise ValueError(
+            f'in_chans must be {theirs} with weights for {theirs} channels, got {channels}'
+        )
+    if channels == 1:
+        return weight.sum(dim=1, keepdim=True)
+    return weight.repeat(1, -(-channels // 3), 1, 1)[:, :channels] * (3 / channels)

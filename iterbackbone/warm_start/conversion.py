@@ -78,7 +78,7 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
     check_choice('method', method, METHODS)
     copies = dict(_copied_keys(resnet))
     shared = {
-        f'stages.{stage - 1}.blocks.0.conv{conv}.weight': identity_kernels(resnet, stage, conv)
+        f'stages.{stage - 1}.blocks.0.conv{conv}.weight': _identity_kernels(resnet, stage, conv)
         for stage in range(1, len(resnet.blocks) + 1)
         for conv in CONVS
     }
@@ -138,15 +138,10 @@ def recalibrate(conversion: Conversion, batches: Iterable[Tensor]) -> Conversion
     return conversion._replace(uses=uses)
 
 
-def identity_kernels(resnet: ResNetWeights, stage: int, conv: int) -> list[str]:
-    """Names of the kernels of a stage's identity blocks, in order.
+def _identity_kernels(resnet: ResNetWeights, stage: int, conv: int) -> list[str]:
+    """Names of the kernels of a stage's identity blocks, in order; stages and convolutions from 1.
 
     Those are the blocks behind the first: like an iteration, they read and write e*n channels.
-
-    Args:
-        resnet: Its weights.
-        stage: From 1.
-        conv: 1, 2 or 3.
 
     Raises:
         ValueError: the stage has no identity block.

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .safe_loading import state_dict_of
-from .weight_checks import flaws
+from .safe_loading import flaws, state_dict_of
 
 ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
 WRAPPERS = ('state_dict', 'model')

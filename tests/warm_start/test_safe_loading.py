@@ -17,8 +17,7 @@ import torch
 from torch import nn
 
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.warm_start.safe_loading import load_checkpoint, state_dict_of
-from iterbackbone.warm_start.weight_checks import flaws
+from iterbackbone.warm_start.safe_loading import flaws, load_checkpoint, state_dict_of
 from tests.support.resnets import RunsCode
 from tests.support.tiny_training import train_tiny
 

@@ -14,8 +14,7 @@ from ...core.budgeted import TABLE_KEY, BudgetedModule
 from ...pretrained.index import SCHEME
 from ...text import printable
 from ...warm_start.layouts import COUNTER
-from ...warm_start.safe_loading import state_dict_of
-from ...warm_start.weight_checks import flaws
+from ...warm_start.safe_loading import flaws, state_dict_of
 from .loading import load_weights_only
 
 SHOWN = 4  # keys listed in a message
