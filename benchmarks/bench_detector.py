@@ -13,9 +13,8 @@ from speed.budgets import iterations_at, points, set_cap
 from speed.tables import markdown, rows_of, save
 
 from iterbackbone.core.adaptive import AdaptiveModule
-from iterbackbone.mm.counting.model_building import build_model, random_input, read_config
-from iterbackbone.mm.counting.model_macs import count_macs
-from iterbackbone.mm.counting.proposals import fixed_proposals
+from iterbackbone.mm.configs import build_model, random_input, read_config
+from iterbackbone.mm.counting.model_macs import count_macs, fixed_proposals
 from iterbackbone.timing import forward_seconds, machine
 
 CONFIGS = Path(__file__).parents[1] / 'configs'

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.counting.forward_time import Ratio, forward_runs
-from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.timing import forward_seconds
 
 

@@ -26,7 +26,7 @@ BUILD_SDIST = 'import sys; from setuptools import build_meta; build_meta.build_s
 THERE = 'import sys; sys.path.insert(0, sys.argv[1])'
 BUILD_MODEL = f"""{THERE}
 from iterbackbone.__main__ import config_path
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config
 model = build_model(read_config(config_path({NAME!r})))
 print(sys.modules[type(model.backbone).__module__].__file__)
 """

@@ -13,9 +13,9 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from iterbackbone.files import whole_file
+from iterbackbone.mm.configs import build_model, pipeline_size, read_config
 from iterbackbone.mm.counting.logged_compute import read_evaluation_compute
-from iterbackbone.mm.counting.model_building import build_model, pipeline_size, read_config
-from iterbackbone.mm.counting.proposals import most_proposals
+from iterbackbone.mm.counting.model_macs import most_proposals
 from iterbackbone.mm.counting.summary import evaluation_summary, image_summary
 from iterbackbone.mm.counting.table import compute_table, ratios
 from iterbackbone.text import printable

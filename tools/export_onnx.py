@@ -17,9 +17,7 @@ from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files
-from iterbackbone.mm.checkpoints.loading import load_weights_only
-from iterbackbone.mm.checkpoints.trained_model import trained_model
-from iterbackbone.mm.counting.model_building import pipeline_size, read_config
+from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
@@ -82,13 +80,6 @@ def rounds(text):
     return value
 
 
-def trained(cfg, name):
-    """The model with the checkpoint's weights, and the dataset's meta data in it."""
-    checkpoint = load_weights_only(name)
-    said = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
-    return trained_model(cfg, checkpoint, name, 'cpu'), said
-
-
 def check_images(cfg, args):
     """What to compare on: images as the test pipeline prepares them, or noise."""
     if args.images:
@@ -144,7 +135,8 @@ def main(argv=None):
     parser, args = parse_args(argv)
     try:
         cfg = read_config(args.config, args.cfg_options)
-        model, meta = trained(cfg, args.checkpoint)
+        model, checkpoint = trained_model(cfg, args.checkpoint, 'cpu')
+        meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
         fixed = args.fixed
         if fixed:
             model.backbone.set_budget(max_iterations=fixed)

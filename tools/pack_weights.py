@@ -21,7 +21,7 @@ from iterbackbone import IterativeResNet
 from iterbackbone.files import write_together
 from iterbackbone.mm.checkpoints.checking import weights_for
 from iterbackbone.mm.checkpoints.loading import load_weights_only
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config, toolbox_of_model
 from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
 from iterbackbone.text import printable
 
@@ -81,12 +81,13 @@ def packed(args):
     if not {'mean', 'std'} <= pixels.keys():
         raise ValueError(f'data_preprocessor must have mean and std, got {pixels}')
     classes = facts.pop('classes', None) or classes_of(checkpoint)
-    check_classes(classes, task_of(model), state)
+    task = TASKS[toolbox_of_model(model)]
+    check_classes(classes, task, state)
     return pack(
         args.folder,
         args.name,
         state,
-        task=task_of(model),
+        task=task,
         architecture=architecture(model, cfg.model.get('backbone')),
         mean=list(pixels['mean']),
         std=list(pixels['std']),
@@ -125,14 +126,6 @@ def check_classes(classes, task, state):
     if len(state['head.fc.weight']) != len(classes):
         outputs = len(state['head.fc.weight'])
         raise ValueError(f'classes must be {outputs}, as many as outputs, got {len(classes)}')
-
-
-def task_of(model):
-    libraries = [kind.__module__.split('.')[0] for kind in type(model).__mro__]
-    tasks = [TASKS[library] for library in libraries if library in TASKS]
-    if not tasks:
-        raise ValueError(f'the model must be of {", ".join(TASKS)}, got {type(model).__name__}')
-    return tasks[0]
 
 
 def architecture(model, config):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from experiments.fitted_gain.signals import Signals, split_by
 from iterbackbone.core.budget_table import Setting
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.fitting.images import ImageSpec, image_loader
 from iterbackbone.mm.fitting.runs import ModelRuns
 from iterbackbone.stats.gain import envelope, gain

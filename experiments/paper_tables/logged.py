@@ -15,8 +15,8 @@ from iterbackbone.core.adaptive import AdaptiveModule
 from iterbackbone.core.macs import Size
 from iterbackbone.log.reader import read_meta, read_records
 from iterbackbone.log.schema import META, RECORDS
+from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.counting.logged_compute import read_evaluation_compute
-from iterbackbone.mm.counting.model_building import build_model, read_config
 from iterbackbone.mm.counting.summary import evaluation_summary
 from iterbackbone.mm.evaluation.meta import parameter_counts
 

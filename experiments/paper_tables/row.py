@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from torch import nn
 
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 
 
 @dataclass(frozen=True)

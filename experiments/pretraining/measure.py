@@ -23,7 +23,7 @@ from experiments.packed_images import PackedImages
 from iterbackbone.core.adaptive import AdaptiveModule
 from iterbackbone.core.macs import mac_table
 from iterbackbone.files import whole_file
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config
 
 SHARES = (0, 0.25, 0.5, 1)  # of the iterations beyond the first
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)

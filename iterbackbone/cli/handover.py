@@ -54,11 +54,13 @@ def run(args: argparse.Namespace) -> None:
     """
     args, rest = gpus_option().parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
-    from ..mm.toolboxes import num_gpus, toolbox_of_file  # OpenMMLab, where a command needs it
+    from torch.cuda import device_count  # this and OpenMMLab, where a command needs it
 
-    tool = tool_path(toolbox_of_file(config), args.command)
-    if args.gpus and args.gpus > num_gpus():
-        raise ValueError(f'--gpus must be at most the {num_gpus()} that torch sees, got {args.gpus}')
+    from ..mm.configs import read_config, toolbox_of
+
+    tool = tool_path(toolbox_of(read_config(config)), args.command)
+    if args.gpus and args.gpus > (most := device_count()):
+        raise ValueError(f'--gpus must be at most the {most} that torch sees, got {args.gpus}')
     command = handed_over(tool, config, rest, args.gpus)
     print(*command[1:], flush=True)
     os.execv(command[0], command)

@@ -27,14 +27,11 @@ from ..files import write_together
 from ..report.budget_figure import budget_figure
 from ..report.measures import main_score
 from ..report.tables import conditions
-from .checkpoints.loading import load_weights_only
-from .checkpoints.trained_model import trained_model
-from .counting.model_building import read_config
+from .configs import load_datasets, read_config, trained_model
 from .evaluation.batch_times import BatchTimes
 from .evaluation.image_compute import image_compute
 from .evaluation.meta import plain_metric
 from .fitting.images import ImageSpec
-from .toolboxes import load_datasets
 from .traces import TraceCollector
 
 
@@ -97,7 +94,7 @@ def budget_curve(
     options = argparse.Namespace()
     DictAction([], 'found')(None, options, cfg_options)
     cfg = read_config(config, options.found)
-    model = trained_model(cfg, load_weights_only(checkpoint), checkpoint, device)
+    model, _ = trained_model(cfg, checkpoint, device)
     collector = TraceCollector(model)
     table = collector.modules[0].budget_table
     if table is None:

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import DictAction
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.mm.counting.model_building import read_config
+from iterbackbone.mm.configs import read_config
 from iterbackbone.pretrained.index import FOLDER_VARIABLE
 from tests.support.classification_runs import write_class_folders
 from tests.support.openmmlab import read_log

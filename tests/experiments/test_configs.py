@@ -12,7 +12,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, HOOKS, init_default_scope
 
 from iterbackbone.__main__ import config_root
-from iterbackbone.mm.counting.model_building import build_model, random_input, read_config
+from iterbackbone.mm.configs import build_model, random_input, read_config
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / 'experiments').glob('*/*.py'))

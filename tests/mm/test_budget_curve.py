@@ -15,7 +15,7 @@ from PIL import Image
 from iterbackbone.core.budget_table import TO_THE_CAP, BudgetTable, Setting
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm.budget_curve import BudgetPoint, _Budget, budget_curve
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.traces import iterative_modules
 from tests.mm.fitting.test_fit_checkpoint import CONFIGS
 

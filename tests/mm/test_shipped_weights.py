@@ -9,7 +9,7 @@ import torch
 from mmengine.runner import CheckpointLoader, load_checkpoint
 
 from iterbackbone.mm import IterativeResLayer, IterativeResNet
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.pretrained.index import FOLDER_VARIABLE
 from tests.support.detectors import CLASSES as COUNT
 from tests.support.detectors import detector_cfg

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from iterbackbone.log.schema import META, RECORDS
 from iterbackbone.log.writer import to_line
-from iterbackbone.mm.counting.model_building import build_model, random_input
+from iterbackbone.mm.configs import build_model, random_input
 from iterbackbone.mm.evaluation.image_compute import image_compute
 from iterbackbone.mm.evaluation.meta import iterative_fields, parameter_counts
 from iterbackbone.mm.traces import TraceCollector

@@ -12,7 +12,7 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.export.preparation import Preparation
 from tests.support.networks import varied
 

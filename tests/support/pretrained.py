@@ -8,7 +8,7 @@ import pack_weights
 import torch
 from mmengine.config import Config
 
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 
 BACKBONE = dict(depth=50, base_channels=4, expansion=2)
 CLASSIFIER = Config(

@@ -10,7 +10,7 @@ from torch import nn
 
 from iterbackbone import IterativeResNet
 from iterbackbone.export.onnx.graph import save
-from iterbackbone.mm.counting.model_building import build_model  # noqa: F401  registers everything
+from iterbackbone.mm.configs import build_model  # noqa: F401  registers everything
 from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.export.models import ExportedFeatures
 from tests.support.networks import tiny_net, varied
 from tests.support.pretrained import CLASSES, pack

@@ -11,9 +11,8 @@ from urllib.parse import urlparse
 import torch
 from mmengine import dist, fileio, runner
 
-from ...pretrained.index import SCHEME
+from ...pretrained.index import SCHEME, find_weights
 from ...warm_start.safe_loading import load_checkpoint, read_checkpoint
-from .shipped import load_from_iterbackbone
 
 ADDRESSES: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': runner.get_torchvision_models,
@@ -79,3 +78,19 @@ def _download(address: str, path: Path) -> None:
         torch.hub.download_url_to_file(address, str(path), progress=dist.get_rank() == 0)
     except OSError as error:
         raise ValueError(f'checkpoint {address} cannot be fetched ({error})') from error
+
+
+@runner.CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_from_iterbackbone(name: str, map_location: Any = None) -> dict[str, Any]:
+    """``iterbackbone://NAME`` wherever mmengine reads a checkpoint: of a whole model, on the CPU.
+
+    Args:
+        name: ``'iterbackbone://NAME'``.
+        map_location: What mmengine's loaders take; without effect.
+
+    Raises:
+        ValueError: there are no such weights, or their file is missing or damaged.
+    """
+    weights = find_weights(name.removeprefix(SCHEME))
+    dataset = dict(classes=tuple(weights.classes))
+    return dict(state_dict=weights.read(), meta=dict(dataset_meta=dataset))

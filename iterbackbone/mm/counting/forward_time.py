@@ -12,8 +12,8 @@ from torch import nn
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
 from ...timing import Run
+from ..configs import random_input
 from ..traces import iterative_modules
-from .model_building import random_input
 
 
 class Ratio(NamedTuple):

@@ -15,15 +15,15 @@ from itertools import chain
 from typing import Any
 
 import torch
+from mmengine.structures import InstanceData
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ...core.resnet_counterpart import resnet_macs
+from ..configs import random_input
 from ..traces import iterative_modules, table_of
-from .model_building import random_input
-from .proposals import fixed_proposals
 from .uncounted import OperatorWatch, Uncounted
 
 ELSEWHERE = '(elsewhere)'  # not within any child's call
@@ -31,21 +31,13 @@ ELSEWHERE = '(elsewhere)'  # not within any child's call
 
 @dataclass(frozen=True)
 class IterativeMacs:
-    """What one iterative module costs for one image.
+    """What one iterative module costs for one image."""
 
-    Attributes:
-        name: In the model, such as ``roi_head.shared_head``.
-        module: The module.
-        rows: Calls' rows: images or RoIs.
-        table: Of one row.
-        limits: L' of each block.
-    """
-
-    name: str
+    name: str  # in the model, such as roi_head.shared_head
     module: AdaptiveModule
-    rows: int
-    table: MacTable
-    limits: tuple[int, ...]
+    rows: int  # of its calls: images or RoIs
+    table: MacTable  # of one row
+    limits: tuple[int, ...]  # L' of each block
 
     @property
     def child(self) -> str:
@@ -70,19 +62,12 @@ class IterativeMacs:
 
 @dataclass(frozen=True)
 class ModelMacs:
-    """What a model costs for one image.
+    """What a model costs for one image."""
 
-    Attributes:
-        input_size: (H, W) of the network's input in pixels, padding included.
-        rest: MACs outside the iterative modules, by child of the model.
-        iterative: One for each iterative module and size of its input.
-        uncounted: Operators the numbers do not contain.
-    """
-
-    input_size: Size
-    rest: dict[str, int]
-    iterative: tuple[IterativeMacs, ...]
-    uncounted: Uncounted
+    input_size: Size  # (H, W) of the network's input in pixels, padding included
+    rest: dict[str, int]  # MACs outside the iterative modules, by child of the model
+    iterative: tuple[IterativeMacs, ...]  # one for each module and size of its input
+    uncounted: Uncounted  # operators that the numbers do not contain
 
     def lowest(self) -> dict[str, int]:
         """MACs at one iteration of each block, by child."""
@@ -176,3 +161,35 @@ def _rest(
     for name, each in inside.items():
         totals[name.split('.')[0]] -= each
     return {**totals, ELSEWHERE: elsewhere} if elsewhere else totals
+
+
+def most_proposals(model: nn.Module) -> int | None:
+    """``test_cfg.rpn.max_per_img``; None where no RPN of the model proposes regions."""
+    rpn = (getattr(model, 'test_cfg', None) or {}).get('rpn')
+    return rpn.get('max_per_img') if rpn and hasattr(model, 'rpn_head') else None
+
+
+@contextmanager
+def fixed_proposals(model: nn.Module, number: int | None) -> Iterator[None]:
+    """Make the RPN predict exactly ``number`` proposals an image; None changes nothing.
+
+    Too many are cut, too few repeated: random weights propose too few. A RoI costs the same
+    wherever it lies.
+    """
+    if number is None:
+        yield
+        return
+    head: Any = model.rpn_head
+    predict = head.predict
+
+    def exactly(*args: Any, **kwargs: Any) -> list[InstanceData]:
+        zero = torch.zeros(1)
+        none = InstanceData(bboxes=torch.zeros(1, 4), scores=zero, labels=zero.long())
+        found = (proposals if len(proposals) else none for proposals in predict(*args, **kwargs))
+        return [proposals[torch.arange(number) % len(proposals)] for proposals in found]
+
+    head.predict = exactly
+    try:
+        yield
+    finally:
+        del head.predict  # the class's method shows again

@@ -29,17 +29,11 @@ INTERPOLATION = re.compile(r'roi_?(align|pool)', re.IGNORECASE)  # custom operat
 
 
 class Uncounted(NamedTuple):
-    """Calls in one run, by name.
+    """Calls in one run, by name."""
 
-    Attributes:
-        operators: Operators that may have multiply-adds.
-        modules: mmcv's custom operators, by class; the counter does not see into them.
-        without_macs: Operators that have none by the convention, by kind.
-    """
-
-    operators: dict[str, int]
-    modules: dict[str, int]
-    without_macs: dict[str, int]
+    operators: dict[str, int]  # that may have multiply-adds
+    modules: dict[str, int]  # mmcv's custom operators, by class: the counter does not see into them
+    without_macs: dict[str, int]  # operators that have none by the convention, by kind
 
 
 class OperatorWatch(TorchDispatchMode):
@@ -53,17 +47,18 @@ class OperatorWatch(TorchDispatchMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self._operators: Counter[str] = Counter()
-        self._modules: Counter[str] = Counter()
-        self._without_macs: Counter[str] = Counter()
-        self._custom = [module for module in model.modules() if _is_custom(module)]
+        self._counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
+        self._custom = [
+            module
+            for module in model.modules()
+            if any(kind.__module__.startswith('mmcv.ops') for kind in type(module).__mro__)
+        ]
         self._handles: list[Any] = []
 
     @property
     def uncounted(self) -> Uncounted:
         """What has run so far, most frequent first."""
-        counters = (self._operators, self._modules, self._without_macs)
-        return Uncounted(*(dict(counter.most_common()) for counter in counters))
+        return Uncounted(*(dict(counts.most_common()) for counts in self._counts))
 
     def __enter__(self) -> OperatorWatch:
         self._handles = [module.register_forward_hook(self._note) for module in self._custom]
@@ -75,20 +70,16 @@ class OperatorWatch(TorchDispatchMode):
         super().__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        operators, _, without_macs = self._counts
         if func._overloadpacket not in flop_registry:
-            kind = _kind(func)
-            if kind is None:
-                self._operators[str(func._overloadpacket)] += 1
+            if kind := _kind(func):
+                without_macs[kind] += 1
             else:
-                self._without_macs[kind] += 1
+                operators[str(func._overloadpacket)] += 1
         return func(*args, **(kwargs or {}))
 
     def _note(self, module: nn.Module, _: tuple, __: Any) -> None:
-        self._modules[type(module).__name__] += 1
-
-
-def _is_custom(module: nn.Module) -> bool:
-    return any(kind.__module__.startswith('mmcv.ops') for kind in type(module).__mro__)
+        self._counts[1][type(module).__name__] += 1
 
 
 def _kind(func: Any) -> str | None:

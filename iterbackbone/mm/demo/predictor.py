@@ -18,10 +18,8 @@ from ...core.adaptive import AdaptiveModule
 from ...core.budget_table import Setting
 from ..checkpoints.checking import weights_for
 from ..checkpoints.loading import load_weights_only
-from ..checkpoints.trained_model import checked_device
-from ..counting.model_building import read_config
+from ..configs import checked_device, load_datasets, read_config, toolbox_of
 from ..evaluation.image_compute import image_compute
-from ..toolboxes import load_datasets, toolbox_of
 from ..traces import TraceCollector
 
 # Package, class, and what it calls a checkpoint.
@@ -62,7 +60,7 @@ class Predictor:
         self, config: Path, checkpoint: str, device: str, budget: float | None, score: float
     ) -> None:
         cfg = read_config(config)
-        self._toolbox = toolbox_of(cfg, str(config))
+        self._toolbox = toolbox_of(cfg)
         if not (cfg.get('test_dataloader') or {}).get('dataset'):
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
         content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace

@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ...core.macs import Size
-from ..counting.model_building import type_name
+from ..configs import type_name
 
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
 

@@ -16,9 +16,7 @@ from ... import __version__
 from ...fitting.halting import silence
 from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
-from ..checkpoints.loading import load_weights_only
-from ..checkpoints.trained_model import trained_model
-from ..counting.model_building import read_config
+from ..configs import read_config, trained_model
 from ..traces import iterative_modules
 from .fit_report import FitReport
 from .images import ImageSpec, image_loader, image_names
@@ -53,8 +51,7 @@ def fit_checkpoint(
         ValueError: naming what does not fit: config, checkpoint or images.
     """
     cfg = read_config(config, cfg_options)
-    content = load_weights_only(checkpoint)
-    model = trained_model(cfg, content, checkpoint, options.device)
+    model, content = trained_model(cfg, checkpoint, options.device)
     digest = _digest(model)
     loaders = _loaders(cfg, options)
     _check_unseen(content, cfg, loaders, options)

@@ -11,8 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ..counting.model_building import build_model, read_config
-from ..toolboxes import toolbox_of
+from ..configs import build_model, read_config, toolbox_of
 from .changes import base_model, changed_parts, config_text, described
 from .pyramid import Pyramid
 
@@ -34,7 +33,7 @@ def write_config(path: Path, base: Path, name: str) -> str:
         ValueError: the base can't be served, or what was written does not build.
     """
     cfg = read_config(base)
-    toolbox_of(cfg, str(base))  # or it is refused
+    toolbox_of(cfg)  # or it is refused
     if not isinstance(base_model(cfg).get('backbone'), dict):
         raise ValueError(f'{base} has no backbone to replace')
     old = _built(cfg, str(base))

@@ -10,9 +10,8 @@ from types import MappingProxyType
 
 from mmengine.registry import DATASETS, init_default_scope
 
-from ..counting.model_building import read_config
+from ..configs import load_datasets, read_config, toolbox_of
 from ..new_config.command import base_line, checked_model
-from ..toolboxes import load_datasets, toolbox_of
 from .changes import text_of_changes
 from .cleaning import cleaned
 from .folder import Folder, Picture
@@ -79,7 +78,7 @@ def _write_config(
 ) -> None:
     cfg, wanted = read_config(base), TOOLBOX[dataset.task]
     ours = str(cfg.model.get('backbone', {}).get('type')).startswith('iterbackbone.')
-    if toolbox_of(cfg, str(base)) != wanted or not ours or not cfg.keys() >= PIPELINES:
+    if toolbox_of(cfg) != wanted or not ours or not cfg.keys() >= PIPELINES:
         raise ValueError(
             f'--base must be of {wanted}, with {" and ".join(sorted(PIPELINES))}, its backbone swapped '
             f'by iterbackbone new before, got {base}'

@@ -15,7 +15,7 @@ def classifier(tmp_path_factory):
 
     from iterbackbone.__main__ import config_path
     from iterbackbone.export.onnx.graph import save
-    from iterbackbone.mm.counting.model_building import build_model
+    from iterbackbone.mm.configs import build_model
     from iterbackbone.mm.export.exported import exported
     from iterbackbone.mm.export.onnx_file import onnx_model
     from tests.support.networks import varied

@@ -12,7 +12,7 @@ from torch import nn
 
 from experiments.pretraining import measure
 from iterbackbone import IterativeResNet
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config
 from tests.support.packed import packed
 
 CONFIG = Path(measure.__file__).with_name('iterative.py')

@@ -12,9 +12,8 @@ from iterbackbone.core.adaptive import AdaptiveModule
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import resnet_macs
-from iterbackbone.mm.counting.model_building import random_input
-from iterbackbone.mm.counting.model_macs import ELSEWHERE, count_macs
-from iterbackbone.mm.counting.proposals import fixed_proposals, most_proposals
+from iterbackbone.mm.configs import random_input
+from iterbackbone.mm.counting.model_macs import ELSEWHERE, count_macs, fixed_proposals, most_proposals
 from iterbackbone.mm.evaluation.meta import count_parameters
 from tests.support.compute import C4, FPN, built, counted, narrow_c4, narrow_fpn, segmentor_config
 

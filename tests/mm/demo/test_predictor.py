@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.demo.predictor import Predictor
 from tests.drop_in.test_inferencers import shrink
 from tests.support.detectors import detector_cfg

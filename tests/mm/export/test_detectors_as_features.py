@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from iterbackbone.__main__ import config_root
-from iterbackbone.mm.counting.model_building import read_config
+from iterbackbone.mm.configs import read_config
 from iterbackbone.mm.export.exported import exported
 from tests.support.compute import C4, built, narrow_c4
 from tests.support.detectors import contrasts, detector, detector_cfg

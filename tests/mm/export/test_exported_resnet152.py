@@ -11,7 +11,7 @@ from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import prepared

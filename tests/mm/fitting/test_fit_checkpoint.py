@@ -15,7 +15,7 @@ from iterbackbone.__main__ import config_root
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.checkpoints.checking import misfit
-from iterbackbone.mm.counting.model_building import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise

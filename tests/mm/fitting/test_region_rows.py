@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from iterbackbone.fitting.halting import all_blocks, silence
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.fitting import runs as runs_module
 from iterbackbone.mm.fitting.image_losses import computing_losses, seeded
 from iterbackbone.mm.fitting.images import ImageSpec, image_loader

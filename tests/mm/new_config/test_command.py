@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from iterbackbone.__main__ import main
 from iterbackbone.cli.paths import any_config
-from iterbackbone.mm.counting.model_building import build_model
+from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.new_config import command
 from iterbackbone.mm.new_config.command import write_config
 

@@ -1,8 +1,10 @@
-"""Configs to models without downloads, and images of noise to run them on."""
+"""Configs to models without downloads, images of noise to run them on, and their toolboxes."""
 
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,10 +12,12 @@ from mmengine.config import Config
 from torch import nn
 
 from iterbackbone.__main__ import config_root
-from iterbackbone.mm.counting.model_building import (
+from iterbackbone.mm.configs import (
+    TOOLBOXES,
     pipeline_size,
     random_input,
     read_config,
+    toolbox_of,
 )
 from tests.support.compute import C4, FPN, built, narrow_c4, segmentor_config
 
@@ -119,3 +123,35 @@ def test_files_that_are_no_config_of_a_model(tmp_path):
             read_config(tmp_path / name)
     (tmp_path / 'd.py').write_text('model = dict(a=dict(b=1))')
     assert read_config(tmp_path / 'd.py', {'model.a.b': 2}).model.a.b == 2
+
+
+@pytest.mark.parametrize(
+    ('kind', 'toolbox'),
+    [
+        ('FasterRCNN', 'mmdet'),
+        ('EncoderDecoder', 'mmseg'),
+        ('ImageClassifier', 'mmpretrain'),
+        ('mmseg.EncoderDecoder', 'mmseg'),
+    ],
+)
+def test_the_models_type_tells(kind, toolbox):
+    assert toolbox_of(Config(dict(model=dict(type=kind)))) == toolbox
+
+
+def test_a_class_tells():
+    from mmdet.models import RetinaNet
+
+    assert toolbox_of(Config(dict(model=dict(type=RetinaNet)))) == 'mmdet'
+
+
+def test_an_unknown_type_is_named():
+    with pytest.raises(ValueError, match=r"got model type 'Nothing' and no default_scope in mine.py"):
+        toolbox_of(Config(dict(model=dict(type='Nothing')), filename='mine.py'))
+
+
+def test_data_sets_load_without_a_word():
+    """In a process of its own, as they speak once."""
+    load = '\n'.join(f'load_datasets({toolbox!r})\nimport {toolbox}.datasets' for toolbox in TOOLBOXES)
+    code = f'from iterbackbone.mm.configs import load_datasets\n{load}'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, ''), done.stderr

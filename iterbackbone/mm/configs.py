@@ -1,10 +1,13 @@
-"""A config's model with random weights, and an image to run it on."""
+"""A config file: the toolbox that it belongs to, the model that it builds, and its images."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +17,11 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from ...core.macs import Size
+from ..core.macs import Size
+from .checkpoints.checking import weights_for
+from .checkpoints.loading import load_weights_only
 
-SAMPLES = {
-    'mmdet': ('mmdet.structures', 'DetDataSample'),
-    'mmseg': ('mmseg.structures', 'SegDataSample'),
-    'mmpretrain': ('mmpretrain.structures', 'DataSample'),
-}
+TOOLBOXES = {'mmdet': 'DetDataSample', 'mmseg': 'SegDataSample', 'mmpretrain': 'DataSample'}
 
 
 def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
@@ -47,6 +48,55 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
     return cfg
 
 
+def toolbox_of(cfg: Config) -> str:
+    """``default_scope``, or else the toolbox that registers the model's type.
+
+    Raises:
+        ValueError: it is none of :data:`TOOLBOXES`.
+    """
+    scope, kind = cfg.get('default_scope'), cfg.model.get('type')
+    if scope in TOOLBOXES:
+        return scope
+    of_type = _registered_in(kind) if scope is None else None
+    if of_type is None:
+        found = f'default_scope {scope!r}' if scope else f'model type {kind!r} and no default_scope'
+        raise ValueError(f'config must be of {", ".join(TOOLBOXES)}, got {found} in {cfg.filename}')
+    return of_type
+
+
+def _registered_in(kind: Any) -> str | None:
+    prefix = (kind if isinstance(kind, str) else getattr(kind, '__module__', '')).split('.')[0]
+    if prefix in TOOLBOXES:
+        return prefix
+    for toolbox in filter(find_spec, TOOLBOXES):
+        import_module(f'{toolbox}.models')  # fills the registry
+        if kind in import_module(f'{toolbox}.registry').MODELS.module_dict:
+            return toolbox
+    return None
+
+
+def toolbox_of_model(model: nn.Module) -> str:
+    """The one that the model's class, or a base of it, belongs to.
+
+    Raises:
+        ValueError: it is none of :data:`TOOLBOXES`.
+    """
+    for kind in type(model).__mro__:
+        if (package := kind.__module__.split('.')[0]) in TOOLBOXES:
+            return package
+    raise ValueError(f'model must be of one of {sorted(TOOLBOXES)}, got {type(model).__name__}')
+
+
+def load_datasets(toolbox: str | None) -> None:
+    """Import a known toolbox's data sets, which would otherwise happen later, before our own lines.
+
+    They print 'Could not import OneDL' then, meant as a debug message.
+    """
+    if toolbox in TOOLBOXES:
+        with redirect_stdout(io.StringIO()):
+            import_module(f'{toolbox}.datasets')
+
+
 def build_model(cfg: Config) -> nn.Module:
     """The config's model in evaluation mode, SyncBN as BN.
 
@@ -59,6 +109,33 @@ def build_model(cfg: Config) -> nn.Module:
     if cfg.get('data_preprocessor'):  # as in mmengine's Runner
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     return revert_sync_batchnorm(MODELS.build(model)).eval()
+
+
+def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, Mapping[str, Any]]:
+    """The config's model with the weights of a checkpoint, in evaluation mode, and all it contains.
+
+    Args:
+        cfg: Of the model.
+        checkpoint: See :func:`.load_weights_only`.
+        device: Such as 'cuda:0'.
+
+    Raises:
+        ValueError: there are no such weights, or not of this model, or there is no such device.
+    """
+    content = load_weights_only(checkpoint)
+    model = build_model(cfg)
+    model.load_state_dict(weights_for(model, content, checkpoint), strict=False)
+    return model.to(checked_device(device)).eval(), content
+
+
+def checked_device(device: str) -> str:
+    """The same; ValueError if torch cannot use it."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f'--device must be one that torch can use, got {device!r}: {first}') from None
+    return device
 
 
 def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
@@ -74,13 +151,10 @@ def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
     Raises:
         ValueError: the model is of another library.
     """
-    libraries = [kind.__module__.split('.')[0] for kind in type(model).__mro__]
-    known = [library for library in libraries if library in SAMPLES]
-    if not known:
-        raise ValueError(f'model must be of one of {sorted(SAMPLES)}, got {type(model).__name__}')
-    package, name = SAMPLES[known[0]]
+    toolbox = toolbox_of_model(model)
     metainfo = dict(img_shape=size, ori_shape=size, pad_shape=size, scale_factor=(1.0, 1.0))
-    sample = getattr(import_module(package), name)(metainfo=metainfo)
+    structures = import_module(f'{toolbox}.structures')
+    sample = getattr(structures, TOOLBOXES[toolbox])(metainfo=metainfo)
     noise = torch.randint(256, (3, *size), generator=torch.Generator().manual_seed(0))
     data = {'inputs': [noise.to(torch.uint8)], 'data_samples': [sample]}
     return model.data_preprocessor(data, False)
