@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from iterbackbone.cli.arguments import one_line
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
 from iterbackbone.report.gain_panel import GainPanel
@@ -58,20 +59,16 @@ def gain_panel(args, evaluations):
 
 def main():
     parser, args = parse_args()
-    try:
+    with one_line(parser):
         evaluations = load(args.folders, args.names)
         panel = gain_panel(args, evaluations)
-    except ValueError as error:
-        parser.error(printable(str(error)))
     # The configs' own default: data is often a link, or its root an absolute path.
     roots = vars(args).get('image_root') or [
         Path(),
         Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data')),
     ]
-    try:
+    with one_line(parser, '--out'):
         summaries = analyze(evaluations, args.out, roots, args.score_thr, panel)
-    except OSError as error:
-        parser.error(f'argument --out: {error}')
     for summary in summaries:
         print(printable(f'{summary["name"]}: {summary["num_images"]} images'))
         for sentence in summary['sentences']:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from iterbackbone.cli.arguments import new_file, one_line, positive
 from iterbackbone.files import whole_file
 from iterbackbone.mm.configs import build_model, pipeline_size, read_config
 from iterbackbone.mm.counting.logged_compute import read_evaluation_compute
 from iterbackbone.mm.counting.model_macs import most_proposals
 from iterbackbone.mm.counting.summary import evaluation_summary, image_summary
 from iterbackbone.mm.counting.table import compute_table, ratios
-from iterbackbone.text import printable
 
 
 def parse_args(argv):
@@ -45,7 +45,7 @@ def parse_args(argv):
         metavar='N',
         help='of a two-stage detector; by default test_cfg.rpn.max_per_img',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the same numbers as JSON')
+    parser.add_argument('--json', type=new_file, metavar='FILE', help='write the same numbers as JSON')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -53,17 +53,7 @@ def parse_args(argv):
         help='override settings of the config (not of the baseline), key=value, such as '
         'model.backbone.budget.max_iterations=4',
     )
-    args = parser.parse_args(argv)
-    if args.json and not args.json.absolute().parent.is_dir():
-        parser.error(f'argument --json: must be in a folder that exists, got {args.json}')
-    return parser, args
-
-
-def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
+    return parser, parser.parse_args(argv)
 
 
 def proposals(model, args):
@@ -95,21 +85,16 @@ def summaries(args):
 
 def main(argv=None):
     parser, args = parse_args(argv)
-    try:
+    with one_line(parser):
         model, baseline = [*summaries(args), None][:2]
-    except ValueError as error:
-        parser.error(printable(str(error)))
     print(compute_table(str(args.config), model, str(args.baseline), baseline), end='')
     if args.json:
         content = {'config': str(args.config), **model}
         if baseline:
             content['baseline'] = {'config': str(args.baseline), **baseline}
             content['shares_of_baseline'] = ratios(model, baseline)
-        try:
-            with whole_file(args.json) as file:
-                file.write((json.dumps(content, indent=2) + '\n').encode())
-        except OSError as error:
-            parser.error(f'argument --json: {error}')
+        with one_line(parser, '--json'), whole_file(args.json) as file:
+            file.write((json.dumps(content, indent=2) + '\n').encode())
 
 
 if __name__ == '__main__':

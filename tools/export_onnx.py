@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
+from iterbackbone.cli.arguments import folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session, settings
@@ -21,7 +22,6 @@ from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
-from iterbackbone.text import printable
 from iterbackbone.timing import forward_seconds
 
 NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
@@ -31,7 +31,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=Path, help='config file path')
     parser.add_argument('checkpoint', help='a file, or iterbackbone://NAME')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
+    parser.add_argument('--out', type=new_file, required=True, metavar='FILE', help='what to write')
     parser.add_argument(
         '--fixed',
         type=positive,
@@ -43,7 +43,7 @@ def parse_args(argv):
         '--opset', type=int, default=20, help=f'{OPSETS[0]} to {OPSETS[1]}; default: 20'
     )
     parser.add_argument(
-        '--images', type=Path, metavar='FOLDER', help='compare on these instead of noise'
+        '--images', type=folder, metavar='FOLDER', help='compare on these instead of noise'
     )
     parser.add_argument(
         '--num-images', type=positive, default=8, metavar='N', help='taken evenly; default: 8'
@@ -57,20 +57,9 @@ def parse_args(argv):
         help='override settings of the config, key=value',
     )
     args = parser.parse_args(argv)
-    if not args.out.absolute().parent.is_dir():
-        parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
     if not OPSETS[0] <= args.opset <= OPSETS[1]:
         parser.error(f'argument --opset: must be between {OPSETS[0]} and {OPSETS[1]}, got {args.opset}')
-    if args.images and not args.images.is_dir():
-        parser.error(f'argument --images: must be a folder, got {args.images}')
     return parser, args
-
-
-def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
 
 
 def rounds(text):
@@ -78,14 +67,6 @@ def rounds(text):
     if value < 2:
         raise argparse.ArgumentTypeError(f'must be at least 2, for a spread, got {value}')
     return value
-
-
-def check_images(cfg, args):
-    """What to compare on: images as the test pipeline prepares them, or noise."""
-    if args.images:
-        return list(prepared(cfg, image_files(args.images, args.num_images)))
-    size = pipeline_size(cfg) or NOISE_SIZE
-    return list(noise(size, NOISE_IMAGES))
 
 
 def reference_of(module):
@@ -133,7 +114,7 @@ def report_latency(session, image, module, args):
 
 def main(argv=None):
     parser, args = parse_args(argv)
-    try:
+    with one_line(parser, '', TypeError):
         cfg = read_config(args.config, args.cfg_options)
         model, checkpoint = trained_model(cfg, args.checkpoint, 'cpu')
         meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
@@ -141,10 +122,11 @@ def main(argv=None):
         if fixed:
             model.backbone.set_budget(max_iterations=fixed)
         module = exported(model, fixed).eval()
-        images = check_images(cfg, args)
+        if args.images:
+            images = list(prepared(cfg, image_files(args.images, args.num_images)))
+        else:
+            images = list(noise(pipeline_size(cfg) or NOISE_SIZE, NOISE_IMAGES))
         onnx_file = onnx_model(module, cfg, meta, args.opset)
-    except (ValueError, TypeError, OSError) as error:
-        parser.error(printable(str(error)))
     session = open_session(onnx_file.SerializeToString(), args.threads)
     parity = compare(session, reference_of(module), ({'image': image} for image in images))
     report_outputs(module)
@@ -152,10 +134,8 @@ def main(argv=None):
     if not parity.agrees:
         print(f'not written: the file does not do what PyTorch does, {args.out}', file=sys.stderr)
         return 1
-    try:
+    with one_line(parser, '--out'):
         save(onnx_file, args.out)
-    except OSError as error:
-        parser.error(f'argument --out: {error}')
     report_size(args.out, module)
     report_latency(session, images[0], module, args)
     if fixed:

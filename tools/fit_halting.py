@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 from tqdm import tqdm
 
+from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import check_writable
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import ImageSpec
@@ -79,7 +80,7 @@ def main(argv=None):
     options = FitOptions(
         args.fit, args.calibrate, args.group_by, args.trained_on_these, args.max_drop, args.device
     )
-    try:
+    with one_line(parser):
         check_writable(args.out)
         report = fit_checkpoint(
             args.config, args.checkpoint, args.out, cache, options, args.cfg_options, bar
@@ -87,8 +88,6 @@ def main(argv=None):
         print(report.text())
         path = args.out.with_suffix('.json')
         report.write(path)
-    except (ValueError, OSError) as error:
-        parser.exit(2, f'{parser.prog}: error: {error}\n')
     shutil.rmtree(cache, ignore_errors=True)
     print(f'\nFitted checkpoint: {args.out}\nFigures:           {path}')
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import whole_file
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
 from iterbackbone.report.measured_gains import verdict_of
@@ -55,25 +56,19 @@ def table(measured):
 def main():
     parser, args = parse_args()
     progress = partial(tqdm, desc='measuring', delay=2, leave=False, disable=None)
-    try:
+    with one_line(parser):
         policies, menu = load(args.policy), load(args.menu)
         measured, others = measure_gains(args, policies, menu, progress)
         sentence = verdict_of([measured, *others])
-    except ValueError as error:
-        parser.error(printable(str(error)))
     for seed in [measured, *others]:
         for line in table(seed):
             print(line)
         print()
     print(sentence)
     if args.out:
-        try:
-            with whole_file(args.out) as file:
-                file.write(
-                    (json.dumps({**measured.as_json(), 'verdict': sentence}, indent=2) + '\n').encode()
-                )
-        except OSError as error:
-            parser.error(f'argument --out: {error}')
+        text = json.dumps({**measured.as_json(), 'verdict': sentence}, indent=2)
+        with one_line(parser, '--out'), whole_file(args.out) as file:
+            file.write(f'{text}\n'.encode())
 
 
 if __name__ == '__main__':

@@ -18,12 +18,12 @@ import torch
 from safetensors.torch import save
 
 from iterbackbone import IterativeResNet
+from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import write_together
 from iterbackbone.mm.checkpoints.checking import weights_for
 from iterbackbone.mm.checkpoints.loading import load_weights_only
 from iterbackbone.mm.configs import build_model, read_config, toolbox_of_model
 from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
-from iterbackbone.text import printable
 
 NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
 TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
@@ -197,10 +197,8 @@ def card(weights):
 
 def main(argv=None):
     parser, args = parse_args(argv)
-    try:
+    with one_line(parser):
         weights = packed(args)
-    except (ValueError, OSError) as error:
-        parser.error(printable(str(error)))
     print(f'{weights.path}: {weights.bytes} bytes, SHA-256 {weights.sha256}')
     print(f'{SCHEME}{weights.name}')
 

@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from iterbackbone.cli.arguments import folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import save
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
@@ -20,10 +21,10 @@ from iterbackbone.text import printable
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('file', type=Path, metavar='FILE', help='ONNX file, float32')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
+    parser.add_argument('--out', type=new_file, required=True, metavar='FILE', help='what to write')
     parser.add_argument(
         '--images',
-        type=Path,
+        type=folder,
         required=True,
         metavar='FOLDER',
         help='of images like those to come, not those of the test',
@@ -31,19 +32,7 @@ def parse_args(argv):
     parser.add_argument(
         '--num-images', type=positive, default=32, metavar='N', help='taken evenly; default: 32'
     )
-    args = parser.parse_args(argv)
-    if not args.out.absolute().parent.is_dir():
-        parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
-    if not args.images.is_dir():
-        parser.error(f'argument --images: must be a folder, got {args.images}')
-    return parser, args
-
-
-def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
+    return parser, parser.parse_args(argv)
 
 
 def report(path, out, same, images):
@@ -58,15 +47,13 @@ def report(path, out, same, images):
 
 def main(argv=None):
     parser, args = parse_args(argv)
-    try:
+    with one_line(parser):
         model, description = read_model(args.file)
         files = image_files(args.images, args.num_images)
         images = [load_image(file, description['steps']) for file in files]
         smaller = quantized(model, description, images)
         same = agreement(model.SerializeToString(), smaller.SerializeToString(), images)
         save(smaller, args.out)
-    except (ValueError, OSError) as error:
-        parser.error(printable(str(error)))
     report(args.file, args.out, same, images)
     return 0
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from iterbackbone import __version__
+from iterbackbone.cli.arguments import new_file, one_line, positive
 from iterbackbone.core.resnet import DEPTHS
 from iterbackbone.files import IMAGE_FORMATS, image_files
 from iterbackbone.tensor_file import save_whole
@@ -32,7 +33,7 @@ def parse_args(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('checkpoint', type=Path, help='of the ResNet, a file by torch.save')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='what to write')
+    parser.add_argument('--out', type=new_file, required=True, metavar='FILE', help='what to write')
     parser.add_argument(
         '--depth',
         type=int,
@@ -59,8 +60,6 @@ def parse_args(argv):
     )
     add_image_options(parser)
     args = parser.parse_args(argv)
-    if not args.out.absolute().parent.is_dir():
-        parser.error(f'argument --out: must be in a folder that exists, got {args.out}')
     if args.recalibrate and args.images is None:
         parser.error('--images is needed for --recalibrate')
     if args.images and not args.recalibrate:
@@ -87,20 +86,6 @@ def add_image_options(parser):
     group.add_argument('--std', default=STD, help='the same', **of_colours)
 
 
-def positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
-
-
-def image_batches(args, side):
-    """Normalised images, (B, 3, side, side), evenly spaced over the sorted files."""
-    chosen = image_files(args.images, args.num_images)
-    images = torch.stack([read_image(path, side, args.mean, args.std) for path in chosen])
-    return images.split(BATCH)
-
-
 def read_image(path, side, mean, std):
     """Shorter side resized to 8/7 of the crop, as 256 is to 224; not where it fits already."""
     with Image.open(path, formats=IMAGE_FORMATS) as file:
@@ -123,8 +108,9 @@ def converted(args):
     if args.recalibrate:
         if resnet.in_channels != 3:
             raise ValueError(f'--images: the ResNet must read 3 channels, got {resnet.in_channels}')
-        batches = image_batches(args, args.size or SIDES[resnet.stem])
-        conversion = recalibrate(conversion, batches)
+        side, files = args.size or SIDES[resnet.stem], image_files(args.images, args.num_images)
+        images = torch.stack([read_image(path, side, args.mean, args.std) for path in files])
+        conversion = recalibrate(conversion, images.split(BATCH))
     return resnet, conversion
 
 
@@ -144,10 +130,8 @@ def account(conversion):
 
 def main(argv=None):
     parser, args = parse_args(argv)
-    try:
+    with one_line(parser):
         resnet, conversion = converted(args)
-    except (ValueError, OSError) as error:
-        parser.error(printable(str(error)))
     state = {f'backbone.{key}': value for key, value in conversion.network.state_dict().items()}
     meta = {
         'source': args.checkpoint.name,
@@ -156,10 +140,8 @@ def main(argv=None):
         'last_relu': args.last_relu,
         'iterbackbone_version': __version__,
     }
-    try:
+    with one_line(parser, '--out'):
         save_whole({'meta': meta, 'state_dict': state}, args.out)
-    except OSError as error:
-        parser.error(f'argument --out: {error}')
     print(account(conversion))
     print(
         f'{args.out}: IterativeResNet(stem={resnet.stem!r}, base_channels={resnet.width}, '

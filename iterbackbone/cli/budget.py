@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..files import check_writable
-from .handover import positive
+from .arguments import positive
 from .paths import any_config, complete_config
 
 

@@ -7,20 +7,13 @@ import os
 import sys
 from pathlib import Path
 
+from .arguments import positive
 from .paths import any_config, complete_config, tool_path
 
 DESCRIPTION = (
     "Starts the {name}.py of the config's own toolbox: mmdet, mmseg or mmpretrain. All options but "
     '--gpus are its own: "iterbackbone {name} CONFIG --help" lists them.'
 )
-
-
-def positive(text: str) -> int:
-    """A number of processes or images."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
-    return value
 
 
 def gpus_option() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..text import aligned
-from .handover import positive
+from .arguments import positive
 
 HEADER = (
     'backbone',

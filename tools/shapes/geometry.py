@@ -11,40 +11,24 @@ SHIFT = 6  # fractional bits of the coordinates given to OpenCV
 
 @dataclass(frozen=True)
 class Shape:
-    """One object of a scene.
+    """One object of a scene."""
 
-    Args:
-        name (str): Class name.
-        centre (tuple[float, float]): x and y in pixels; pixel (0, 0) spans [0, 1) x [0, 1).
-        radius (float): Radius of the circumscribed circle in pixels.
-        aspect (float): Height over width before rotation, at most 1.
-        angle (float): Rotation in radians.
-        thickness (float): 0 (thin) to 1 (thick) for arms, points and bands.
-        faint (bool): Painted with little contrast and marked difficult.
-    """
-
-    name: str
-    centre: tuple[float, float]
-    radius: float
-    aspect: float
-    angle: float
-    thickness: float
-    faint: bool = False
+    name: str  # of its class
+    centre: tuple[float, float]  # x and y in pixels; pixel (0, 0) spans [0, 1) x [0, 1)
+    radius: float  # of the circumscribed circle in pixels
+    aspect: float  # height over width before rotation, at most 1
+    angle: float  # of the rotation in radians
+    thickness: float  # 0 (thin) to 1 (thick) for arms, points and bands
+    faint: bool = False  # painted with little contrast and marked difficult
 
 
 @dataclass(frozen=True)
 class Patch:
-    """Coverage of one shape, possibly reaching over the image's border.
+    """Coverage of one shape, possibly reaching over the image's border."""
 
-    Args:
-        left (int): Image column of the patch's first column.
-        top (int): Image row of the patch's first row.
-        alpha (np.ndarray): Share of each pixel that is covered, (h, w) float32 in [0, 1].
-    """
-
-    left: int
-    top: int
-    alpha: np.ndarray
+    left: int  # image column of the first column
+    top: int  # image row of the first row
+    alpha: np.ndarray  # share of each pixel that is covered, (h, w) float32 in [0, 1]
 
     @property
     def mask(self) -> np.ndarray:

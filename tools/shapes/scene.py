@@ -15,40 +15,25 @@ TRIES = 40  # random places per diameter before the object is made smaller
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is written about one object.
+    """What is written about one object."""
 
-    Args:
-        name (str): Class name.
-        box (tuple[int, int, int, int]): First column, first row, last column and last row of the
-            visible pixels, counted from 0.
-        truncated (bool): Some of it lies behind another object or outside the image.
-        difficult (bool): Faint, or too little of it is visible.
-        visible (float): Visible share of its pixels.
-    """
-
-    name: str
-    box: tuple[int, int, int, int]
-    truncated: bool
-    difficult: bool
-    visible: float
+    name: str  # of its class
+    box: tuple[int, int, int, int]  # first column and row, last ones of the visible pixels, from 0
+    truncated: bool  # some of it lies behind another object or outside the image
+    difficult: bool  # faint, or too little of it is visible
+    visible: float  # share of its pixels
 
 
 @dataclass
 class Scene:
-    """Objects in painting order, the front one last.
-
-    Args:
-        shapes (list[Shape]): The objects.
-        patches (list[Patch]): Their coverage, in the same order.
-        ids (np.ndarray): (H, W) uint8; 0 is background, k the k-th object where it is visible.
-    """
+    """Objects in painting order, the front one last."""
 
     shapes: list[Shape]
-    patches: list[Patch]
-    ids: np.ndarray
+    patches: list[Patch]  # their coverage
+    ids: np.ndarray  # (H, W) uint8; 0 is background, k the k-th object where it is visible
 
     def annotations(self) -> list[Annotation]:
-        """One annotation per object, in painting order."""
+        """One of each object, in painting order."""
         return [self._annotation(number) for number in range(1, len(self.shapes) + 1)]
 
     def class_map(self) -> np.ndarray:

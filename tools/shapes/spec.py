@@ -21,29 +21,17 @@ def _require(ok: bool, option: str, value, allowed: str):
 
 @dataclass(frozen=True)
 class ShapesSpec:
-    """Parameters of a set; checked when made.
+    """Parameters of a set; checked when made."""
 
-    Args:
-        num_train (int): Training images. Default: 400.
-        num_val (int): Validation images. Default: 100.
-        seed (int): Seed of the whole set, 0 or more. Default: 0.
-        size (tuple[int, int]): Width and height of an image in pixels. Default: (256, 192).
-        objects (tuple[int, int]): Smallest and largest number of objects in an image, both
-            included. Default: (1, 20).
-        object_size (tuple[float, float]): Smallest and largest diameter of an object's
-            circumscribed circle as a share of the image's short side. Default: (0.08, 0.5).
-        clutter (float): Amount of unlabelled strokes and blobs, 0 (none) to 1. Default: 0.5.
-        difficult (float): Share of the objects made small and faint and marked difficult,
-            0 to 1; the front object of an image never is. Default: 0.05.
-    """
-
-    num_train: int = 400
+    num_train: int = 400  # images
     num_val: int = 100
-    seed: int = 0
-    size: tuple[int, int] = (256, 192)
-    objects: tuple[int, int] = (1, 20)
+    seed: int = 0  # of the whole set, 0 or more
+    size: tuple[int, int] = (256, 192)  # width and height of an image in pixels
+    objects: tuple[int, int] = (1, 20)  # fewest and most in an image
+    # Smallest and largest diameter of a circumscribed circle, as shares of the image's short side.
     object_size: tuple[float, float] = (0.08, 0.5)
-    clutter: float = 0.5
+    clutter: float = 0.5  # amount of unlabelled strokes and blobs, 0 (none) to 1
+    # Share of objects that are small, faint and marked difficult; an image's front one never is.
     difficult: float = 0.05
 
     def __post_init__(self):

@@ -1,0 +1,49 @@
+"""What the parsers of commands and tools share: kinds of arguments, and errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..text import printable
+
+
+def positive(text: str) -> int:
+    """A number of images, processes, pixels."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
+def folder(text: str) -> Path:
+    """One that exists."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f'must be a folder, got {text}')
+    return Path(text)
+
+
+def new_file(text: str) -> Path:
+    """A file to write, which may exist."""
+    if not Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f'must be in a folder that exists, got {text}')
+    return Path(text)
+
+
+@contextmanager
+def one_line(
+    parser: argparse.ArgumentParser, argument: str = '', *more: type[Exception]
+) -> Iterator[None]:
+    """End the program with what was wrong with the input, or with one argument.
+
+    Args:
+        parser: Says it.
+        argument: Such as '--out'.
+        more: Kinds of error that are messages, beside ValueError and OSError.
+    """
+    try:
+        yield
+    except (ValueError, OSError, *more) as error:
+        parser.error((f'argument {argument}: ' if argument else '') + printable(str(error)))
