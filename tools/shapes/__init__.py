@@ -1,15 +1,5 @@
 """Synthetic scenes of textured shapes, the default data of the quickstarts."""
 
-from .scene import Annotation, Scene, image_rng, make_scene
-from .spec import CLASSES, SPLITS, VERSION, ShapesSpec
+from .scene import CLASSES, ShapesSpec, image_rng, make_scene
 
-__all__ = [
-    'CLASSES',
-    'SPLITS',
-    'VERSION',
-    'Annotation',
-    'Scene',
-    'ShapesSpec',
-    'image_rng',
-    'make_scene',
-]
+__all__ = ['CLASSES', 'ShapesSpec', 'image_rng', 'make_scene']

@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 
 from .geometry import SHIFT, Patch
-from .scene import Scene
-from .spec import ShapesSpec
+from .scene import Scene, ShapesSpec
 
 CONTRAST = 30.0  # smallest CIELAB distance of an object's colours to its surroundings
 FAINT_CONTRAST = 13.0  # the distance for faint objects
