@@ -16,8 +16,7 @@ from tqdm import tqdm
 from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import check_writable
 from iterbackbone.mm.fitting.command import fit_checkpoint
-from iterbackbone.mm.fitting.images import ImageSpec
-from iterbackbone.mm.fitting.options import FitOptions
+from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
 
 
 def parse_args(argv):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -18,12 +18,11 @@ from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
 from ..configs import read_config, trained_model
 from ..traces import iterative_modules
-from .fit_report import FitReport
-from .images import ImageSpec, image_loader, image_names
-from .options import FitOptions
+from .fit_report import FitReport, numbered
+from .images import FitOptions, ImageSpec, image_loader, image_names, trained_images
 from .runs import ModelRuns
-from .training_images import trained_images
 
+KEPT = ('dataset_meta', 'cfg', 'seed', 'epoch', 'iter', 'experiment_name')  # of the meta data
 FIRST_IMAGES = 300  # of the fitting images at most (a quarter), to choose a budget at which to fit
 
 
@@ -60,28 +59,23 @@ def fit_checkpoint(
     base = f'{digest} {cfg.pretty_text}'
 
     def runs(spec: ImageSpec, loader: DataLoader) -> ModelRuns:
-        bar = lambda batches: progress(batches, desc=str(spec))  # noqa: E731
-        return ModelRuns(model, loader, cache, f'{base} {spec}', bar)
+        return ModelRuns(model, loader, cache, f'{base} {spec}', partial(progress, desc=str(spec)))
 
     fit_images: Any = loaders[0].dataset
     few = min(FIRST_IMAGES, -(-len(fit_images) // 4))
     first = options.fit.thinned(len(fit_images.dataset), few)
-    fitting = runs(options.fit, loaders[0])
     fit = fit_halting(
         runs(first, image_loader(cfg, first)),
-        fitting,
+        runs(options.fit, loaders[0]),
         runs(options.calibrate, loaders[1]),
         groups,
         progress,
     )
     report = FitReport.of(fit, options, calibration_groups)
-    meta = {**dict(content.get('meta') or {}), 'halting': report.plain(), 'iterbackbone': __version__}
-    meta = {key: value for key, value in meta.items() if key in KEPT}
+    meta = {key: value for key, value in (content.get('meta') or {}).items() if key in KEPT}
+    meta |= {'halting': report._asdict(), 'iterbackbone': __version__}
     save_whole({'state_dict': model.state_dict(), 'meta': meta}, out)
     return report
-
-
-KEPT = ('dataset_meta', 'cfg', 'seed', 'epoch', 'iter', 'experiment_name', 'halting', 'iterbackbone')
 
 
 def _digest(model: nn.Module) -> str:
@@ -93,11 +87,7 @@ def _digest(model: nn.Module) -> str:
 
 
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
-    """Of the fitting and the calibration images.
-
-    Raises:
-        ValueError: they share images.
-    """
+    """Of the fitting and the calibration images; ValueError where they share some."""
     fit, calibrate = (image_loader(cfg, spec) for spec in (options.fit, options.calibrate))
     shared = _names(fit) & _names(calibrate)
     if options.fit.part == options.calibrate.part:
@@ -139,11 +129,7 @@ def _check_unseen(
 
 
 def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
-    """The source of each image: by a key of its metainfo, else each its own.
-
-    Raises:
-        ValueError: an image has no such key.
-    """
+    """The source of each image: by a key of its metainfo (ValueError without), else each its own."""
     dataset: Any = loader.dataset
     if key is None:
         return list(range(len(dataset)))
@@ -157,16 +143,11 @@ def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
 
 
 def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> tuple[Tensor, list[Any]]:
-    """Numbers of the fitting images' sources, and the calibration images' sources.
-
-    Raises:
-        ValueError: both have images of one source.
-    """
+    """The fitting images' sources as numbers, the calibration images'; ValueError if they share one."""
     fit, calibrate = (groups_of(loader, options.group_by) for loader in loaders)
     if options.group_by and set(fit) & set(calibrate):
         raise ValueError(
             f'--fit and --calibrate must not share sources, got {len(set(fit) & set(calibrate))} in '
             f'common by {options.group_by!r}'
         )
-    numbers = {source: n for n, source in enumerate(dict.fromkeys(fit))}
-    return torch.tensor([numbers[source] for source in fit]), calibrate
+    return numbered(fit), calibrate

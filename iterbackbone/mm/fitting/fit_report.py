@@ -14,28 +14,18 @@ from ...fitting.max_drop import cheapest
 from ...fitting.procedure import Fit
 from ...fitting.static import Outcome
 from ...stats.gain import envelope, gain
-from .options import FitOptions
+from .images import FitOptions
 
 
 class FitReport(NamedTuple):
-    """Figures.
+    """Figures."""
 
-    Attributes:
-        images: Which images were used, and whether features were trained on them.
-        score: What is compared: the task's score of an image, or its loss with the sign changed.
-        blocks: Of each block: correlation of predicted and true gains (None where none were
-            predicted), form of the unit.
-        budgets: Of each share: asked, met, score, mixture, gain with interval.
-        menu: Static budgets: depths, share, score.
-        drop: Of ``--max-drop``; None if it was not asked for.
-    """
-
-    images: dict[str, Any]
-    score: str
-    blocks: list[dict[str, Any]]
-    budgets: list[dict[str, Any]]
-    menu: list[dict[str, Any]]
-    drop: dict[str, Any] | None
+    images: dict[str, Any]  # which ones were used, and whether features were trained on them
+    score: str  # what is compared: the task's score of an image, or its loss with the sign changed
+    blocks: list[dict[str, Any]]  # correlation of predicted and true gains (or None), form of the unit
+    budgets: list[dict[str, Any]]  # of each share: asked, met, score, mixture, gain with interval
+    menu: list[dict[str, Any]]  # static budgets: depths, share, score
+    drop: dict[str, Any] | None  # of --max-drop, if it was asked for
 
     @classmethod
     def of(cls, fit: Fit, options: FitOptions, groups: list[Any]) -> FitReport:
@@ -47,29 +37,32 @@ class FitReport(NamedTuple):
             groups: Source of each calibration image.
         """
         full = fit.menu[-1][1]
-        known = full.scores is not None
         images = {
             'fit': str(options.fit),
             'calibrate': str(options.calibrate),
             'trained_on_these': options.trained_on_these,
         }
+        menu = [
+            {
+                'depths': list(depths),
+                'share': float(outcome.macs.mean() / full.macs.mean()),
+                'score': float(_score(outcome).mean()),
+            }
+            for depths, outcome in fit.menu
+        ]
         return cls(
             images,
-            'score' if known else '-loss',
+            '-loss' if full.scores is None else 'score',
             [_block(b) for b in fit.blocks],
             _budgets(fit, groups),
-            [{'depths': list(depths), **_figures(outcome, full)} for depths, outcome in fit.menu],
+            menu,
             None if options.max_drop is None else _drop(fit, groups, options.max_drop),
         )
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return self._asdict()
 
     def write(self, path: Path) -> None:
         """As JSON."""
         with whole_file(path) as file:
-            file.write(json.dumps(self.plain(), indent=1).encode())
+            file.write(json.dumps(self._asdict(), indent=1).encode())
 
     def text(self) -> str:
         """Tables for a terminal."""
@@ -83,7 +76,10 @@ class FitReport(NamedTuple):
             for b in self.budgets
         ]
         lines += ['', 'correlation of predicted and true gains, by block:']
-        lines += [f'  {_number(b["correlation"])} ({b["unit"]})' for b in self.blocks]
+        lines += [
+            f'  {"-" if b["correlation"] is None else format(b["correlation"], ".3f")} ({b["unit"]})'
+            for b in self.blocks
+        ]
         return '\n'.join(lines + ([] if self.drop is None else ['', self.drop['sentence']]))
 
 
@@ -97,19 +93,8 @@ def _block(block: FittedBlock) -> dict[str, Any]:
     }
 
 
-def _number(value: float | None) -> str:
-    return '-' if value is None else f'{value:.3f}'
-
-
 def _score(outcome: Outcome) -> torch.Tensor:
     return -outcome.losses if outcome.scores is None else outcome.scores
-
-
-def _figures(outcome: Outcome, full: Outcome) -> dict[str, float]:
-    return {
-        'share': float(outcome.macs.mean() / full.macs.mean()),
-        'score': float(_score(outcome).mean()),
-    }
 
 
 def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
@@ -148,10 +133,8 @@ def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
         return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
     points_of = [p for p in fit.points if p.share < 1.0]
     scores = [p.outcome.scores for p in points_of if p.outcome.scores is not None]
-    numbers = {source: n for n, source in enumerate(dict.fromkeys(groups))}
-    sources = torch.tensor([numbers[source] for source in groups])
     shares = [p.share for p in points_of]
-    best, tested = cheapest(shares, scores, full.scores, points / 100.0, sources)
+    best, tested = cheapest(shares, scores, full.scores, points / 100.0, numbered(groups))
     sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
     if best is not None:
         sentence = (
@@ -164,3 +147,9 @@ def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
         'test': 'paired bootstrap, one-sided, 95%; fixed sequence from the highest share down',
         'tested': [t._asdict() for t in tested],
     }
+
+
+def numbered(sources: list[Any]) -> torch.Tensor:
+    """(N,) int64, the same number for the same source."""
+    numbers = {source: n for n, source in enumerate(dict.fromkeys(sources))}
+    return torch.tensor([numbers[source] for source in sources])

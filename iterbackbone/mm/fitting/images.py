@@ -1,10 +1,11 @@
-"""Which images halting is fitted on: a part of one of the config's data sets."""
+"""Which images halting is fitted on, and which ones the network was trained on."""
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -17,6 +18,7 @@ from ..configs import type_name
 PARTS = ('train', 'val', 'test')
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'
+WITHOUT_EFFECT = ('pipeline', 'indices', 'lazy_init', 'serialize_data')  # on which images there are
 
 
 class ImageSpec(NamedTuple):
@@ -29,11 +31,7 @@ class ImageSpec(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ImageSpec:
-        """``val``, ``train[1400:]``, ``test[0:250]`` or ``val[1::2]``.
-
-        Raises:
-            ValueError: ``text`` is nothing of that kind.
-        """
+        """``val``, ``train[1400:]``, ``test[0:250]`` or ``val[1::2]``; ValueError for any other."""
         match = SPEC.fullmatch(text)
         if not match or match[4] == '0':
             raise ValueError(
@@ -53,6 +51,17 @@ class ImageSpec(NamedTuple):
         """About ``count`` of these images, evenly spread: data sets may be sorted by class."""
         every = max(1, -(-len(self.places(length)) // count))
         return self._replace(step=self.step * every)
+
+
+class FitOptions(NamedTuple):
+    """What a user chooses of a fit."""
+
+    fit: ImageSpec  # images for the units
+    calibrate: ImageSpec  # others, for budgets and figures
+    group_by: str | None = None  # metainfo key of an image's source; None: each is its own
+    trained_on_these: bool = False  # whether the features may have been trained on the images
+    max_drop: float | None = None  # in points of score
+    device: str = 'cpu'
 
 
 def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
@@ -110,11 +119,7 @@ def _loads_boxes(pipeline: Any, names: list[str]) -> bool:
 
 
 def leaves(cfg: Any) -> Iterator[Any]:
-    """The configs of the data sets inside wrappers.
-
-    Raises:
-        ValueError: a wrapper mixes several images into one.
-    """
+    """The configs of the data sets inside wrappers; ValueError where one mixes images."""
     if 'Mix' in type_name(cfg):
         raise ValueError(
             f'images of a {type_name(cfg)} are mixtures: name the images of another data loader'
@@ -134,3 +139,54 @@ def image_names(dataset: Any, places: Iterable[int]) -> set[Any]:
         return set()
     infos = (dataset.get_data_info(i) for i in places)
     return {info.get('img_path') or info.get('filename') for info in infos} - {None}
+
+
+def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:
+    """Files of the images of a checkpoint's training; empty where they are unknown.
+
+    The checkpoint's config is text from anywhere: it is read as plain data, never run, and no data set
+    is built from it. It says which part of the user's own training data set was used, if its data
+    set is the same one.
+
+    Args:
+        content: Of the checkpoint.
+        cfg: The user's own config.
+    """
+    own = (cfg.get('train_dataloader') or {}).get('dataset')
+    theirs = _dataset_of((content.get('meta') or {}).get('cfg'))
+    if own is None or theirs is None or _plain(theirs) != _plain(own.to_dict()):
+        return set()
+    dataset = DATASETS.build({**own, 'indices': theirs.get('indices')} if 'indices' in theirs else own)
+    return image_names(dataset, range(len(dataset)))
+
+
+def _dataset_of(text: Any) -> dict[str, Any] | None:
+    """``train_dataloader.dataset`` of a config's text; None where it is no plain data."""
+    if not isinstance(text, str):
+        return None
+    try:
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'train_dataloader':
+                return _literal(node.value)['dataset']
+    except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
+        pass  # not what mmengine writes
+    return None
+
+
+def _literal(node: ast.expr) -> Any:
+    """As ``ast.literal_eval``, and ``dict(name=value)``, which mmengine writes."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and not node.args:
+        return {str(each.arg): _literal(each.value) for each in node.keywords}
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return {ast.literal_eval(key): _literal(value) for key, value in pairs if key is not None}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(each) for each in node.elts]
+    return ast.literal_eval(node)
+
+
+def _plain(value: Any) -> Any:
+    """Without what does not matter, and tuples as lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items() if key not in WITHOUT_EFFECT}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value

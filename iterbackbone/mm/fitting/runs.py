@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,40 @@ from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
 from ...fitting.halting import BlockRows, all_blocks
 from ...fitting.static import Depths, Outcome
+from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector, iterative_modules
-from .model_losses import losses_of
-from .results import Results
-from .two_stage_losses import TwoStageLosses, run_regions
+from .losses import TwoStageLosses, losses_of, run_regions
 
 REGIONS = 32  # of an image, to fit the unit of a RoI layer
+
+
+class Results:
+    """Tensors, and tuples of them, that are made once.
+
+    Args:
+        folder: Where they are kept, so that an interrupted fit goes on; None keeps them in memory.
+        identity: What they depend on beside the key: checkpoint and images.
+    """
+
+    def __init__(self, folder: Path | None, identity: str) -> None:
+        self.folder, self.identity = folder, identity
+        self._memory: dict[str, Any] = {}
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The result of this key (JSON-ready), made if there is none yet."""
+        text = json.dumps([self.identity, key])
+        name = hashlib.sha256(text.encode()).hexdigest()[:24]
+        if self.folder is None:
+            if name not in self._memory:
+                self._memory[name] = make()
+            return self._memory[name]
+        path = self.folder / f'{name}.pt'
+        if not path.exists():
+            value = make()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_whole(value, path)
+        return torch.load(path, weights_only=True)
 
 
 class ModelRuns:
@@ -30,8 +60,7 @@ class ModelRuns:
     Args:
         model: In evaluation mode.
         loader: Of the images, in a fixed order.
-        cache: Folder for results, so that an interrupted fit goes on; None for none.
-        identity: What the results depend on beside depths: checkpoint and images.
+        cache, identity: See :class:`Results`.
         progress: Wraps the batches, such as tqdm.
 
     Attributes:
@@ -46,7 +75,7 @@ class ModelRuns:
         identity: str = '',
         progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     ) -> None:
-        self.model, self.loader, self.progress = model, loader, progress
+        self.model, self.loader, self._progress = model, loader, progress
         self._results = Results(cache, identity)
         self._losses = losses_of(model)
         self.modules = list(iterative_modules(model))
@@ -61,7 +90,7 @@ class ModelRuns:
 
     def policy(self, settings: Sequence[Setting]) -> Outcome:
         """At the modules' settings."""
-        return Outcome(*self._results.get(settings, lambda: self._run(settings)))
+        return Outcome(*self._results.get(settings, partial(self._run, settings)))
 
     def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
         """A block at these depths (the last one L), all others at ``base``.
@@ -72,15 +101,13 @@ class ModelRuns:
         options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
         unit = all_blocks(self.modules)[block].halting
         owners = [module for module in self.modules for _ in module.max_iterations]
-        on_images = not owners[block].of_regions
-        two_stage = self._losses if isinstance(self._losses, TwoStageLosses) else None
-        if unit is not None and not on_images and two_stage and two_stage.has_regions:
-            run = lambda: self._regions(two_stage, options, unit)  # noqa: E731
-            return BlockRows(*self._results.get(['regions', block, options], run))
-        inputs = None
-        if unit is not None and on_images:
-            run = lambda: self._inputs(options[-1], unit)  # noqa: E731
+        inputs, found = None, self._losses
+        if unit is not None and not owners[block].of_regions:
+            run = partial(self._inputs, options[-1], unit)
             inputs = self._results.get(['inputs', block, options[-1]], run)
+        elif unit is not None and isinstance(found, TwoStageLosses) and found.has_regions:
+            run = partial(self._regions, found, options, unit)
+            return BlockRows(*self._results.get(['regions', block, options], run))
         losses = torch.stack([self.losses(each).losses for each in options], dim=1)
         return BlockRows(inputs, losses, torch.arange(len(losses)))
 
@@ -147,7 +174,7 @@ class ModelRuns:
             module.apply_setting(setting)
 
     def _batches(self) -> Iterator[tuple[Tensor, list[Any]]]:
-        for batch in self.progress(self.loader):
+        for batch in self._progress(self.loader):
             data = self.model.data_preprocessor(batch, False)  # type: ignore[operator]
             yield data['inputs'], data['data_samples']
 
@@ -157,7 +184,7 @@ class ModelRuns:
         collector.reset()
         features = self.model.extract_feat(inputs)  # type: ignore[operator]
         calls = list(collector.calls)  # of the backbone: a loss runs heads on other regions
-        losses = self._losses(inputs, features, samples)
+        losses = self._losses(features, samples)
         collector.calls[:] = calls
         if any(module.of_regions for module in self.modules):
             run_regions(self.model, features, samples)

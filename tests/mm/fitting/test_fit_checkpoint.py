@@ -20,8 +20,7 @@ from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise
 from iterbackbone.mm.fitting.command import fit_checkpoint
-from iterbackbone.mm.fitting.images import ImageSpec
-from iterbackbone.mm.fitting.options import FitOptions
+from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
 from tests.support.classification_runs import TINY, write_class_folders
 from tests.support.compute import C4, narrow_c4
 from tests.support.openmmlab import ONE_WORKERLESS, detector_config, read_log, segmentor_config
@@ -145,7 +144,7 @@ def test_the_evaluation_meets_the_shares_that_the_report_names(fitted):
 
 def test_the_report_is_plain_data(fitted):
     report = fitted[3]
-    plain = json.loads(json.dumps(report.plain()))
+    plain = json.loads(json.dumps(report._asdict()))
     assert plain['menu'][0]['depths'] == [1] * len(plain['menu'][0]['depths'])
     assert plain['menu'][-1]['share'] == 1.0
     assert plain['score'] == ('-loss' if fitted[0] in ('c4', 'detection') else 'score')
@@ -164,7 +163,7 @@ def test_an_interrupted_fit_goes_on(trained, fitted, monkeypatch):
     )
     task, config, checkpoint, tmp = trained
     again = fit(task, config, checkpoint, tmp / 'again.pth', tmp / 'cache')
-    assert again.plain() == fitted[3].plain()
+    assert again._asdict() == fitted[3]._asdict()
     assert not [identity for identity in calls if 'train[' in identity.rsplit(' ', 1)[-1]]
 
 

@@ -18,7 +18,7 @@ def test_nothing_predicted_has_no_correlation():
         for prediction in (None, BlockIndex((), 0.1, 0.0321, False))
     ]
     report = FitReport({'calibrate': 'val[:4]'}, 'score', [_block(b) for b in blocks], [], [], None)
-    assert json.loads(json.dumps(report.plain()))['blocks'] == [
+    assert json.loads(json.dumps(report._asdict()))['blocks'] == [
         {'correlation': None, 'held_out': None, 'unit': 'not fitted'},
         {'correlation': 0.0321, 'held_out': None, 'unit': 'constant depth'},
     ]

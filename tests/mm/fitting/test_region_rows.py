@@ -10,8 +10,8 @@ import torch
 from iterbackbone.fitting.halting import all_blocks, silence
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.fitting import runs as runs_module
-from iterbackbone.mm.fitting.image_losses import computing_losses, seeded
 from iterbackbone.mm.fitting.images import ImageSpec, image_loader
+from iterbackbone.mm.fitting.losses import seeded_losses
 from iterbackbone.mm.fitting.runs import ModelRuns, static
 from tests.mm.fitting.test_fit_checkpoint import c4_config
 
@@ -64,7 +64,7 @@ def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
     for column, depth in enumerate([1, 2, 3]):
         runs._apply(static(runs.modules, (*BASE[:3], depth)))
         inputs, (sample,) = list(runs._batches())[place]
-        with torch.no_grad(), seeded(), computing_losses(head):
+        with torch.no_grad(), seeded_losses(head):
             proposals = copy.deepcopy(runs._losses.proposals[sample.img_path])
             losses = head.loss(runs.model.extract_feat(inputs), [proposals], [copy.deepcopy(sample)])
         wanted = float(losses['loss_cls'] + losses['loss_bbox'])

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from iterbackbone.mm.fitting.training_images import trained_images
+from iterbackbone.mm.fitting.images import trained_images
 
 DATASET = """dict(
     type='CustomDataset', data_prefix='{root}', metainfo=dict(classes=('a', 'b')),
