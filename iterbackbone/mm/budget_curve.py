@@ -28,8 +28,8 @@ from ..report.budget_figure import budget_figure
 from ..report.measures import main_score
 from ..report.tables import conditions
 from .configs import load_datasets, read_config, trained_model
-from .evaluation.batch_times import BatchTimes
 from .evaluation.image_compute import image_compute
+from .evaluation.logged_evaluation import BatchTimes
 from .evaluation.meta import plain_metric
 from .fitting.images import ImageSpec
 from .traces import TraceCollector

@@ -21,14 +21,8 @@ class BudgetRuns:
     """Runs some batches again: as the network halts by itself, and at static budgets.
 
     The budgets' depths lie evenly between one iteration and all. Each run has a log, in the folder
-    ``<evaluation>_budgets``.
-
-    Args:
-        runner: Before the first batch.
-        mode: ``'val'`` or ``'test'``.
-        loop: Of the runner.
-        weights: Which are evaluated, as EvaluatedWeights describes them.
-        images: About how many.
+    ``<evaluation>_budgets``, of about so many ``images``; the rest as of
+    :class:`~.logged_evaluation.LoggedEvaluation`.
     """
 
     def __init__(

@@ -16,7 +16,8 @@ def is_classification(sample: Any, model: nn.Module) -> bool:
     Regression heads, multi-label heads and retrievers give scores, too. Their scores do not sum to one,
     their predicted labels are no integers or several, or their name says so.
     """
-    if 'pred_score' not in sample or 'MultiLabel' in ' '.join(_names(getattr(model, 'head', None))):
+    heads = ' '.join(base.__name__ for base in type(getattr(model, 'head', None)).__mro__)
+    if 'pred_score' not in sample or 'MultiLabel' in heads:
         return False
     scores, label = sample.pred_score, sample.get('pred_label')
     if label is not None and (label.numel() != 1 or label.is_floating_point()):
@@ -25,17 +26,10 @@ def is_classification(sample: Any, model: nn.Module) -> bool:
     return shares and abs(float(scores.sum()) - 1) < TOLERANCE
 
 
-def _names(head: Any) -> list[str]:
-    return [base.__name__ for base in type(head).__mro__]
-
-
 def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
-    """The classes of :class:`~iterbackbone.log.schema.IterationRecord`.
+    """The classes of :class:`~iterbackbone.log.schema.IterationRecord`, with their names by label.
 
-    Args:
-        sample: mmpretrain's ``DataSample`` with ``pred_score`` (classes,), and with
-            ``gt_label`` (1,) where the image is labelled.
-        classes: Names by label.
+    mmpretrain's ``DataSample`` has ``pred_score`` (classes,), and ``gt_label`` (1,) if it is labelled.
     """
     # Not pred_label: behind test-time augmentation it is the first augmentation's.
     prediction = int(sample.pred_score.argmax())
@@ -54,14 +48,8 @@ def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
 def picture(sample: Any, dataset: Any, index: Any) -> np.ndarray | None:
     """The image of a data set that holds arrays instead of files, such as CIFAR's archives.
 
-    Args:
-        sample: Of the image.
-        dataset: mmengine's ``BaseDataset``, a wrapper of it, or another that has no such images.
-        index: Place of the image in ``dataset``; None where it is unknown.
-
-    Returns:
-        (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them, or (H, W);
-        None where the image is a file.
+    (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them, or (H, W). None where
+    the image is a file, or its ``index`` in mmengine's ``BaseDataset`` or a wrapper is unknown.
     """
     if sample.metainfo.get('img_path') or not hasattr(dataset, 'get_data_info'):
         return None

@@ -9,8 +9,15 @@ import numpy as np
 import torch
 
 from ...stats.objects import summarise_boxes
-from .frames import TOLERANCE, Annotated, Frame, original_size, scale_of
-from .image_frames import image_frame, true_frames
+from .frames import (
+    TOLERANCE,
+    Annotated,
+    Frame,
+    image_frame,
+    original_size,
+    scale_of,
+    true_frames,
+)
 from .sources import Source
 
 UNLABELLED = -1
@@ -30,17 +37,11 @@ OBJECT_FIELDS = (
 
 
 class Objects(NamedTuple):
-    """Annotated boxes of one image, as the pipeline left them.
+    """Annotated boxes of one image, as the pipeline left them."""
 
-    Attributes:
-        true: Those to find; None where no annotations were loaded.
-        difficult: Those that count neither way; likewise.
-        frames: In which they may lie, the best first; none where that is unknown.
-    """
-
-    true: Annotated | None
-    difficult: Annotated | None
-    frames: list[Frame]
+    true: Annotated | None  # those to find; None where no annotations were loaded
+    difficult: Annotated | None  # those that count neither way; likewise
+    frames: list[Frame]  # in which they may lie, the best first; none where that is unknown
 
     def original(self, kind: str) -> Annotated | None:
         """``true`` or ``difficult`` in the original image's frame; None if there is no knowing."""
@@ -60,11 +61,7 @@ def annotated_objects(
 ) -> Objects:
     """The objects of mmdet's ``DetDataSample``; "difficult" ones sit in ``ignored_instances``.
 
-    Args:
-        sample: Behind the model.
-        source: Of the sample.
-        say: Told what cannot be known.
-        background: Labels that are no objects.
+    Those with a ``background`` label are left out; ``say`` is told what cannot be known.
     """
     true, difficult = (_annotated(sample, key, say) for key in KINDS.values())
     if true is not None:
@@ -73,20 +70,15 @@ def annotated_objects(
     known = [part for part in (true, difficult) if part is not None]
     frames = [Frame()]
     if known:
-        frames = true_frames(Annotated.join(*known), sample, source, _tolerance(sample))
+        joined = Annotated(*(np.concatenate(values) for values in zip(*known, strict=True)))
+        frames = true_frames(joined, sample, source, _tolerance(sample))
     if not frames:
         say(UNKNOWN_FRAME)
     return Objects(true, difficult, frames)
 
 
 def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict[str, Any]:
-    """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`.
-
-    Args:
-        objects: Of the sample.
-        sample: Whose metainfo says the original size.
-        classes: Names by label.
-    """
+    """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`."""
     if objects.true is None:
         return dict.fromkeys(OBJECT_FIELDS)
     labels = sorted(set(objects.true.labels.tolist()) - {UNLABELLED})
@@ -108,14 +100,8 @@ def prediction_fields(
 ) -> dict[str, Any]:
     """True and predicted boxes (xyxy, pixels of the original image), labels and scores.
 
-    What lies in an unknown frame is left out.
-
-    Args:
-        objects: Of the sample.
-        sample: mmdet's ``DetDataSample`` behind the model.
-        source: Of the sample.
-        merged: Whether test-time augmentation made the prediction, in the original frame.
-        say: Told what cannot be known.
+    What lies in an unknown frame is left out, and ``say`` is told. What test-time augmentation
+    ``merged`` lies in the original frame.
     """
     frame = Frame() if merged else image_frame(sample, source, objects.frames)
     boxes = _predicted(sample.pred_instances)

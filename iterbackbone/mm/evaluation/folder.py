@@ -19,20 +19,17 @@ from ...files import named_errors, whole_file
 from ...log.png_files import PngFiles
 from ...log.schema import META, PREDICTIONS, RECORDS
 from ...log.writer import to_line
-from .sampled_indices import Index
+from .sources import Index
 
 Key = tuple[Index | None, Hashable]  # place in the data set, identity
 
 
 class EvaluationFolder:
-    """Writes ``records.jsonl``, ``predictions.jsonl``, PNG files and ``meta.json``.
+    """Writes ``records.jsonl``, ``predictions.jsonl``, PNG files and ``meta.json``; made on all ranks.
 
     Attributes:
-        path: The folder; until it is published its name ends in ``.part``.
-
-    Args:
-        path: The wanted name, on a file system that all ranks share. Where there is such a
-            folder, ``_2`` or a higher number is appended. Called on all ranks.
+        path: The wanted one, on a file system that all ranks share; where there is such a folder,
+            ``_2`` or a higher number is appended. It ends in ``.part`` until it is published.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,14 +53,8 @@ class EvaluationFolder:
     ) -> None:
         """Append one image's lines; its label maps or picture become files, named in its prediction.
 
-        An image that this rank has written already is left out.
-
-        Args:
-            record: Line of ``records.jsonl``.
-            prediction: Line of ``predictions.jsonl``, without the files' names.
-            pngs: See :class:`~iterbackbone.log.png_files.PngFiles`.
-            index: The image's place in the data set. Without it images are told apart by
-                ``img_id`` and ``img_path``, and stand in the order of evaluation.
+        An image that this rank has written already is left out. Without its ``index``, the place in the
+        data set, images are told apart by ``img_id`` and ``img_path``, and stand as evaluated.
         """
         line = len(self._keys)
         number = get_rank() + get_world_size() * line  # no other rank has it
@@ -87,11 +78,7 @@ class EvaluationFolder:
             file.close()
 
     def publish(self, meta: Mapping[str, Any], label: str = '') -> int:
-        """Merge the ranks' parts and give the folder its name; called on all ranks.
-
-        Args:
-            meta: Content of ``meta.json``.
-            label: Appended to the name.
+        """Merge the ranks' parts and give the folder its name with the label; called on all ranks.
 
         Returns:
             Number of lines. Samplers repeat images to give all ranks the same number: each

@@ -68,15 +68,15 @@ def _by_module(collector: TraceCollector, calls: list[_Rows]) -> dict[str, list[
 
 
 class _Rows(NamedTuple):
-    """One call's rows on the host; ``references`` are the MAC fields that all rows share."""
+    """One call's rows on the host."""
 
     module: AdaptiveModule
     input_size: Size
     iterations: list[list[int]]
     ponder_cost: list[float]
     macs: list[int]
-    references: dict[str, int]
-    owners: list[int]
+    references: dict[str, int]  # the MAC fields that all rows share
+    owners: list[int]  # index of each row's image
 
     @classmethod
     def of(cls, call: Call) -> _Rows:
@@ -130,7 +130,6 @@ def _check_scores(call: Call) -> None:
 
 
 def _owners(call: Call) -> list[int]:
-    """Index of each row's image."""
     rows = len(call.trace.iterations)
     if not call.module.of_regions:
         return list(range(rows))

@@ -63,7 +63,7 @@ class IterationLogHook(Hook):
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
-        self._running.begin_batch(batch_idx)
+        self._evaluation.begin_batch(batch_idx)
 
     before_test_iter = before_val_iter
 
@@ -71,24 +71,23 @@ class IterationLogHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write the batch's lines."""
-        self._running.write(batch_idx, data_batch, outputs)
+        self._evaluation.write(batch_idx, data_batch, outputs)
         if self._budgets is not None:
             self._budgets.run(batch_idx, data_batch)
 
     after_test_iter = after_val_iter
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Merge the ranks' parts."""
-        self._finish(runner, metrics)
+        """Merge the ranks' parts, and show what they say."""
+        finished, self._evaluation = self._evaluation, None
+        for folder, label in finished.publish(runner, metrics):
+            _show(runner, folder, f'{label}.' if label else '')
+        if self._budgets is not None:
+            for folders, label in self._budgets.publish(runner):
+                _show_gain(runner, folders, f'{label}.' if label else '')
+            self._budgets = None
 
-    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Merge the ranks' parts."""
-        self._finish(runner, metrics)
-
-    @property
-    def _running(self) -> LoggedEvaluation:
-        assert self._evaluation is not None, 'mmengine calls before_*_epoch first'
-        return self._evaluation
+    after_test_epoch = after_val_epoch
 
     def _begin(self, runner: Runner, mode: str, loop: Any) -> None:
         if self._evaluation is not None:  # an earlier one of this process broke off
@@ -100,15 +99,6 @@ class IterationLogHook(Hook):
             self._budgets.detach()
         if self._gain_images:
             self._budgets = BudgetRuns(runner, mode, loop, weights, self._gain_images)
-
-    def _finish(self, runner: Runner, metrics: dict[str, float] | None) -> None:
-        finished, self._evaluation = self._running, None
-        for folder, label in finished.publish(runner, metrics):
-            _show(runner, folder, f'{label}.' if label else '')
-        if self._budgets is not None:
-            for folders, label in self._budgets.publish(runner):
-                _show_gain(runner, folders, f'{label}.' if label else '')
-            self._budgets = None
 
 
 def _show(runner: Runner, folder: Path, prefix: str) -> None:

@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
+from ...core.adaptive import AdaptiveModule
+from ...core.macs import Size
 from ..traces import TraceCollector, unwrapped
-from .evaluation_pass import EvaluationPass, labels, own_metrics
 from .folder import EvaluationFolder
 from .image_compute import image_compute
 from .meta import evaluation_meta
 from .sample_record import SampleReader
-from .sampled_indices import SampledIndices
+from .sources import SampledIndices
+
+
+@dataclass
+class BatchTimes:
+    """A stopwatch for the batches of one pass over the data."""
+
+    seconds: list[float] = field(default_factory=list)  # an image of each batch took
+    batch_size: int = 0  # the largest
+    _started: float = 0.0
+
+    def start(self) -> None:
+        """Before a batch."""
+        self._started = time.perf_counter()
+
+    def stop(self, images: int) -> None:
+        """After a batch of so many images."""
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # work that is only queued has taken no time yet
+        self.seconds.append((time.perf_counter() - self._started) / images)
+        self.batch_size = max(self.batch_size, images)
+
+    def fields(self, device: torch.device) -> dict[str, Any] | None:
+        """``time`` of ``meta.json``, the median over the batches of this rank; None without any."""
+        if not self.seconds:
+            return None
+        name = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+        return {
+            'milliseconds_per_image': round(1000 * median(self.seconds), 4),
+            'batch_size': self.batch_size,
+            'device': name,
+            'threads': torch.get_num_threads(),
+        }
+
+
+@dataclass
+class EvaluationPass:
+    """One pass over the data: some loops evaluate a teacher and then its student, batch by batch."""
+
+    folder: EvaluationFolder  # its log
+    task: str | None = None  # of its data samples
+    # (H, W) of the last input of each module that was called.
+    sizes: dict[AdaptiveModule, Size] = field(default_factory=dict)
+    # From the loaded data to the updated metric, without loading and logging.
+    times: BatchTimes = field(default_factory=BatchTimes)
 
 
 class LoggedEvaluation:
@@ -100,16 +149,30 @@ class LoggedEvaluation:
 
 
 def samples_of(outputs: Any, batch: Any) -> list[Any]:
-    """One data sample an image of the batch; of a tracker one a frame.
+    """One data sample an image of the batch, of a tracker one a frame, from a model's outputs.
 
-    Args:
-        outputs: Of the model's ``val_step`` or ``test_step``.
-        batch: Of the data loader, whose first field has an item for each image.
-
-    Returns:
-        None for each image where the model returns something else.
+    None for each image, as the first field of the batch counts them, where these are something else.
     """
     if isinstance(outputs, Sequence) and all(isinstance(o, BaseDataElement) for o in outputs):
         return [frame for sample in outputs for frame in sample.get('video_data_samples', [sample])]
     fields = list(batch.values()) if isinstance(batch, Mapping) else batch
     return [None] * len(fields[0])
+
+
+def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]) -> list[str]:
+    """What tells the passes apart: ``teacher`` where one called ``teacher.backbone`` only.
+
+    The child of the model that holds all modules of a pass, by their names (paths in it). Empty texts
+    where there is one pass, or where the children are not different.
+    """
+    children = [{names[module].split('.')[0] for module in each.sizes} for each in passes]
+    found = [next(iter(each)) if len(each) == 1 else '' for each in children]
+    return found if len(set(found)) == len(found) > 1 else [''] * len(found)
+
+
+def own_metrics(metrics: Mapping[str, Any] | None, label: str) -> dict[str, Any]:
+    """Those that the loop marked with the label, without the mark; all where it marked none."""
+    metrics = dict(metrics or {})
+    mark = f'{label}/'
+    own = {key.removeprefix(mark): v for key, v in metrics.items() if key.startswith(mark)}
+    return own if label and own else metrics

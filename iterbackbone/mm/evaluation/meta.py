@@ -29,31 +29,31 @@ def evaluation_meta(
     """Content of ``meta.json``.
 
     Args:
-        runner: Of the evaluation.
-        dataset: The evaluated dataset.
-        names: See :func:`evaluated_modules`.
-        sizes: See :func:`evaluated_modules`.
+        runner, dataset: Of the evaluation.
+        names, sizes: See :func:`evaluated_modules`.
         task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
             are of no known kind.
         metrics: The evaluator's score.
         weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
     """
-    model = unwrapped(runner.model)
+    model, said = unwrapped(runner.model), metainfo_of(dataset)
+    palette = [[int(c) for c in colour] for colour in said.get('palette') or ()]  # red, green, blue
     return {
         'schema_version': SCHEMA_VERSION,
         'task': task,
         'model': type(model).__name__,
         'config': runner.cfg.filename,
         **weights,
-        'classes': list(class_names(dataset)),
-        **_palette(dataset),
+        'classes': list(said.get('classes') or ()),
+        **({'palette': palette} if palette else {}),
         'parameters': parameter_counts(model),
         'resnet': asdict(counterpart(evaluated_modules(names, sizes))),
         **iterative_fields(names, sizes),
         'dataset': {
             'type': type(dataset).__name__,
             'ann_file': getattr(dataset, 'ann_file', None),
-            'num_images': _num_images(dataset),
+            # Frames where the dataset counts videos, as mmdet's do.
+            'num_images': getattr(dataset, 'num_all_imgs', len(dataset)),
         },
         'score': {key: plain_metric(value) for key, value in (metrics or {}).items()},
     }
@@ -65,26 +65,10 @@ def plain_metric(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
 
 
-def _num_images(dataset: Any) -> int:
-    """Frames where the dataset counts videos, as mmdet's do."""
-    return getattr(dataset, 'num_all_imgs', len(dataset))
-
-
-def class_names(dataset: Any) -> tuple[str, ...]:
-    """The dataset's classes by label; empty where it does not say."""
-    return tuple(metainfo_of(dataset).get('classes') or ())
-
-
 def metainfo_of(dataset: Any) -> dict[str, Any]:
     """What the dataset says of itself; the first part where mmdet's ConcatDataset has several."""
     said = getattr(dataset, 'metainfo', None) or {}
     return said[0] if isinstance(said, list) else said
-
-
-def _palette(dataset: Any) -> dict[str, Any]:
-    """A colour (red, green, blue) of each class, where the dataset has them."""
-    palette = metainfo_of(dataset).get('palette')
-    return {'palette': [[int(c) for c in colour] for colour in palette]} if palette else {}
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
@@ -135,8 +119,7 @@ def iterative_fields(
     """Maximum iterations, budget and MAC table of the evaluated modules.
 
     Args:
-        names: See :func:`evaluated_modules`.
-        sizes: See :func:`evaluated_modules`; MAC tables are those of these sizes.
+        names, sizes: See :func:`evaluated_modules`; MAC tables are those of these sizes.
 
     Returns:
         ``modules``, an entry a module by path; the backbone's entry without its path, and that
@@ -154,12 +137,16 @@ def iterative_fields(
 
 
 def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
+    macs = None
+    if size is not None:
+        table = table_of(module, size)
+        macs = {**asdict(table), 'lowest': table.lowest, 'highest': table.highest}
     return {
         'max_iterations': list(module.max_iterations),
         'blocks_per_stage': [len(stage.blocks) for stage in module.iterative_stages()],
         'budget': module.budget._asdict(),
         'receptive_field': stage_fields(module),
-        'mac_table': _table(module, size),
+        'mac_table': macs,
     }
 
 
@@ -174,10 +161,3 @@ def _joined(values: list[Any]) -> Any:
     if len(values) == 1:
         return values[0]
     return [item for value in values for item in value] if isinstance(values[0], list) else None
-
-
-def _table(module: AdaptiveModule, input_size: Size | None) -> dict[str, Any] | None:
-    if input_size is None:
-        return None
-    table = table_of(module, input_size)
-    return {**asdict(table), 'lowest': table.lowest, 'highest': table.highest}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,32 +14,26 @@ from mmengine.model import BaseTTAModel
 from mmengine.structures import BaseDataElement
 from torch import nn
 
+from ...stats.objects import is_background
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
 from .detection import annotated_objects, is_detection, object_fields, prediction_fields
-from .meta import class_names, metainfo_of
-from .no_objects import background_labels, ignore_index
-from .sampled_indices import Index
+from .meta import metainfo_of
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
-from .sources import Source, Sources
+from .sources import Index, Source, Sources
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
+INDEX = re.compile(r'_*(bg|background|ignore|void)(_?(class|cls|label))?(_?(ind|index|idx|id))?s?')
+UNLABELLED = 255
 
 
 class SampleRecord(NamedTuple):
-    """One image's part of the log, without what it cost.
+    """One image's part of the log, without what it cost."""
 
-    Attributes:
-        task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None.
-        record: Its fields of :class:`~iterbackbone.log.schema.IterationRecord`.
-        prediction: Its line of ``predictions.jsonl``, without the names of ``pngs``.
-        pngs: Its files, see :class:`~iterbackbone.log.png_files.PngFiles`.
-    """
-
-    task: str | None
-    record: dict[str, Any]
-    prediction: dict[str, Any]
-    pngs: dict[str, np.ndarray]
+    task: str | None  # 'detection', 'segmentation', 'classification'
+    record: dict[str, Any]  # fields of an IterationRecord
+    prediction: dict[str, Any]  # line of predictions.jsonl, without the names of pngs
+    pngs: dict[str, np.ndarray]  # files, see PngFiles
 
 
 class SampleReader:
@@ -53,7 +49,7 @@ class SampleReader:
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
         self._dataset, self._model = dataset, unwrapped(model)
-        self._classes = class_names(dataset)
+        self._classes = tuple(metainfo_of(dataset).get('classes') or ())  # names by label
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
         self._sources = Sources(dataset)
         self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
@@ -117,14 +113,10 @@ class SampleReader:
 def identity(
     sample: Any, task: str | None, index: Index | None, image: np.ndarray | None
 ) -> dict[str, Any]:
-    """``img_id``, ``img_path``, ``height`` and ``width``.
+    """``img_id``, ``img_path``, ``height`` and ``width`` of a sample, or an ``image`` without a file.
 
-    Args:
-        sample: Whose metainfo says them.
-        task: Only segmentors' files have names of their own; others are named with their folder, such
-            as ``cat/0001``.
-        index: Place in the data set, None where it is unknown.
-        image: Of a data set without files.
+    Only segmentors' files have names of their own; others are named with their folder, such as
+    ``cat/0001``.
     """
     info = _metainfo(sample)
     height, width = (*(info.get('ori_shape') or ()), None, None)[:2]
@@ -146,3 +138,45 @@ def _metainfo(sample: Any) -> dict[str, Any]:
         if isinstance(part, BaseDataElement) and NAMES & set(part.metainfo):
             return part.metainfo
     return sample.metainfo
+
+
+def background_labels(
+    classes: Sequence[str], metainfo: Mapping[str, Any], model: nn.Module
+) -> set[int]:
+    """Labels that are no objects.
+
+    Args:
+        classes: Names by label.
+        metainfo: Of the data set. Entries such as ``background_index=3`` or ``background='sky'`` count.
+        model: Whose heads' ``ignore_index``, ``bg_index`` and their like count.
+    """
+    found = {label for label, name in enumerate(classes) if is_background(name)}
+    said = [value for key, value in metainfo.items() if INDEX.fullmatch(key)]
+    said += [v for head in heads(model) for key, v in vars(head).items() if INDEX.fullmatch(key)]
+    for value in map(_plain, said):
+        for item in map(_plain, value if isinstance(value, (list, tuple, set)) else [value]):
+            item = classes.index(item) if item in classes else item
+            if type(item) is int and 0 <= item < len(classes):
+                found.add(item)
+    return found
+
+
+def ignore_index(evaluator: Any, model: nn.Module) -> int:
+    """The index of pixels without a label: the metric's, so that scores agree, else the head's."""
+    for part in (*getattr(evaluator, 'metrics', ()), *heads(model)):
+        index = _plain(getattr(part, 'ignore_index', None))
+        if type(index) is int:
+            return index
+    return UNLABELLED
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's and torch's numbers as Python's, their arrays as lists."""
+    return value.tolist() if hasattr(value, 'tolist') else value
+
+
+def heads(model: nn.Module) -> Iterator[nn.Module]:
+    """The model's heads, those that others only help to train left out."""
+    for name, part in model.named_modules():
+        if type(part).__name__.endswith('Head') and not name.startswith('auxiliary'):
+            yield part

@@ -9,8 +9,7 @@ import numpy as np
 
 from ...stats.objects import LabelMapSummary, summarise_label_map
 from ...stats.segmentation_score import SegmentationScore, score_label_map
-from .frames import scale_of
-from .image_frames import may_be_flipped
+from .frames import may_be_flipped, scale_of
 from .sources import Source
 
 IGNORED = 255  # mmseg's index of pixels without a label, the reduced zero label with them
@@ -32,11 +31,8 @@ def true_label_map(
     Args:
         sample: mmseg's ``SegDataSample``.
         source: Of the sample.
-        shape: (H, W) of the original image.
-        say: Told what cannot be known.
-
-    Returns:
-        (H, W); None without annotations, and where their frame is unknown.
+        shape: (H, W) of the original image and of the map.
+        say: Told why the map is None; it is not where there are no annotations.
     """
     if 'gt_sem_seg' not in sample:
         return None

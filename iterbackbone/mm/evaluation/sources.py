@@ -1,15 +1,72 @@
-"""Where an evaluated image comes from: its own data set, its annotations there, and its transforms."""
+"""Where an evaluated image comes from: its place in the data set, annotations there, transforms."""
 
 from __future__ import annotations
 
 import copy
+import operator
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import cv2
 import mmcv.image.io as image_io
 import numpy as np
+from torch.utils.data import DataLoader
+
+Index = int | tuple[int, ...]
+
+
+class SampledIndices:
+    """Stands in for a DataLoader's batch sampler and keeps what it yields.
+
+    Data samples do not say their place in the data set: behind wrappers such as
+    ``ConcatDataset`` their ``sample_idx`` is the wrapped data set's, and samplers reorder.
+    """
+
+    def __init__(self, batch_sampler: Iterable[list[Any]]) -> None:
+        self._batch_sampler: Any = batch_sampler
+        self._batches: list[list[Any]] = []
+
+    @classmethod
+    def of(cls, dataloader: Any) -> SampledIndices:
+        """The one in ``dataloader``, put there once; without effect on other kinds of loaders."""
+        batch_sampler = getattr(dataloader, 'batch_sampler', None)
+        if isinstance(batch_sampler, cls):
+            return batch_sampler
+        if batch_sampler is None or not isinstance(dataloader, DataLoader):
+            return cls(())
+        indices = cls(batch_sampler)
+        # DataLoader forbids the assignment, as running workers would not notice: it is the main
+        # process that draws the indices.
+        object.__setattr__(dataloader, 'batch_sampler', indices)
+        return indices
+
+    def batch(self, number: int, size: int) -> list[Index | None]:
+        """Place in the data set of each of the images of a batch, None where it is unknown."""
+        drawn = self._batches[number] if number < len(self._batches) else []
+        return [_plain(index) for index in drawn] if len(drawn) == size else [None] * size
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        self._batches = []
+        for indices in self._batch_sampler:
+            self._batches.append(list(indices))
+            yield indices
+
+    def __len__(self) -> int:
+        return len(self._batch_sampler)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == '_batch_sampler':  # not there yet while a copy is made
+            raise AttributeError(name)
+        return getattr(self._batch_sampler, name)
+
+
+def _plain(index: Any) -> Index | None:
+    """As an int, or ints such as the video and the frame that some samplers yield."""
+    try:
+        return operator.index(index)
+    except TypeError:
+        return tuple(map(operator.index, index)) if isinstance(index, (list, tuple)) else None
 
 
 class Step(NamedTuple):
@@ -24,15 +81,11 @@ class Step(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is known of an image's origin.
+    """What is known of an image's origin."""
 
-    Attributes:
-        info: The data set's own, before any transform; None where it is unknown.
-        pipelines: The transforms of its data set in order, those inside wrappers, too; those of each
-            part where it is unknown which one it comes from.
-    """
-
-    info: dict[str, Any] | None
+    info: dict[str, Any] | None  # the data set's own, before any transform; None where it is unknown
+    # The transforms of its data set in order, also those inside wrappers; of each part where it is
+    # unknown which one it comes from.
     pipelines: list[list[Step]]
 
     def label_map(self) -> np.ndarray | None:
@@ -68,7 +121,7 @@ class Sources:
             id(part): list(_steps(getattr(part, 'pipeline', None))) for part in _parts(dataset)
         }
 
-    def of(self, sample: Any, index: int | tuple[int, ...] | None) -> Source:
+    def of(self, sample: Any, index: Index | None) -> Source:
         """The source of a sample by its place in the data set: an index, or a video and a frame."""
         place, *frame = index if isinstance(index, tuple) else (index,)
         try:
@@ -121,15 +174,12 @@ def _steps(transform: Any, certain: bool = True) -> Iterator[Step]:
 
 
 def _ignores_exif(steps: list[Step]) -> bool:
-    for step in steps:
-        flag = getattr(step.transform, 'color_type', None)
-        if flag is not None:
-            backend = getattr(step.transform, 'imdecode_backend', None) or image_io.imread_backend
-            return _ignores(flag, backend)
-    return False
-
-
-def _ignores(flag: Any, backend: str) -> bool:
+    transforms = (step.transform for step in steps)
+    readers = [t for t in transforms if getattr(t, 'color_type', None) is not None]
+    if not readers:
+        return False
+    flag = readers[0].color_type
+    backend = getattr(readers[0], 'imdecode_backend', None) or image_io.imread_backend
     if backend not in ('cv2', 'pillow'):  # turbojpeg and tifffile know no orientation
         return True
     if backend == 'cv2':

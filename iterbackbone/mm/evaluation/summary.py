@@ -23,17 +23,12 @@ RELATIONS = {COUNT.field: 'objects', SIZE.field: 'size', 'error': 'error'}  # as
 
 
 class LogSummary(NamedTuple):
-    """One evaluation in short.
+    """One evaluation in short."""
 
-    Attributes:
-        line: For the console.
-        scalars: By name, for a visualizer; those that are undefined are left out.
-        picture: Iterations against number and size of objects (the paper's Figure 6), or the panel
-            "Does adapting pay?", (H, W, 3) uint8; None without annotations.
-    """
-
-    line: str
-    scalars: dict[str, float]
+    line: str  # for the console
+    scalars: dict[str, float]  # by name, for a visualizer; those that are undefined are left out
+    # Iterations against number and size of objects (the paper's Figure 6), or the panel "Does adapting
+    # pay?", (H, W, 3) uint8; None without annotations.
     picture: np.ndarray | None
 
 
@@ -61,11 +56,7 @@ def summarise_log(folder: Path) -> LogSummary:
 
 
 def summarise_gain(policy: Path, menu: Sequence[Path]) -> LogSummary:
-    """The panel "Does adapting pay?" of a network's own halting and of static budgets of it.
-
-    Raises:
-        ValueError: these evaluations show no gain.
-    """
+    """The panel "Does adapting pay?"; ValueError where these evaluations show no gain."""
     found = load_evaluations([policy, *menu], [policy.name, *(folder.name for folder in menu)])
     measured = measure_evaluations(found[:1], found[1:])
     panel, gain = GainPanel.of(found[:1], found[1:], measured), measured.gains[0]

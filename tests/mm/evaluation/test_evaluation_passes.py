@@ -14,7 +14,7 @@ from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart
 from iterbackbone.mm.counting.logged_compute import read_evaluation_compute
-from iterbackbone.mm.evaluation.evaluation_pass import labels, own_metrics
+from iterbackbone.mm.evaluation.logged_evaluation import labels, own_metrics
 from iterbackbone.mm.evaluation.summary import summarise_log
 from iterbackbone.report.evaluation import load_evaluation
 from tests.support.classifier_runs import classifier_run

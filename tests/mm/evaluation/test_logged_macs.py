@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
@@ -53,5 +52,5 @@ def test_logged_macs_are_those_torch_counts(shapes_root, tmp_path, detector, bat
         assert len({record['mean_roi_iterations'] for record in records}) > 2
         assert all(0 < record['num_rois'] <= 20 for record in records)
         log = read_evaluation_compute(folder, model)
-        mean = evaluation_summary(model, log, None, io.StringIO(), own=True)['macs']['mean']
+        mean = evaluation_summary(model, log, None, own=True)['macs']['mean']
         assert mean['total'] == sum(count['Global'] for count in counts) / len(records)

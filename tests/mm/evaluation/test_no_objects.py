@@ -7,7 +7,7 @@ import pytest
 from mmseg.evaluation import IoUMetric
 from torch import nn
 
-from iterbackbone.mm.evaluation.no_objects import background_labels, ignore_index
+from iterbackbone.mm.evaluation.sample_record import background_labels, ignore_index
 
 NAMES = [
     'Background',

@@ -17,7 +17,7 @@ from mmengine.dataset import (
 )
 from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
-from iterbackbone.mm.evaluation.sampled_indices import SampledIndices
+from iterbackbone.mm.evaluation.sources import SampledIndices
 from tests.support.classifier_runs import classifier_run
 from tests.support.openmmlab import read_log
 from tests.support.tiny_training import LabelledImages, labelled_loader
