@@ -5,7 +5,7 @@ from .evaluation.report_iterations import report_iterations
 from .modules import IterativeResLayer, IterativeResNet
 from .training.anytime_hook import AnytimeHook
 from .training.distillation_hook import StageDistillationHook
-from .training.layer_decay import LearningRateDecayOptimizerConstructor
+from .training.optimizers import LearningRateDecayOptimizerConstructor
 from .training.ponder_hook import PonderCostHook
 
 __all__ = [

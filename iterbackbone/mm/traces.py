@@ -44,19 +44,12 @@ def counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
 
 
 class Call(NamedTuple):
-    """One call of one iterative module.
-
-    Attributes:
-        module: What was called.
-        trace: Its iterations and costs.
-        owners: (rows,) index of each row's image in the batch; None where row i is image i.
-        with_gradient: Whether gradients were recorded; teachers are called without.
-    """
+    """One call of one iterative module."""
 
     module: AdaptiveModule
-    trace: HaltingTrace
-    owners: Tensor | None
-    with_gradient: bool = True
+    trace: HaltingTrace  # its iterations and costs
+    owners: Tensor | None  # (rows,) index of each row's image in the batch; None: row i is image i
+    with_gradient: bool = True  # whether gradients were recorded; teachers are called without
 
 
 def is_trainable(module: nn.Module) -> bool:
@@ -83,15 +76,12 @@ class _Heard(threading.local):
 class TraceCollector:
     """Listens to a model's iterative modules while attached, to every thread by itself.
 
-    Attributes:
-        names: The model's iterative modules and their paths in it.
-        modules: The same without the paths.
-
     The images of RoIs are read off the RoI extractor's input, whose rows are
     (image index, x1, y1, x2, y2).
 
-    Raises:
-        ValueError: the model has no iterative module.
+    Attributes:
+        names: The model's iterative modules and their paths in it; ValueError if it has none.
+        modules: The same without the paths.
     """
 
     def __init__(self, model: nn.Module) -> None:

@@ -156,11 +156,7 @@ class AnytimeHook(Hook):
 
 
 def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:
-    """The iterative modules with trainable parameters.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The iterative modules with trainable parameters; ValueError where there is none."""
     modules = [module for module in iterative_modules(model) if is_trainable(module)]
     if not modules:
         raise ValueError(

@@ -27,7 +27,7 @@ class BudgetController:
     evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
     the ranks. They are counted off the training's own pass; by how much evaluation, with
     BatchNorm's running statistics, differs from that is measured in rehearsals of single steps
-    (:mod:`iterbackbone.mm.training.rehearsal`) and added.
+    (:class:`~iterbackbone.mm.training.ponder_training.Rehearsal`) and added.
 
     Where it is above the target every halting bias is raised a little after the training
     step, else lowered; what the units have learnt to tell apart stays as it is. The

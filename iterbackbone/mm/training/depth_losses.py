@@ -15,10 +15,7 @@ DEPTHS = {'lowest': 0.0, 'middle': 0.5, 'full': 1.0}  # share of the way from 1 
 
 
 class DepthLosses:
-    """Measures now and then; hands the figures to the message hub.
-
-    Args:
-        every: Training steps between measurements, 0 for none.
+    """Measures now and then, ``every`` so many training steps or never (0), for the message hub.
 
     Attributes:
         share: Of the way from one iteration to all, while a measurement runs; else None.
@@ -41,12 +38,7 @@ class DepthLosses:
         return depths.expand(rows, -1).to(next(module.parameters()).device)
 
     def measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        """Repeat a forward pass at each depth.
-
-        Args:
-            model: In evaluation mode.
-            args, kwargs: Of its call with ``mode='loss'``.
-        """
+        """Repeat a forward pass with ``mode='loss'`` at each depth; the model is in evaluation mode."""
         with warnings.catch_warnings():  # what is not trained yet may still be
             warnings.simplefilter('ignore', UserWarning)
             for name, share in DEPTHS.items():

@@ -103,11 +103,7 @@ class StageDistillationHook(Hook):
 
 
 def build_teacher(config: dict) -> nn.Module:
-    """The teacher with its pretrained weights, frozen, in evaluation mode.
-
-    Raises:
-        ValueError: the checkpoint does not fit, cannot be read or wants to run code.
-    """
+    """The teacher, frozen, in evaluation mode; ValueError as :func:`.pretrained_weights`."""
     teacher = MODELS.build(config)
     weights = pretrained_weights(teacher, teacher.init_cfg, CLASSIFIER)
     teacher.load_state_dict(weights, strict=False)
@@ -118,11 +114,7 @@ def build_teacher(config: dict) -> nn.Module:
 def supervised_stages(
     student: Sequence[int], teacher: Sequence[int], stages: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """The stages to compare, given the ``out_indices`` of both.
-
-    Raises:
-        ValueError: one of ``stages`` is not put out by both, or there is none in common.
-    """
+    """The stages to compare; ValueError for none, or where one is not in both ``out_indices``."""
     common = [k for k in student if k in teacher]
     chosen = common if stages is None else stages
     if not chosen or not set(chosen) <= set(common):

@@ -46,11 +46,7 @@ class FullDepthTeacher:
         self._rows = 0  # of the doubled batch
 
     def attach(self, model: nn.Module) -> list[Any]:
-        """Listen to ``model``; returns the handles.
-
-        Raises:
-            ValueError: it has no backbone of ours, or no module of the logits' name.
-        """
+        """Listen to ``model``, by handles; ValueError without our backbone or the logits' module."""
         backbone = getattr(model, 'backbone', None)
         if not isinstance(backbone, AdaptiveModule):
             raise ValueError(f'teacher needs an iterative backbone, {type(model).__name__} has none')

@@ -17,7 +17,7 @@ from mmengine.utils import get_installed_path
 def warn_of_lost_hooks(runner: Runner) -> None:
     """Name the hooks of the config's bases that the run does not have."""
     try:
-        wanted = hooks_of_bases(runner.cfg)
+        wanted = hooks_of_bases(runner.cfg.filename)
     except Exception as error:  # of a file that has changed, or moved, since it was read
         print_log(f'the bases of the config cannot be read: {error!r}', 'current', logging.WARNING)
         return
@@ -31,22 +31,18 @@ def warn_of_lost_hooks(runner: Runner) -> None:
         )
 
 
-def hooks_of_bases(config: Config) -> set[str]:
+def hooks_of_bases(file: str | None) -> set[str]:
     """Names of the types in the ``custom_hooks`` of a config's bases, whatever the files' format.
 
     A base whose list holds this package's hooks counts as one of the user's: it should not have
     dropped what its own bases have.
     """
-    return _hooks_of_bases(Path(config.filename)) if config.filename else set()
-
-
-def _hooks_of_bases(file: Path) -> set[str]:
     found: set[str] = set()
-    for base in _bases(file):
+    for base in _bases(Path(file)) if file else ():
         names = [_name(hook['type']) for hook in Config.fromfile(base).get('custom_hooks') or ()]
         found |= {name.split('.')[-1] for name in names}
         if any(name.startswith('iterbackbone.') for name in names):
-            found |= _hooks_of_bases(base)
+            found |= hooks_of_bases(str(base))
     return found
 
 

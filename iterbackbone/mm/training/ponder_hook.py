@@ -13,8 +13,8 @@ from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
 from ..traces import Call, trained_calls, unwrapped
-from .decay_exemption import exempt_halting_biases
 from .lost_hooks import warn_of_lost_hooks
+from .optimizers import exempt_halting_biases
 from .ponder_training import PonderTraining
 
 LENGTH = 'ponder_schedule_length'  # in the message hub, which checkpoints carry
@@ -75,11 +75,7 @@ class PonderCostHook(Hook):
         self._handles: list[Any] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model.
-
-        Raises:
-            ValueError: the run has a second hook of this type.
-        """
+        """Attach to the model; ValueError where the run has a second hook of this type."""
         if sum(isinstance(hook, PonderCostHook) for hook in runner.hooks) > 1:
             raise ValueError(
                 'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
@@ -148,17 +144,11 @@ def ponder_cost(calls: list[Call]) -> Tensor:
 
 
 class PonderSchedule(NamedTuple):
-    """Two shares of a training: held scores first, then a linear ramp of the weight.
+    """Two shares of a training: held scores first, then a linear ramp of the weight."""
 
-    Attributes:
-        length: Training steps that the shares refer to.
-        warmup: Share of it with held scores.
-        ramp: Share of it over which the weight then grows.
-    """
-
-    length: int
-    warmup: float
-    ramp: float
+    length: int  # training steps that the shares refer to
+    warmup: float  # share of it with held scores
+    ramp: float  # share of it over which the weight then grows
 
     @classmethod
     def for_runner(cls, runner: Runner, warmup: float, ramp: float) -> PonderSchedule:

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
+import torch
+from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+from torch.utils.hooks import RemovableHandle
 
 from ...core.adaptive import AdaptiveModule
 from ...core.halting import let_halt
+from ...core.trace import trace_in_evaluation
 from ..traces import Call, TraceCollector, is_trainable, trained_calls, unwrapped
 from .budget_controller import BudgetController
-from .rehearsal import EVERY, Rehearsal
 from .scalars import TrainScalars
 
 CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
+EVERY = 20  # training steps; a rehearsal costs about a third of a step
 
 
 class PonderTraining:
     """Listens to the model's iterative modules until :meth:`detach`.
 
-    Args:
-        runner: Of the training.
-        target: See :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`.
+    The ``target`` is that of :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`.
 
     Attributes:
         scalars: The training scalars.
-
-    Raises:
-        ValueError: the model has no iterative module.
     """
 
     def __init__(self, runner: Runner, target: float | None) -> None:
         model = unwrapped(runner.model)
-        self.scalars = TrainScalars.for_runner(runner, model)
+        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
+        self.scalars = TrainScalars(model, min(intervals, default=50))
         self._collector = TraceCollector(model)
         self._modules = self._collector.modules
         self._rehearsal = Rehearsal(self._modules)
@@ -107,6 +108,37 @@ class PonderTraining:
         with_gradient = {call.module for call in trained_calls(self._calls)}
         teachers = {call.module for call in self._calls} - with_gradient
         return [m for m in self._modules if is_trainable(m) and m not in teachers]
+
+
+class Rehearsal:
+    """Repeats the forward pass of a training step as evaluation would run it, once in a while.
+
+    Evaluation takes BatchNorm's running statistics, so that the same images halt a little earlier
+    or later than in training. Listens to ``modules``, whose trained calls run again where it is due.
+
+    Attributes:
+        due: Whether to rehearse now; set it from the training step, which checkpoints hold.
+        calls: Of this forward pass, as evaluation would have run them.
+    """
+
+    def __init__(self, modules: list[AdaptiveModule]) -> None:
+        self.due = False
+        self.calls: list[Call] = []
+        self._handles: list[RemovableHandle] = [
+            module.register_forward_hook(self._rehearse, with_kwargs=True) for module in modules
+        ]
+
+    def detach(self) -> None:
+        """Stop listening."""
+        for handle in self._handles:
+            handle.remove()
+        self.calls.clear()
+
+    def _rehearse(self, module: AdaptiveModule, args: tuple, kwargs: dict, _: Any) -> None:
+        if self.due and torch.is_grad_enabled() and is_trainable(module):
+            again = module.training  # else the call itself was as in evaluation
+            trace = trace_in_evaluation(module, *args, **kwargs) if again else module.trace
+            self.calls.append(Call(module, trace, None))
 
 
 def learning_rate_share(optim_wrapper: OptimWrapper | OptimWrapperDict) -> float:

@@ -7,7 +7,6 @@ from collections import deque
 from typing import NamedTuple
 
 import torch
-from mmengine.hooks import LoggerHook
 from mmengine.logging import MessageHub, print_log
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -40,12 +39,6 @@ class TrainScalars:
         self._windows = [
             _Window(path, module, interval) for module, path in iterative_modules(model).items()
         ]
-
-    @classmethod
-    def for_runner(cls, runner: Runner, model: nn.Module) -> TrainScalars:
-        """Means over the logger's interval."""
-        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
-        return cls(model, min(intervals, default=50))
 
     def observe(self, calls: list[Call]) -> None:
         """Take in all calls of one training step."""
@@ -115,29 +108,21 @@ class _Rows(NamedTuple):
 
 
 class _Window:
-    """One module over the last training steps.
-
-    Attributes:
-        module: Which.
-        prefix: Of its scalars.
-        trained: Whether any of its calls had gradients so far.
-        stages: Their names.
-        adaptive: Those whose images can differ.
-        differed: Those whose images did.
-    """
+    """One module over the last training steps."""
 
     def __init__(self, path: str, module: AdaptiveModule, steps: int) -> None:
         self.module, self._path = module, f'{path}.' if path else ''
-        self.prefix, self.trained = f'frozen.{self._path}', False
+        self.prefix = f'frozen.{self._path}'  # of its scalars
+        self.trained = False  # whether any of its calls had gradients so far
         stages = module.iterative_stages()
         kind = 'roi_stage' if module.of_regions else 'stage'
         self.stages = [f'{kind}{module.first_stage + k}' for k in range(len(stages))]
-        self.adaptive = {
+        self.adaptive = {  # stages whose images can differ
             name
             for name, stage in zip(self.stages, stages, strict=True)
             if any(block.max_iterations > 1 for block in stage.iterative_blocks())
         }
-        self.differed: set[str] = set()
+        self.differed: set[str] = set()  # those whose images did
         self._blocks = [len(stage.blocks) for stage in stages]
         self._steps: deque[list[_Rows]] = deque(maxlen=steps)
 

@@ -11,7 +11,7 @@ from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training.budget_controller import GAP_SMOOTHING, SMOOTHING, BudgetController
-from iterbackbone.mm.training.rehearsal import EVERY, Rehearsal
+from iterbackbone.mm.training.ponder_training import EVERY, Rehearsal
 from tests.support.networks import varied
 
 STEPS = 600

@@ -44,7 +44,7 @@ def config(folder, *files):
     ids=lambda value: None if isinstance(value, set) else '-'.join(value)[-40:],
 )
 def test_hooks_of_bases(files, expected, tmp_path):
-    assert hooks_of_bases(config(tmp_path, *files)) == expected
+    assert hooks_of_bases(config(tmp_path, *files).filename) == expected
 
 
 PLAIN = f'base.py\ncustom_hooks = [dict(type="EMAHook"), {OURS}]\n'
@@ -71,7 +71,7 @@ def test_configs_of_every_format(files, tmp_path):
     for text in files:
         name, _, rest = text.partition('\n')
         (tmp_path / name).write_text(rest)
-    assert hooks_of_bases(Config.fromfile(tmp_path / name)) - {'PonderCostHook'} == {'EMAHook'}
+    assert hooks_of_bases(Config.fromfile(tmp_path / name).filename) - {'PonderCostHook'} == {'EMAHook'}
 
 
 def test_a_base_in_a_package(tmp_path, monkeypatch):
@@ -83,11 +83,11 @@ def test_a_base_in_a_package(tmp_path, monkeypatch):
     text = LAZY.replace('.base', 'package_of_configs.base')
     file = tmp_path / 'top.py'
     file.write_text(f'from mmengine.config import read_base\n{text}custom_hooks = []\n')
-    assert hooks_of_bases(Config.fromfile(file)) == {'EMAHook', 'PonderCostHook'}
+    assert hooks_of_bases(Config.fromfile(file).filename) == {'EMAHook', 'PonderCostHook'}
 
 
 def test_a_config_without_a_file():
-    assert hooks_of_bases(Config(dict(custom_hooks=[]))) == set()
+    assert hooks_of_bases(Config(dict(custom_hooks=[])).filename) == set()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from mmengine.optim import OptimWrapperDict
 
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.training.budget_controller import RATE, SMOOTHING
-from iterbackbone.mm.training.ponder_training import learning_rate_share
-from iterbackbone.mm.training.rehearsal import EVERY
+from iterbackbone.mm.training.ponder_training import EVERY, learning_rate_share
 from tests.support.networks import varied
 from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 

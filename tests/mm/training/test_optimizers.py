@@ -10,7 +10,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.mm.training.decay_exemption import exempt_halting_biases
+from iterbackbone.mm.training.optimizers import exempt_halting_biases
 from tests.support.tiny_training import TinyClassifier, train_tiny
 
 BY_NAME = dict(custom_keys={'halting.fc2.bias': dict(decay_mult=0.0)})
