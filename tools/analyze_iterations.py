@@ -6,10 +6,7 @@ networks, or one network at several budgets, side by side.
 
 import argparse
 import os
-from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
 
 from iterbackbone.cli.arguments import one_line
 from iterbackbone.report.analysis import analyze
@@ -53,8 +50,7 @@ def gain_panel(args, evaluations):
     menu = load(args.menu)
     static = {evaluation.folder.resolve() for evaluation in menu}
     policies = [each for each in evaluations if each.folder.resolve() not in static]
-    progress = partial(tqdm, desc='measuring', delay=2, leave=False, disable=None)
-    return GainPanel.of(policies, menu, *measure_gains(args, policies, menu, progress))
+    return GainPanel.of(policies, menu, *measure_gains(args, policies, menu))
 
 
 def main():

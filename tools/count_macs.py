@@ -7,7 +7,6 @@ backbone, "highest" all of them, "mean" what an evaluation took, by its iteratio
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -74,7 +73,7 @@ def summaries(args):
         log = read_evaluation_compute(args.log, model)
         if log.rois and args.num_proposals:
             raise ValueError('--num-proposals: not with a log of RoIs, which are taken as logged')
-        return [evaluation_summary(m, log, proposals(m, args), sys.stderr, m is model) for m in models]
+        return [evaluation_summary(m, log, proposals(m, args), m is model) for m in models]
     size = tuple(args.input) if args.input else pipeline_size(cfg)
     if size is None:
         raise ValueError(

@@ -6,10 +6,7 @@ those of 2 to 8 static budgets on the same images.
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
 
 from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import whole_file
@@ -55,10 +52,9 @@ def table(measured):
 
 def main():
     parser, args = parse_args()
-    progress = partial(tqdm, desc='measuring', delay=2, leave=False, disable=None)
     with one_line(parser):
         policies, menu = load(args.policy), load(args.menu)
-        measured, others = measure_gains(args, policies, menu, progress)
+        measured, others = measure_gains(args, policies, menu)
         sentence = verdict_of([measured, *others])
     for seed in [measured, *others]:
         for line in table(seed):

@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from statistics import fmean as mean
 from typing import NamedTuple
 
 from matplotlib.cbook import get_sample_data
@@ -140,11 +141,6 @@ def read(folder):
     """Meta and records of an evaluation."""
     records = (folder / 'records.jsonl').read_text().splitlines()
     return json.loads((folder / 'meta.json').read_text()), [json.loads(line) for line in records]
-
-
-def mean(values):
-    values = list(values)
-    return sum(values) / len(values)
 
 
 def main():

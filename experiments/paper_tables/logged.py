@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ def _iterative(folder: Path, model: nn.Module, size: Size) -> Logged:
         raise ValueError(
             f'log must be of inputs of {size} pixels, that of {folder} is of {[*log.calls]}'
         )
-    summary = evaluation_summary(model, log, None, io.StringIO(), own=True)
+    summary = evaluation_summary(model, log, None, own=True)
     records = [line.record for line in read_records(folder / RECORDS)[0]]
     iterations = tuple(tuple(map(int, record['iterations_per_block'])) for record in records)
     score = read_meta(folder / META).get('score') or {}

@@ -36,12 +36,9 @@ def new_file(text: str) -> Path:
 def one_line(
     parser: argparse.ArgumentParser, argument: str = '', *more: type[Exception]
 ) -> Iterator[None]:
-    """End the program with what was wrong with the input, or with one argument.
+    """End the program with what was wrong with the input, or with one argument, such as '--out'.
 
-    Args:
-        parser: Says it.
-        argument: Such as '--out'.
-        more: Kinds of error that are messages, beside ValueError and OSError.
+    ValueError and OSError say what was wrong, and ``more`` kinds of error.
     """
     try:
         yield

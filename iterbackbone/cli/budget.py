@@ -33,11 +33,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, print and write.
-
-    Raises:
-        ValueError: config, checkpoint, output or device are not what they must be.
-    """
+    """Measure, print and write; ValueError where an argument is not what it must be."""
     if args.out.suffix != '.png':
         raise ValueError(f'--out must be a .png file, got {args.out}')
     if wrong := [word for word in args.cfg_options if '=' not in word]:

@@ -40,11 +40,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Become the toolbox's tool.
-
-    Raises:
-        ValueError: no such config, or not of a known toolbox; fewer GPUs than asked for.
-    """
+    """Become the toolbox's tool; ValueError for no known toolbox's config, or too few GPUs."""
     args, rest = gpus_option().parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
     from torch.cuda import device_count  # this and OpenMMLab, where a command needs it

@@ -33,11 +33,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the config.
-
-    Raises:
-        ValueError: the file exists, there is no such base, or its backbone is no pyramid.
-    """
+    """Write the config; ValueError where it exists, or the base does not fit."""
     path = Path(args.name if args.name.endswith('.py') else f'{args.name}.py')
     if path.exists() or not path.absolute().parent.is_dir():
         raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')

@@ -28,11 +28,7 @@ def complete_config(**_: object) -> list[str]:
 
 
 def config_path(name: str) -> Path:
-    """Path of a config.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
+    """Path of a config; ValueError where there is none of that name."""
     names = config_names()
     wanted = name.removesuffix('.py')
     matches = [n for n in names if wanted in (n.removesuffix('.py'), Path(n).stem)]
@@ -43,11 +39,7 @@ def config_path(name: str) -> Path:
 
 
 def tool_path(package: str, name: str) -> Path:
-    """Path of an OpenMMLab package's tool, such as ('mmdet', 'train').
-
-    Raises:
-        ValueError: the package is not installed or ships no such tool.
-    """
+    """Path of an OpenMMLab package's tool, such as ('mmdet', 'train'); ValueError for none."""
     roots = package_roots(package)
     for root in roots:
         path = root / 'tools' / f'{name}.py'
@@ -61,11 +53,7 @@ def tool_path(package: str, name: str) -> Path:
 
 
 def package_roots(package: str) -> list[Path]:
-    """Folders that may hold a package's ``tools`` and ``configs``: installed, or a checkout.
-
-    Raises:
-        ValueError: the package is not installed.
-    """
+    """Where a package's tools and configs may lie: installed, or a checkout; ValueError for none."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         near = nearest(package, [*OPENMMLAB, 'iterbackbone'])
@@ -75,11 +63,7 @@ def package_roots(package: str) -> list[Path]:
 
 
 def external_config(name: str) -> Path:
-    """Path of another package's config, such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'.
-
-    Raises:
-        ValueError: the package is not installed or ships no such config.
-    """
+    """Path of a config such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'; ValueError for none."""
     package, _, wanted = name.partition('::')
     roots = [root / 'configs' for root in package_roots(package)]
     for root in roots:
@@ -90,11 +74,7 @@ def external_config(name: str) -> Path:
 
 
 def any_config(name: str) -> Path:
-    """A config by its path, by another package's name, or by that of one of ours.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """A config by its path, by another package's name, or by one of ours; ValueError for none."""
     if '::' in name:
         return external_config(name)
     path = Path(name)

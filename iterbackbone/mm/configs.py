@@ -25,11 +25,7 @@ TOOLBOXES = {'mmdet': 'DetDataSample', 'mmseg': 'SegDataSample', 'mmpretrain': '
 
 
 def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
-    """Read an OpenMMLab config.
-
-    Args:
-        path: The file.
-        options: Overrides as of ``--cfg-options``.
+    """Read an OpenMMLab config, with overrides as of ``--cfg-options``.
 
     Raises:
         ValueError: there is no such file, or it is no config of a model.
@@ -49,11 +45,7 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
 
 
 def toolbox_of(cfg: Config) -> str:
-    """``default_scope``, or else the toolbox that registers the model's type.
-
-    Raises:
-        ValueError: it is none of :data:`TOOLBOXES`.
-    """
+    """``default_scope``, or else the toolbox of the model's type; ValueError for any other."""
     scope, kind = cfg.get('default_scope'), cfg.model.get('type')
     if scope in TOOLBOXES:
         return scope
@@ -76,11 +68,7 @@ def _registered_in(kind: Any) -> str | None:
 
 
 def toolbox_of_model(model: nn.Module) -> str:
-    """The one that the model's class, or a base of it, belongs to.
-
-    Raises:
-        ValueError: it is none of :data:`TOOLBOXES`.
-    """
+    """The one that the model's class, or a base of it, belongs to; ValueError for none."""
     for kind in type(model).__mro__:
         if (package := kind.__module__.split('.')[0]) in TOOLBOXES:
             return package

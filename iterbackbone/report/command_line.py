@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from tqdm import tqdm
 
-from ..stats.gain import Progress
 from ..text import printable
 from .evaluation import Evaluation, load_evaluations
 from .gain_measurement import measure_evaluations
@@ -73,7 +74,6 @@ def measure_gains(
     args: argparse.Namespace,
     policies: list[Evaluation],
     menu: list[Evaluation],
-    progress: Progress,
 ) -> tuple[MeasuredGains, list[MeasuredGains]]:
     """Gains of this training by the options, and those of the other ones.
 
@@ -90,7 +90,7 @@ def measure_gains(
         score=args.score,
         rest_macs=args.rest_macs,
         seed=args.seed,
-        progress=progress,
+        progress=partial(tqdm, desc='measuring', delay=2, leave=False, disable=None),
     )
     return measured, others
 

@@ -146,7 +146,7 @@ def test_a_class_tells():
 
 def test_an_unknown_type_is_named():
     with pytest.raises(ValueError, match=r"got model type 'Nothing' and no default_scope in mine.py"):
-        toolbox_of(Config(dict(model=dict(type='Nothing')), filename='mine.py'))
+        toolbox_of(Config(dict(model=dict(type='Nothing')), cfg_text='-', filename='mine.py'))
 
 
 def test_data_sets_load_without_a_word():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from iterbackbone.cli.demo.cost import Cost
+from iterbackbone.cli.demo.panel import Cost
 
 
 class FakePrediction:

@@ -63,16 +63,11 @@ def shipped_detector() -> tuple[str, str]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Check the source first: a model takes seconds to load.
-
-    Raises:
-        ValueError: source, config, checkpoint, budget, score, device or display are not what they
-            must be.
-    """
-    from .pictures import run_pictures  # OpenCV and Pillow, which other commands do without
-    from .sources import open_source
-    from .video import Video, run_video
-    from .window import Window
+    """Check the source first: a model takes seconds to load. ValueError names what is wrong."""
+    from .panel import Window  # OpenCV and Pillow, which other commands do without
+    from .pictures import run_pictures
+    from .sources import Video, open_source
+    from .video import run_video
 
     if (args.config is None) != (args.checkpoint is None):
         raise ValueError('--config and --checkpoint belong together: give both or none')
@@ -92,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     check_writable(args.out)
     score = args.score if args.score is not None else SCORE if args.config else OWN_SCORE
-    from ...mm.demo.predictor import Predictor  # OpenMMLab, where a command needs it
+    from ...mm.predictor import Predictor  # OpenMMLab, where a command needs it
 
     predictor = Predictor(config, checkpoint, args.device, args.budget, score)
     run_source = run_video if isinstance(source, Video) else run_pictures

@@ -1,15 +1,35 @@
-"""The bars beside a picture: iterations of each stage, share of the MACs, time."""
+"""What a picture cost, in bars beside it and in a window: iterations of stages, MACs, time."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-
-from .cost import Cost
 
 BLUE, ORANGE, GREY, INK = '#0072B2', '#D55E00', '#e4e4e4', '#222222'
 LOWEST = 240  # pixels of a panel's height: below it the text is too small
 SHORTEST = 480  # of a drawn picture's longer side
+NAME = 'iterbackbone demo (q: quit)'
+
+
+class Cost(NamedTuple):
+    """What one picture or frame cost."""
+
+    iterations: tuple[float, ...]  # of each stage of the backbones that ran; means of windows or views
+    limits: tuple[int, ...]  # highest iterations of each stage
+    macs: int  # adaptive ones: of all iterative modules that ran, a RoI layer among them
+    macs_full: int  # of them at all iterations
+    ms: float  # of the model's forward pass with its post-processing
+
+    @property
+    def share(self) -> float:
+        """Of the full MACs."""
+        return self.macs / self.macs_full
 
 
 def with_panel(drawn: np.ndarray, cost: Cost) -> Image.Image:
@@ -63,3 +83,27 @@ def caption(picture: Image.Image, text: str, size: float) -> Image.Image:
         text = text[:-2].rstrip('.') + '.'
     ImageDraw.Draw(whole).text((0, picture.height + size * 0.2), text, INK, font)
     return whole
+
+
+def hints(shares: Sequence[float]) -> Iterator[str]:
+    """What a person may wonder at."""
+    if min(shares) > 0.9995:
+        yield 'all iterations ran everywhere: tools/fit_halting.py makes this network stop earlier'
+
+
+class Window:
+    """Raises ValueError where there is no display, or OpenCV was built without windows."""
+
+    def __init__(self) -> None:
+        # OpenCV's window toolkit would abort the process.
+        if sys.platform == 'linux' and not {'DISPLAY', 'WAYLAND_DISPLAY'} & os.environ.keys():
+            raise ValueError('--show needs a display, and there is none')
+        try:
+            cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        except cv2.error:
+            raise ValueError('--show needs opencv-python, not its headless build') from None
+
+    def show(self, rgb: np.ndarray, milliseconds: int) -> bool:
+        """Show a picture for a while; 0 is until a key. Returns whether to go on."""
+        cv2.imshow(NAME, np.ascontiguousarray(rgb[..., ::-1]))
+        return cv2.waitKey(milliseconds) & 0xFF != ord('q')

@@ -15,10 +15,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ...files import write_together
-from .cost import Cost, hints
-from .panel import caption, with_panel
+from .panel import Cost, Window, caption, hints, with_panel
 from .sources import read_picture
-from .window import Window
 
 THUMBNAIL = (240, 180)
 MOST = 120  # thumbnails of a contact sheet
@@ -36,19 +34,9 @@ class Seen(NamedTuple):
 def run_pictures(
     paths: Sequence[Path], predictor: Any, out: Path, window: Window | None
 ) -> Iterator[str]:
-    """Draw each picture.
+    """Draw each picture into ``out``; yields lines for the terminal.
 
-    Args:
-        paths: Of the pictures.
-        predictor: With ``predict(bgr)`` and ``draw(bgr, prediction)``.
-        out: Folder to write to.
-        window: To show them in.
-
-    Yields:
-        Lines for the terminal.
-
-    Raises:
-        ValueError: none can be read.
+    The predictor has ``predict(bgr)`` and ``draw(bgr, prediction)``. ValueError: none can be read.
     """
     targets = _targets(paths, out)
     seen, warm = [], False

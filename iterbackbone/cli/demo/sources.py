@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from ...files import IMAGE_TYPES
-from .video import Video
 
 MAGIC = '*?['
 
 
-def open_source(text: str) -> list[Path] | Video:
-    """The pictures, or the opened video.
+class Video(NamedTuple):
+    """An opened video or camera."""
 
-    Raises:
-        ValueError: there is no picture and no video.
-    """
+    capture: cv2.VideoCapture
+    first: np.ndarray  # frame, read already
+    name: str  # of the output
+
+    @property
+    def rate(self) -> float:
+        """Frames per second; 25 where the source does not say."""
+        rate = self.capture.get(cv2.CAP_PROP_FPS)
+        return rate if 0 < rate < 1000 else 25.0
+
+    @property
+    def length(self) -> int | None:
+        """Frames, as the file's header says; None of a camera."""
+        count = int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        return count if count > 0 else None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """(H, W, 3) uint8, BGR."""
+        read, frame = True, self.first
+        while read:
+            yield frame
+            read, frame = self.capture.read()
+
+
+def open_source(text: str) -> list[Path] | Video:
+    """The pictures, or the opened video; ValueError where there is neither."""
     if text.isdecimal():
         return _opened(int(text), f'camera {text}')
     path = Path(text)
@@ -58,11 +81,7 @@ def _opened(source: Any, name: str) -> Video:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8, BGR, turned as EXIF says.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """(H, W, 3) uint8, BGR, turned as EXIF says; ValueError if it is no picture."""
     try:
         content = np.fromfile(path, np.uint8)
     except OSError as error:

@@ -6,69 +6,26 @@ import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from .cost import hints
-from .panel import BLUE, GREY, INK, with_panel
-from .window import Window
+from .panel import BLUE, GREY, INK, Window, hints, with_panel
+from .sources import Video
 
 STRIP = 70  # pixels of the strip's height
 WINDOW = 300  # frames of the strip of a camera
 COMPARED = 20  # frames that also run at full depth
 
 
-class Video(NamedTuple):
-    """An opened video or camera.
-
-    Attributes:
-        capture: OpenCV's.
-        first: Its first frame, read already.
-        name: Of the output.
-    """
-
-    capture: cv2.VideoCapture
-    first: np.ndarray
-    name: str
-
-    @property
-    def rate(self) -> float:
-        """Frames per second; 25 where the source does not say."""
-        rate = self.capture.get(cv2.CAP_PROP_FPS)
-        return rate if 0 < rate < 1000 else 25.0
-
-    @property
-    def length(self) -> int | None:
-        """Frames, as the file's header says; None of a camera."""
-        count = int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        return count if count > 0 else None
-
-    def frames(self) -> Iterator[np.ndarray]:
-        """(H, W, 3) uint8, BGR."""
-        read, frame = True, self.first
-        while read:
-            yield frame
-            read, frame = self.capture.read()
-
-
 def run_video(video: Video, predictor: Any, out: Path, window: Window | None) -> Iterator[str]:
-    """Draw each frame; a camera ends by q in the window or by Ctrl-C.
+    """Draw each frame into ``out``; a camera ends by q in the window or by Ctrl-C.
 
-    Args:
-        video: To read.
-        predictor: With ``predict(bgr, full_depth)`` and ``draw(bgr, prediction)``.
-        out: Folder to write to.
-        window: To show it in.
-
-    Yields:
-        Lines for the terminal.
-
-    Raises:
-        ValueError: the output cannot be written.
+    The predictor has ``predict(bgr, full_depth)`` and ``draw(bgr, prediction)``. Yields lines for the
+    terminal. ValueError: the output cannot be written.
     """
     path = out / f'{video.name}_demo.mp4'
     shares: list[float] = []
@@ -110,11 +67,9 @@ def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
 
 
 class Strip:
-    """Share of the full MACs over time, drawn frame by frame.
+    """Share of the full MACs over time, drawn frame by frame, ``width`` pixels wide.
 
-    Args:
-        places: Frames that it holds; later ones start over at the left.
-        width: In pixels.
+    It holds so many ``places``: later frames start over at the left.
     """
 
     def __init__(self, places: int, width: int) -> None:

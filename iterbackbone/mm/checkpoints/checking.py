@@ -78,15 +78,10 @@ def pretrained_weights(
 
 
 def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
-    """The weights of a whole model in a checkpoint, with every key accounted for.
-
-    Args:
-        model: That they are for.
-        content: Of the checkpoint.
-        name: For messages.
+    """The weights of a whole model in the content of a checkpoint, with every key accounted for.
 
     Raises:
-        ValueError: as in :func:`pretrained_weights`.
+        ValueError: as in :func:`pretrained_weights`; it has the checkpoint's ``name``.
     """
     found = _below(state_dict_of(content, name), None)
     if problems := misfit(model, found, NO_LEFTOVERS):
@@ -97,10 +92,8 @@ def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict
 def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
     """What is wrong with a checkpoint for a module; empty if every key is accounted for.
 
-    Args:
-        module: What will be initialised.
-        found: The checkpoint's values, by their keys in the module.
-        leftovers: As in :func:`pretrained_weights`.
+    ``found`` has the checkpoint's values by their keys in the module; ``leftovers`` as in
+    :func:`pretrained_weights`.
     """
     tables = _tables(module)  # of fitted halting, with it or not
     expected = {key: x for key, x in module.state_dict().items() if key not in tables}

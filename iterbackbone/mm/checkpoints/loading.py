@@ -84,10 +84,6 @@ def _download(address: str, path: Path) -> None:
 def load_from_iterbackbone(name: str, map_location: Any = None) -> dict[str, Any]:
     """``iterbackbone://NAME`` wherever mmengine reads a checkpoint: of a whole model, on the CPU.
 
-    Args:
-        name: ``'iterbackbone://NAME'``.
-        map_location: What mmengine's loaders take; without effect.
-
     Raises:
         ValueError: there are no such weights, or their file is missing or damaged.
     """

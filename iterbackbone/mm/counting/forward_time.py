@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
 from ...timing import Run
 from ..configs import random_input
@@ -68,11 +67,8 @@ def forward_runs(
     if not modules:
         return {'mean': forward}
     runs: dict[str, Run] = {'lowest': lambda: capped(1), 'highest': highest}
-    if iterations and _one_block_a_stage(modules):
+    stages = [stage for module in modules for stage in module.iterative_stages()]
+    if iterations and all(len(stage.blocks) == 1 for stage in stages):
         images = cycle(iterations)
         runs['mean'] = lambda: capped(next(images))
     return runs
-
-
-def _one_block_a_stage(modules: Sequence[AdaptiveModule]) -> bool:
-    return all(len(stage.blocks) == 1 for module in modules for stage in module.iterative_stages())

@@ -19,34 +19,19 @@ from ..traces import iterative_modules
 
 @dataclass(frozen=True)
 class EvaluationCompute:
-    """Sums over the images of one evaluation.
+    """Sums over the images of one evaluation."""
 
-    Attributes:
-        folder: The evaluation's.
-        num_images: Of the log.
-        calls: Calls of the backbone, by the (H, W) of its input.
-        rois: RoIs, by the same size, of a C4 detector; None for others.
-        macs: That the iterative modules executed.
-        macs_lowest: The same at one iteration of each block.
-        resnet: MACs of the plain ResNet of the same shape.
-    """
-
-    folder: Path
-    num_images: int
-    calls: dict[Size, int]
-    rois: dict[Size, int] | None
-    macs: int
-    macs_lowest: int
-    resnet: int
+    folder: Path  # of the evaluation
+    num_images: int  # of the log
+    calls: dict[Size, int]  # of the backbone, by the (H, W) of its input
+    rois: dict[Size, int] | None  # by the same size, of a C4 detector
+    macs: int  # that the iterative modules executed
+    macs_lowest: int  # the same at one iteration of each block
+    resnet: int  # MACs of the plain ResNet of the same shape
 
 
 def read_evaluation_compute(folder: Path, model: nn.Module) -> EvaluationCompute:
-    """Read an evaluation's folder and make sure that it is one of ``model``.
-
-    Raises:
-        ValueError: the folder is no complete log, or that of a model with other iterations
-            or parameters.
-    """
+    """Read an evaluation's folder; ValueError if it is incomplete, or of another model."""
     _check_model(folder, read_meta(folder / META), model)
     records = _records(folder)
     calls: Counter[Size] = Counter()
@@ -88,11 +73,10 @@ def _check_model(folder: Path, meta: dict[str, Any], model: nn.Module) -> None:
     if isinstance(logged, dict):  # of a teacher and its student those that were evaluated
         names = {m: name for m, name in names.items() if name in logged} or names
     expected = {**iterative_fields(names, {}), 'parameters': parameter_counts(model)}
-    for name, value in expected.items():
-        told = name not in ('modules', 'mac_table', 'roi_mac_table')  # those need the evaluated sizes
-        if told and meta.get(name) != json.loads(
-            json.dumps(value)
-        ):  # as JSON knows it: tuples are lists
+    for name in ('modules', 'mac_table', 'roi_mac_table'):  # those need the evaluated sizes
+        expected.pop(name, None)
+    for name, value in json.loads(json.dumps(expected)).items():  # as JSON knows it: tuples are lists
+        if meta.get(name) != value:
             raise ValueError(
                 f'log must be of the same model as the config, whose {name} is {value}; '
                 f'that of {folder} is {meta.get(name)}'

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mmengine.utils import ProgressBar
 from torch import nn
+from tqdm import tqdm
 
 from ...core.macs import Size
 from ..evaluation.meta import count_parameters, counterpart, stage_fields
@@ -19,17 +19,11 @@ ROI_HEAD = 'roi_head'
 
 
 class Part(NamedTuple):
-    """What a model costs at one input size, and how often.
+    """What a model costs at one input size, and how often."""
 
-    Attributes:
-        macs: Of one image.
-        calls: Images or windows of that size.
-        rois: RoIs of these where ``macs`` has one proposal, else None.
-    """
-
-    macs: ModelMacs
-    calls: int = 1
-    rois: int | None = None
+    macs: ModelMacs  # of one image
+    calls: int = 1  # images or windows of that size
+    rois: int | None = None  # of these, where macs has one proposal
 
     def times(self, child: str) -> int:
         """How often a child's MACs are spent."""
@@ -62,7 +56,7 @@ def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> di
 
 
 def evaluation_summary(
-    model: nn.Module, log: EvaluationCompute, num_proposals: int | None, progress: Any, own: bool
+    model: nn.Module, log: EvaluationCompute, num_proposals: int | None, own: bool
 ) -> dict[str, Any]:
     """Parameters and mean MACs over the images of an evaluation.
 
@@ -70,7 +64,6 @@ def evaluation_summary(
         model: As in :func:`image_summary`.
         log: The evaluation. Its input sizes are padded already.
         num_proposals: Of a two-stage detector; of a C4 detector's log its RoIs are taken.
-        progress: File for a progress bar over the input sizes.
         own: Whether the evaluation is the model's; a baseline's is another model's.
 
     Returns:
@@ -84,7 +77,12 @@ def evaluation_summary(
     scaled = log.rois is not None and hasattr(model, ROI_HEAD)
     if scaled and getattr(model, 'with_mask', False):
         raise ValueError('log must not count the RoIs of a mask head: they are not told from the boxes')
-    parts = list(_parts(model, log, 1 if scaled else num_proposals, scaled, progress))
+    sizes = tqdm(log.calls.items(), unit='size', delay=2, disable=None)  # the most frequent first
+    number = 1 if scaled else num_proposals
+    parts = [
+        Part(count_macs(model, size, number), calls, log.rois[size] if scaled else None)
+        for size, calls in sizes
+    ]
     summary = _summary(model, parts, log.num_images)
     if own:
         _check_lowest(parts, log)
@@ -100,27 +98,12 @@ def evaluation_summary(
     }
 
 
-def _parts(
-    model: nn.Module, log: EvaluationCompute, num_proposals: int | None, scaled: bool, progress: Any
-) -> Iterator[Part]:
-    """One for each input size of the log, the most frequent first."""
-    bar = ProgressBar(len(log.calls), file=progress)
-    for size, calls in log.calls.items():
-        macs = count_macs(model, size, num_proposals)
-        bar.update()
-        yield Part(macs, calls, log.rois[size] if scaled else None)
-    progress.write('\n')
-
-
 def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, Any]:
-    bounds = {
-        'lowest': _weighted(parts, ModelMacs.lowest),
-        'highest': _weighted(parts, ModelMacs.highest),
-    }
+    bounds = {'lowest': ModelMacs.lowest, 'highest': ModelMacs.highest}
     commonest = parts[0].macs
     return {
         'parameters': count_parameters(model),
-        'macs': {name: _per_image(total, num_images) for name, total in bounds.items()},
+        'macs': {name: _per_image(_weighted(parts, of), num_images) for name, of in bounds.items()},
         'iterative': [_module(module) for module in commonest.iterative],
         'uncounted': commonest.uncounted._asdict(),
     }

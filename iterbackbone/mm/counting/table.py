@@ -15,14 +15,7 @@ Summary = dict[str, Any]
 def compute_table(
     name: str, model: Summary, baseline_name: str = '', baseline: Summary | None = None
 ) -> str:
-    """All of it.
-
-    Args:
-        name: Of the model, such as its config's path.
-        model: From :mod:`~iterbackbone.mm.counting.summary`.
-        baseline_name: Of the baseline.
-        baseline: Its summary, at the same input; None without one.
-    """
+    """All of it: a model's name and its summary, and a baseline's, at the same input."""
     lines = [name, f'  {_input(model)}']
     if baseline:
         lines += [f'beside the baseline {baseline_name}', f'  {_input(baseline)}']

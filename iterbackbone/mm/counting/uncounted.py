@@ -37,12 +37,9 @@ class Uncounted(NamedTuple):
 
 
 class OperatorWatch(TorchDispatchMode):
-    """Notes, while entered, which operators run without being counted.
+    """Notes, while entered, which operators and mmcv's custom operators run without being counted.
 
     Enter it before ``FlopCounterMode``, which takes composite operators apart.
-
-    Args:
-        model: Whose custom operators to watch.
     """
 
     def __init__(self, model: nn.Module) -> None:

@@ -40,14 +40,7 @@ def changed_parts(model: Any, pyramid: Pyramid) -> dict[str, Any]:
 
 
 def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> str:
-    """The config to write.
-
-    Args:
-        base: The line that names its base.
-        cfg: The base's.
-        pyramid: Of the backbone.
-        changed: From :func:`changed_parts`.
-    """
+    """The config to write: the line of its base, backbone, what :func:`changed_parts` found, hooks."""
     taken = {k: v for k, v in base_model(cfg).backbone.items() if k in SHARED}
     options = ''.join(f'        {k}={v!r},\n' for k, v in {**pyramid.options, **taken}.items())
     parts = ''.join(f'    {name}={_literal(part)},\n' for name, part in changed.items())

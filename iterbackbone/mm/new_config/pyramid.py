@@ -16,19 +16,12 @@ WIDTH = 64  # of the stem, as in every ResNet
 
 
 class Pyramid(NamedTuple):
-    """A backbone's outputs, as an IterativeResNet can give them.
+    """A backbone's outputs, as an IterativeResNet can give them."""
 
-    Attributes:
-        name: Of the backbone's class.
-        channels: Of its outputs, before.
-        new_channels: Of the IterativeResNet's.
-        options: Arguments of the IterativeResNet.
-    """
-
-    name: str
-    channels: tuple[int, ...]
-    new_channels: tuple[int, ...]
-    options: dict[str, Any]
+    name: str  # of the backbone's class
+    channels: tuple[int, ...]  # of its outputs, before
+    new_channels: tuple[int, ...]  # of the IterativeResNet's
+    options: dict[str, Any]  # arguments of the IterativeResNet
 
     @classmethod
     def of(cls, backbone: nn.Module) -> Pyramid:

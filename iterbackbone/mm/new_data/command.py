@@ -12,11 +12,10 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from ..configs import load_datasets, read_config, toolbox_of
 from ..new_config.command import base_line, checked_model
-from .changes import text_of_changes
 from .cleaning import cleaned
 from .folder import Folder, Picture
 from .layouts import Dataset, read_folder
-from .writing import SEED, split, write
+from .writing import SEED, split, text_of_changes, write
 
 TOOLBOX = {'detection': 'mmdet', 'classification': 'mmpretrain'}
 PIPELINES = {'train_pipeline', 'test_pipeline'}

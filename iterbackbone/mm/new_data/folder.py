@@ -31,14 +31,7 @@ class Picture(NamedTuple):
 
 
 class Folder:
-    """The image files in a folder and below, and what is wrong, by kind.
-
-    Args:
-        path: Of the folder.
-
-    Raises:
-        ValueError: it is no folder, or has no pictures.
-    """
+    """The image files in a folder and below, and what is wrong, by kind; ValueError for no pictures."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():

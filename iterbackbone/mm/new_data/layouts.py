@@ -18,11 +18,7 @@ class Dataset(NamedTuple):
 
 
 def read_folder(folder: Folder, task: str | None) -> Dataset:
-    """What is in a folder.
-
-    Args:
-        folder: The user's; takes down what is wrong.
-        task: 'detection', 'classification', or None for what the folder is fit for.
+    """What is in the user's folder: pictures for a task (detection, classification), or for any.
 
     Raises:
         ValueError: it has none of the layouts.

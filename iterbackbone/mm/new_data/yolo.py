@@ -11,11 +11,7 @@ from .folder import Box, Folder, Picture
 
 
 def read(folder: Folder) -> tuple[list[str], list[Picture]]:
-    """Classes and all pictures, those without a file as background.
-
-    Raises:
-        ValueError: the names of the classes are not there.
-    """
+    """Classes and all pictures, also those without a file; ValueError without the classes' names."""
     labels = {file: label for file in folder.files if (label := _label(file)).is_file()}
     if not labels:
         return [], []

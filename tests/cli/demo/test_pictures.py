@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from iterbackbone.cli.demo.cost import Cost, hints
-from iterbackbone.cli.demo.panel import ORANGE, cost_panel, with_panel
+from iterbackbone.cli.demo.panel import ORANGE, Cost, cost_panel, hints, with_panel
 from iterbackbone.cli.demo.pictures import MOST, Seen, contact_sheet, run_pictures
 from tests.support.fake_predictor import FakePredictor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
@@ -35,9 +34,7 @@ def detector(name, narrow):
 
 def mean_of(model, folder, **options):
     log = read_evaluation_compute(folder, model)
-    return evaluation_summary(
-        model, log, options.get('number'), io.StringIO(), options.get('own', True)
-    )
+    return evaluation_summary(model, log, options.get('number'), options.get('own', True))
 
 
 @pytest.fixture(scope='module')
@@ -77,8 +74,8 @@ def test_c4s_mean_is_that_of_its_images(c4):
 def test_a_baseline_at_the_logs_sizes_and_rois(c4):
     model, folder, _ = c4
     log = read_evaluation_compute(folder, model)
-    summary = evaluation_summary(model, log, None, io.StringIO(), own=False)
-    own = evaluation_summary(model, log, None, io.StringIO(), own=True)
+    summary = evaluation_summary(model, log, None, own=False)
+    own = evaluation_summary(model, log, None, own=True)
     assert 'mean' not in summary['macs']
     assert summary['macs']['highest'] == own['macs']['highest']
 

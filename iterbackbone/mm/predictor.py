@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from mmengine.registry import VISUALIZERS, init_default_scope
 
-from ...cli.demo.cost import Cost
-from ...core.adaptive import AdaptiveModule
-from ...core.budget_table import Setting
-from ..checkpoints.checking import weights_for
-from ..checkpoints.loading import load_weights_only
-from ..configs import checked_device, load_datasets, read_config, toolbox_of
-from ..evaluation.image_compute import image_compute
-from ..traces import TraceCollector
+from ..cli.demo.panel import Cost
+from ..core.adaptive import AdaptiveModule
+from ..core.budget_table import Setting
+from .checkpoints.checking import weights_for
+from .checkpoints.loading import load_weights_only
+from .configs import checked_device, load_datasets, read_config, toolbox_of
+from .evaluation.image_compute import image_compute
+from .traces import TraceCollector
 
 # Package, class, and what it calls a checkpoint.
 INFERENCERS = {
@@ -31,15 +31,11 @@ INFERENCERS = {
 
 
 class Prediction(NamedTuple):
-    """Attributes:
-    sample: Of the toolbox.
-    cost: Of the picture.
-    boxes: That are drawn; None where the toolbox draws none.
-    """
+    """What the toolbox found in a picture."""
 
     sample: Any
     cost: Cost
-    boxes: int | None
+    boxes: int | None  # that are drawn; None where the toolbox draws none
 
 
 class Predictor:
@@ -80,12 +76,7 @@ class Predictor:
                 module.set_budget(share=budget)
 
     def predict(self, bgr: np.ndarray, full_depth: bool = False) -> Prediction:
-        """Run the model on one picture.
-
-        Args:
-            bgr: (H, W, 3) uint8.
-            full_depth: Whether every row takes all iterations, budget or not.
-        """
+        """Run the model on one picture, (H, W, 3) uint8, or at full depth, budget or not."""
         data = next(iter(self._inferencer.preprocess([bgr], batch_size=1)))
         if self._toolbox == 'mmdet':  # which hands the pictures on, too
             data = data[1]
@@ -110,12 +101,8 @@ class Predictor:
     def _limits(self) -> tuple[int, ...]:
         """Of the stages of the backbones that the last picture went through."""
         called = {call.module for call in self._collector.calls}
-        stages = [
-            stage
-            for module in self._modules
-            if module in called and not module.of_regions
-            for stage in module.iterative_stages()
-        ]
+        backbones = [m for m in self._modules if m in called and not m.of_regions]
+        stages = [stage for module in backbones for stage in module.iterative_stages()]
         return tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
 
     def draw(self, bgr: np.ndarray, prediction: Prediction) -> np.ndarray:

@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.cli.demo.options import CONFIG
-from iterbackbone.mm.new_data.changes import text_of_changes, with_classes
 from iterbackbone.mm.new_data.layouts import Dataset
+from iterbackbone.mm.new_data.writing import text_of_changes, with_classes
 
 
 @pytest.fixture(scope='module')

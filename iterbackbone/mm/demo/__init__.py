@@ -1,1 +1,0 @@
-"""Predictions with their cost, for the command ``demo``."""
