@@ -18,7 +18,7 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.configs import build_model, read_config
+from iterbackbone.mm.configs import build_model, read_config, trained_model
 from iterbackbone.mm.export.models import ExportedFeatures
 from tests.support.networks import tiny_net, varied
 from tests.support.pretrained import CLASSES, pack
@@ -178,8 +178,8 @@ def test_the_checkpoint_may_be_a_name(tmp_path, monkeypatch):
     monkeypatch.setenv('ITERBACKBONE_WEIGHTS', str(tmp_path))
     config, out = str(tmp_path / 'work' / 'config.py'), str(tmp_path / 'model.onnx')
     args = tool.parse_args([config, 'iterbackbone://tiny_net.toy', '--out', out])[1]
-    model, meta = tool.trained(read_config(args.config), args.checkpoint)
-    assert meta['classes'] == tuple(CLASSES)
+    model, content = trained_model(read_config(args.config), args.checkpoint, 'cpu')
+    assert content['meta']['dataset_meta']['classes'] == tuple(CLASSES)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 

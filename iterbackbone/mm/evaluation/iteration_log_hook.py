@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -14,9 +14,6 @@ from ...registry import HOOKS
 from .budget_runs import BudgetRuns
 from .evaluated_weights import EvaluatedWeights
 from .logged_evaluation import LoggedEvaluation
-
-if TYPE_CHECKING:
-    from .summary import LogSummary
 
 
 @HOOKS.register_module()
@@ -81,10 +78,10 @@ class IterationLogHook(Hook):
         """Merge the ranks' parts, and show what they say."""
         finished, self._evaluation = self._evaluation, None
         for folder, label in finished.publish(runner, metrics):
-            _show(runner, folder, f'{label}.' if label else '')
+            _show(runner, [folder], label)
         if self._budgets is not None:
             for folders, label in self._budgets.publish(runner):
-                _show_gain(runner, folders, f'{label}.' if label else '')
+                _show(runner, folders, label)
             self._budgets = None
 
     after_test_epoch = after_val_epoch
@@ -101,35 +98,23 @@ class IterationLogHook(Hook):
             self._budgets = BudgetRuns(runner, mode, loop, weights, self._gain_images)
 
 
-def _show(runner: Runner, folder: Path, prefix: str) -> None:
-    """The console's line, the visualizer's scalars and picture."""
-    from .summary import summarise_log  # matplotlib and scipy: only when needed
-
-    try:
-        summary = summarise_log(folder)
-    except Exception as error:  # the log is written: a summary must not end a training
-        runner.logger.warning(f'the iteration log {folder} has no summary: {error!r}')
-        return
-    runner.logger.info(summary.line)
-    _draw(runner, folder, prefix, summary, 'iterations_and_objects')
-
-
-def _show_gain(runner: Runner, folders: Sequence[Path], prefix: str) -> None:
-    from .summary import summarise_gain
+def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:
+    """The console's line, scalars and picture: of one log, or of static budgets' and a policy's."""
+    from .summary import summarise_gain, summarise_log  # matplotlib and scipy: only when needed
 
     *menu, policy = folders
+    folder = policy.parent if menu else policy
     try:
-        summary = summarise_gain(policy, menu)
-    except Exception as error:
-        runner.logger.warning(f'{policy.parent} shows no gain: {error}')
+        summary = summarise_gain(policy, menu) if menu else summarise_log(policy)
+    except Exception as error:  # the log is written: a summary must not end a training
+        what = 'shows no gain' if menu else 'has no summary'
+        runner.logger.warning(f'the iteration log {folder} {what}: {error!r}')
         return
     runner.logger.info(summary.line)
-    _draw(runner, policy.parent, prefix, summary, 'does_adapting_pay')
-
-
-def _draw(runner: Runner, folder: Path, prefix: str, summary: LogSummary, picture: str) -> None:
     mode, _, step, *_ = folder.name.split('_')
+    prefix = f'{label}.' if label else ''
     scalars = {f'{mode}/{prefix}{name}': value for name, value in summary.scalars.items()}
     runner.visualizer.add_scalars(scalars, step=int(step))
     if summary.picture is not None:
-        runner.visualizer.add_image(f'{mode}_{prefix}{picture}', summary.picture, int(step))
+        name = 'does_adapting_pay' if menu else 'iterations_and_objects'
+        runner.visualizer.add_image(f'{mode}_{prefix}{name}', summary.picture, int(step))

@@ -32,7 +32,6 @@ class DepthLosses:
 
     def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
         """Of this measurement, (rows, K) int64 on the module's device."""
-        assert self.share is not None
         limits = torch.tensor(module.max_iterations)
         depths = 1 + ((limits - 1) * self.share).round().long()
         return depths.expand(rows, -1).to(next(module.parameters()).device)

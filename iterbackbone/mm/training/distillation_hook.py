@@ -83,7 +83,6 @@ class StageDistillationHook(Hook):
     def _compare(self, student: nn.Module, inputs: tuple, outputs: Sequence[Tensor]) -> None:
         if not student.training:
             return
-        assert self._teacher is not None
         with torch.no_grad():
             targets = self._teacher(*inputs)
         of_student = dict(zip(student.out_indices, outputs, strict=True))
