@@ -10,7 +10,8 @@ import pytest
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path, main, tool_path
-from iterbackbone.cli.new import BASES
+from iterbackbone.cli.demo.options import CONFIG
+from iterbackbone.cli.new import CLASSIFIER
 from iterbackbone.mm.new_data.command import write_data_config
 from tests.mm.new_data.test_command import dirty
 from tests.support.openmmlab import read_log
@@ -18,7 +19,7 @@ from tests.support.tool_runs import PLAIN, losses, run
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-PARTS = {task: config_path(name) for task, name in BASES.items()}
+PARTS = {'detection': config_path(CONFIG), 'classification': config_path(CLASSIFIER)}
 SMALL = ['train_cfg.max_epochs=1', 'param_scheduler=[]', 'train_dataloader.batch_size=2']
 SIDE = [
     f'train_dataloader.dataset.pipeline.{step}' for step in ('2.scale=(128,96)', '3.crop_size=(96,96)')
