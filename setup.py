@@ -32,11 +32,9 @@ class BuildWithConfigs(build_py):
 
 EXPORT = ['onnx>=1.17', 'onnxscript>=0.5', 'onnxruntime>=1.20', 'opencv-python>=4.5']
 REPORT = [
-    'msgspec>=0.18',
     'plotly>=6.0',
     'jinja2>=3.1',
     'pillow>=10.1',
-    'scipy>=1.10',
     'matplotlib>=3.7',
     'tqdm>=4.60',
 ]
@@ -69,7 +67,14 @@ setup(
     packages=find_packages(include=['iterbackbone*']),
     package_data={'iterbackbone': ['py.typed', 'report/templates/*', 'pretrained/*.*']},
     include_package_data=False,
-    install_requires=['torch>=2.1', 'numpy>=1.24', 'safetensors>=0.4.3'],
+    # The last two are those of the evaluation hook, which OpenMMLab's packages do not all bring along.
+    install_requires=[
+        'torch>=2.1',
+        'numpy>=1.24',
+        'safetensors>=0.4.3',
+        'msgspec>=0.18',
+        'scipy>=1.10',
+    ],
     extras_require={
         'report': REPORT,
         'openmmlab': OPENMMLAB,

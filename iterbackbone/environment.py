@@ -39,9 +39,11 @@ with tempfile.NamedTemporaryFile(suffix='.pth') as file:
     CheckpointLoader.load_checkpoint(file.name, map_location='cpu')
 """
 NETWORK = """
-import torch, iterbackbone
+import importlib.util, torch, iterbackbone
 network = iterbackbone.IterativeResNet(base_channels=4, max_iterations=(1, 2, 2, 1)).eval()
 network(torch.rand(1, 3, 64, 64))
+if importlib.util.find_spec('mmcv'):
+    import iterbackbone.mm
 """
 # Package: what is run to try it.
 TRIALS = {

@@ -77,6 +77,12 @@ def test_each_package_is_tried_apart_from_the_others(before_real_ones, monkeypat
     assert 'Weights' in found['mmengine'].reason or 'weights' in found['mmengine'].reason
 
 
+def test_a_broken_dependency_of_the_hooks_is_named(before_real_ones, monkeypatch):
+    before_real_ones({'msgspec.py': "raise ImportError('msgspec is broken')"})
+    found = check(monkeypatch, 'iterbackbone')['iterbackbone']
+    assert (found.level, found.reason) == ('error', 'ImportError: msgspec is broken')
+
+
 def test_both_families_side_by_side(tmp_path, monkeypatch):
     folder = tmp_path / 'mmengine-0.10.7.dist-info'
     folder.mkdir()

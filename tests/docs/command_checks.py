@@ -16,6 +16,7 @@ from unittest import mock
 from mmengine.config import Config
 
 from iterbackbone.__main__ import tool_path
+from iterbackbone.cli import arguments
 
 from .blocks import ROOT
 from .config_keys import check_keys
@@ -65,6 +66,9 @@ def parse(script: Path, args: list[str], as_module: str = '') -> None:
     with (
         mock.patch.object(sys, 'argv', [str(script), *args, UNKNOWN]),
         mock.patch.object(sys, 'path', path),
+        mock.patch.multiple(
+            arguments, folder=Path, new_file=Path
+        ),  # what the example names is elsewhere
         contextlib.redirect_stderr(errors),
         contextlib.suppress(SystemExit),
     ):
