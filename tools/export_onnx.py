@@ -1,8 +1,8 @@
 """Writes a trained classifier, segmentor or detector with its adaptive loops as one ONNX file.
 
 The file stops early by itself and takes a budget as an input, max_iterations. It is compared with
-PyTorch before it is written. Classifiers, segmentors and detectors with anchors are exported whole,
-other detectors up to their features.
+PyTorch before it is written. Classifiers, segmentors and most detectors are exported whole, others
+up to their features.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise, prepared
+from iterbackbone.mm.traces import iterative_modules
 from iterbackbone.timing import forward_seconds
 
 NOISE_SIZE, NOISE_IMAGES = (224, 224), 3
@@ -99,7 +100,7 @@ def report_size(path, module):
 
 
 def report_latency(session, image, module, args):
-    feeds = settings(session, image, module.form.limits)
+    feeds = settings(session, image, module.limits)
     runs = {name: lambda feed=feed: session.run(None, feed) for name, feed in feeds.items()}
     iterations = {name: run()[-2].mean() for name, run in runs.items()}
     threads = f'{args.threads} thread{"s" * (args.threads > 1)}'
@@ -120,7 +121,8 @@ def main(argv=None):
         meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
         fixed = args.fixed
         if fixed:
-            model.backbone.set_budget(max_iterations=fixed)
+            for module in iterative_modules(model):
+                module.set_budget(max_iterations=fixed)
         module = exported(model, fixed).eval()
         if args.images:
             images = list(prepared(cfg, image_files(args.images, args.num_images)))

@@ -17,7 +17,9 @@ RESULTS: dict[str, dict[str, Shape]] = {
     'segmentation': {'label_map': (1, None, None)},
     'detection': {'boxes': (None, 4), 'scores': (None,), 'labels': (None,)},
 }
-COUNTED = ('iterations', 'label_map', 'labels')  # whole numbers from 0
+OPTIONAL: dict[str, Shape] = {'masks': (None, None, None), 'roi_iterations': (None, None)}
+COUNTED = ('iterations', 'roi_iterations', 'label_map', 'labels')  # whole numbers from 0
+OF_BOXES = ('boxes', 'scores', 'labels', 'masks')
 
 
 def printable(text: str) -> str:
@@ -60,6 +62,7 @@ HOLDS: dict[str, Callable[[Any], bool]] = {
     'max_iterations': lambda x: _list_of(_whole, x),
     'halting_threshold': lambda x: type(x) in (int, float) and 0 < x <= 1,
     'fixed': lambda x: x is None or _whole(x),
+    'mask_threshold': lambda x: x is None or (type(x) in (int, float) and 0 <= x <= 1),
 }
 
 
@@ -84,13 +87,19 @@ def read_description(text: str) -> dict[str, Any]:
     return {**about, 'classes': classes}
 
 
+def _wanted(about: dict[str, Any]) -> dict[str, Shape]:
+    """Outputs that the file must have."""
+    masks = {} if about.get('mask_threshold') is None else {'masks': OPTIONAL['masks']}
+    return {**GENERAL, **RESULTS.get(about['task'], {}), **masks}
+
+
 def check_names(about: dict[str, Any], inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Compare what a file takes and returns with its description.
 
     Raises:
         UserError: something is missing.
     """
-    wanted = {**GENERAL, **RESULTS.get(about['task'], {})}
+    wanted = _wanted(about)
     missing = [name for name in wanted if name not in outputs]
     if 'image' not in inputs or missing:
         raise UserError(
@@ -105,7 +114,8 @@ def check_values(about: dict[str, Any], values: dict[str, np.ndarray]) -> None:
     Raises:
         UserError: it is not what the task needs.
     """
-    for name, shape in {**GENERAL, **RESULTS.get(about['task'], {})}.items():
+    optional = {name: shape for name, shape in OPTIONAL.items() if name in values}
+    for name, shape in {**_wanted(about), **optional}.items():
         value = values[name]
         fits = value.ndim == len(shape)
         fits = fits and all(w in (None, h) for w, h in zip(shape, value.shape, strict=True))
@@ -115,6 +125,6 @@ def check_values(about: dict[str, Any], values: dict[str, np.ndarray]) -> None:
             fits = fits and value.dtype.kind in 'iuf' and bool(0 <= value < np.inf)
         if not fits:
             raise UserError(f'the file returned {name} of {value.shape} {value.dtype}: export it again')
-    counts = {len(values[name]) for name in RESULTS['detection'] if about['task'] == 'detection'}
-    if len(counts) > 1:
-        raise UserError('the file returned unequal numbers of boxes, scores and labels')
+    of_boxes = [name for name in OF_BOXES if name in values and about['task'] == 'detection']
+    if len({len(values[name]) for name in of_boxes}) > 1:
+        raise UserError(f'the file returned unequal numbers of {", ".join(of_boxes)}')

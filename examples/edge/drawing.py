@@ -27,8 +27,10 @@ def words(result: Result, about: dict[str, Any], score_thr: float) -> str:
         return ', '.join(f'{_name(about, labels[k])} {share[k]:.0%}' for k in best)
     if about['task'] == 'detection':
         kept = _kept(values, score_thr)
-        named = [f'{_name(about, label)} {score:.2f}' for _, score, label in kept[:SHOWN]]
-        return f'{len(kept)} boxes: ' + ', '.join(named) if kept else 'no box'
+        named = [f'{_name(about, values["labels"][k])} {values["scores"][k]:.2f}' for k in kept]
+        found = f'{len(kept)} boxes: ' + ', '.join(named[:SHOWN]) if named else 'no box'
+        regions = values.get('roi_iterations', ())
+        return f'{found}; {len(regions)} regions, mean {regions.mean():.2f}' if len(regions) else found
     return ', '.join(f'{name} {value.shape}' for name, value in values.items())
 
 
@@ -54,11 +56,14 @@ def draw(
     pen = ImageDraw.Draw(picture)
     if about['task'] == 'detection':
         scale = np.array([image.shape[1] / result.size[1], image.shape[0] / result.size[0]] * 2)
-        for box, score, label in _kept(result.values, score_thr):
-            colour = tuple(_colours(256)[int(label) % 256])
-            corners = _corners(box * scale, picture.size)
+        boxes, scores, labels = (result.values[name] for name in ('boxes', 'scores', 'labels'))
+        for k in _kept(result.values, score_thr):
+            colour = tuple(_colours(256)[int(labels[k]) % 256])
+            corners = _corners(boxes[k] * scale, picture.size)
+            if about.get('mask_threshold') is not None:
+                _paint(picture, result.values['masks'][k], about['mask_threshold'], corners, colour)
             pen.rectangle(corners, outline=colour, width=3)
-            _write(pen, corners[:2], f'{_name(about, label)} {score:.2f}')
+            _write(pen, corners[:2], f'{_name(about, labels[k])} {scores[k]:.2f}')
     caption = f'{" ".join(map(str, result.iterations))} iterations, {result.milliseconds:.0f} ms'
     if about['task'] == 'classification':
         picture = _with_caption(picture, f'{words(result, about, score_thr)}; {caption}')
@@ -82,9 +87,22 @@ def _write(pen: ImageDraw.ImageDraw, corner: Any, text: str) -> None:
     pen.text(corner, text, fill='white')
 
 
-def _kept(values: dict[str, np.ndarray], score_thr: float) -> list[tuple[np.ndarray, float, int]]:
-    boxes = zip(values['boxes'], values['scores'], values['labels'], strict=True)
-    return sorted((b for b in boxes if b[1] >= score_thr), key=lambda b: -b[1])
+def _paint(
+    picture: Image.Image, grid: np.ndarray, threshold: float, corners: list[float], colour: Any
+) -> None:
+    """Colour the pixels of a box that are likely enough by the grid over it."""
+    left, top, right, bottom = box = tuple(map(round, corners))
+    if 0 in grid.shape or left == right or top == bottom:
+        return
+    size = right - left, bottom - top
+    likely = Image.fromarray(grid.astype(np.float32)).resize(size, Image.BILINEAR)
+    cover = (np.asarray(likely) >= threshold) * 255 * OPACITY
+    picture.paste(colour, box, Image.fromarray(cover.astype(np.uint8)))
+
+
+def _kept(values: dict[str, np.ndarray], score_thr: float) -> list[int]:
+    """Boxes with at least that score, best first."""
+    return [k for k in np.argsort(-values['scores']) if values['scores'][k] >= score_thr]
 
 
 def _corners(box: np.ndarray, size: tuple[int, int]) -> list[float]:

@@ -49,15 +49,19 @@ class ExportBlock(nn.Module):
         block: In evaluation mode.
         limit: Highest number of iterations.
         unrolled: Whether exactly ``limit`` iterations are computed, without a loop.
+        of_regions: Whether rows are regions: those that have halted leave the loop.
 
     Raises:
         ValueError: a norm is no BatchNorm with running statistics.
     """
 
-    def __init__(self, block: IterativeBlock, limit: int, unrolled: bool) -> None:
+    def __init__(
+        self, block: IterativeBlock, limit: int, unrolled: bool, of_regions: bool = False
+    ) -> None:
         super().__init__()
         self.limit = limit
         self.unrolled = unrolled
+        self.of_regions = of_regions
         convs = [*hidden_convs(block), block.conv3]
         self.convs = nn.ModuleList(convs)
         self.halting = block.halting
@@ -81,7 +85,13 @@ class ExportBlock(nn.Module):
             return (carried[0] < limit) & carried[-1].any()
 
         def iterate(*carried: Tensor) -> tuple[Tensor, ...]:
-            return self._iterate(Carried(*carried), limit, threshold)
+            if not self.of_regions:
+                return self._iterate(Carried(*carried), limit, threshold)
+            index = carried[-1].nonzero().squeeze(1)
+            running = Carried(carried[0], *(x[index] for x in carried[1:]))
+            i, *after = self._iterate(running, limit, threshold)
+            pairs = zip(carried[1:], after, strict=True)
+            return i, *(whole.index_put((index,), part) for whole, part in pairs)
 
         for norm in self.norms:
             if isinstance(norm, NormTables):  # asked here: inside a loop torch always says no
@@ -96,6 +106,12 @@ class ExportBlock(nn.Module):
             while going_on(*carried):
                 carried = iterate(*carried)
         return Carried(*carried)
+
+    def executed(self, end: Carried) -> Tensor:
+        """Iterations computed for each region, (R,) int64, or for every image, ()."""
+        if not self.of_regions:
+            return end.i
+        return torch.full_like(end.iterations, self.limit) if self.unrolled else end.iterations
 
     def _start(self, x: Tensor) -> Carried:
         halting = act.initial_state(x.shape[0], x.device)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..core.adaptive import AdaptiveModule
 from ..core.capture import is_traced
 from ..core.macs import mac_table
-from ..core.resnet import IterativeResNet
 from ..core.stage import ConvNorm
 from ..core.validation import check_int
 from ..inference.folding import affine_of
@@ -21,10 +21,11 @@ class ExportOutputs(NamedTuple):
     """What an exported network returns; K = stages * blocks.
 
     Attributes:
-        features: As of the network.
+        features: As of the network; a RoI layer's output alone in a tuple.
         iterations: N, (B, K) int64.
-        macs: () float32, executed for each image of the batch: halted ones wait for the last. Exact
-            to 1e-6 of itself; some runtimes count int64 in 32 bits, which would overflow.
+        macs: () float32, executed for each image of the batch: halted ones wait for the last; of
+            regions those of all. Exact to 1e-6 of itself; some runtimes count int64 in 32 bits, which
+            would overflow.
     """
 
     features: tuple[Tensor, ...]
@@ -33,10 +34,10 @@ class ExportOutputs(NamedTuple):
 
 
 class ExportForm(nn.Module):
-    """A trained backbone for ``torch.export`` and everything behind it.
+    """A trained backbone or RoI layer for ``torch.export`` and everything behind it.
 
     Shares the network's weights and runs by itself too, with the same results. Batches end when
-    all their images have halted; halted images get weight 0.
+    all their images have halted; halted images get weight 0. Regions leave when they halt.
 
     Args:
         network: In evaluation mode; its budget and the iterations its training reached are the
@@ -46,14 +47,16 @@ class ExportForm(nn.Module):
 
     Raises:
         RuntimeError: ``network`` is in training mode, or its budget has no effect.
-        TypeError, ValueError: ``network`` is no IterativeResNet, ``fixed`` no positive int, or a norm
-            no BatchNorm with running statistics.
+        TypeError, ValueError: ``network`` is no IterativeResNet or IterativeResLayer, ``fixed`` no
+            positive int, or a norm no BatchNorm with running statistics.
     """
 
-    def __init__(self, network: IterativeResNet, fixed: int | None = None) -> None:
+    def __init__(self, network: AdaptiveModule, fixed: int | None = None) -> None:
         super().__init__()
-        if not isinstance(network, IterativeResNet):
-            raise TypeError(f'network must be an IterativeResNet, got {type(network).__name__}')
+        if not isinstance(network, AdaptiveModule):
+            raise TypeError(
+                f'network must be an IterativeResNet or IterativeResLayer, got {type(network).__name__}'
+            )
         if network.training:
             raise RuntimeError('ExportForm needs a network in evaluation mode: call eval() first')
         fixed = None if fixed is None else check_int('fixed', fixed, 1)
@@ -62,11 +65,11 @@ class ExportForm(nn.Module):
         self.threshold = network.budget.threshold or 1.0 - network.epsilon
         network.check_budget()
         stages = list(zip(network.iterative_stages(), network.limits(), strict=True))
-        stem = network.stem
-        self.stem = folded(stem) if isinstance(stem, ConvNorm) else stem
+        self.stem = nn.Identity() if network.of_regions else first_layers(network)
+        self.out_indices = (-1,) if network.of_regions else network.out_indices
         self.transitions = nn.ModuleList(folded(stage.transition) for stage, _ in stages)
         self.blocks = nn.ModuleList(
-            ExportBlock(block, min(limit, fixed or limit), fixed is not None)
+            ExportBlock(block, min(limit, fixed or limit), fixed is not None, network.of_regions)
             for stage, limits in stages
             for block, limit in zip(stage.iterative_blocks(), limits, strict=True)
         )
@@ -91,7 +94,7 @@ class ExportForm(nn.Module):
         """Run.
 
         Args:
-            x: Images, (B, in_channels, H, W), at least one.
+            x: Images, (B, in_channels, H, W), at least one; or features of regions, none included.
             max_iterations: K of each stage, (stages,) int64; ``limits`` by default. No effect where
                 the number is ``fixed``.
             halting_threshold: () float32; 1 - epsilon by default.
@@ -113,9 +116,10 @@ class ExportForm(nn.Module):
         # The counts' arithmetic serves tensors too.
         height, width = (torch.tensor(n, dtype=torch.float32, device=x.device) for n in x.shape[-2:])
         table = mac_table(self.network, (height, width))  # type: ignore[arg-type]
-        x = self.network.pool(self.stem(x))
+        rows = x.shape[0] if self.network.of_regions else 1
+        macs: Tensor = table.fixed * rows  # type: ignore[assignment]
+        x = self.stem(x)
         features, iterations = [], []
-        macs: Tensor = table.fixed  # type: ignore[assignment]
         blocks = zip(self._blocks(), table.per_iteration, table.per_score, strict=True)
         each = len(self.blocks) // len(self.transitions)
         for k, transition in enumerate(self.transitions):
@@ -125,10 +129,17 @@ class ExportForm(nn.Module):
                 end = block(x, limit, halting_threshold)
                 x = end.output
                 iterations.append(end.iterations)
-                macs = macs + end.i * iteration + torch.minimum(end.i, limit - 1) * score
+                ran = block.executed(end)
+                macs = macs + ran.sum() * iteration + torch.minimum(ran, limit - 1).sum() * score
             features.append(x)
-        returned = tuple(features[k] for k in self.network.out_indices)
+        returned = tuple(features[k] for k in self.out_indices)
         return ExportOutputs(returned, torch.stack(iterations, dim=1), macs)
+
+
+def first_layers(network: Any) -> nn.Sequential:
+    """What stands before a backbone's stages."""
+    stem = network.stem
+    return nn.Sequential(folded(stem) if isinstance(stem, ConvNorm) else stem, network.pool)
 
 
 def folded(layer: ConvNorm) -> nn.Sequential:

@@ -77,6 +77,35 @@ def test_a_fixed_number_is_a_budget_without_a_loop(fixed):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize('rows', [5, 0])
+def test_regions_leave_when_they_halt(rows):
+    x = torch.randn(8, 32, 7, 7) * torch.rand(8, 1, 1, 1) * 3
+    layer = varied(tiny_layer(), x).eval()
+    form, x = ExportForm(layer), x[:rows]
+    called = []
+    form.blocks[0].convs[1].register_forward_hook(lambda *args: called.append(len(args[2])))
+    found = form(x)
+    assert sum(called) == found.iterations.sum()
+    wanted = layer(x)
+    assert torch.equal(found.iterations, layer.iterations())
+    assert torch.allclose(found.features[0], wanted, atol=1e-4)
+    table = mac_table(layer, (7, 7))
+    assert found.macs == sum(table.total(row) for row in found.iterations.tolist())
+    assert len(found.iterations.unique()) > 1 or not rows
+
+
+@torch.no_grad()
+def test_a_fixed_number_for_regions():
+    x = torch.randn(5, 32, 7, 7)
+    layer = varied(tiny_layer(), x).eval()
+    found = ExportForm(layer, fixed=2)(x)
+    layer.set_budget(max_iterations=2)
+    assert_same(found.features, [layer(x)])
+    assert torch.equal(found.iterations, layer.iterations())
+    assert found.macs == 5 * mac_table(layer, (7, 7)).total((2,), (2,))
+
+
+@torch.no_grad()
 def test_macs_are_those_of_the_longest_run():
     x = images(6, 40, 24)
     net = network(x)
@@ -164,8 +193,8 @@ def test_refusals_name_what_is_wrong():
     groups = tiny_net(norm_layer=lambda channels: nn.GroupNorm(2, channels)).eval()
     with pytest.raises(ValueError, match='BatchNorms with running statistics, got GroupNorm'):
         ExportForm(groups)
-    with pytest.raises(TypeError, match='network must be an IterativeResNet, got IterativeResLayer'):
-        ExportForm(tiny_layer().eval())
+    with pytest.raises(TypeError, match=r'network must be an IterativeResNet or .*, got GroupNorm'):
+        ExportForm(nn.GroupNorm(2, 4))
 
 
 @torch.no_grad()

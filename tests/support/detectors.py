@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
+from mmdet.models.roi_heads.mask_heads.fcn_mask_head import _do_paste_mask
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.hub import get_config
@@ -14,6 +16,7 @@ from torch import nn
 
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.export.preparation import Preparation
+from tests.support.compute import spread
 from tests.support.networks import varied
 
 CLASSES = 3
@@ -50,6 +53,37 @@ RETINANET = dict(
     ),
     test_cfg=dict(nms_pre=100, max_per_img=20, score_thr=0.5),
 )
+MASKS = dict(
+    mask_roi_extractor=dict(out_channels=8, featmap_strides=[4, 8]),
+    mask_head=dict(in_channels=8, conv_out_channels=8, num_convs=1, num_classes=CLASSES),
+)
+MASK_RCNN = {**FASTER_RCNN, 'roi_head': {**FASTER_RCNN['roi_head'], **MASKS}}
+CASCADE = {  # of three stages
+    **MASK_RCNN,
+    'roi_head': {
+        **MASK_RCNN['roi_head'],
+        'bbox_head': {str(k): FASTER_RCNN['roi_head']['bbox_head'] for k in range(3)},
+    },
+}
+C4 = dict(
+    backbone=dict(BACKBONE, out_indices=(1,)),
+    rpn_head=dict(
+        in_channels=16, feat_channels=8, anchor_generator=dict(strides=[8], scales=[1, 2, 4])
+    ),
+    roi_head=dict(
+        shared_head=dict(
+            _delete_=True,
+            type='iterbackbone.IterativeResLayer',
+            base_channels=4,
+            expansion=2,
+            stage=2,
+            max_iterations=4,
+        ),
+        bbox_roi_extractor=dict(out_channels=16, featmap_strides=[8], roi_layer=dict(output_size=8)),
+        bbox_head=dict(in_channels=32, roi_feat_size=4, num_classes=CLASSES),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=100, max_per_img=30), rcnn=dict(score_thr=0.25, max_per_img=40)),
+)
 FCOS = dict(
     backbone=BACKBONE,
     neck=NECK,
@@ -68,6 +102,9 @@ FCOS = dict(
 BASES = {
     'fcos': ('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', FCOS),
     'faster_rcnn': ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', FASTER_RCNN),
+    'mask_rcnn': ('mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', MASK_RCNN),
+    'cascade_mask_rcnn': ('cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py', CASCADE),
+    'c4': ('faster_rcnn/faster-rcnn_r50-caffe-c4_ms-1x_coco.py', C4),
     'retinanet': ('retinanet/retinanet_r50_fpn_1x_coco.py', RETINANET),
 }
 SIZES = [(64, 64), (70, 90), (33, 150), (8, 8)]  # of the second and third all levels are padded
@@ -100,6 +137,10 @@ def detector(cfg) -> nn.Module:
             nn.init.xavier_normal_(layer.weight, gain=0.3)
             if layer.bias is not None:
                 nn.init.normal_(layer.bias, std=0.1)
+    if getattr(getattr(model, 'roi_head', None), 'with_shared_head', False):
+        spread(
+            model, ['roi_head.shared_head'], [partial(boxes_of, image=i) for i in contrasts((64, 64))]
+        )
     return model.eval()
 
 
@@ -112,33 +153,60 @@ def contrasts(size, count=4):
 
 @torch.no_grad()
 def boxes_of(model, image):
-    """mmdet's own: boxes, scores, labels and iterations of a (1, 3, H, W) uint8 image in RGB."""
+    """mmdet's own: boxes, scores, labels and iterations of a (1, 3, H, W) uint8 image in RGB.
+
+    Then masks, (N, H, W) bool, and iterations of regions, where there are any.
+    """
     size = image.shape[2:]
     sample = DetDataSample(metainfo=dict(img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0)))
     loaded = torch.from_numpy(image[0, ::-1].copy())  # in BGR
     found = model.test_step(dict(inputs=[loaded], data_samples=[sample]))[0].pred_instances
     iterations = model.backbone.trace.iterations
-    return [x.numpy() for x in (found.bboxes, found.scores, found.labels, iterations)]
+    more = [found.masks] if 'masks' in found else []
+    if getattr(getattr(model, 'roi_head', None), 'with_shared_head', False):
+        more.append(model.roi_head.shared_head.trace.iterations)
+    return [x.numpy() for x in (found.bboxes, found.scores, found.labels, iterations, *more)]
 
 
 def torch_form(module, image):
-    """Boxes, scores, labels and iterations of the module itself."""
+    """As :func:`boxes_of`, by the module itself, with masks as it returns them."""
     with torch.no_grad():
-        return [x.numpy() for x in module(torch.from_numpy(image))[:4]]
+        return ordered(module.outputs, [x.numpy() for x in module(torch.from_numpy(image))])
+
+
+def ordered(names, values):
+    """Boxes, scores, labels, iterations and the rest, without MACs."""
+    found = dict(zip(names, values, strict=True))
+    del found['macs']
+    first = ['boxes', 'scores', 'labels', 'iterations']
+    return [found.pop(name) for name in first] + list(found.values())
 
 
 def check_same(found, wanted):
-    """Boxes within 0.01 pixels, scores within 1e-4; labels and iterations exactly.
+    """Boxes within 0.01 pixels, scores within 1e-4; labels and iterations exactly, of regions, too.
 
     Boxes whose scores are equal to 5 digits may come in another order.
     """
     for one, other in zip(found, wanted, strict=True):
-        assert one.shape == other.shape
-    found, wanted = map(_ordered, (found, wanted))
+        assert one.shape[:2] == other.shape[:2] or one.ndim == 3
+    if len(found) > 4 and found[4].ndim == 3:
+        check_masks(found, wanted)
+    elif len(found) > 4:
+        np.testing.assert_array_equal(found[4], wanted[4])
+    found, wanted = (_ordered(each[:4]) for each in (found, wanted))
     np.testing.assert_allclose(found[0], wanted[0], atol=1e-2, rtol=0)
     np.testing.assert_allclose(found[1], wanted[1], atol=1e-4, rtol=0)
     np.testing.assert_array_equal(found[2], wanted[2])
     np.testing.assert_array_equal(found[3], wanted[3])
+
+
+def check_masks(found, wanted):
+    """Masks that mmdet pastes from the probabilities found are those wanted."""
+    height, width = wanted[4].shape[1:]
+    for box, grid, mask in zip(found[0], found[4], wanted[4], strict=True):
+        grid, box = torch.from_numpy(grid[None, None]), torch.from_numpy(box[None])
+        pasted = _do_paste_mask(grid, box, height, width, skip_empty=False)[0][0]
+        assert np.mean((pasted >= 0.5).numpy() == mask) > 0.99
 
 
 def _ordered(results):

@@ -85,9 +85,10 @@ def compare(
     for feed in feeds:
         found = dict(zip(names, session.run(None, dict(feed)), strict=True))
         wanted, margin = reference(feed['image'])
-        same = np.array_equal(found.pop('iterations'), wanted['iterations'])
-        errors = {name: _error(name, value, wanted[name]) for name, value in found.items()}
-        comparisons.append(Comparison(errors, bool(same), margin))
+        counts = {name for name in names if name.endswith('iterations')}  # of regions, too
+        same = all(np.array_equal(found[name], wanted[name]) for name in counts)
+        errors = {k: _error(k, value, wanted[k]) for k, value in found.items() if k not in counts}
+        comparisons.append(Comparison(errors, same, margin))
     if not comparisons:
         raise ValueError('images must be at least one, got none')
     return Parity(comparisons)
@@ -135,7 +136,7 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     names = [output.name for output in sessions[0].get_outputs()]
     pairs = [[dict(zip(names, run(s, None, i), strict=True)) for s in sessions] for i in images]
     apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
-    results = [name for name in names if name not in ('iterations', 'macs')]
+    results = [name for name in names if name != 'macs' and not name.endswith('iterations')]
     errors = {n: float(np.mean([_mean_error(n, a[n], b[n]) for a, b in pairs])) for n in results}
     top1 = None
     if 'scores' in results and pairs[0][0]['scores'].ndim == 2:  # not those of boxes

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from mmcv.ops import RoIAlign
 from mmdet.models.dense_heads import RPNHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
-from mmdet.models.roi_heads import SingleRoIExtractor, StandardRoIHead
+from mmdet.models.roi_heads import CascadeRoIHead, SingleRoIExtractor, StandardRoIHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
+from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
 from mmdet.models.task_modules.prior_generators import AnchorGenerator, MlvlPointGenerator
 
+from ..traces import iterative_modules
+from .roi_boxes import stages
+
 DENSE = ('predict', 'predict_by_feat', '_predict_by_feat_single', '_bbox_post_process')
 PRIORS = ('grid_priors', 'single_level_grid_priors')
-ROI_HEAD = ('predict', 'predict_bbox', '_bbox_forward')
-ROI_BOXES = ('predict_by_feat', '_predict_by_feat_single')
+ROI_HEAD = ('predict', 'predict_bbox', '_bbox_forward', 'predict_mask', '_mask_forward')
+BY_FEATURES = ('predict_by_feat', '_predict_by_feat_single')
 
 
 def obstacle(model: Any) -> str | None:
@@ -29,6 +34,8 @@ def _obstacles(model: Any) -> Iterator[str]:
     if _as(TwoStageDetector, model, 'predict') and model.with_rpn:
         yield from _of_dense('rpn_head', model.rpn_head, RPNHead)
         yield from _of_roi_head(model.roi_head)
+        if len({(m.epsilon, m.budget.threshold) for m in iterative_modules(model)}) > 1:
+            yield 'roi_head: it halts at another threshold than the backbone'
     elif _as(SingleStageDetector, model, 'predict'):
         yield from _of_dense('bbox_head', model.bbox_head, BaseDenseHead)
     else:
@@ -52,24 +59,32 @@ def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:
 
 
 def _of_roi_head(head: Any) -> Iterator[str]:
-    if not _as(StandardRoIHead, head, *ROI_HEAD):
+    cascade = _as(CascadeRoIHead, head, '_refine_roi', *ROI_HEAD)
+    if not cascade and not _as(StandardRoIHead, head, *ROI_HEAD):
         yield f'roi_head: {type(head).__name__} predicts in its own way'
-    if head.with_shared_head:
-        yield 'roi_head: it has a shared head'
-    if head.with_mask:
-        yield 'roi_head: it predicts masks'
-    extractor, boxes = head.bbox_roi_extractor, head.bbox_head
+    if head.with_shared_head and (head.with_mask or cascade):
+        yield 'roi_head: masks or stages behind a shared head'
+    parts = [head.bbox_roi_extractor, *([head.mask_roi_extractor] if head.with_mask else [])]
+    for extractor in chain.from_iterable(map(stages, parts)):
+        yield from _of_extractor(extractor)
+    for boxes in stages(head.bbox_head):
+        if not _as(BBoxHead, boxes, *BY_FEATURES) or boxes.custom_cls_channels:
+            yield f'roi_head: {type(boxes).__name__} predicts in its own way'
+        if not (boxes.with_cls and boxes.with_reg):
+            yield f'roi_head: {type(boxes).__name__} has no scores or no boxes'
+        yield from _of_coder('roi_head', boxes.bbox_coder)
+    for masks in stages(head.mask_head) if head.with_mask else []:
+        if not _as(FCNMaskHead, masks, *BY_FEATURES):
+            yield f'roi_head: {type(masks).__name__} predicts in its own way'
+    yield from _of_nms('roi_head', head.test_cfg)
+
+
+def _of_extractor(extractor: Any) -> Iterator[str]:
     if not _as(SingleRoIExtractor, extractor, 'forward', 'map_roi_levels'):
         yield f'roi_head: {type(extractor).__name__} is no SingleRoIExtractor'
     for layer in extractor.roi_layers:
         if type(layer) is not RoIAlign or layer.pool_mode != 'avg':
             yield f'roi_head: {type(layer).__name__} is no RoIAlign that averages'
-    if not _as(BBoxHead, boxes, *ROI_BOXES) or boxes.custom_cls_channels:
-        yield f'roi_head: {type(boxes).__name__} predicts in its own way'
-    if not (boxes.with_cls and boxes.with_reg):
-        yield f'roi_head: {type(boxes).__name__} has no scores or no boxes'
-    yield from _of_coder('roi_head', boxes.bbox_coder)
-    yield from _of_nms('roi_head', head.test_cfg)
 
 
 def _of_coder(name: str, coder: Any) -> Iterator[str]:

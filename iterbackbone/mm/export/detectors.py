@@ -6,18 +6,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...export import ExportForm, ExportOutputs
 from .boxes import Detections, limits_of
 from .dense_boxes import DenseBoxes
 from .detector_support import obstacle
-from .models import ExportedFeatures, ExportedModel
+from .models import ExportedFeatures, ExportedModel, Run
 from .roi_boxes import RoIBoxes
 
 
 class ExportedDetector(ExportedModel):
-    """A detector with anchors or points, in one stage or, such as Faster R-CNN, in two; of one image.
+    """A detector with anchors or points, in one stage or, such as Faster R-CNN, in more; of one image.
 
     ``boxes`` (N, 4) float32, xyxy in pixels of the given image; ``scores`` (N,) float32, highest
-    first; ``labels`` (N,) int64. N is 0 where nothing is found.
+    first; ``labels`` (N,) int64. N is 0 where nothing is found. ``masks`` (N, h, w) float32 where it
+    predicts them: probabilities on a grid over each box. ``roi_iterations`` (R, K) int64 where its
+    regions halt on their own: of each proposal, highest score first; ``macs`` has theirs, too.
     """
 
     task = 'detection'
@@ -25,28 +28,48 @@ class ExportedDetector(ExportedModel):
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
+        self.rois = None
         if hasattr(model, 'roi_head'):
-            self.dense, self.rois = DenseBoxes(model.rpn_head), RoIBoxes(model.roi_head)
+            self.dense, self.rois = DenseBoxes(model.rpn_head), RoIBoxes(model.roi_head, fixed)
+            self.mask_threshold = self.rois.mask_threshold
             self.highest_opset = 21  # RoiAlign of 22 is in no ONNX Runtime up to 1.32
         else:
-            self.dense, self.rois = DenseBoxes(model.bbox_head), None
+            self.dense = DenseBoxes(model.bbox_head)
+
+    @property
+    def forms(self) -> list[ExportForm]:
+        return [self.form, *(self.rois.forms if self.rois else [])]
 
     def result_names(self) -> list[str]:
-        return list(Detections._fields)
+        masks = ['masks'] if self.mask_threshold is not None else []
+        return [*Detections._fields, *masks, *(['roi_iterations'] if len(self.forms) > 1 else [])]
 
-    def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-        """Boxes, scores and labels.
+    def results(self, image: Tensor, run: Run) -> tuple[Tensor, ...]:
+        """All ``outputs``.
 
         Raises:
             ValueError: there is more than one image.
         """
         if image.shape[0] != 1:
             raise ValueError(f'image must be a single one to get boxes, got {image.shape[0]}')
+        calls: list[ExportOutputs] = []
+
+        def features_of(form: ExportForm, x: Tensor) -> tuple[Tensor, ...]:
+            calls.append(run(form, x))
+            return calls[-1].features
+
+        features = features_of(self.form, self.preparation(image))
         if self.model.with_neck:
             features = self.model.neck(features)
         limits = limits_of(image)
-        found = self.dense(features, limits)
-        return tuple(found if self.rois is None else self.rois(features, found.boxes, limits))
+        results = found = self.dense(features, limits)
+        if self.rois is not None:
+            found = self.rois(features, found.boxes, limits, features_of)
+            masks = [] if self.mask_threshold is None else [self.rois.masks(features, found)]
+            results = (*found, *masks)
+        body, *of_regions = calls
+        macs = sum((call.macs for call in of_regions), body.macs)
+        return (*results, *(call.iterations for call in of_regions), body.iterations, macs)
 
 
 def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...core.macs import mac_table
 from ...core.resnet import IterativeResNet
-from ...core.trace import HaltingTrace
-from ...export import ExportForm
+from ...export import ExportForm, ExportOutputs
+from ...export.reference import reference
 from .preparation import Preparation
+
+Run = Callable[[ExportForm, Tensor], ExportOutputs]
 
 
 class ExportedModel(nn.Module):
@@ -32,6 +33,7 @@ class ExportedModel(nn.Module):
     task = 'backbone'
     batched = True  # whether several images may be given at once
     reason: str | None = None  # why the model is not exported whole
+    mask_threshold: float | None = None  # lowest probability of a mask's pixels
     highest_opset: int | None = None  # where ONNX Runtime lacks an operator of later ones
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
@@ -47,25 +49,42 @@ class ExportedModel(nn.Module):
     def outputs(self) -> list[str]:
         return [*self.result_names(), 'iterations', 'macs']
 
+    @property
+    def forms(self) -> list[ExportForm]:
+        """Of all adaptive modules, the backbone's first; ``max_iterations`` is of their stages."""
+        return [self.form]
+
+    @property
+    def limits(self) -> tuple[int, ...]:
+        """Highest iterations of each stage."""
+        return tuple(limit for form in self.forms for limit in form.limits)
+
     def forward(
         self,
         image: Tensor,
         max_iterations: Tensor | None = None,
         halting_threshold: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """The task's results, iterations (B, K) int64 and executed MACs of the backbone () float32.
+        """The task's results, iterations (B, K) int64 of the backbone and executed MACs () float32.
 
         Args:
             image: (B, 3, H, W) uint8 in RGB.
-            max_iterations, halting_threshold: See :class:`~iterbackbone.export.ExportForm`.
+            max_iterations, halting_threshold: See :class:`~iterbackbone.export.ExportForm`; those of
+                all ``forms`` in one.
         """
-        x = self.preparation(image)
-        features, iterations, macs = self.form(x, max_iterations, halting_threshold)
-        return (*self.finish(features, image, x), iterations, macs)
+        budgets: dict[ExportForm, Tensor | None] = dict.fromkeys(self.forms)
+        if max_iterations is not None:
+            parts = max_iterations.split([len(form.limits) for form in self.forms])
+            budgets = dict(zip(self.forms, parts, strict=True))
+
+        def run(form: ExportForm, x: Tensor) -> ExportOutputs:
+            return form(x, budgets[form], halting_threshold)
+
+        return self.results(image, run)
 
     @torch.no_grad()
     def reference(self, image: Tensor) -> tuple[dict[str, Tensor], float]:
-        """The same outputs by the backbone's own execution, and the margin of its decisions.
+        """The same outputs by the adaptive modules' own execution, and their decisions' margin.
 
         Args:
             image: As of :meth:`forward`.
@@ -73,18 +92,25 @@ class ExportedModel(nn.Module):
         Returns:
             Outputs by name, and the least distance of a sum of halting scores to the threshold.
         """
+        margins = []
+
+        def run(form: ExportForm, x: Tensor) -> ExportOutputs:
+            outputs, margin = reference(form, x)
+            margins.append(margin)
+            return outputs
+
+        return dict(zip(self.outputs, self.results(image, run), strict=True)), min(margins)
+
+    def results(self, image: Tensor, run: Run) -> tuple[Tensor, ...]:
+        """All ``outputs``.
+
+        Args:
+            image: As of :meth:`forward`.
+            run: How adaptive modules are run.
+        """
         x = self.preparation(image)
-        backbone = self.form.network
-        backbone.record_scores()
-        try:
-            results = self.finish(backbone(x), image, x)
-            trace = backbone.trace
-        finally:
-            backbone.record_scores(False)
-        table = mac_table(backbone, (x.shape[-2], x.shape[-1]))
-        macs = table.total(trace.iterations.amax(dim=0).tolist(), trace.limits)
-        values = (*results, trace.iterations, torch.tensor(float(macs)))
-        return dict(zip(self.outputs, values, strict=True)), margin(trace, self.form.threshold)
+        found = run(self.form, x)
+        return (*self.finish(found.features, image, x), found.iterations, found.macs)
 
     def result_names(self) -> list[str]:
         """What :meth:`finish` returns."""
@@ -99,14 +125,6 @@ class ExportedModel(nn.Module):
             x: As the backbone saw it.
         """
         return features
-
-
-def margin(trace: HaltingTrace, threshold: float) -> float:
-    """Least distance of a sum of halting scores to ``threshold``; infinite where none was read."""
-    assert trace.scores is not None
-    sums = [scores[:, :-1].cumsum(dim=1) for scores in trace.scores]  # the last score is always 1
-    distances = torch.cat([(each - threshold).abs().flatten() for each in sums])
-    return float(distances[distances.isfinite()].min()) if distances.isfinite().any() else math.inf
 
 
 class ExportedClassifier(ExportedModel):

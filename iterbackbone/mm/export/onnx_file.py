@@ -33,7 +33,7 @@ def onnx_model(
     highest = module.highest_opset
     if highest is not None and opset > highest:
         raise ValueError(f'opset must be at most {highest} for this {module.task} model, got {opset}')
-    form = module.form
+    fixed, threshold = module.form.fixed, module.form.threshold
     description = {
         'format': FORMAT,
         'task': module.task,
@@ -41,14 +41,15 @@ def onnx_model(
         'classes': dataset_meta.get('classes'),
         'palette': dataset_meta.get('palette'),
         'steps': image_steps(cfg),
-        'max_iterations': list(form.limits),
-        'halting_threshold': form.threshold,
-        'fixed': form.fixed,
+        'max_iterations': list(module.limits),
+        'halting_threshold': threshold,
+        'fixed': fixed,
+        'mask_threshold': module.mask_threshold,
     }
     defaults = {}
-    if form.fixed is None:
-        defaults['max_iterations'] = torch.tensor(form.limits)
-        defaults['halting_threshold'] = torch.tensor(form.threshold)
+    if fixed is None:
+        defaults['max_iterations'] = torch.tensor(module.limits)
+        defaults['halting_threshold'] = torch.tensor(threshold)
     count = 2 if module.batched else 1  # an example of 1 would fix the batch to 1
     example = {'image': torch.zeros(count, 3, *EXAMPLE, dtype=torch.uint8), **defaults}
     dynamic = {2: 'height', 3: 'width', **({0: 'batch'} if module.batched else {})}

@@ -29,6 +29,24 @@ def test_boxes_are_drawn_on_the_image_as_it_was(tmp_path, capsys):
     assert not drawn[30, 60].any()
 
 
+def test_masks_are_painted_inside_their_boxes(tmp_path, capsys):
+    outputs = {
+        'boxes': np.float32([[8, 16, 40, 56], [0, 0, 0, 9]]),
+        'scores': np.float32([0.9, 0.8]),
+        'labels': np.array([1, 0]),
+        'masks': np.float32([[[0.9, 0.1], [0.9, 0.1]]] * 2),
+        'roi_iterations': np.array([[1], [4]]),
+    }
+    path = small_file(tmp_path / 'masks.onnx', 'detection', outputs, {'mask_threshold': 0.5})
+    Image.new('RGB', (64, 64)).save(tmp_path / 'a.png')
+    assert run_onnx.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
+    assert '2 boxes: sea 0.90, sky 0.80; 2 regions, mean 2.50' in capsys.readouterr().out
+    drawn = np.asarray(Image.open(tmp_path / 'out' / 'a.png')).any(axis=2)
+    assert drawn[32:52, 12:22].all()  # the left half
+    assert not drawn[32:52, 28:36].any()
+    assert not drawn[58:].any()
+
+
 def test_label_maps_take_the_palette(tmp_path, capsys):
     labels = np.zeros((1, 8, 16), dtype=np.uint8)
     labels[:, :, 8:] = 1

@@ -35,6 +35,14 @@ VARIANTS = {
         'faster_rcnn',
         dict(roi_head=dict(bbox_roi_extractor=dict(featmap_strides=[4]))),
     ),
+    'classes of a cascade': (
+        'cascade_mask_rcnn',
+        dict(roi_head=dict(bbox_head={str(k): dict(reg_class_agnostic=False) for k in range(3)})),
+    ),
+    'masks of no class': (
+        'mask_rcnn',
+        dict(roi_head=dict(mask_head=dict(class_agnostic=True))),
+    ),
     'NMS over all classes': ('retinanet', dict(test_cfg=dict(nms=dict(class_agnostic=True)))),
     'boxes beyond the border': ('retinanet', dict(bbox_head=dict(bbox_coder=dict(clip_border=False)))),
     'centers held': (

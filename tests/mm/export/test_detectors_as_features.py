@@ -7,39 +7,26 @@ import re
 import pytest
 import torch
 
-from iterbackbone.__main__ import config_root
-from iterbackbone.mm.configs import read_config
 from iterbackbone.mm.export.exported import exported
-from tests.support.compute import C4, built, narrow_c4
+from tests.support.compute import built
 from tests.support.detectors import contrasts, detector, detector_cfg
 from tests.support.drop_in_runs import families, family_config
 
 pytestmark = pytest.mark.slow
 
-SMALL = {
-    'Mask R-CNN': {'model.roi_head.bbox_head.fc_out_channels': 8},
-    'Cascade R-CNN': {},
-    'DETR': {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1},
-}
-OWN_WAY = {
-    'Mask R-CNN': 'roi_head: it predicts masks',
-    'Cascade R-CNN': 'roi_head: CascadeRoIHead predicts in its own way',
-    'DETR': 'DETR is neither a single-stage detector nor one with RPN and RoIs',
-}
+SMALL = {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1}
 
 
-@pytest.mark.parametrize('name', OWN_WAY)
-def test_features_of_others(name, tmp_path):
-    (family,) = [family for family in families('mmdet') if family.name == name]
+def test_features_of_detr(tmp_path):
+    (family,) = [family for family in families('mmdet') if family.name == 'DETR']
     cfg = family_config(family, tmp_path)
-    cfg.merge_from_dict(SMALL.get(name, {}))
-    check_features(built(cfg), OWN_WAY[name])
+    cfg.merge_from_dict(SMALL)
+    check_features(built(cfg), 'DETR is neither a single-stage detector nor one with RPN and RoIs')
 
 
-def test_features_of_the_c4_detector():
-    cfg = read_config(config_root() / C4)
-    narrow_c4(cfg)
-    check_features(built(cfg), 'roi_head: it has a shared head')
+def test_features_where_regions_halt_at_another_threshold():
+    model = detector(detector_cfg('c4', backbone=dict(budget=dict(halting_threshold=0.5))))
+    check_features(model, 'roi_head: it halts at another threshold than the backbone')
 
 
 REFUSED = {
