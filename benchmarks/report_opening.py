@@ -15,8 +15,8 @@ from PIL import Image
 from selenium import webdriver
 
 from iterbackbone.log.meta_schema import SCHEMA_VERSION
+from iterbackbone.log.parsing import to_line
 from iterbackbone.log.schema import META, PREDICTIONS, RECORDS
-from iterbackbone.log.writer import to_line
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.timing import machine

@@ -11,7 +11,7 @@ from pathlib import Path
 from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import whole_file
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
-from iterbackbone.report.measured_gains import verdict_of
+from iterbackbone.report.gain_panel import verdict_of
 from iterbackbone.stats.gain_verdict import amount
 from iterbackbone.text import printable
 

@@ -1,9 +1,10 @@
-"""Decodes JSON text into the types of the schema, and says in words what does not fit."""
+"""JSON text of the schema's types: written, and decoded, in words where something does not fit."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -39,6 +40,15 @@ class Parser(Generic[T]):
             raise ValueError(f'not JSON (a truncated line?): {error}') from None
         except RecursionError:
             raise ValueError('nested too deeply') from None
+
+
+def to_line(content: Mapping[str, Any]) -> bytes:
+    """One line of JSON, newline included; numbers that are not finite become null.
+
+    Raises:
+        TypeError: a value is of a type JSON has no word for.
+    """
+    return msgspec.json.encode(content) + b'\n'
 
 
 def _described(message: str, text: bytes) -> str:

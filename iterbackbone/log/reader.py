@@ -38,14 +38,6 @@ class Line(NamedTuple):
     record: IterationRecord
 
 
-class Text(NamedTuple):
-    """One line of a file: its number from 1, its first byte's offset, what it holds."""
-
-    number: int
-    offset: int
-    text: bytes
-
-
 _record = Parser(IterationRecord, MOST_BYTES[RECORDS])
 _meta = Parser(EvaluationMeta, MOST_BYTES[META])
 
@@ -85,8 +77,10 @@ def read_records(
     return lines, problems
 
 
-def read_lines(path: Path, most_bytes: int) -> Iterator[Text]:
-    """Lines of a file; of one longer than ``most_bytes`` the beginning, one byte too long.
+def read_lines(path: Path, most_bytes: int) -> Iterator[tuple[int, int, bytes]]:
+    """Number from 1, first byte's offset and text of each line of a file.
+
+    Of a line longer than ``most_bytes`` the text is the beginning, one byte too long.
 
     Raises:
         ValueError: it is no regular file (opening a pipe may wait for ever), or has more than
@@ -102,7 +96,7 @@ def read_lines(path: Path, most_bytes: int) -> Iterator[Text]:
                 return
             if number > MOST_LINES:
                 raise ValueError(f'{path} must have at most {MOST_LINES} lines, it has more')
-            yield Text(number, offset, text)
+            yield number, offset, text
             rest = text
             while rest and not rest.endswith(b'\n'):
                 rest = file.readline(most_bytes)

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from ..files import write_together
-from ..report.budget_figure import budget_figure
+from ..report.figures import budget_figure
 from ..report.measures import main_score
 from ..report.tables import conditions
 from .configs import load_datasets, read_config, trained_model

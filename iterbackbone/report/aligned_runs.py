@@ -70,6 +70,10 @@ class AlignedRuns:
             )
         return np.array([str(groups[name]) for name in names])
 
+    def take(self, runs: Sequence[int], images: Index) -> AlignedRuns:
+        """Some runs and some images."""
+        return AlignedRuns([self.evaluations[run] for run in runs], self.rows[list(runs)][:, images])
+
     def images(self) -> list[tuple[int, int]]:
         """All r * n pairs of a run and the place of an image among its records."""
         return [(run, int(i)) for run, row in enumerate(self.rows) for i in row]

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from ..files import write_together
 from .evaluation import Evaluation
-from .figures import figures
-from .gain_figure import gain_figure
+from .figures import figures, gain_figure
 from .gain_panel import GainPanel
 from .gallery import contact_sheets
 from .image_files import Folders

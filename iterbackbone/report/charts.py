@@ -11,9 +11,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .embedding import MAX_POINTS, shown
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title, main_score
-from .points import MAX_POINTS, shown
 from .style import LAYOUT, bars, colour, jittered, mean_label, safe
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..text import printable
 from .evaluation import Evaluation, load_evaluations
 from .gain_measurement import measure_evaluations
-from .measured_gains import MeasuredGains
+from .gain_panel import MeasuredGains
 
 
 def load(folders: Sequence[Path], names: list[str] | None = None) -> list[Evaluation]:

@@ -52,14 +52,10 @@ class Evaluation:
         """Highest number of iterations of each stage, summed over its blocks."""
         return stage_limits_of(self.meta)
 
-    @property
-    def classes(self) -> list[str]:
-        """Class names by label."""
-        return self.meta['classes']
-
     def class_name(self, label: int) -> str:
         """The class's name; the label itself where it has none."""
-        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+        classes = self.meta['classes']
+        return classes[label] if 0 <= label < len(classes) else str(label)
 
     def outcome(self, i: int) -> str | None:
         """Such as ``true cat, predicted dog 0.87``; None of an image that was not classified."""

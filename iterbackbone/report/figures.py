@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from ..stats.association import Association
+from .embedding import shown
 from .evaluation import Evaluation
+from .gain_panel import GainPanel, MeasuredGains
 from .measures import COUNT, SIZE, Measure, error_title
-from .points import shown
-from .style import bars, colour, jittered, literal, mean_label
+from .style import GREY, bars, colour, jittered, literal, mean_label
 from .wording import short
 
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')  # runs differ in print without colour, too
@@ -115,3 +118,79 @@ def figure4(summaries: list[dict[str, Any]]) -> Figure:
     axes.set_ylim(0, 1)
     axes.legend(fontsize=8)
     return figure
+
+
+def budget_figure(
+    shares: Sequence[float], score: tuple[str, Sequence[float]], times: Sequence[float], title: str
+) -> Figure:
+    """A panel for each, dashed at its value for the highest share.
+
+    Args:
+        shares: Of the full MACs, ascending, (P,).
+        score: Its name and values, (P,).
+        times: In ms, (P,).
+        title: What was measured where.
+    """
+    figure = Figure(figsize=(10, 4.2), layout='constrained', dpi=150)
+    figure.suptitle(literal(title), fontsize=9)
+    percent = [100 * share for share in shares]
+    panels = (score, ('ms per image, median', times))
+    for k, (axes, (label, values)) in enumerate(zip(figure.subplots(1, 2), panels, strict=True)):
+        axes.axhline(
+            values[-1], color=GREY, linestyle='--', linewidth=1, label=f'at {percent[-1]:.0f}%'
+        )
+        axes.plot(percent, values, color=colour(k), marker='o', markeredgecolor='white')
+        axes.set_xlabel("% of full depth's MACs")
+        axes.set_ylabel(literal(label))
+        axes.legend(fontsize=8, loc='lower right')
+    axes.set_ylim(bottom=0)  # of the time
+    return figure
+
+
+def gain_figure(panel: GainPanel) -> Figure:
+    """Score against MACs; beside it iterations and benefit against each measure of the images."""
+    columns = 1 + len(panel.by_measure)
+    figure = Figure(figsize=(4.8 * columns, 5), layout='constrained', dpi=150)
+    lines = ['Does adapting pay?', *textwrap.wrap(panel.sentence, min(55 * columns, 105))]
+    figure.suptitle('\n'.join(map(literal, lines)), fontsize=9)
+    grid = figure.add_gridspec(2, columns)
+    _frontier(figure.add_subplot(grid[:, 0]), panel.measured)
+    for k, entry in enumerate(panel.by_measure, start=1):
+        spent = figure.add_subplot(grid[0, k])
+        _gain_by_measure(
+            spent, figure.add_subplot(grid[1, k], sharex=spent), entry, panel.measured.policies
+        )
+    return figure
+
+
+def _frontier(axes: Axes, measured: MeasuredGains) -> None:
+    """Static budgets and their envelope, policies, and these with their depths shuffled."""
+    menu = sorted(measured.menu, key=lambda budget: budget.cost)
+    corners = [budget for budget in menu if budget.vertex]
+    lines = {'static budgets': (menu, 's'), 'best static mixtures': (corners, '-')}
+    for label, (budgets, style) in lines.items():
+        shares = [100 * budget.share for budget in budgets]
+        axes.plot(shares, [budget.score for budget in budgets], style, color=GREY, label=label)
+    for run, (name, gain) in enumerate(zip(measured.policies, measured.gains, strict=True)):
+        x, shuffled = 100 * gain.share, gain.shuffled
+        if shuffled is not None:
+            axes.vlines(x, shuffled.low, shuffled.high, colour(run), linewidth=9, alpha=0.3)
+        bars = [[max(0.0, gain.value - gain.low)], [max(0.0, gain.high - gain.value)]]
+        axes.errorbar(x, gain.score, bars, fmt='o', color=colour(run), capsize=3, label=literal(name))
+    axes.set_xlabel("% of full depth's MACs; bars: 95% interval of the gain")
+    axes.set_ylabel(literal(measured.score))
+    axes.legend(fontsize=8)
+
+
+def _gain_by_measure(spent: Axes, bought: Axes, entry: dict[str, Any], names: list[str]) -> None:
+    binned(bought, 'full depth over the cheapest budget', entry['depth'], color=GREY)
+    for run, (name, policy) in enumerate(zip(names, entry['policies'], strict=True)):
+        binned(spent, literal(name), policy['iterations'], color=colour(run))
+        binned(bought, 'over the static mixture', policy['benefit'], color=colour(run), linestyle='--')
+    if entry['log'] and all(b['x_mean'] > 0 for b in entry['depth']):
+        spent.set_xscale('log')
+        spent.xaxis.set_minor_formatter(NullFormatter())
+    spent.set_ylabel('iterations')
+    bought.set_ylabel('benefit, points')
+    bought.set_xlabel(entry['label'])
+    bought.legend(fontsize=7)

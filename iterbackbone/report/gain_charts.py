@@ -9,8 +9,7 @@ from plotly.subplots import make_subplots
 
 from ..stats.gain_verdict import amount
 from .charts import binned
-from .gain_panel import GainPanel
-from .measured_gains import MeasuredGains
+from .gain_panel import GainPanel, MeasuredGains
 from .style import GREY, LAYOUT, colour, safe
 
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..stats.gain import Gain, Progress, envelope, measure
 from ..stats.static_mixture import MAX_MENU
 from .evaluation import Evaluation
-from .measured_gains import MeasuredGains, StaticBudget
+from .gain_panel import MeasuredGains, StaticBudget
 from .run_outcomes import default_score, unit_of
-from .run_sample import Depth, RunSample, check_apart, check_same_budgets
+from .run_sample import RunSample, check_calibration, written
 
 DIFFERS = 0.1  # of a score in points, from that of the static outcomes at the policy's depths
 COST_DIFFERS = 1e-3  # relative
@@ -59,26 +61,26 @@ def measure_evaluations(
     score = score or default_score(menu[0])
     sample = RunSample.of([*policies, *menu, *more_static], score, groups, progress, rest_macs)
     static = range(len(policies), sample.scores.num_runs)
-    notes = sample.notes(policies, menu, score)
+    on_menu = static[: len(menu)]
+    notes = _notes(sample, score, on_menu)
     if calibration_menu is None:
         calibration, sample = sample.halves(seed)
-        calibration = calibration.take(static[: len(menu)])
+        calibration = calibration.take(on_menu)
         notes.append(
             f'the envelope was chosen on {calibration.scores.num_images} images, '
             f'the gains are of {sample.scores.num_images} others'
         )
     else:
         calibration = RunSample.of(calibration_menu, score, groups, progress, rest_macs)
-        check_same_budgets(calibration, calibration_menu, sample.take(static[: len(menu)]), menu)
-        check_apart(calibration, calibration_menu[0], sample, menu[0])
+        check_calibration(calibration, sample.take(on_menu))
     vertices = envelope(calibration.costs.mean(axis=1), calibration.scores.each())
     gains = []
     for run, policy in enumerate(policies):
         choices, lacking = sample.static_runs_of(run, static)
-        part = sample.take([run, *static])
+        runs = [run, *static]
         found = measure(
-            part.scores,
-            part.costs,
+            sample.scores.take(runs, np.arange(sample.scores.num_images)),
+            sample.costs[runs],
             vertices=vertices,
             full_cost=float(sample.full_costs.mean()),
             choices=choices,
@@ -87,33 +89,42 @@ def measure_evaluations(
             progress=progress,
         )
         gains.append(found)
-        if constant := part.constant_depths()[0]:
-            lacking = f'all images run {_written(constant)} iterations: a static budget, nothing adapts'
+        if constant := sample.constant_depths[run]:
+            lacking = f'all images run {written(constant)} iterations: a static budget, nothing adapts'
         notes += [f'{policy.name}: {note}' for note in [lacking, *_cautions(found)] if note]
-    budgets = _budgets(sample.take(static[: len(menu)]), menu, vertices)
+    budgets = _budgets(sample.take(on_menu), vertices)
     names = [policy.name for policy in policies]
     return MeasuredGains(score, unit_of(score), budgets, names, gains, notes)
 
 
-def _budgets(
-    sample: RunSample, menu: Sequence[Evaluation], vertices: Sequence[int]
-) -> list[StaticBudget]:
-    costs, scores = sample.costs.mean(axis=1), sample.scores.each()
-    full = sample.full_costs.mean()
-    return [
-        StaticBudget(
-            _written(depth) if depth else menu[i].name,
-            float(costs[i]),
-            float(costs[i] / full),
-            float(scores[i]),
-            i in vertices,
-        )
-        for i, depth in enumerate(sample.constant_depths())
+def _notes(sample: RunSample, score: str, menu: range) -> list[str]:
+    """What a reader of gains over the runs ``menu``, which stand behind the policies, must know."""
+    evaluations, images = sample.runs.evaluations, sample.scores.num_images
+    total, notes = len(evaluations[0].records), []
+    if images < total:
+        notes.append(f'{total - images} of {total} images have no {score} and are left out')
+    for run in menu:
+        if sample.constant_depths[run] is None:
+            name = evaluations[run].name
+            notes.append(f'{name} is not static: its iterations differ between images')
+    checkpoints = {str(evaluation.meta.get('checkpoint')) for evaluation in evaluations[: menu.stop]}
+    if len(checkpoints) > 1:
+        notes.append(f'the evaluations are of {len(checkpoints)} checkpoints: {sorted(checkpoints)}')
+    return notes
+
+
+def _budgets(menu: RunSample, vertices: Sequence[int]) -> list[StaticBudget]:
+    costs, full = menu.costs.mean(axis=1).tolist(), float(menu.full_costs.mean())
+    names = [
+        written(depth) if depth else evaluation.name
+        for depth, evaluation in zip(menu.constant_depths, menu.runs.evaluations, strict=True)
     ]
-
-
-def _written(depth: Depth) -> str:
-    return '/'.join(f'{n:g}' for n in depth)
+    return [
+        StaticBudget(name, cost, cost / full, score, i in vertices)
+        for i, (name, cost, score) in enumerate(
+            zip(names, costs, menu.scores.each().tolist(), strict=True)
+        )
+    ]
 
 
 def _cautions(found: Gain) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import colorsys
-import io
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from PIL import Image
 
 from .evaluation import Evaluation
 from .image_files import inside, opened
-from .pictures import MAX_SIDE
+from .pictures import MAX_SIDE, data_uri
 
 IGNORED = 255
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
@@ -62,9 +60,10 @@ def embedded_maps(evaluation: Evaluation, i: int) -> dict[str, Any]:
     maps = label_maps(evaluation, i)
     if not maps:
         return {}
-    pictures = [
-        {'title': kind, 'uri': _uri(coloured(evaluation, labels))} for kind, labels in maps.items()
-    ]
+    pictures = []
+    for kind, labels in maps.items():
+        picture = Image.fromarray(coloured(evaluation, labels)).quantize(256)
+        pictures.append({'title': kind, 'uri': data_uri(picture, 'png', optimize=True)})
     return {'maps': pictures, 'legend': _legend(evaluation, list(maps.values()))}
 
 
@@ -91,9 +90,3 @@ def read_labels(path: Path, max_side: int | None = None) -> Labels | None:
     except Exception:  # broken files raise errors of many types
         return None
     return labels if labels.ndim == 2 and labels.min(initial=0) >= 0 else None
-
-
-def _uri(pixels: NDArray[np.uint8]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).quantize(256).save(buffer, format='png', optimize=True)
-    return 'data:image/png;base64,' + base64.b64encode(buffer.getvalue()).decode()

@@ -15,13 +15,12 @@ from plotly.offline import get_plotlyjs
 from ..stats.association import Association
 from ..text import all_printable
 from .charts import charts
-from .embedding import embed
+from .embedding import MAX_POINTS, details, embed
 from .evaluation import Evaluation, brief
 from .gain_charts import gain_charts
 from .gain_panel import GainPanel
 from .image_files import Folders
 from .pictures import class_ends, image_path, ranking
-from .points import MAX_POINTS, details
 from .style import GALLERY, colour
 from .tables import gain_rows, percent, side_by_side
 from .wording import error_sentence, probability, short
@@ -38,15 +37,7 @@ def render(
     score_threshold: float,
     panel: GainPanel | None = None,
 ) -> str:
-    """The page.
-
-    Args:
-        evaluations: One or several.
-        summaries: Theirs, see :func:`~iterbackbone.report.summary.summarise`.
-        image_root: Folders that images may lie in; relative paths in the log are of the first.
-        score_threshold: Lowest score of predicted boxes that are drawn.
-        panel: Whether adapting pays.
-    """
+    """The page of evaluations and their summaries; arguments as of ``analyze``."""
     budget = PICTURE_BYTES // len(evaluations)
     pictures = [embed(e, image_root, score_threshold, budget) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))

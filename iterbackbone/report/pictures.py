@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from ..stats.detection_error import Boxes
 from .evaluation import Evaluation
 from .image_files import Folders, inside, opened
 
 MAX_SIDE = 320
 MAX_BOXES = 50
-QUALITY = 60
 QUARTERS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
@@ -77,11 +74,11 @@ def _is_turned(image: Image.Image, size: tuple[Any, Any], exif_ignored: bool) ->
     return not exif_ignored
 
 
-def data_uri(picture: Image.Image) -> str:
-    """The picture as WebP inside a URI."""
+def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    """The picture inside a URI, as 'webp' or 'png'; options are Pillow's."""
     buffer = io.BytesIO()
-    picture.save(buffer, format='webp', quality=QUALITY, method=2)
-    return 'data:image/webp;base64,' + base64.b64encode(buffer.getvalue()).decode()
+    picture.save(buffer, format=kind, **options)
+    return f'data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}'
 
 
 def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | None:
@@ -104,25 +101,17 @@ def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str
     height, width = (evaluation.records[i].get(side) for side in ('height', 'width'))
     if not height or not width:
         return {}
-    return {
-        kind: _drawn(
-            boxes, (width, height), evaluation.class_name, score_threshold if kind == 'predicted' else 0
-        )
-        for kind, boxes in evaluation.predictions.boxes(i).items()
-    }
-
-
-def _drawn(
-    boxes: Boxes, size: tuple[int, int], name_of: Callable[[int], str], score_threshold: float
-) -> list[dict[str, Any]]:
-    order = np.argsort(-boxes.scores, kind='stable')
-    chosen = [n for n in order if boxes.scores[n] >= score_threshold][:MAX_BOXES]
-    shares = np.clip(boxes.boxes / np.tile(size, 2), 0, 1).round(4)
-    return [
-        {
-            'box': shares[n].tolist(),
-            'label': name_of(int(boxes.labels[n])),
-            'score': round(float(boxes.scores[n]), 2),
-        }
-        for n in chosen
-    ]
+    found = {}
+    for kind, boxes in evaluation.predictions.boxes(i).items():
+        lowest = score_threshold if kind == 'predicted' else 0
+        order = np.argsort(-boxes.scores, kind='stable')
+        shares = np.clip(boxes.boxes / (width, height, width, height), 0, 1).round(4)
+        found[kind] = [
+            {
+                'box': shares[n].tolist(),
+                'label': evaluation.class_name(int(boxes.labels[n])),
+                'score': round(float(boxes.scores[n]), 2),
+            }
+            for n in order[boxes.scores[order] >= lowest][:MAX_BOXES]
+        ]
+    return found

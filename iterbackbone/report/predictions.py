@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..log.parsing import Parser, shown
@@ -25,9 +25,9 @@ class Predictions:
     """
 
     path: Path
-    offsets: list[int | None] = field(default_factory=list)
-    errors: list[float | None] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    offsets: list[int | None]
+    errors: list[float | None]
+    problems: list[Problem]
 
     @classmethod
     def read(cls, path: Path, records: list[Line]) -> Predictions:
@@ -36,10 +36,8 @@ class Predictions:
         One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
         compared, so that no image is shown with another's boxes.
         """
-        predictions = cls(path)
+        predictions = cls(path, [None] * len(records), [None] * len(records), [])
         wanted = {line.number: i for i, line in enumerate(records)}
-        predictions.offsets = [None] * len(records)
-        predictions.errors = [None] * len(records)
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions

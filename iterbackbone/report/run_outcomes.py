@@ -79,8 +79,7 @@ def _average_precision(
     found = [_boxes(runs.evaluations[run], i) for run, i in progress(runs.images())]
     n = runs.rows.shape[1]
     predicted = [[boxes['predicted'] for boxes in found[k : k + n]] for k in range(0, len(found), n)]
-    nothing = Boxes.parse('difficult', {'boxes': [], 'labels': []})
-    true, difficult = zip(*((b['true'], b.get('difficult', nothing)) for b in found[:n]), strict=True)
+    true, difficult = ([boxes.get(kind) for boxes in found[:n]] for kind in ('true', 'difficult'))
     return AveragePrecision.of_boxes(predicted, true, difficult, thresholds)
 
 
@@ -103,7 +102,7 @@ def _overlaps(evaluation: Evaluation, i: int) -> NDArray[np.int64]:
     if predicted is None or true is None:
         raise ValueError(f'{_image(evaluation, i)} has no predicted and true label map')
     try:
-        return class_overlaps(predicted, true, len(evaluation.classes))
+        return class_overlaps(predicted, true, len(evaluation.meta['classes']))
     except ValueError as error:
         raise ValueError(f'{_image(evaluation, i)}: {error}') from None
 

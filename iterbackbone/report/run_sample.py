@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,16 @@ class RunSample:
     """What a gain is measured from.
 
     Attributes:
-        scores: Outcomes of r runs on n images.
-        costs: (r, n) MACs.
-        full_costs: (n,) MACs at full depth.
-        depths: Of each run (n, b) iterations.
+        runs: r runs on n images.
+        scores: Their outcomes.
         sources: (n,) names or numbers.
-        keys: ``img_id`` and ``img_path`` of each image.
-        left_out: Images without the score.
+        rest_macs: Of an image, beside those in the log.
     """
 
+    runs: AlignedRuns
     scores: RunScores
-    costs: Array
-    full_costs: Array
-    depths: list[Array]
     sources: NDArray
-    keys: list[tuple[Any, Any]]
-    left_out: int = 0
+    rest_macs: float
 
     @classmethod
     def of(
@@ -50,35 +45,29 @@ class RunSample:
         score: str,
         groups: Mapping[str, Any] | None,
         progress: Progress,
-        rest_macs: float = 0.0,
+        rest_macs: float,
     ) -> RunSample:
         """From the logs; arguments and errors are those of ``measure_evaluations``."""
         runs = AlignedRuns.of(evaluations)
         sources = runs.sources(groups)
         scores, images = outcomes(runs, score, progress)
-        keys = runs.keys()
-        return cls(
-            scores,
-            runs.column('macs')[:, images] + rest_macs,
-            runs.column('macs_full')[0, images] + rest_macs,
-            [runs.depths(run)[images] for run in range(len(evaluations))],
-            sources[images],
-            [keys[i] for i in images],
-            len(keys) - len(images),
-        )
+        return cls(runs.take(range(len(evaluations)), images), scores, sources[images], rest_macs)
 
     def take(self, runs: Sequence[int], images: Index | None = None) -> RunSample:
         """Some runs, and some images or all."""
         images = np.arange(self.scores.num_images) if images is None else images
-        return RunSample(
-            self.scores.take(list(runs), images),
-            self.costs[list(runs)][:, images],
-            self.full_costs[images],
-            [self.depths[run][images] for run in runs],
-            self.sources[images],
-            [self.keys[i] for i in images],
-            self.left_out,
-        )
+        scores = self.scores.take(runs, images)
+        return RunSample(self.runs.take(runs, images), scores, self.sources[images], self.rest_macs)
+
+    @cached_property
+    def costs(self) -> Array:
+        """(r, n) MACs."""
+        return self.runs.column('macs') + self.rest_macs
+
+    @cached_property
+    def full_costs(self) -> Array:
+        """(n,) MACs at full depth."""
+        return self.runs.column('macs_full')[0] + self.rest_macs
 
     def halves(self, seed: int) -> tuple[RunSample, RunSample]:
         """Two samples that share no source.
@@ -94,9 +83,11 @@ class RunSample:
         parts = (np.flatnonzero(first[members]), np.flatnonzero(~first[members]))
         return self.take(runs, parts[0]), self.take(runs, parts[1])
 
+    @cached_property
     def constant_depths(self) -> list[Depth | None]:
         """Of each run the iterations of its blocks; None where images differ."""
-        return [tuple(d[0].tolist()) if (d == d[0]).all() else None for d in self.depths]
+        depths = [self.runs.depths(run) for run in range(self.scores.num_runs)]
+        return [tuple(d[0].tolist()) if (d == d[0]).all() else None for d in depths]
 
     def static_runs_of(self, run: int, static: Sequence[int]) -> tuple[Index | None, str | None]:
         """The static run at each image's own depth in another run.
@@ -104,70 +95,46 @@ class RunSample:
         Returns:
             (n,) places in ``static``, or None and a note that says which depths have no run.
         """
-        constant = self.constant_depths()
-        places = {constant[i]: place for place, i in reversed(list(enumerate(static)))}
-        depths = [tuple(depth) for depth in self.depths[run].tolist()]
+        places = {self.constant_depths[i]: place for place, i in reversed(list(enumerate(static)))}
+        depths = [tuple(depth) for depth in self.runs.depths(run).tolist()]
         lacking = {depth for depth in depths if depth not in places}
         if not lacking:
             return np.array([places[depth] for depth in depths]), None
-        example = max(lacking, key=depths.count)
         return None, (
             f'no shuffles: {len(lacking)} of its {len(set(depths))} depths were not run on all images, '
-            f'such as {"/".join(f"{n:g}" for n in example)}'
+            f'such as {written(max(lacking, key=depths.count))}'
         )
 
-    def notes(
-        self, policies: Sequence[Evaluation], menu: Sequence[Evaluation], score: str
-    ) -> list[str]:
-        """What a reader of gains over ``menu``, the runs behind ``policies``, must know."""
-        notes = []
-        if self.left_out:
-            total = self.left_out + len(self.keys)
-            notes.append(f'{self.left_out} of {total} images have no {score} and are left out')
-        for evaluation, depth in zip(menu, self.constant_depths()[len(policies) :], strict=False):
-            if depth is None:
-                notes.append(f'{evaluation.name} is not static: its iterations differ between images')
-        checkpoints = {str(evaluation.meta.get('checkpoint')) for evaluation in [*policies, *menu]}
-        if len(checkpoints) > 1:
-            notes.append(
-                f'the evaluations are of {len(checkpoints)} checkpoints: {sorted(checkpoints)}'
-            )
-        return notes
+
+def written(depth: Depth) -> str:
+    """Such as 1/1/3."""
+    return '/'.join(f'{n:g}' for n in depth)
 
 
-def check_same_budgets(
-    first: RunSample,
-    first_menu: Sequence[Evaluation],
-    second: RunSample,
-    second_menu: Sequence[Evaluation],
-) -> None:
-    """Raise ValueError unless two menus are the same static budgets in the same order."""
-    depths = first.constant_depths(), second.constant_depths()
-    if len(depths[0]) != len(depths[1]):
+def check_calibration(calibration: RunSample, menu: RunSample) -> None:
+    """Raise ValueError unless these are the same static budgets, in the same order, on other images."""
+    known, wanted = calibration.constant_depths, menu.constant_depths
+    if len(known) != len(wanted):
         raise ValueError(
-            f'calibration_menu must hold the {len(depths[1])} budgets of menu, got {len(depths[0])}'
+            f'calibration_menu must hold the {len(wanted)} budgets of menu, got {len(known)}'
         )
-    for i, (one, other) in enumerate(zip(*depths, strict=True)):
+    for i, (one, other) in enumerate(zip(known, wanted, strict=True)):
         if one != other:
+            folders = [sample.runs.evaluations[i].folder for sample in (calibration, menu)]
             raise ValueError(
-                f'calibration_menu must hold the budgets of menu in its order: {first_menu[i].folder} '
-                f'has the iterations {one}, {second_menu[i].folder} {other} (None where images differ)'
+                f'calibration_menu must hold the budgets of menu in its order: {folders[0]} '
+                f'has the iterations {one}, {folders[1]} {other} (None where images differ)'
             )
-
-
-def check_apart(
-    first: RunSample, first_evaluation: Evaluation, second: RunSample, second_evaluation: Evaluation
-) -> None:
-    """Raise ValueError where two samples share an image, or a source."""
-    datasets = first_evaluation.meta.get('dataset'), second_evaluation.meta.get('dataset')
-    shared = {key for key in set(first.keys) & set(second.keys) if key[1] or datasets[0] == datasets[1]}
+    datasets = [sample.runs.evaluations[0].meta.get('dataset') for sample in (calibration, menu)]
+    shared = set(calibration.runs.keys()) & set(menu.runs.keys())
+    shared = {key for key in shared if key[1] or datasets[0] == datasets[1]}
     if shared:
         raise ValueError(
             f'calibration_menu must be of other images than menu, but shares {len(shared)}, '
             f'such as {min(shared, key=str)[0]!r}'
         )
-    sources = set(first.sources.tolist()) & set(second.sources.tolist())
-    if sources and first.sources.dtype.kind == 'U':
+    sources = set(calibration.sources.tolist()) & set(menu.sources.tolist())
+    if sources and calibration.sources.dtype.kind == 'U':
         raise ValueError(
             f'calibration_menu must be of other source images than menu, but shares {len(sources)}, '
             f'such as {min(sources)!r}'

@@ -32,7 +32,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
         'name': evaluation.name,
         'folder': str(evaluation.folder),
         **{field: evaluation.meta.get(field) for field in META_FIELDS},
-        'score': _scores(evaluation.meta.get('score')),
+        'score': _scores(evaluation.meta.get('score', {})),
         'num_images': len(evaluation.records),
         'problems': [str(problem) for problem in evaluation.problems],
         'macs': _macs(evaluation),
@@ -94,12 +94,11 @@ def relations(evaluation: Evaluation, measures: Sequence[Measure]) -> dict[str, 
 def _association(evaluation: Evaluation, measure: Measure, total: Column) -> dict[str, Any]:
     names = (measure.noun, 'number of iterations')
     found = associate(evaluation.column(measure.field), total, names=names)
-    return {
-        'field': measure.field,
-        'label': measure.label,
-        'spearman': asdict(found),
-        'words': in_words(found, measure.more),
-    }
+    return {'field': measure.field, 'label': measure.label, **_correlation(found, measure.more)}
+
+
+def _correlation(found: Association, more: str) -> dict[str, Any]:
+    return {'spearman': asdict(found), 'words': in_words(found, more)}
 
 
 def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
@@ -119,8 +118,7 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
                 'field': measure.field,
                 'given': given.field,
                 'label': f'{measure.noun}, given the {given.noun}',
-                'spearman': asdict(association),
-                'words': in_words(association, f'{measure.more}, at an equal {given.noun},'),
+                **_correlation(association, f'{measure.more}, at an equal {given.noun},'),
             }
         )
     return found
@@ -130,14 +128,13 @@ def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
     name, more, errors, binary = image_errors(evaluation)
     if not np.isfinite(errors).any():
         return None
-    association: Association = associate(errors, total, names=('error', 'number of iterations'))
+    association = associate(errors, total, names=('error', 'number of iterations'))
     return {
         'name': name,
         'overall': _mean(errors),
         'num_images': int(np.isfinite(errors).sum()),
         'bins': [asdict(b) for b in (binned_rates if binary else binned_means)(total, errors)],
-        'spearman': asdict(association),
-        'words': in_words(association, more),
+        **_correlation(association, more),
     }
 
 
@@ -190,7 +187,6 @@ def _mean(values: Column) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _scores(score: Any) -> dict[str, float]:
+def _scores(score: dict[str, Any]) -> dict[str, float]:
     """The numbers among the evaluator's results."""
-    entries = score.items() if isinstance(score, dict) else ()
-    return {k: float(v) for k, v in entries if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return {k: float(v) for k, v in score.items() if type(v) in (int, float)}  # a bool is none

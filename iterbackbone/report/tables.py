@@ -13,8 +13,7 @@ from ..log.schema import IterationRecord
 from ..stats.association import Association
 from ..stats.gain_verdict import amount
 from .evaluation import Evaluation
-from .gain_panel import GainPanel
-from .measured_gains import MeasuredGains
+from .gain_panel import GainPanel, MeasuredGains
 from .measures import image_errors
 from .wording import error_sentence, short
 
@@ -35,19 +34,20 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     total = iterations['total']
     yield 'iterations per image', f'{total["mean"]:.2f} ({total["lowest"]:g} to {total["highest"]:g})'
     yield from _roi_rows(summary['rois'])
-    bounds = (gmacs(macs[key]) for key in ('lowest', 'mean', 'highest'))
+    bounds = (in_units(macs[key], 1e9) for key in ('lowest', 'mean', 'highest'))
     yield 'adaptive GMAC: one iteration / mean / all', ' / '.join(bounds)
     yield 'share of all iterations', percent(macs['share_of_full'])
     if summary['time']:
         yield 'milliseconds per image', _time(summary['time'])
     resnet = summary['resnet'] or {}
-    yield 'plain ResNet of that shape', f'{resnet.get("name", "n/a")}, {gmacs(macs["resnet"])} GMAC'
+    yield (
+        'plain ResNet of that shape',
+        f'{resnet.get("name", "n/a")}, {in_units(macs["resnet"], 1e9)} GMAC',
+    )
     yield 'share of that ResNet', percent(macs['share_of_resnet'])
     parameters = summary['parameters'] or {}
-    yield (
-        'parameters of the model (backbone), M',
-        (f'{millions(parameters.get("total"))} ({millions(parameters.get("backbone"))})'),
-    )
+    whole, backbone = (in_units(parameters.get(key), 1e6) for key in ('total', 'backbone'))
+    yield 'parameters of the model (backbone), M', f'{whole} ({backbone})'
     for entry in [*summary['associations'], *summary['partial']]:
         yield f'rho({entry["label"]})', short(Association(**entry['spearman']))
     if summary['error']:
@@ -75,9 +75,7 @@ def _budget(budget: Any) -> str:
 def _time(time: dict[str, Any]) -> str:
     """Such as ``12.3 (batches of 1, cpu, 4 threads)``."""
     value = time.get('milliseconds_per_image')
-    if not isinstance(value, (int, float)):
-        return 'n/a'
-    return f'{value:.4g} ({conditions(time)})'
+    return 'n/a' if value is None else f'{value:.4g} ({conditions(time)})'
 
 
 def conditions(time: dict[str, Any]) -> str:
@@ -161,14 +159,9 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in '=+-@\t\r' and value else value
 
 
-def gmacs(value: Any) -> str:
-    """MACs in units of 10^9."""
-    return f'{value / 1e9:.2f}' if isinstance(value, (int, float)) else 'n/a'
-
-
-def millions(value: Any) -> str:
-    """Parameters in units of 10^6."""
-    return f'{value / 1e6:.2f}' if isinstance(value, (int, float)) else 'n/a'
+def in_units(value: float | None, unit: float) -> str:
+    """Such as MACs in units of 10^9."""
+    return 'n/a' if value is None else f'{value / unit:.2f}'
 
 
 def percent(value: float | None) -> str:

@@ -119,17 +119,14 @@ class AveragePrecision(RunScores):
         return cls(detections, objects, len(predicted))
 
     def mixed(self, shares: Array, counts: Array) -> Array:
-        """See :meth:`RunScores.mixed`."""
         parts = self._parts(len(counts))
         return np.concatenate([self._score(shares[b, :, None] * counts[b, None]) for b in parts])
 
     def chosen(self, choice: Index) -> Array:
-        """See :meth:`RunScores.chosen`."""
         runs, parts = np.arange(self.num_runs)[:, None], self._parts(len(choice))
         return np.concatenate([self._score((choice[b, None] == runs).astype(float)) for b in parts])
 
     def take(self, runs: Sequence[int] | Index, images: ArrayLike) -> AveragePrecision:
-        """See :meth:`RunScores.take`."""
         places = np.asarray(images)
         new_run, new_image = np.full(self.num_runs, -1), np.full(self.num_images, -1)
         new_run[np.array(runs, dtype=int)] = np.arange(len(runs))

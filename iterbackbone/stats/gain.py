@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .resampling import ImageCounts
-from .run_scores import MeanScores, RunScores, rounded
+from .run_scores import MeanScores, RunScores, interval95, rounded
 from .shuffled_depths import Shuffled, ShuffledDepths
 from .static_mixture import StaticMixture, envelope
 
@@ -157,7 +157,7 @@ def measure(
     values = rounded(np.concatenate(gains))
     return Gain(
         float(rounded(own - mixed)),
-        *_interval(values),
+        *interval95(values),
         p_value=float((1 + (values <= 0).sum()) / (1 + len(values))),
         cost=float(cost[0].mean()),
         share=float(cost[0].mean() / (full_cost or cost[1:].mean(axis=1).max())),
@@ -181,8 +181,3 @@ def _checked_costs(costs: ArrayLike, scores: RunScores) -> NDArray[np.float64]:
     if not (np.isfinite(array) & (array > 0)).all():
         raise ValueError('costs must be finite and positive')
     return array
-
-
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)

@@ -23,6 +23,12 @@ def rounded(differences: ArrayLike) -> Array:
     return np.where(np.abs(values) < ROUNDING, 0.0, values)
 
 
+def interval95(values: Array) -> tuple[float, float]:
+    """What holds 95% of the values, as much of them below as above."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
 class RunScores(ABC):
     """Outcomes of r runs on n images, and the score of any mixture of them; greater is better.
 
@@ -81,15 +87,12 @@ class MeanScores(RunScores):
         self.num_runs, self.num_images = self.values.shape
 
     def mixed(self, shares: Array, counts: Array) -> Array:
-        """See :meth:`RunScores.mixed`."""
         return (counts @ self.values.T * shares).sum(axis=1) / counts.sum(axis=1)
 
     def chosen(self, choice: Index) -> Array:
-        """See :meth:`RunScores.chosen`."""
         return self.values[choice, np.arange(self.num_images)].mean(axis=1)
 
     def take(self, runs: Sequence[int] | Index, images: Index) -> MeanScores:
-        """See :meth:`RunScores.take`."""
         return MeanScores(self.values[np.array(runs, dtype=int)[:, None], images])
 
 
@@ -119,18 +122,15 @@ class MeanIoU(RunScores):
         self.num_runs, self.num_images = pixels[0].shape[:2]
 
     def mixed(self, shares: Array, counts: Array) -> Array:
-        """See :meth:`RunScores.mixed`."""
         sums = np.einsum('srnc,bn->sbrc', self.pixels, counts, optimize=True)
         return _mean_ratio(np.einsum('sbrc,br->sbc', sums, shares))
 
     def chosen(self, choice: Index) -> Array:
-        """See :meth:`RunScores.chosen`."""
         images = np.arange(self.num_images)
         sums = [self.pixels[:, row, images].sum(axis=1) for row in choice]
         return _mean_ratio(np.stack(sums, axis=1))
 
     def take(self, runs: Sequence[int] | Index, images: Index) -> MeanIoU:
-        """See :meth:`RunScores.take`."""
         return MeanIoU(*self.pixels[:, np.array(runs, dtype=int)[:, None], images])
 
 

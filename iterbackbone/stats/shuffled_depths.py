@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .run_scores import Array, RunScores, rounded
+from .run_scores import Array, RunScores, interval95, rounded
 
 SHUFFLES = 1000
 SET_SHUFFLES = 200  # of a score that is no mean over images
@@ -49,13 +49,9 @@ class Shuffled:
 
 
 class ShuffledDepths:
-    """The shuffles of one policy.
+    """The shuffles of one policy; arguments as of :func:`~iterbackbone.stats.gain.measure`.
 
     Args:
-        scores: Of r runs: the policy's, then the static ones.
-        costs: (r, n) MACs of each image.
-        choices: (n,) the static run at each image's depth, as its place among the static ones.
-        shuffles: ``SHUFFLES``, or ``SET_SHUFFLES`` of a score that is no mean, if None.
         rng: Source of the shuffles.
 
     Raises:
@@ -104,16 +100,12 @@ class ShuffledDepths:
         scores = self._shuffled_scores
         mean = float(scores.mean())
         soft = float(self.expected(np.ones((1, len(self._runs))))[0])
-        gain_low, gain_high = np.percentile(rounded(gains - (mean - soft)), [2.5, 97.5])
-        low, high = np.percentile(scores, [2.5, 97.5])
         return Shuffled(
-            gain=float(rounded(policy - mean)),
-            gain_low=float(gain_low),
-            gain_high=float(gain_high),
-            p_value=float((1 + (rounded(policy - scores) <= 0).sum()) / (1 + len(scores))),
-            score=mean,
-            low=float(low),
-            high=float(high),
+            float(rounded(policy - mean)),
+            *interval95(rounded(gains - (mean - soft))),
+            float((1 + (rounded(policy - scores) <= 0).sum()) / (1 + len(scores))),
+            mean,
+            *interval95(scores),
             reassembled=self._reassembled,
             cost=float(self._costs.mean()),
             num_shuffles=len(scores),

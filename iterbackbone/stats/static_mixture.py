@@ -61,10 +61,8 @@ def _below(left: int, middle: int, right: int, cost: Array, score: Array) -> boo
 class StaticMixture:
     """The policy beside a mixture of two static budgets that costs the same.
 
-    Args:
-        scores: Of r runs: the policy's, then the static ones.
-        costs: (r, n) MACs of each image.
-        vertices: Places among the static runs of two budgets or more, by increasing mean cost.
+    Arguments are those of :func:`~iterbackbone.stats.gain.measure`; ``vertices`` are two budgets or
+    more, by increasing mean cost.
 
     Attributes:
         vertices: The two that the mixture takes, the cheaper one first.

@@ -10,7 +10,7 @@ import pytest
 
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.gain_measurement import measure_evaluations
-from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
+from iterbackbone.report.gain_panel import MeasuredGains, verdict_of
 from iterbackbone.stats.gain import gain
 from tests.support.gain_logs import (
     DEPTHS,

@@ -12,8 +12,7 @@ from iterbackbone.__main__ import tool_path
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.gain_measurement import measure_evaluations
-from iterbackbone.report.gain_panel import GainPanel
-from iterbackbone.report.measured_gains import MeasuredGains, verdict_of
+from iterbackbone.report.gain_panel import GainPanel, MeasuredGains, verdict_of
 from tests.support.browsing import opened, script
 from tests.support.gain_logs import planted_logs
 

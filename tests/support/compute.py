@@ -10,8 +10,8 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
+from iterbackbone.log.parsing import to_line
 from iterbackbone.log.schema import META, RECORDS
-from iterbackbone.log.writer import to_line
 from iterbackbone.mm.configs import build_model, random_input
 from iterbackbone.mm.evaluation.image_compute import image_compute
 from iterbackbone.mm.evaluation.meta import iterative_fields, parameter_counts

@@ -16,9 +16,9 @@ import numpy as np
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
 
 from ...files import named_errors, whole_file
+from ...log.parsing import to_line
 from ...log.png_files import PngFiles
 from ...log.schema import META, PREDICTIONS, RECORDS
-from ...log.writer import to_line
 from .sources import Index
 
 Key = tuple[Index | None, Hashable]  # place in the data set, identity

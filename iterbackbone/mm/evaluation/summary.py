@@ -10,8 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ...report.evaluation import Evaluation, load_evaluation, load_evaluations
-from ...report.figures import figure6
-from ...report.gain_figure import gain_figure
+from ...report.figures import figure6, gain_figure
 from ...report.gain_measurement import measure_evaluations
 from ...report.gain_panel import GainPanel
 from ...report.measures import COUNT, SIZE, image_errors

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from iterbackbone.log.writer import to_line
+from iterbackbone.log.parsing import to_line
 
 
 def test_numbers_that_are_not_finite_become_null():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iterbackbone.report.budget_figure import budget_figure
+from iterbackbone.report.figures import budget_figure
 from iterbackbone.report.measures import main_score
 
 
