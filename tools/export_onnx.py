@@ -16,7 +16,7 @@ from mmengine.config import DictAction
 from iterbackbone.cli.arguments import folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
-from iterbackbone.export.onnx.runtime import open_session, settings
+from iterbackbone.export.onnx.runtime import RUNTIMES, open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
 from iterbackbone.mm.export.exported import exported
@@ -48,6 +48,9 @@ def parse_args(argv):
     )
     parser.add_argument(
         '--num-images', type=positive, default=8, metavar='N', help='taken evenly; default: 8'
+    )
+    parser.add_argument(
+        '--runtime', choices=RUNTIMES, default=RUNTIMES[0], help='what compares and times; on the CPU'
     )
     parser.add_argument('--threads', type=positive, default=1, help='of the timing; default: 1')
     parser.add_argument('--rounds', type=rounds, default=10, help='of the timing; default: 10')
@@ -104,7 +107,7 @@ def report_latency(session, image, module, args):
     runs = {name: lambda feed=feed: session.run(None, feed) for name, feed in feeds.items()}
     iterations = {name: run()[-2].mean() for name, run in runs.items()}
     threads = f'{args.threads} thread{"s" * (args.threads > 1)}'
-    print(f'latency      ONNX Runtime, CPU, {threads}, {image.shape[2]}x{image.shape[3]} pixels')
+    print(f'latency      {args.runtime}, CPU, {threads}, {image.shape[2]}x{image.shape[3]} pixels')
     for name, seconds in forward_seconds(runs, args.rounds, args.threads).items():
         low, median, high = (1e3 * x for x in statistics.quantiles(seconds, n=4, method='inclusive'))
         print(
@@ -115,7 +118,7 @@ def report_latency(session, image, module, args):
 
 def main(argv=None):
     parser, args = parse_args(argv)
-    with one_line(parser, '', TypeError):
+    with one_line(parser, '', TypeError, ImportError):
         cfg = read_config(args.config, args.cfg_options)
         model, checkpoint = trained_model(cfg, args.checkpoint, 'cpu')
         meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
@@ -129,7 +132,7 @@ def main(argv=None):
         else:
             images = list(noise(pipeline_size(cfg) or NOISE_SIZE, NOISE_IMAGES))
         onnx_file = onnx_model(module, cfg, meta, args.opset)
-    session = open_session(onnx_file.SerializeToString(), args.threads)
+        session = open_session(onnx_file.SerializeToString(), args.threads, args.runtime)
     parity = compare(session, reference_of(module), ({'image': image} for image in images))
     report_outputs(module)
     report_parity(parity, len(images))

@@ -52,6 +52,7 @@ def _stream(source: Path) -> Iterator[Frame]:
         import cv2
     except ImportError:
         raise UserError('videos and cameras need: pip install opencv-python-headless') from None
+    cv2.setLogLevel(0)  # what fails is said below
     capture = cv2.VideoCapture(int(str(source)) if str(source).isdigit() else str(source))
     if not capture.isOpened():
         raise UserError(f'{source} cannot be opened as a video or camera')

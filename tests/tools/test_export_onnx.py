@@ -107,6 +107,15 @@ def test_the_files_images_differ_and_a_budget_stops_them(written):
     assert capped[1].max(axis=0).tolist() == [1, 2]
 
 
+def test_openvino_compares(trained, tmp_path, capsys):
+    pytest.importorskip('openvino')
+    images = ['--images', str(trained / 'images')]
+    assert run(trained, tmp_path / 'm.onnx', '--runtime', 'openvino', *images, *QUICK) == 0
+    printed = capsys.readouterr().out
+    assert 'same iterations for 100.0%' in printed
+    assert 'latency      openvino, CPU, 1 thread' in printed
+
+
 def test_fixed_says_that_nothing_adapts(trained, tmp_path, capsys):
     assert run(trained, tmp_path / 'fixed.onnx', '--fixed', '2', *QUICK) == 0
     printed = capsys.readouterr().out

@@ -76,14 +76,17 @@ def _strip_traces(graph: onnx.GraphProto) -> None:
 @contextlib.contextmanager
 def _quiet() -> Any:
     """Without the exporter's progress and its deprecation warnings about itself."""
-    level = logging.getLogger('onnxscript').level
-    logging.getLogger('onnxscript').setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ('onnxscript', 'onnx_ir')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter('ignore')
             yield
     finally:
-        logging.getLogger('onnxscript').setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def move_weights_into_loops(model: onnx.ModelProto) -> onnx.ModelProto:

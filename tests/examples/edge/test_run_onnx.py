@@ -92,10 +92,12 @@ def test_full_runs_all_iterations_whatever_the_budget(classifier, pictures):
     assert network(image, full=True).iterations == [3, 6]
 
 
-def test_what_is_no_video_is_said(tmp_path, capsys):
+def test_what_is_no_video_or_camera_is_said(tmp_path, capfd):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     assert run_onnx.main([broken(tmp_path, 'good'), str(tmp_path / 'a.mp4')]) == 2
-    assert 'cannot be opened as a video or camera' in capsys.readouterr().err
+    assert 'cannot be opened as a video or camera' in capfd.readouterr().err
+    assert run_onnx.main([broken(tmp_path, 'good'), '97']) == 2
+    assert capfd.readouterr().err == 'run_onnx.py: 97 cannot be opened as a video or camera\n'
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path):
