@@ -37,14 +37,10 @@ class SampleRecord(NamedTuple):
 
 
 class SampleReader:
-    """Describes data samples behind the model's prediction.
+    """Describes a data set's samples behind the model's prediction, as the runner holds the model.
 
-    What cannot be known is null, and said once by the current logger.
-
-    Args:
-        dataset: That the samples come from.
-        model: That predicts, as the runner holds it.
-        evaluator: mmengine's, whose metric may ignore an index.
+    What cannot be known is null, and said once by the current logger. A metric of mmengine's
+    evaluator may ignore an index.
     """
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
@@ -57,12 +53,7 @@ class SampleReader:
         self._said: set[str] = set()
 
     def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
-        """Describe one image.
-
-        Args:
-            sample: Of mmdet, mmseg or mmpretrain; None is one that says nothing.
-            index: Place in the data set, None where it is unknown.
-        """
+        """Describe one image, of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
         sample = BaseDataElement() if sample is None else sample
         source = self._sources.of(sample, index)
         found: dict[str, Any] = {}
@@ -143,12 +134,10 @@ def _metainfo(sample: Any) -> dict[str, Any]:
 def background_labels(
     classes: Sequence[str], metainfo: Mapping[str, Any], model: nn.Module
 ) -> set[int]:
-    """Labels that are no objects.
+    """Labels that are no objects, by the classes' names, the data set's metainfo and the model's heads.
 
-    Args:
-        classes: Names by label.
-        metainfo: Of the data set. Entries such as ``background_index=3`` or ``background='sky'`` count.
-        model: Whose heads' ``ignore_index``, ``bg_index`` and their like count.
+    Entries such as ``background_index=3`` or ``background='sky'`` count, and the heads'
+    ``ignore_index``, ``bg_index`` and their like.
     """
     found = {label for label, name in enumerate(classes) if is_background(name)}
     said = [value for key, value in metainfo.items() if INDEX.fullmatch(key)]

@@ -27,12 +27,8 @@ def true_label_map(
     """The sample's map where the pipeline left it alone, else the data set's own, read again.
 
     Annotations that were resized only and cannot be read again are brought back by the nearest pixel.
-
-    Args:
-        sample: mmseg's ``SegDataSample``.
-        source: Of the sample.
-        shape: (H, W) of the original image and of the map.
-        say: Told why the map is None; it is not where there are no annotations.
+    ``shape`` is (H, W) of the original image and of the map. Where the map is None although there are
+    annotations, ``say`` is told why.
     """
     if 'gt_sem_seg' not in sample:
         return None
@@ -80,10 +76,7 @@ def label_map_fields(
 ) -> dict[str, Any]:
     """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`, and the score.
 
-    Args:
-        maps: See :func:`label_maps`.
-        classes: Names by label.
-        background: Labels whose components are no objects.
+    Components with a ``background`` label are no objects.
     """
     if 'true_map' not in maps:
         return dict.fromkeys(FIELDS)

@@ -29,13 +29,7 @@ class FitReport(NamedTuple):
 
     @classmethod
     def of(cls, fit: Fit, options: FitOptions, groups: list[Any]) -> FitReport:
-        """Measure a fit.
-
-        Args:
-            fit: Its figures.
-            options: That it was made with.
-            groups: Source of each calibration image.
-        """
+        """Measure a fit; ``groups`` are the sources of the calibration images."""
         full = fit.menu[-1][1]
         images = {
             'fit': str(options.fit),

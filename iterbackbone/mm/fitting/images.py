@@ -67,9 +67,7 @@ class FitOptions(NamedTuple):
 def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
     """The images in the test pipeline's form, with annotations in the frame of the input.
 
-    Args:
-        cfg: A whole config; images of the training set go through the test pipeline, too.
-        spec: Which ones.
+    Images of the training set go through the test pipeline, too.
 
     Raises:
         ValueError: the config has no such data loader, or it has no such images.
@@ -144,13 +142,9 @@ def image_names(dataset: Any, places: Iterable[int]) -> set[Any]:
 def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:
     """Files of the images of a checkpoint's training; empty where they are unknown.
 
-    The checkpoint's config is text from anywhere: it is read as plain data, never run, and no data set
-    is built from it. It says which part of the user's own training data set was used, if its data
+    The config in its content is text from anywhere: it is read as plain data, never run, and no data
+    set is built from it. It says which part of the user's own training data set was used, if its data
     set is the same one.
-
-    Args:
-        content: Of the checkpoint.
-        cfg: The user's own config.
     """
     own = (cfg.get('train_dataloader') or {}).get('dataset')
     theirs = _dataset_of((content.get('meta') or {}).get('cfg'))
