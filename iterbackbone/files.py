@@ -34,11 +34,7 @@ def named_errors(path: Path) -> Iterator[None]:
 
 
 def check_writable(path: Path) -> None:
-    """Raise an OSError that names ``path``, where nothing can be written.
-
-    Args:
-        path: A file to come, in a folder that exists, or such a folder.
-    """
+    """Raise an OSError that names ``path``, a file to come or a folder, where it cannot be written."""
     with named_errors(path), tempfile.TemporaryFile(dir=path if path.is_dir() else path.parent):
         pass
 

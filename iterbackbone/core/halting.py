@@ -126,11 +126,7 @@ class HaltingUnit(nn.Module):
         return F.layer_norm(pooled, pooled.shape[2:]) if self.layer_norm else pooled
 
     def score(self, pooled: Tensor) -> Tensor:
-        """As calling the unit, outside autocast.
-
-        Args:
-            pooled: means of s_i and y_i, (B, 2, C) float32.
-        """
+        """As calling the unit, outside autocast, on means of s_i and y_i, (B, 2, C) float32."""
         if self.held:
             return torch.full_like(pooled[:, 0, 0], self.initial_bias).sigmoid()
         x = self.fc2(F.relu(self.fc1(self.normalised(pooled).flatten(1)))).squeeze(1)

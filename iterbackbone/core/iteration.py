@@ -14,6 +14,7 @@ from .halting import mean_over_pixels
 from .normalization import FrozenStatistics
 
 Residual = Callable[[Tensor, int], Tensor]
+"""F: ``(s_{i-1}, i) -> y_i``."""
 
 
 class Iterated(NamedTuple):
@@ -38,11 +39,7 @@ Weights are (B, 1, 1, 1), None at the first iteration; i is from 0.
 
 
 def storing(residual: Residual) -> Iteration:
-    """Keeps what the backward pass needs.
-
-    Args:
-        residual: F: ``(s_{i-1}, i) -> y_i``.
-    """
+    """Keeps what the backward pass needs."""
 
     def iterate(state: Tensor, output: Tensor, weight: Tensor | None, i: int, last: bool) -> Iterated:
         y = residual(state, i)
@@ -56,9 +53,7 @@ def storing(residual: Residual) -> Iteration:
 def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]]) -> Iteration:
     """Keeps s_{i-1} only: y is not needed outside, as ``weight * y`` is added to the output.
 
-    Args:
-        residual: As in :func:`storing`.
-        norms: Of an iteration.
+    ``norms`` gives those of an iteration.
     """
 
     def parts(state: Tensor, weight: Tensor | None, i: int, last: bool) -> tuple[Tensor | None, ...]:

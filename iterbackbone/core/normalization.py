@@ -68,15 +68,11 @@ def any_on_ranks(flag: Tensor, norm: nn.Module) -> bool:
 
 
 def normalise(norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(x)``, except where BatchNorm has no statistics to take from the batch.
+    """``norm(x)`` of (B, C, H, W), except where BatchNorm has no statistics to take from the batch.
 
     In training, BatchNorm raises on one value per channel (one running image at 1x1) and
     an empty batch would turn its running statistics into NaN. There the running
     statistics are used and left as they are; the parameters stay in the graph.
-
-    Args:
-        norm: Any norm over (B, C, H, W).
-        x: (B, C, H, W).
     """
     no_statistics = x.numel() <= x.shape[1] and norm.training and not synchronises(norm)
     if no_statistics and isinstance(norm, _BatchNorm) and norm.track_running_stats:

@@ -50,12 +50,7 @@ class ResNetCounterpart:
 
 
 def resnet_macs(module: AdaptiveModule, input_size: Size) -> int:
-    """MACs of the counterpart on one row (image or RoI).
-
-    Args:
-        module: Backbone or RoI layer.
-        input_size: (H, W) of its input in pixels.
-    """
+    """MACs of the counterpart on one row (image or RoI) of ``input_size`` (H, W) in pixels."""
     total = sum(layer.total(input_size) for layer in module.entry_layers())
     for stage, reduction in zip(_plain_stages(module), module.reductions(), strict=True):
         total += stage.weights_before * pixels(input_size, reduction // stage.stride)

@@ -88,10 +88,7 @@ def _exceeds_zero(by_fold: Tensor) -> bool:
 def index_correlation(index: Tensor, samples: BlockSamples, rows: Tensor) -> float:
     """Correlation of an index with the true gain of all further iterations, mean over iterations.
 
-    Args:
-        index: (L - 1, N).
-        samples: Of the same rows.
-        rows: (N,) bool, those that count.
+    The index is (L - 1, N), of the samples' rows; those count that ``rows``, (N,) bool, names.
     """
     true = samples.losses[rows, :-1] - samples.losses[rows, -1:]
     return float(correlation(index[:, rows].T.double(), true.double()).mean())

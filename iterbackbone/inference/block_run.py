@@ -44,13 +44,9 @@ class BlockRun:
         """output = onto + share * y_i and s += y_i in place; returns the sum of y_i, (M, C) float32.
 
         Args:
-            state: s_{i-1}, (M, H * W, C).
-            output: The same; None where it is not wanted yet.
-            onto: The output so far, which may be ``state`` or ``output`` itself.
             i: From 0.
-            shares: (M,) float32, 1 - c_{i-1}.
-            size: (H, W).
-            halted: (M,) bool, rows whose y is to be 0; None where there are none.
+            size: (H, W); the others are those of :func:`~iterbackbone.inference.update.update`, with
+                s_{i-1} as ``state`` and the output so far as ``onto``.
         """
         x = images(state, size)
         *hidden_norms, last = self.norms[i]

@@ -160,17 +160,10 @@ def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> N
 
 
 def adapted(weight: Tensor, channels: int) -> Tensor:
-    """A kernel for three channels, for another number of them, as timm's ``adapt_input_conv``.
+    """A kernel (N, 3, k, k) as one (N, channels, k, k), in the way of timm's ``adapt_input_conv``.
 
     One channel: the sum over the three. More: the three repeated, scaled so that an image of
     equal channels gives the same output.
-
-    Args:
-        weight: (N, 3, k, k).
-        channels: Of the images.
-
-    Returns:
-        (N, channels, k, k).
 
     Raises:
         ValueError: the kernel is not for three channels.

@@ -37,12 +37,7 @@ def load_checkpoint(path: Path) -> Mapping[str, Any]:
 
 
 def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
-    """As :func:`load_checkpoint`, from an open file.
-
-    Args:
-        file: At its start.
-        name: For messages.
-    """
+    """As :func:`load_checkpoint`, from an open file at its start, which messages call ``name``."""
     try:
         content = weights_unpickler.plain(_content(file))
     except pickle.UnpicklingError as error:
@@ -55,11 +50,9 @@ def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
 
 
 def state_dict_of(checkpoint: Mapping[str, Any], name: str, *wrappers: str) -> dict[str, Any]:
-    """The state dict of a checkpoint, which may be one itself.
+    """The state dict of a checkpoint, which may be one itself and which messages call ``name``.
 
     Args:
-        checkpoint: By :func:`load_checkpoint`.
-        name: For messages.
         wrappers: Keys that may hold it; ``'state_dict'`` by default.
 
     Raises:
