@@ -66,7 +66,8 @@ class ExportForm(nn.Module):
         network.check_budget()
         stages = list(zip(network.iterative_stages(), network.limits(), strict=True))
         self.stem = nn.Identity() if network.of_regions else first_layers(network)
-        self.out_indices = (-1,) if network.of_regions else network.out_indices
+        indices = (-1,) if network.of_regions else network.out_indices
+        self.out_indices: tuple[int, ...] = indices  # type: ignore[assignment]
         self.transitions = nn.ModuleList(folded(stage.transition) for stage, _ in stages)
         self.blocks = nn.ModuleList(
             ExportBlock(block, min(limit, fixed or limit), fixed is not None, network.of_regions)
