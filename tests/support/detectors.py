@@ -99,7 +99,17 @@ FCOS = dict(
     ),
     test_cfg=dict(nms_pre=100, max_per_img=20, score_thr=0.4),
 )
+DETR = dict(
+    backbone=dict(BACKBONE, out_indices=(1,)),
+    neck=dict(in_channels=[16]),
+    num_queries=30,
+    encoder=dict(num_layers=1),
+    decoder=dict(num_layers=1),
+    bbox_head=dict(num_classes=CLASSES),
+    test_cfg=dict(max_per_img=20),
+)
 BASES = {
+    'detr': ('detr/detr_r50_8xb2-150e_coco.py', DETR),
     'fcos': ('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', FCOS),
     'faster_rcnn': ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', FASTER_RCNN),
     'mask_rcnn': ('mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', MASK_RCNN),

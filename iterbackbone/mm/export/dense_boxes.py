@@ -36,13 +36,13 @@ class DenseBoxes(nn.Module):
         """
         levels = []
         for k, (scores, deltas, anchors, factors) in enumerate(self._levels(features)):
-            scores, best = _best(scores.flatten(), int(self.test_cfg.nms_pre))
+            scores, index = best(scores.flatten(), int(self.test_cfg.nms_pre))
             if self.proposes:
-                place, label = best, torch.full_like(best, k)
+                place, label = index, torch.full_like(index, k)
             else:
                 above = where(scores > self.score_thr)
-                scores, best = scores[above], best[above]
-                place, label = best // self._classes, best % self._classes
+                scores, index = scores[above], index[above]
+                place, label = index // self._classes, index % self._classes
             if factors is not None:
                 scores = scores * factors[place]
             boxes = decoded(self.head.bbox_coder, anchors[place], deltas[place], limits)
@@ -75,7 +75,7 @@ def _rows(level: Tensor, columns: int) -> Tensor:
     return level[0].permute(1, 2, 0).reshape(-1, columns)
 
 
-def _best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The ``most`` highest of (N,), or all if fewer, highest first, and their indices."""
     most = torch.sym_min(scores.shape[0], most)
     if torch.compiler.is_exporting():

@@ -7,9 +7,9 @@ from itertools import chain
 from typing import Any
 
 from mmcv.ops import RoIAlign
-from mmdet.models.dense_heads import RPNHead
+from mmdet.models.dense_heads import DETRHead, RPNHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
-from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
+from mmdet.models.detectors import DETR, SingleStageDetector, TwoStageDetector
 from mmdet.models.roi_heads import CascadeRoIHead, SingleRoIExtractor, StandardRoIHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
@@ -36,10 +36,15 @@ def _obstacles(model: Any) -> Iterator[str]:
         yield from _of_roi_head(model.roi_head)
         if len({(m.epsilon, m.budget.threshold) for m in iterative_modules(model)}) > 1:
             yield 'roi_head: it halts at another threshold than the backbone'
+    elif _as(DETR, model, 'predict', 'forward_transformer', 'pre_transformer'):
+        if not _as(DETRHead, model.bbox_head, *BY_FEATURES):
+            yield f'bbox_head: {type(model.bbox_head).__name__} predicts in its own way'
+        if getattr(model.data_preprocessor, 'pad_size_divisor', 1) > 1:
+            yield 'data_preprocessor: it pads images, which the transformer must know'
     elif _as(SingleStageDetector, model, 'predict'):
         yield from _of_dense('bbox_head', model.bbox_head, BaseDenseHead)
     else:
-        yield f'{type(model).__name__} is neither a single-stage detector nor one with RPN and RoIs'
+        yield f'{type(model).__name__} is no single-stage detector, DETR or one with RPN and RoIs'
 
 
 def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:

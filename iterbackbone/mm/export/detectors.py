@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmdet.models.detectors import DetectionTransformer
 from torch import Tensor, nn
 
 from ...export import ExportForm, ExportOutputs
@@ -11,11 +12,12 @@ from .boxes import Detections, limits_of
 from .dense_boxes import DenseBoxes
 from .detector_support import obstacle
 from .models import ExportedFeatures, ExportedModel, Run
+from .query_boxes import QueryBoxes
 from .roi_boxes import RoIBoxes
 
 
 class ExportedDetector(ExportedModel):
-    """A detector with anchors or points, in one stage or, such as Faster R-CNN, in more; of one image.
+    """A detector with anchors, points or queries, in one stage or more; of one image.
 
     ``boxes`` (N, 4) float32, xyxy in pixels of the given image; ``scores`` (N,) float32, highest
     first; ``labels`` (N,) int64. N is 0 where nothing is found. ``masks`` (N, h, w) float32 where it
@@ -33,6 +35,8 @@ class ExportedDetector(ExportedModel):
             self.dense, self.rois = DenseBoxes(model.rpn_head), RoIBoxes(model.roi_head, fixed)
             self.mask_threshold = self.rois.mask_threshold
             self.highest_opset = 21  # RoiAlign of 22 is in no ONNX Runtime up to 1.32
+        elif isinstance(model, DetectionTransformer):
+            self.dense = QueryBoxes(model)
         else:
             self.dense = DenseBoxes(model.bbox_head)
 

@@ -8,20 +8,14 @@ import pytest
 import torch
 
 from iterbackbone.mm.export.exported import exported
-from tests.support.compute import built
 from tests.support.detectors import contrasts, detector, detector_cfg
-from tests.support.drop_in_runs import families, family_config
 
 pytestmark = pytest.mark.slow
 
-SMALL = {'model.encoder.num_layers': 1, 'model.decoder.num_layers': 1}
 
-
-def test_features_of_detr(tmp_path):
-    (family,) = [family for family in families('mmdet') if family.name == 'DETR']
-    cfg = family_config(family, tmp_path)
-    cfg.merge_from_dict(SMALL)
-    check_features(built(cfg), 'DETR is neither a single-stage detector nor one with RPN and RoIs')
+def test_features_where_a_transformer_would_see_padding():
+    model = detector(detector_cfg('detr', data_preprocessor=dict(pad_size_divisor=32)))
+    check_features(model, 'data_preprocessor: it pads images, which the transformer must know')
 
 
 def test_features_where_regions_halt_at_another_threshold():
