@@ -6,12 +6,12 @@ import gc
 import os
 import subprocess
 import sys
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support.processes import hasten_configs
 
 # Before torch is imported, and for the tools that tests start: on tiny networks more threads only
 # wait for each other, and other work on the machine makes that wait long.
@@ -45,16 +45,8 @@ def _seed():
 
 @pytest.fixture(scope='session', autouse=True)
 def _configs_as_they_are():
-    """mmengine lays a config out four times a runner, for half a second; nothing reads the layout.
-
-    For each base in another package it reads all of that package's index files, as long again.
-    """
     with pytest.MonkeyPatch.context() as patch:
-        if find_spec('yapf'):
-            patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, False))
-        utils = sys.modules.get('mmengine.config.utils')  # where some test here needs it
-        if utils is not None:
-            patch.setattr(utils, 'load', cache(utils.load))
+        hasten_configs(patch.setattr)
         yield
 
 

@@ -10,6 +10,8 @@ from torch import nn
 
 from iterbackbone import IterativeResNet
 from iterbackbone.export.onnx.graph import save
+from iterbackbone.export.onnx.images import load_image
+from iterbackbone.files import image_files
 from iterbackbone.mm.configs import build_model  # noqa: F401  registers everything
 from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
@@ -68,6 +70,14 @@ class Backbone(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.backbone = spread(IterativeResNet(**REAL).eval(), x.flip(1))
+
+
+def write_all(folder):
+    """The images, and ``model.onnx`` with loops."""
+    (folder / 'images').mkdir()
+    write_images(folder / 'images')
+    images = [load_image(path, []) for path in image_files(folder / 'images', 24)]
+    write_file(folder / 'model.onnx', images)
 
 
 def write_file(path, images, fixed=None):

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from contextlib import redirect_stdout
 
 import export_onnx as tool
 import numpy as np
 import onnx
 import pytest
 import torch
-from mmengine.config import Config
-from PIL import Image
 from torch import nn
 
-from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.configs import build_model, read_config, trained_model
+from iterbackbone.mm.configs import read_config, trained_model
 from iterbackbone.mm.export.models import ExportedFeatures
-from tests.support.networks import tiny_net, varied
+from tests.support.exported_classifier import QUICK, export, write_classifier
+from tests.support.networks import tiny_net
 from tests.support.pretrained import CLASSES, pack
-
-CONFIG = 'iterative-tiny_1xb64_cifar10-subset'
-QUICK = ['--rounds', '2']
+from tests.support.shared_files import made_once
 
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """A config, a checkpoint whose iterations vary between images, and a folder of images."""
-    folder = tmp_path_factory.mktemp('trained')
-    cfg = Config.fromfile(config_path(CONFIG))
-    cfg.model.backbone.update(num_stages=2, max_iterations=(3, 6), out_indices=(1,))
-    cfg.model.head.in_channels = 64
-    cfg.dump(folder / 'config.py')
-    torch.manual_seed(0)
-    model = build_model(read_config(folder / 'config.py'))
-    varied(model.backbone, torch.randn(6, 3, 32, 32) * torch.rand(6, 1, 1, 1) * 2)
-    meta = {'dataset_meta': {'classes': tuple('abcdefghij')}}
-    torch.save({'state_dict': model.state_dict(), 'meta': meta}, folder / 'trained.pth')
-    (folder / 'images').mkdir()
-    for k in range(6):
-        pixels = np.random.default_rng(k).integers(0, 40 * (k + 1), (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / 'images' / f'{k}.png')
-    return folder
-
-
-def run(trained, out, *more):
-    return tool.main([*map(str, (trained / 'config.py', trained / 'trained.pth', '--out', out)), *more])
+    return made_once(tmp_path_factory, 'exported_classifier', write_classifier)
 
 
 @pytest.fixture(scope='module')
-def written(trained, tmp_path_factory):
+def written(trained):
     """The file and what was printed."""
-    path = tmp_path_factory.mktemp('out') / 'model.onnx'
-    with redirect_stdout(io.StringIO()) as printed:
-        assert run(trained, path, '--images', str(trained / 'images'), *QUICK) == 0
-    return path, printed.getvalue()
+    return trained / 'out/model.onnx', (trained / 'printed').read_text()
 
 
 def test_writes_one_file_and_says_what_it_does(written):
@@ -79,7 +52,7 @@ def exported(written, monkeypatch):
 def test_a_full_disk_is_said_in_one_line(trained, tmp_path, capsys):
     (tmp_path / 'model.onnx.part').symlink_to('/dev/full')
     with pytest.raises(SystemExit) as stopped:
-        run(trained, tmp_path / 'model.onnx', *QUICK)
+        export(trained, tmp_path / 'model.onnx', *QUICK)
     assert stopped.value.code == 2
     assert 'error: argument --out: [Errno 28] No space left on device' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -107,17 +80,18 @@ def test_the_files_images_differ_and_a_budget_stops_them(written):
     assert capped[1].max(axis=0).tolist() == [1, 2]
 
 
+@pytest.mark.usefixtures('exported')
 def test_openvino_compares(trained, tmp_path, capsys):
     pytest.importorskip('openvino')
     images = ['--images', str(trained / 'images')]
-    assert run(trained, tmp_path / 'm.onnx', '--runtime', 'openvino', *images, *QUICK) == 0
+    assert export(trained, tmp_path / 'm.onnx', '--runtime', 'openvino', *images, *QUICK) == 0
     printed = capsys.readouterr().out
     assert 'same iterations for 100.0%' in printed
     assert 'latency      openvino, CPU, 1 thread' in printed
 
 
 def test_fixed_says_that_nothing_adapts(trained, tmp_path, capsys):
-    assert run(trained, tmp_path / 'fixed.onnx', '--fixed', '2', *QUICK) == 0
+    assert export(trained, tmp_path / 'fixed.onnx', '--fixed', '2', *QUICK) == 0
     printed = capsys.readouterr().out
     assert 'nothing adapts to the image any more' in printed
     assert 'lowest' not in printed
@@ -144,7 +118,7 @@ def test_a_file_that_does_something_else_is_not_written(
 
     monkeypatch.setattr(tool, 'onnx_model', wrong)
     (tmp_path / 'good.onnx').write_bytes(b'good')
-    assert run(trained, tmp_path / 'good.onnx', *QUICK) == 1
+    assert export(trained, tmp_path / 'good.onnx', *QUICK) == 1
     assert 'not written' in capsys.readouterr().err
     assert (tmp_path / 'good.onnx').read_bytes() == b'good'
 
@@ -165,7 +139,7 @@ def test_refusals(trained, tmp_path, capsys, arguments, message):
     (tmp_path / 'empty').mkdir()
     arguments = [a.format(empty=tmp_path / 'empty') for a in arguments]
     with pytest.raises(SystemExit) as stopped:
-        run(trained, tmp_path / 'model.onnx', *arguments)
+        export(trained, tmp_path / 'model.onnx', *arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'model.onnx').exists()
@@ -194,5 +168,5 @@ def test_the_checkpoint_may_be_a_name(tmp_path, monkeypatch):
 
 def test_a_folder_that_does_not_exist(trained, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        run(trained, tmp_path / 'no' / 'folder' / 'model.onnx')
+        export(trained, tmp_path / 'no' / 'folder' / 'model.onnx')
     assert 'argument --out: must be in a folder that exists' in capsys.readouterr().err

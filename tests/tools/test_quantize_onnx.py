@@ -9,21 +9,18 @@ import onnx
 import pytest
 import quantize_onnx
 
-from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.model_file import read_model
-from iterbackbone.files import image_files
 from tests.support.edge import small_file
-from tests.support.quantization import write_file, write_images
+from tests.support.quantization import write_all
+from tests.support.shared_files import made_once
 
 
 @pytest.mark.slow
-def test_writes_a_file_that_says_what_it_is(tmp_path, capsys):
-    folder, file, out = (tmp_path / name for name in ('images', 'model.onnx', 'small.onnx'))
-    folder.mkdir()
-    write_images(folder)
-    write_file(file, [load_image(path, []) for path in image_files(folder, 24)])
-    images = ['--images', str(folder), '--num-images', '8']
-    assert quantize_onnx.main([str(file), '--out', str(out), *images]) == 0
+def test_writes_a_file_that_says_what_it_is(tmp_path_factory, tmp_path, capsys):
+    folder = made_once(tmp_path_factory, 'exported_backbone', write_all)
+    out = tmp_path / 'small.onnx'
+    images = ['--images', str(folder / 'images'), '--num-images', '8']
+    assert quantize_onnx.main([str(folder / 'model.onnx'), '--out', str(out), *images]) == 0
     assert 'same iterations' in capsys.readouterr().out
     entry = onnx.load(out).metadata_props[0]
     assert json.loads(entry.value)['precision'] == 'int8'

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+
+from tests.support.shared_files import made_once
 
 
 @pytest.fixture(scope='session')
 def classifier(tmp_path_factory):
     """A file of a small classifier whose iterations vary, and the network it was made from."""
-    from mmengine.config import Config
-
-    from iterbackbone.__main__ import config_path
-    from iterbackbone.export.onnx.graph import save
-    from iterbackbone.mm.configs import build_model
     from iterbackbone.mm.export.exported import exported
-    from iterbackbone.mm.export.onnx_file import onnx_model
-    from tests.support.networks import varied
+    from tests.support import exported_classifier
 
-    cfg = Config.fromfile(config_path('iterative-tiny_1xb64_cifar10-subset'))
-    cfg.model.backbone.update(num_stages=2, max_iterations=(3, 6), out_indices=(1,))
-    cfg.model.head.in_channels = 64
-    torch.manual_seed(0)
-    model = build_model(cfg)
-    varied(model.backbone, torch.randn(6, 3, 32, 32) * torch.rand(6, 1, 1, 1) * 2)
-    path = tmp_path_factory.mktemp('edge') / 'classifier.onnx'
-    module = exported(model)
-    save(onnx_model(module, cfg, {'classes': list('abcdefghij')}, 20), path)
-    return path, module
+    folder = made_once(tmp_path_factory, 'exported_classifier', exported_classifier.write_classifier)
+    return folder / 'out/model.onnx', exported(exported_classifier.classifier(folder))
 
 
 @pytest.fixture(scope='session')

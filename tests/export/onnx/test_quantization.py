@@ -14,7 +14,8 @@ from iterbackbone.export.onnx.model_file import read_model
 from iterbackbone.export.onnx.parity import agreement
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
-from tests.support.quantization import write_file, write_images
+from tests.support.quantization import write_all, write_file, write_images
+from tests.support.shared_files import made_once
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,8 @@ def images(tmp_path_factory):
 @pytest.fixture(scope='module', params=[None, 3], ids=['loops', 'fixed'])
 def exported_file(request, tmp_path_factory, images):
     """A float32 file, with loops or without."""
+    if request.param is None:
+        return made_once(tmp_path_factory, 'exported_backbone', write_all) / 'model.onnx'
     path = tmp_path_factory.mktemp('files') / 'model.onnx'
     write_file(path, images, request.param)
     return path
