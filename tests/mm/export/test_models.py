@@ -98,6 +98,17 @@ def test_the_reference_is_the_networks_own_execution():
     assert 0 < distance < 1
 
 
+@torch.no_grad()
+def test_all_images_run_a_fixed_number():
+    """Whatever they need: else files of images that halt early would not agree."""
+    model = model_of('iterative-tiny_1xb64_cifar10-subset')
+    module = exported(model, 3)
+    module.form.network.set_budget(max_iterations=3)
+    wanted, _ = module.reference(images(size=(32, 32)))
+    assert wanted['iterations'].amax(dim=0).tolist() != list(module.limits)
+    assert module(images(size=(32, 32)))[-1] == wanted['macs']
+
+
 def test_the_margin_by_hand():
     def trace(*scores):
         tensors = tuple(torch.tensor(s) for s in scores)
