@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
 from iterbackbone.__main__ import config_names, config_root
 from tests.support.classification_runs import classifier_config, load, write_class_folders
-from tests.support.openmmlab import train_and_check_halting_units
+from tests.support.openmmlab import (
+    train_and_check_halting_units,
+    train_one_step,
+    without_evaluation,
+)
 
 pytestmark = pytest.mark.slow
 # The config with a teacher needs its checkpoint: test_distillation_config.py.
@@ -48,20 +51,11 @@ def test_all_that_the_paper_compares_are_there():
 
 @pytest.mark.parametrize('name', TRAINED)
 def test_one_training_step(name, root, tmp_path):
-    cfg = classifier_config(root, tmp_path, name)
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
-    cfg.param_scheduler = None
+    cfg = without_evaluation(classifier_config(root, tmp_path, name))
     cfg.default_hooks.checkpoint = None
-    cfg.log_processor = dict(by_epoch=False)
-    runner = Runner.from_cfg(cfg)
-    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
-    runner.train()
-    scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
+    _, scalars, moved = train_one_step(cfg)
     assert scalars['train/loss'] > 0
     assert ('train/loss_ponder' in scalars) == (name in ITERATIVE and 'anytime' not in name)
-    moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
     assert {n.split('.')[0] for n in moved} == {'backbone', 'head'}
 
 
@@ -77,15 +71,7 @@ def test_cifar100_differs_in_data_and_classes_alone(name):
 
 
 def test_gradient_reaches_the_halting_units(root, tmp_path):
-    cfg = classifier_config(root, tmp_path)
-    cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
-    cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint = None
-    runner = Runner.from_cfg(cfg)
-    train_and_check_halting_units(runner)
+    train_and_check_halting_units(classifier_config(root, tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-
 import pytest
 import torch
 from mmdet.registry import MODELS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 
-from iterbackbone.__main__ import config_names, config_root
+from iterbackbone.__main__ import config_names
 from iterbackbone.core.macs import mac_table
-from tests.support.openmmlab import at_full_depth, detector_config, read_log
+from tests.support.openmmlab import at_full_depth, detector_config, load, read_log, train_one_step
 
 pytestmark = pytest.mark.slow
 CONFIGS = [name for name in config_names() if name.startswith('detection/')]
 VOC = [name for name in CONFIGS if 'voc2007' in name]
-
-
-def load(name):
-    return copy.deepcopy(_load(name))
-
-
-@functools.cache
-def _load(name):  # half a second
-    return Config.fromfile(config_root() / name)
 
 
 def build(name):
@@ -66,17 +52,10 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
         cfg.model.train_cfg.rcnn.sampler.num = 8
         if 'fc_out_channels' in cfg.model.roi_head.bbox_head:
             cfg.model.roi_head.bbox_head.fc_out_channels = 64
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
-    cfg.param_scheduler = None
-    cfg.log_processor = dict(by_epoch=False)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader['dataset']['indices'] = 2
-    runner = Runner.from_cfg(cfg)
-    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
-    runner.train()
-    scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
+    runner, scalars, moved = train_one_step(cfg)
     assert scalars['train/loss'] > 0
-    moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
     heads = {'rpn_head', 'roi_head'} if 'roi_head' in cfg.model else {'bbox_head'}
     assert {n.split('.')[0] for n in moved} >= {'backbone', *heads}
     assert ('train/loss_ponder' in scalars) == ('iterative' in name and 'anytime' not in name)

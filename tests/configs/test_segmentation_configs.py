@@ -6,19 +6,19 @@ import re
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.model.utils import convert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
 
-from iterbackbone.__main__ import config_names, config_root
+from iterbackbone.__main__ import config_names
 from tests.support.openmmlab import (
     at_full_depth,
+    load,
     read_log,
     segmentor_config,
     train_and_check_halting_units,
+    train_one_step,
 )
 
 pytestmark = pytest.mark.slow
@@ -28,12 +28,8 @@ MODEL_OF = {name.split('_4xb4')[0]: name for name in CONFIGS}  # one config of e
 STEPS = {'80k': 80000, '160k': 160000}
 
 
-def load(name):
-    init_default_scope('mmseg')
-    return Config.fromfile(config_root() / name)
-
-
 def build(name):
+    init_default_scope('mmseg')
     with torch.device('meta'):
         return MODELS.build(load(MODEL_OF[f'segmentation/{name}']).model)
 
@@ -45,18 +41,11 @@ def parameters(module):
 @pytest.mark.parametrize('name', MODEL_OF.values())
 def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
     cfg = at_full_depth(segmentor_config(shapes_root, tmp_path, name))
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
-    cfg.param_scheduler = None
-    cfg.log_processor = dict(by_epoch=False)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader['dataset']['indices'] = 2
-    runner = Runner.from_cfg(cfg)
-    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
-    runner.train()
-    scalars = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
+    runner, scalars, moved = train_one_step(cfg)
     assert scalars['train/loss'] > 0
     assert scalars['train/aux.loss_ce'] > 0
-    moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
     assert {n.split('.')[0] for n in moved} == {'backbone', 'decode_head', 'auxiliary_head'}
     assert ('train/loss_ponder' in scalars) == ('iterative' in name and 'anytime' not in name)
     logs = list(tmp_path.rglob('iterations/val_iter_1/records.jsonl'))
@@ -71,15 +60,7 @@ def test_one_training_step_and_one_evaluation(name, shapes_root, tmp_path):
 
 
 def test_gradient_reaches_the_halting_units(shapes_root, tmp_path):
-    cfg = segmentor_config(shapes_root, tmp_path)
-    cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
-    cfg.param_scheduler = None
-    cfg.log_processor = dict(by_epoch=False)
-    runner = Runner.from_cfg(cfg)
-    train_and_check_halting_units(runner)
+    train_and_check_halting_units(segmentor_config(shapes_root, tmp_path))
 
 
 @pytest.mark.parametrize('name', ADE20K)

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.modules import OpenMMLabModule
 from tests.support.compute import C4, narrow_c4
-from tests.support.openmmlab import detector_config, segmentor_config
+from tests.support.openmmlab import detector_config, segmentor_config, without_evaluation
 from tests.support.tiny_training import LabelledImages, labelled_loader
 
 pytestmark = pytest.mark.slow
@@ -95,8 +95,7 @@ def one_step(cfg, backbone):
     cfg.model.backbone.update(backbone)
     cfg.custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    without_evaluation(cfg)
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=1)
     cfg.log_processor = dict(by_epoch=False)

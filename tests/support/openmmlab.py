@@ -9,7 +9,9 @@ import os
 from pathlib import Path
 
 import msgspec
+import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.log.meta_schema import EvaluationMeta
@@ -53,6 +55,11 @@ def _on_scenes(shapes_root, name, data) -> Config:
     return cfg
 
 
+def load(name) -> Config:
+    """A config of ours as it is, read once."""
+    return copy.deepcopy(_read(name, os.environ.get('ITERBACKBONE_SHAPES_ROOT')))
+
+
 @functools.cache
 def _read(name, shapes_root) -> Config:
     """A config, which names the root of the scenes."""
@@ -87,8 +94,33 @@ def read_log(folder: Path) -> tuple[list[dict], list[dict], dict]:
     return records, predictions, meta
 
 
-def train_and_check_halting_units(runner):
-    """Train; every parameter of the four stages' halting units must have received a gradient."""
+def without_evaluation(cfg) -> Config:
+    """The same config, which is only trained."""
+    for part in ('dataloader', 'evaluator', 'cfg'):
+        cfg[f'val_{part}'] = cfg[f'test_{part}'] = None
+    return cfg
+
+
+def train_one_step(cfg) -> tuple[Runner, dict[str, float], set[str]]:
+    """Train a step and evaluate: the runner, what was logged, which parameters have moved."""
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
+    cfg.param_scheduler = None
+    cfg.log_processor = dict(by_epoch=False)
+    runner = Runner.from_cfg(cfg)
+    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
+    runner.train()
+    scalars = {name: value.current() for name, value in runner.message_hub.log_scalars.items()}
+    moved = {n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])}
+    return runner, scalars, moved
+
+
+def train_and_check_halting_units(cfg):
+    """Train two steps: every parameter of the four stages' halting units receives a gradient."""
+    without_evaluation(cfg).custom_hooks[0].update(halting_warmup=0.0, ramp=0.0)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2)
+    cfg.param_scheduler = cfg.default_hooks.checkpoint = None
+    cfg.log_processor = dict(by_epoch=False)
+    runner = Runner.from_cfg(cfg)
     units = {n: p for n, p in runner.model.named_parameters() if '.halting.' in n}
     seen = {}
     for name, parameter in units.items():
