@@ -72,13 +72,15 @@ class ExportedModel(nn.Module):
             max_iterations, halting_threshold: See :class:`~iterbackbone.export.ExportForm`; those of
                 all ``forms`` in one.
         """
-        budgets: dict[ExportForm, Tensor | None] = dict.fromkeys(self.forms)
+        # Not by the forms: torch.export's are other objects each time.
+        of_regions = [form.network.of_regions for form in self.forms]
+        budgets: dict[bool, Tensor | None] = dict.fromkeys(of_regions)
         if max_iterations is not None:
             parts = max_iterations.split([len(form.limits) for form in self.forms])
-            budgets = dict(zip(self.forms, parts, strict=True))
+            budgets = dict(zip(of_regions, parts, strict=True))
 
         def run(form: ExportForm, x: Tensor) -> ExportOutputs:
-            return form(x, budgets[form], halting_threshold)
+            return form(x, budgets[form.network.of_regions], halting_threshold)
 
         return self.results(image, run)
 
