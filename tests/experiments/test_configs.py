@@ -64,13 +64,26 @@ def test_everything_is_built_and_an_image_runs_through(path):
     [
         ('unshared_detector', 'detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py'),
         ('unshared_segmentor', 'segmentation/upernet_iterative-r50-w32_anytime_voc2007-320.py'),
+        (
+            'unshared_entry_detector',
+            'detection/fcos_efficientnet-lite0-iterative_fpn_anytime_voc2007-320.py',
+        ),
     ],
 )
 def test_a_twin_differs_from_the_shipped_network_in_backbone_and_hooks_alone(twin, shipped):
     cfg = read_config(ROOT / 'experiments/voc_models' / f'{twin}.py')
     expected = read_config(config_root() / shipped)
-    assert cfg.model.backbone.type == 'ResNet'
-    assert cfg.model.backbone.out_indices == expected.model.backbone.get('out_indices', (0, 1, 2, 3))
+    own, ours = cfg.model.backbone, expected.model.backbone
+    if 'entry' in ours:
+        assert (own.type, own.blocks) == ('mmdet.UnsharedStages', ours.max_iterations)
+        assert all(own[key] == ours[key] for key in ('entry', 'base_channels', 'strides'))
+        expected.custom_imports, expected.optim_wrapper.type = (
+            cfg.custom_imports,
+            cfg.optim_wrapper.type,
+        )
+    else:
+        assert own.type == 'ResNet'
+        assert own.out_indices == ours.get('out_indices', (0, 1, 2, 3))
     assert cfg.custom_hooks == [hook for hook in expected.custom_hooks if hook.type == 'EMAHook']
     expected.model.backbone, expected.custom_hooks = cfg.model.backbone, cfg.custom_hooks
     for key in expected:
