@@ -148,6 +148,8 @@ def detector(cfg) -> nn.Module:
             if layer.bias is not None:
                 nn.init.normal_(layer.bias, std=0.1)
     if getattr(getattr(model, 'roi_head', None), 'with_shared_head', False):
+        for layer in (model.rpn_head.rpn_cls, model.rpn_head.rpn_reg):
+            layer.weight.data.mul_(0.1)  # else scores are 1 to all digits, and their order is open
         spread(
             model, ['roi_head.shared_head'], [partial(boxes_of, image=i) for i in contrasts((64, 64))]
         )
