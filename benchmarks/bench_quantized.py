@@ -42,6 +42,7 @@ def agreement_row(file, other, images):
         'iterations': same.iterations,
         'same_per_block': (same.apart == 0).mean(axis=0).tolist(),
         'difference_per_block': same.apart.mean(axis=0).tolist(),
+        'same_shapes': same.same_shapes,
         'errors': same.errors,
         'top1': same.top1,
     }
@@ -51,6 +52,7 @@ def agreement_row(file, other, images):
         f'{same.iterations:.1%}',
         '/'.join(f'{100 * x:.1f}' for x in content['same_per_block']),
         '/'.join(f'{x:.3f}' for x in content['difference_per_block']),
+        f'{same.same_shapes:.1%}',
         ', '.join(f'{name} {error:.2g}' for name, error in same.errors.items()),
         '' if same.top1 is None else f'{same.top1:.1%}',
     ]
@@ -78,8 +80,12 @@ def main():
     paths = image_files(args.images, args.num_images)
     images = [load_image(path, description['steps']) for path in paths]
     found = [agreement_row(args.file, other, images) for other in args.others]
-    head = 'file | MB | same iterations | per block, % | difference per block | error | top-1'
-    lines = [f'| {head} |', '|---' * 7 + '|', *(line for line, _ in found)]
+    head = 'file | MB | same iterations | per block, % | difference per block'
+    lines = [
+        f'| {head} | same shapes | error | top-1 |',
+        '|---' * 8 + '|',
+        *(line for line, _ in found),
+    ]
     limits = description['max_iterations']
     rows = [row for threads in args.threads for row in measure(args, limits, images[0], threads)]
     text = '\n'.join([machine(), '', *lines, '', markdown(rows), ''])

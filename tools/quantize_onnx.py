@@ -37,6 +37,9 @@ def parse_args(argv):
 
 def report(path, out, same, images):
     print(f'compared     {len(images)} images; same iterations {same.iterations:.1%}')
+    if same.same_shapes < 1.0:
+        rest = 'differences are over those' if same.errors else 'no differences can be stated'
+        print(f'  same number of boxes in {same.same_shapes:.1%} of the images; {rest}')
     for name, error in same.errors.items():
         what = 'share of other pixels' if name == 'label_map' else 'mean relative difference'
         print(f'  {printable(name):<12} {what} {error:.1e}')

@@ -8,11 +8,14 @@ import numpy as np
 import onnx
 import pytest
 import quantize_onnx
+from PIL import Image
 
 from iterbackbone.export.onnx.model_file import read_model
 from tests.support.edge import small_file
 from tests.support.quantization import write_all
 from tests.support.shared_files import made_once
+
+MEAN = 'mean relative difference'
 
 
 @pytest.mark.slow
@@ -27,6 +30,30 @@ def test_writes_a_file_that_says_what_it_is(tmp_path_factory, tmp_path, capsys):
     again = [str(out), '--out', str(tmp_path / 'again.onnx'), *images]
     assert 'FILE must be float32' in refused(again, capsys)
     assert not (tmp_path / 'again.onnx').exists()
+
+
+def detector(path, *scores):
+    """A file that finds a box for each score in any image."""
+    finds = {'boxes': np.ones((len(scores), 4), np.float32), 'scores': np.float32(scores)}
+    return small_file(path, 'detection', finds)
+
+
+@pytest.mark.parametrize(
+    ('scores', 'lines'),
+    [
+        ([0.5, 0.25], [f'boxes {MEAN} 0.0e+00', f'scores {MEAN} 2.0e-01']),
+        ([0.5], ['same number of boxes in 0.0% of the images; no differences can be stated']),
+    ],
+)
+def test_other_numbers_of_boxes_are_said(tmp_path, capsys, monkeypatch, scores, lines):
+    Image.new('RGB', (8, 8)).save(tmp_path / 'image.png')
+    other = onnx.load(detector(tmp_path / 'other.onnx', *scores))
+    monkeypatch.setattr('quantize_onnx.quantized', lambda *_: other)
+    file = detector(tmp_path / 'model.onnx', 0.5, 0.125)
+    assert quantize_onnx.main(arguments_for(file, tmp_path)) == 0
+    printed = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert printed[0] == 'compared 1 images; same iterations 100.0%'
+    assert printed[1:-2] == lines
 
 
 def refused(arguments, capsys):

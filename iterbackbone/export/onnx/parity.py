@@ -110,12 +110,14 @@ class Agreement(NamedTuple):
 
     Attributes:
         apart: Absolute difference of each image's iterations in each block, (n, K).
-        errors: Of each result: mean difference over mean magnitude; of a label map the share of
-            pixels that differ; infinite where shapes differ.
+        same_shapes: Share of images whose results have the same shapes, that is as many boxes.
+        errors: Of each result over those images: mean difference over mean magnitude; of a label map
+            the share of pixels that differ; empty if there are no such images.
         top1: Share of images with the same highest score; None without ``scores``.
     """
 
     apart: Array
+    same_shapes: float
     errors: dict[str, float]
     top1: float | None
 
@@ -137,17 +139,19 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     pairs = [[dict(zip(names, run(s, None, i), strict=True)) for s in sessions] for i in images]
     apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
     results = [name for name in names if name != 'macs' and not name.endswith('iterations')]
-    errors = {n: float(np.mean([_mean_error(n, a[n], b[n]) for a, b in pairs])) for n in results}
+    alike = [(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
+    compared = results if alike else []
+    errors = {n: float(np.mean([_mean_error(n, a[n], b[n]) for a, b in alike])) for n in compared}
     top1 = None
     if 'scores' in results and pairs[0][0]['scores'].ndim == 2:  # not those of boxes
         best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
         top1 = float(np.concatenate(best).mean())
-    return Agreement(apart, errors, top1)
+    return Agreement(apart, len(alike) / len(pairs), errors, top1)
 
 
 def _mean_error(name: str, old: Array, new: Array) -> float:
-    if old.shape != new.shape:  # other boxes were found
-        return float('inf')
+    if old.size == 0:  # no box was found
+        return 0.0
     if name == 'label_map':
         return float(np.mean(old != new))
     magnitude = max(float(np.abs(old).mean()), float(np.finfo(np.float32).tiny))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from iterbackbone.export.onnx.parity import Comparison, Parity, compare
+from iterbackbone.export.onnx.parity import Comparison, Parity, agreement, compare
 from iterbackbone.export.onnx.runtime import open_session, settings
 
 
@@ -73,3 +73,39 @@ def test_no_image_is_an_error():
 def test_a_fixed_file_has_one_setting():
     image = np.zeros(2, dtype=np.float32)
     assert list(settings(doubling(), image, (3, 4))) == ['fixed']
+
+
+def points_above(threshold):
+    """A file that finds a box for each value above the threshold: where it lies."""
+    image = helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 'n'])
+    nodes = [
+        helper.make_node('Constant', [], ['threshold'], value_float=threshold),
+        helper.make_node('Greater', ['image', 'threshold'], ['found']),
+        helper.make_node('NonZero', ['found'], ['places']),
+        helper.make_node('Cast', ['places'], ['boxes'], to=TensorProto.FLOAT),
+        helper.make_node('Constant', [], ['number'], value_ints=[3]),
+        helper.make_node('Unsqueeze', ['number', 'axis'], ['iterations']),
+    ]
+    results = [
+        helper.make_tensor_value_info('boxes', TensorProto.FLOAT, [2, 'boxes']),
+        helper.make_tensor_value_info('iterations', TensorProto.INT64, [1, 1]),
+    ]
+    axis = [helper.make_tensor('axis', TensorProto.INT64, [1], [0])]
+    graph = helper.make_graph(nodes, 'points', [image], results, axis)
+    opset = [helper.make_opsetid('', 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ('images', 'same_shapes', 'errors'),
+    [
+        ([[0, 5, 5]], 1.0, {'boxes': 0.0}),
+        ([[0, 0, 0]], 1.0, {'boxes': 0.0}),  # no box in both
+        ([[0, 5, 5], [3, 5, 0], [0, 0, 5], [5, 5, 5]], 0.75, {'boxes': 0.0}),
+        ([[0, 3, 5]], 0.0, {}),
+    ],
+)
+def test_files_that_find_other_numbers_of_boxes(images, same_shapes, errors):
+    old, new = points_above(2.0), points_above(4.0)
+    same = agreement(old, new, [np.float32([image]) for image in images])
+    assert (same.same_shapes, same.errors, same.iterations) == (same_shapes, errors, 1.0)
