@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
-import torch
 from timm import models
 from timm.layers import ClassifierHead
 from timm.models._features import feature_take_indices
@@ -94,7 +93,11 @@ def _register(network: str) -> Callable[..., nn.Module]:
             kwargs |= dict(out_indices=taken, stages=range(last + 1), num_classes=0)
         build = partial(TimmResNet, weights.name if weights else network)
         kwargs |= dict(pretrained_cfg=cfg.to_dict(), feature_cfg=dict(feature_cls='getter'))
-        return models.build_model_with_cfg(build, network, pretrained, **kwargs)
+        model = models.build_model_with_cfg(build, network, pretrained, **kwargs)
+        if not kwargs.get('features_only'):
+            stride, sides = model.feature_info[-1]['reduction'], cfg.input_size[1:]
+            model.pretrained_cfg['pool_size'] = tuple(-(-side // stride) for side in sides)
+        return model
 
     create.__name__ = network
     return models.register_model(create)
@@ -107,10 +110,7 @@ def _cfg(name: str) -> models.PretrainedCfg:
         facts |= {key: x for key, x in weights.pretrained_cfg.items() if key in known}
         facts |= dict(file=str(weights.path), custom_load=True)
         facts |= {} if weights.task == 'classification' else dict(num_classes=0)
-    with torch.device('meta'):
-        stride = create_model(name, features_only=True).feature_info.reduction()[-1]
-    cfg = models.PretrainedCfg(**facts)
-    return replace(cfg, pool_size=tuple(-(-side // stride) for side in cfg.input_size[1:]))
+    return models.PretrainedCfg(**facts)
 
 
 WEIGHTS = {name: x for name, x in all_weights().items() if x.color_order == 'RGB'}  # as timm's pixels

@@ -27,6 +27,18 @@ model = timm.create_model('own.first', pretrained=True)
 print(float(model.head.fc.weight.sum()))
 """
 
+IMPORT = """
+from torch import nn
+built, start = [], nn.Module.__init__
+nn.Module.__init__ = lambda self, *_, **__: (built.append(type(self).__name__), start(self))[1]
+import timm.models
+before = len(built)
+import iterbackbone.timm
+print(built[before:])
+nn.Linear(1, 1)
+print(built[-1])
+"""
+
 
 def made(name, **options):
     return timm.create_model(name, **SMALL, **options).eval()
@@ -37,6 +49,16 @@ def test_every_name_is_in_the_registry():
     assert TAGGED in timm.list_models('iterative*', pretrained=True)
     assert set(iterbackbone.timm.__all__) == {'TimmResNet', *list_models()}
     assert iterbackbone.timm.iterative_resnet50(**SMALL).num_classes == 1000
+
+
+def test_the_import_builds_no_network():
+    done = run(IMPORT, blocked=OPENMMLAB)
+    assert (done.stdout.splitlines(), done.returncode) == (['[]', 'Linear'], 0), done.stderr
+
+
+def test_the_map_before_pooling_is_that_of_the_arguments():
+    cfg = made('iterative_resnet50', strides=(1, 2, 2, 1)).default_cfg
+    assert (cfg['input_size'][1:], cfg['pool_size']) == ((224, 224), (14, 14))
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -104,6 +126,8 @@ def test_weights_of_the_package():
     data = resolve_data_config(model=model)
     facts = find_weights(TAGGED)
     assert data['input_size'] == tuple(facts.preprocessing['input_size'])
+    maps = model.forward_features(torch.rand(1, *data['input_size']))
+    assert maps.shape[2:] == model.default_cfg['pool_size']
     assert data['mean'] == pytest.approx(tuple(x / 255 for x in facts.mean))
     options = dict(pretrained=True, features_only=True, in_chans=1, out_indices=(0, 1))
     found = timm.create_model('iterative_resnet50_w32', **options).eval()(X[:, :1])
