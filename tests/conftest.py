@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.processes import hasten_configs
+from tests.support.run_names import of_different_seconds
 
 # Before torch is imported, and for the tools that tests start: on tiny networks more threads only
 # wait for each other, and other work on the machine makes that wait long.
@@ -47,6 +48,15 @@ def _seed():
 def _configs_as_they_are():
     with pytest.MonkeyPatch.context() as patch:
         hasten_configs(patch.setattr)
+        yield
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _runs_of_different_seconds():
+    runner = sys.modules.get('mmengine.runner.runner')  # where some test here needs it
+    with pytest.MonkeyPatch.context() as patch:
+        if runner is not None:
+            patch.setattr(runner.Runner, 'setup_env', of_different_seconds(runner.Runner.setup_env))
         yield
 
 
