@@ -10,7 +10,7 @@ from iterbackbone.core.macs import mac_table
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.predictor import Predictor
 from tests.drop_in.test_inferencers import shrink
-from tests.support.detectors import detector_cfg
+from tests.support.detector_configs import detector_cfg
 from tests.support.drop_in_runs import families, family_config
 
 FULL = (3, 4, 6, 3)

@@ -11,8 +11,8 @@ from mmengine.runner import CheckpointLoader, load_checkpoint
 from iterbackbone.mm import IterativeResLayer, IterativeResNet
 from iterbackbone.mm.configs import build_model
 from iterbackbone.pretrained.index import FOLDER_VARIABLE
-from tests.support.detectors import CLASSES as COUNT
-from tests.support.detectors import detector_cfg
+from tests.support.detector_configs import CLASSES as COUNT
+from tests.support.detector_configs import detector_cfg
 from tests.support.pretrained import BACKBONE, CLASSES, CLASSIFIER, pack
 from tests.support.processes import Program
 

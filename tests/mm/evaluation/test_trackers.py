@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from tests.support.classifier_runs import Nothing
-from tests.support.detectors import CLASSES, detector_cfg
+from tests.support.detector_configs import CLASSES, detector_cfg
 from tests.support.openmmlab import read_log
 
 CONFIG = 'mmdet::qdtrack/qdtrack_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval.py'

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from iterbackbone.mm.export.exported import exported
+from tests.support.detector_configs import detector_cfg
 from tests.support.detectors import (
     SIZES,
     boxes_of,
     check_same,
     contrasts,
     detector,
-    detector_cfg,
     torch_form,
 )
 

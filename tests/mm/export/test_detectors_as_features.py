@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from iterbackbone.mm.export.exported import exported
-from tests.support.detectors import contrasts, detector, detector_cfg
+from tests.support.detector_configs import detector_cfg
+from tests.support.detectors import contrasts, detector
 
 pytestmark = pytest.mark.slow
 

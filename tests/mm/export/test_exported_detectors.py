@@ -21,13 +21,13 @@ from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.traces import iterative_modules
+from tests.support.detector_configs import detector_cfg
 from tests.support.detectors import (
     SIZES,
     boxes_of,
     check_same,
     contrasts,
     detector,
-    detector_cfg,
     ordered,
     torch_form,
 )
