@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/classification_runtime.py',
     '../_base_/anytime_hooks.py',
 ]
-max_epochs, size = 24, 128
+size = 128
 model = dict(
     type='ImageClassifier',
     backbone=dict(
@@ -42,7 +42,7 @@ test_pipeline = [
 train_dataloader = dict(batch_size=64, drop_last=True, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=8)
+train_cfg = dict(by_epoch=True, max_epochs=24, val_interval=8)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
@@ -50,8 +50,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', begin=0, end=max_epochs, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', convert_to_iter_based=True),
 ]
 custom_hooks = _base_.anytime_hooks
 default_hooks = dict(logger=dict(interval=20))

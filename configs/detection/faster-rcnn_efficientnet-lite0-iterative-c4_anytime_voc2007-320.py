@@ -4,7 +4,6 @@ _base_ = [
     '../_base_/entries/efficientnet_lite0.py',
     './faster-rcnn_iterative-r50-w32-c4_anytime_voc2007-320.py',
 ]
-max_epochs = 4
 start = dict(
     base_channels=128,
     init_cfg=dict(
@@ -27,8 +26,4 @@ model = dict(
     train_cfg=dict(rcnn=dict(sampler=dict(num=32))),
 )
 train_dataloader = dict(batch_size=8)
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
+train_cfg = dict(max_epochs=4, val_interval=4)

@@ -5,15 +5,14 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/detection_runtime.py',
 ]
-max_epochs = 5
 model = dict(
     rpn_head=dict(anchor_generator=dict(scales=[4])),
     roi_head=dict(bbox_head=dict(num_classes=6)),
 )
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=5, val_interval=5)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
+    dict(type='CosineAnnealingLR', convert_to_iter_based=True),
 ]
 default_hooks = dict(logger=dict(interval=20))
 randomness = dict(seed=0)

@@ -6,16 +6,11 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/detection_runtime.py',
 ]
-max_epochs = 10
 model = dict(
     backbone=dict(base_channels=32),
     neck=dict(in_channels=[128, 256, 512, 1024]),
     roi_head=dict(bbox_head=dict(num_classes=20)),
 )
-train_cfg = dict(max_epochs=max_epochs, val_interval=2)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
+train_cfg = dict(max_epochs=10, val_interval=2)
 default_hooks = dict(logger=dict(interval=20))
 randomness = dict(seed=0)

@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/detection_runtime.py',
     '../_base_/anytime_hooks.py',
 ]
-max_epochs = 12
 channels = 512  # of the third stage
 start = dict(
     base_channels=32,
@@ -32,12 +31,8 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=300), rcnn=dict(sampler=dict(num=64))),
     test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=200)),
 )
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=12, val_interval=12)
 optim_wrapper = dict(optimizer=dict(lr=0.001))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
 custom_hooks = _base_.anytime_hooks
 default_hooks = dict(logger=dict(interval=20))
 randomness = dict(seed=0)

@@ -4,7 +4,6 @@ _base_ = [
     '../_base_/entries/efficientnet_lite0.py',
     './fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py',
 ]
-max_epochs = 8
 model = dict(
     data_preprocessor=_base_.pixels_of_entry,
     backbone=dict(
@@ -18,8 +17,4 @@ model = dict(
     bbox_head=dict(strides=[16, 32, 64], regress_ranges=((-1, 128), (128, 256), (256, 1e8))),
 )
 train_dataloader = dict(batch_size=16)
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
+train_cfg = dict(max_epochs=8, val_interval=8)

@@ -6,7 +6,6 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/detection_runtime.py',
 ]
-max_epochs = 3
 load_from = 'iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subset'
 model = dict(
     data_preprocessor=_base_.pixels_of_entry,
@@ -17,10 +16,10 @@ model = dict(
     ),
 )
 train_dataloader = dict(batch_size=8)
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=3, val_interval=3)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=20),
+    dict(type='CosineAnnealingLR', convert_to_iter_based=True),
 ]
 custom_hooks = [
     dict(type='iterbackbone.PonderCostHook', target=0.7, ramp=0.1),

@@ -7,13 +7,8 @@ _base_ = [
     '../_base_/detection_runtime.py',
     '../_base_/anytime_hooks.py',
 ]
-max_epochs = 17
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=17, val_interval=17)
 optim_wrapper = dict(optimizer=dict(lr=0.001))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
 custom_hooks = _base_.anytime_hooks
 default_hooks = dict(logger=dict(interval=20))
 randomness = dict(seed=0)

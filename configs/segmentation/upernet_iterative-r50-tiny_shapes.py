@@ -5,7 +5,6 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/segmentation_runtime.py',
 ]
-max_epochs = 20
 # Nine of ten pixels are background: unweighted, minutes of training find nothing else.
 loss = dict(class_weight=[0.1, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 model = dict(
@@ -13,10 +12,10 @@ model = dict(
     decode_head=dict(num_classes=7, loss_decode=loss),
     auxiliary_head=dict(num_classes=7, loss_decode=loss),
 )
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=20, val_interval=20)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
+    dict(type='CosineAnnealingLR', convert_to_iter_based=True),
 ]
 optim_wrapper = dict(optimizer=dict(lr=0.004))
 default_hooks = dict(

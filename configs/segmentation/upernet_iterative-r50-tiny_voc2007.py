@@ -5,7 +5,6 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
     '../_base_/segmentation_runtime.py',
 ]
-max_epochs = 60
 # Three of four pixels are background: unweighted, a short training finds little else.
 loss = dict(class_weight=[0.2] + [1.0] * 20)
 model = dict(
@@ -14,11 +13,7 @@ model = dict(
     decode_head=dict(in_channels=[128, 256, 512, 1024], channels=64, num_classes=21, loss_decode=loss),
     auxiliary_head=dict(in_channels=512, num_classes=21, loss_decode=loss),
 )
-train_cfg = dict(max_epochs=max_epochs, val_interval=10)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
+train_cfg = dict(max_epochs=60, val_interval=10)
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20),
     checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=2),

@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/segmentation_runtime.py',
     '../_base_/anytime_hooks.py',
 ]
-max_epochs = 50
 # Three of four pixels are background: unweighted, a short training finds little else.
 loss = dict(class_weight=[0.4] + [1.0] * 20)
 model = dict(
@@ -24,12 +23,8 @@ model = dict(
     decode_head=dict(in_channels=[128, 256, 512, 1024], channels=64, num_classes=21, loss_decode=loss),
     auxiliary_head=dict(in_channels=512, channels=64, num_classes=21, loss_decode=loss),
 )
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=50, val_interval=50)
 optim_wrapper = dict(optimizer=dict(lr=0.001))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]
 custom_hooks = _base_.anytime_hooks
 env_cfg = dict(cudnn_benchmark=False)  # each step's row counts differ
 default_hooks = dict(

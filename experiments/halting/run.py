@@ -46,7 +46,7 @@ def configure(name, seed, epochs, out):
     cfg.custom_hooks = [dict(type='iterbackbone.PonderCostHook', **{'weight': 0.005, **ponder}), *hooks]
     cfg.merge_from_dict(options)
     if epochs:
-        cfg.train_cfg.max_epochs = cfg.param_scheduler[1].end = epochs
+        cfg.train_cfg.max_epochs = epochs
         cfg.default_hooks.checkpoint.interval = epochs
     cfg.randomness = dict(seed=seed)
     cfg.work_dir = str(out / 'work_dirs' / f'{name}_seed{seed}')

@@ -3,12 +3,7 @@
 _base_ = '../../configs/detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py'
 custom_imports = dict(imports=['experiments.packed_images'])
 work_dir = 'work_dirs/voc_models/detector_second_leg'
-max_epochs = 6
 model = dict(backbone=dict(init_cfg=None))
 train_dataloader = dict(batch_size=16)
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=6, val_interval=6)
 optim_wrapper = dict(type='Bfloat16OptimWrapper', optimizer=dict(lr=0.0004))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
-]

@@ -21,7 +21,7 @@ SMALL = ['model.backbone.base_channels=8', 'model.neck.in_channels=[32,64,128,25
 
 def test_killed_and_resumed_training_goes_on_to_the_end(shapes_root, tmp_path):
     env = {'ITERBACKBONE_SHAPES_ROOT': str(shapes_root), 'OMP_NUM_THREADS': '1'}
-    options = [*SMALL, 'max_epochs=2', 'train_cfg.max_epochs=2', 'param_scheduler.1.end=2']
+    options = [*SMALL, 'train_cfg.max_epochs=2']
     options += ['default_hooks.logger.interval=1']
 
     def train(work_dir, *args):

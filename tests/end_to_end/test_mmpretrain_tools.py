@@ -14,7 +14,7 @@ from tests.support.tool_runs import command, run
 pytestmark = pytest.mark.slow
 CONFIG = 'iterative-tiny_1xb64_cifar10-subset'
 SHALLOW = ['model.backbone.max_iterations=(2,2,3,2)', 'train_dataloader.batch_size=8']
-ONE_EPOCH = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'param_scheduler.1.end=1']
+ONE_EPOCH = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
 TOOLS = Path(__file__).parents[2] / 'tools'
 
 

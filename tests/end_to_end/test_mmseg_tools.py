@@ -34,7 +34,7 @@ tta_pipeline = [
 def trained(shapes_root, tmp_path_factory):
     """A training that was killed behind its first checkpoint and resumed; losses before the kill."""
     env = {'ITERBACKBONE_SHAPES_ROOT': str(shapes_root), 'OMP_NUM_THREADS': '1'}
-    options = [*NARROW, *AS_THEY_ARE, 'train_dataloader.batch_size=4', 'param_scheduler.1.end=8']
+    options = [*NARROW, *AS_THEY_ARE, 'train_dataloader.batch_size=4']
     options += ['train_cfg.max_epochs=8', 'train_cfg.val_interval=1']
     options += [f'default_hooks.{hook}.interval=1' for hook in ('logger', 'checkpoint')]
     work_dir = tmp_path_factory.mktemp('killed')

@@ -32,9 +32,7 @@ OPTIONS = [
 ]
 TRAINING = [
     'train_dataloader.batch_size=2',
-    'max_epochs=2',
     'train_cfg.max_epochs=2',
-    'param_scheduler.1.end=2',
     'custom_hooks.0.halting_warmup=0.0',
     'custom_hooks.0.ramp=0.0',
     'default_hooks.unequal.type=tests.support.unequal_ranks.UnequalRanks',

@@ -1,7 +1,6 @@
 # A modern recipe of the same length: ten times the rate, warm-up, cosine, Nesterov, bfloat16 (which
 # needs a GPU). Its configs add label smoothing to the head's loss.
 _base_ = './cifar_150e.py'
-max_epochs = 150
 optim_wrapper = dict(
     type='AmpOptimWrapper',
     dtype='bfloat16',
@@ -9,5 +8,5 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=5, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=5, end=max_epochs, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=5, convert_to_iter_based=True),
 ]

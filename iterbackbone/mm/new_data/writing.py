@@ -38,14 +38,13 @@ train_dataloader = dict(
 data.update(test_mode=True, pipeline={{{{_base_.test_pipeline}}}})
 val_dataloader = dict(dataset=dict(ann_file=files + 'val.{suffix}', **data))
 test_dataloader = dict(dataset=dict(ann_file=files + '{test}.{suffix}', **data))
-max_epochs = {epochs}
 train_cfg = dict(
-    _delete_=True, type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval={interval}
+    _delete_=True, type='EpochBasedTrainLoop', max_epochs={epochs}, val_interval={interval}
 )
 optim_wrapper = dict(optimizer=dict(lr={rate:.2g}))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end={warmup}),
-    dict(type='CosineAnnealingLR', end=max_epochs, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', convert_to_iter_based=True),
 ]
 default_hooks = dict(logger=dict(interval={log_interval}))
 """

@@ -54,7 +54,7 @@ def test_few_and_many_pictures(count, batch, epochs, changed):
     steps = count // batch
     assert (cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs) == (batch, epochs)
     assert cfg.default_hooks.logger.interval == min(steps, 20)
-    assert cfg.param_scheduler[1].end == epochs
+    assert 'end' not in cfg.param_scheduler[1]  # mmengine's: that of the training
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(0.001 * (batch / 32) ** 0.5, rel=0.05)
 
 
