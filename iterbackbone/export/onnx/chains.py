@@ -1,4 +1,4 @@
-"""Convolutions of an exported graph and its loops, with the norm and ReLU behind them."""
+"""Convolutions of an exported graph and its loops, with the norm and activation behind them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ Constants = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Chain:
-    """Conv, norm or not, Relu or not; nothing else reads what is in between.
+    """Conv, norm or not, activation or not; nothing else reads what is in between.
 
     Attributes:
         scaling: Mul of the constant kernel with the norm's scale; its shift is then the bias.
         conv, norm, relu: Nodes; the norm a BatchNormalization or a depthwise 1x1 Conv of numbers
             that are no constants.
+        activation: Relu, or Clip between constants, such as ReLU6.
         weight: Name of the constant kernel.
     """
 
     scaling: onnx.NodeProto | None
     conv: onnx.NodeProto
     norm: onnx.NodeProto | None
-    relu: onnx.NodeProto | None
+    activation: onnx.NodeProto | None
     weight: str
 
     @property
     def nodes(self) -> list[onnx.NodeProto]:
-        parts = (self.scaling, self.conv, self.norm, self.relu)
+        parts = (self.scaling, self.conv, self.norm, self.activation)
         return [node for node in parts if node is not None]
 
     @property
@@ -63,9 +64,9 @@ class Scope:
     constants: Constants
     chains: list[Chain]
 
-    def read_elsewhere(self, chain: Chain) -> bool:
-        """Whether anything but a convolution's data input reads the chain's output."""
-        inputs = {c.conv.name: c.x for c in self.chains}
+    def read_elsewhere(self, chain: Chain, chains: Sequence[Chain]) -> bool:
+        """Whether anything but the data input of one of ``chains`` reads the chain's output."""
+        inputs = {c.conv.name: c.x for c in chains}
         reads = Counter(name for node in self.graph.node for name in names_read(node))
         reads.update(output.name for output in self.graph.output)
         return reads[chain.y] > sum(x == chain.y for x in inputs.values())
@@ -163,11 +164,16 @@ def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Const
             return None
         return next(((scaling, name) for name in scaling.input if name in constants), None)
 
+    def activation(node: onnx.NodeProto) -> onnx.NodeProto | None:
+        clip = behind(node, 'Clip')
+        limited = clip and all(name in constants for name in clip.input[1:] if name)
+        return clip if limited else behind(node, 'Relu')
+
     chains = []
     for conv in graph.node:
         if conv.op_type == 'Conv' and (found := kernel(conv)):
             norm = behind(conv, 'BatchNormalization') or behind(conv, 'Conv')
             if norm and norm.op_type == 'Conv' and kernel(norm):  # the next chain's
                 norm = None
-            chains.append(Chain(found[0], conv, norm, behind(norm or conv, 'Relu'), found[1]))
+            chains.append(Chain(found[0], conv, norm, activation(norm or conv), found[1]))
     return Scope(graph, loop, constants, chains)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
 from torch import nn
 
@@ -21,6 +22,7 @@ from ...files import whole_file
 from .chains import loops, names_read
 
 OPSETS = (18, 23)  # of the exporter; lowest and highest
+SAME_SIZE = ('BatchNormalization', 'Relu', 'Clip')
 
 
 def export_graph(
@@ -56,10 +58,27 @@ def export_graph(
             opset_version=opset,
         )
     assert program is not None
+    _read_sizes_last(program.model.graph)
     model = program.model_proto
     model.producer_name, model.producer_version = 'iterbackbone', __version__
     _strip_traces(model.graph)
     return move_weights_into_loops(model)
+
+
+def _read_sizes_last(graph: onnx_ir.Graph) -> None:
+    """Let sizes be read behind norm and activation: they fuse only with what nothing else reads."""
+    for node in graph:
+        while node.op_type == 'Shape' and (behind := _same_size(node.inputs[0], graph)):
+            node.replace_input_with(0, behind)
+    graph.sort()
+
+
+def _same_size(value: onnx_ir.Value | None, graph: onnx_ir.Graph) -> onnx_ir.Value | None:
+    """The norm or activation of a value, in the same graph."""
+    for node, place in value.uses() if value else ():
+        if place == 0 and node.op_type in SAME_SIZE and node.graph is graph:
+            return node.outputs[0]
+    return None
 
 
 def _strip_traces(graph: onnx.GraphProto) -> None:

@@ -2,7 +2,7 @@
 
 What the norms of the iterations do is a factor and a sum for each channel: they become scales of the
 same 8-bit weights and 32-bit biases, a row for each iteration. So weights stand once, in loops and
-in graphs without them. A ReLU is the 8-bit numbers' own lower end, 0."""
+in graphs without them. A ReLU is the 8-bit numbers' own lower end, 0; a ReLU6 has both ends."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _Rewriter:
         y, *y_step = self.declare(chain.y)
         weight, bias, rows = self.weights(chain, self.scale_of(chain.x))
         nodes += [*rows, *self.convolve(chain, weight, bias, [y, *y_step])]
-        if self.scope.read_elsewhere(chain):
+        if self.scope.read_elsewhere(chain, self.chains):
             nodes.append(helper.make_node('DequantizeLinear', [y, *y_step], [chain.y]))
         return nodes
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+import torch
+from torch import nn
 
 from iterbackbone.export.onnx.calibration import ranges
 from iterbackbone.export.onnx.chains import scopes
+from iterbackbone.export.onnx.graph import export_graph
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
 from iterbackbone.export.onnx.model_file import read_model
 from iterbackbone.export.onnx.parity import agreement
-from iterbackbone.export.onnx.runtime import open_session
+from iterbackbone.export.onnx.runtime import open_session, run
 from iterbackbone.files import image_files
 from tests.support.quantization import write_all, write_file, write_images
 from tests.support.shared_files import made_once
@@ -104,3 +107,54 @@ def test_ranges_are_those_of_all_iterations_and_images(exported_file, images):
 def test_int8_needs_images():
     with pytest.raises(ValueError, match='images must be at least one for int8'):
         quantized(onnx.ModelProto(), {}, [])
+
+
+class Pixels(nn.Sequential):
+    """Layers that begin with an image of whole numbers."""
+
+    def forward(self, image):
+        return super().forward(image.float() / 16.0)
+
+
+def test_relu6_is_the_range_of_the_numbers():
+    """Else a convolution's whole range, of which nothing above 6 counts, would share 256 numbers."""
+    model = exported(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU6(), nn.Conv2d(8, 8, 1))
+    smaller = quantized(model, {}, noise())
+    kinds = [node.op_type for node in smaller.graph.node]
+    assert kinds.count('QLinearConv') == 2
+    assert kinds.count('DequantizeLinear') == 1
+    assert 'Clip' not in kinds
+    scales = [t for t in smaller.graph.initializer if t.name.endswith('.scale')]
+    assert any(onnx.numpy_helper.to_array(t) == pytest.approx(6 / 255) for t in scales)
+    assert mean_error(model, smaller) < 0.03
+
+
+def test_what_stays_float32_reads_float32():
+    """In QDQ form inputs of four channels do."""
+    model = exported(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1))
+    smaller = quantized(model, {'fixed': 1}, noise())
+    onnx.checker.check_model(smaller, full_check=True)
+    assert len([node for node in smaller.graph.node if node.name.endswith('.int8')]) == 1
+    assert mean_error(model, smaller) < 0.03
+
+
+def exported(*layers):
+    generator = torch.Generator().manual_seed(0)
+    for conv in layers:
+        if isinstance(conv, nn.Conv2d):
+            nn.init.normal_(conv.weight, std=0.2, generator=generator)
+            nn.init.zeros_(conv.bias)
+    module = Pixels(*layers).eval()
+    example = {'image': torch.zeros(1, 3, 16, 16, dtype=torch.uint8)}
+    return export_graph(module, example, {}, ['features'], opset=20)
+
+
+def noise():
+    return list(np.random.default_rng(0).integers(0, 256, (4, 1, 3, 16, 16), dtype=np.uint8))
+
+
+def mean_error(model, smaller):
+    """Of the features, as a share of their mean size."""
+    sessions = [open_session(each.SerializeToString()) for each in (model, smaller)]
+    before, after = (np.stack([run(s, ['features'], x)[0] for x in noise()]) for s in sessions)
+    return np.abs(after - before).mean() / np.abs(before).mean()
