@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -199,15 +201,20 @@ def test_opsets_outside_what_is_supported_are_refused(network, opset):
 
 
 class Padded(torch.nn.Module):
-    """A padding that depends on the size, as in front of TensorFlow's convolutions."""
+    """Two of TensorFlow's convolutions of stride 2, whose padding depends on the size."""
 
     def __init__(self):
         super().__init__()
-        self.conv, self.norm = torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8)
+        self.first, self.last = torch.nn.Conv2d(3, 8, 3, 2), torch.nn.Conv2d(8, 8, 3, 2)
+        self.conv, self.norm = torch.nn.Conv2d(8, 8, 1), torch.nn.BatchNorm2d(8)
 
     def forward(self, x):
-        x = F.relu6(self.norm(self.conv(x)))
-        return F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2))
+        x = self.first(self.padded(x))
+        return self.last(self.padded(F.relu6(self.norm(self.conv(x)))))
+
+    def padded(self, x):
+        missing = [max((math.ceil(n / 2) - 1) * 2 + 3 - n, 0) for n in x.shape[:1:-1]]
+        return F.pad(x, [part for n in missing for part in (n // 2, n - n // 2)])
 
 
 def test_nothing_but_the_norm_reads_a_convolution():
