@@ -55,13 +55,13 @@ class ConvNorm(nn.Module):
 
 
 def make_stem(
-    stem: str, in_channels: int, width: int, norm_layer: NormLayer, with_cp: bool
+    stem: str, in_channels: int, width: int, norm_layer: NormLayer
 ) -> tuple[ConvNorm, nn.Module]:
     """The first layers of a ResNet, and what stands between them and the first stage."""
     check_choice('stem', stem, STEMS)
     in_channels = check_int('in_channels', in_channels, 1)
     pool = nn.MaxPool2d(3, stride=2, padding=1) if stem == 'imagenet' else nn.Identity()
-    return ConvNorm(in_channels, width, *STEMS[stem], norm_layer, with_cp), pool
+    return ConvNorm(in_channels, width, *STEMS[stem], norm_layer), pool
 
 
 class IterativeStage(nn.Module):

@@ -58,6 +58,25 @@ def test_checkpointing_stores_one_state_an_iteration():
     """Beside it only what the scores need, and each stage's input."""
     net = tiny_net(with_cp=True, execution='masked').train()
     net.hold_halting()
+    features, stored = maps_stored(net, images(3))
+    counts = Counter({shape: n for shape, n in stored.items() if shape[0] > 4})
+    size = {tuple(f.shape[1:]): n for f, n in zip(features, MAX_ITERATIONS, strict=True)}
+    # L states s_0 to s_{L-1}, and the output of all stages but the last, which the next one reads
+    expected = {shape: n + 1 for shape, n in size.items()}
+    expected[list(size)[-1]] -= 1
+    assert {shape: counts[shape] for shape in size} == expected
+    assert set(counts) == set(size)
+
+
+def test_checkpointing_stores_no_more_of_the_stem_than_the_pooled_map():
+    _, stored = maps_stored(tiny_net(stem='imagenet', with_cp=True).train(), images(3, 64, 64))
+    width = 4
+    assert stored[width, 16, 16] == 1
+    assert stored[width, 32, 32] == 0
+
+
+def maps_stored(net, x):
+    """The features, and how many maps of each shape (C, H, W) autograd keeps."""
     stored = {}
 
     def store(tensor):
@@ -66,14 +85,8 @@ def test_checkpointing_stores_one_state_an_iteration():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(store, lambda tensor: tensor):
-        features = net(images(3))
-    counts = Counter(shape for shape in stored.values() if shape[0] > 4)
-    size = {tuple(f.shape[1:]): n for f, n in zip(features, MAX_ITERATIONS, strict=True)}
-    # L states s_0 to s_{L-1}, and the output of all stages but the last, which the next one reads
-    expected = {shape: n + 1 for shape, n in size.items()}
-    expected[list(size)[-1]] -= 1
-    assert {shape: counts[shape] for shape in size} == expected
-    assert set(counts) == set(size)
+        features = net(x)
+    return features, Counter(stored.values())
 
 
 def test_checkpointing_allows_a_second_backward_pass():
