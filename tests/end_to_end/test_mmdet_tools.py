@@ -17,6 +17,15 @@ SHAPES = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 REAL = 'faster-rcnn_iterative-r50_fpn_1x_voc2007'
 SPLITS = ('train', 'val', 'val')
 SMALL = ['model.backbone.base_channels=8', 'model.neck.in_channels=[32,64,128,256]']
+NARROW_FPN = [
+    *SMALL,
+    'model.neck.out_channels=16',
+    'model.rpn_head.in_channels=16',
+    'model.rpn_head.feat_channels=16',
+    'model.roi_head.bbox_roi_extractor.out_channels=16',
+    'model.roi_head.bbox_head.in_channels=16',
+    'model.roi_head.bbox_head.fc_out_channels=16',
+]
 
 
 def test_killed_and_resumed_training_goes_on_to_the_end(shapes_root, tmp_path):
@@ -60,7 +69,7 @@ def xml_objects(root, img_id):
 
 @pytest.mark.real_data
 def test_real_images_train_and_log(voc2007, tmp_path):
-    options = [*SMALL, 'train_cfg.max_epochs=1']
+    options = [*NARROW_FPN, 'train_cfg.max_epochs=1']
     for loader, resize, split, images in zip(LOADERS, (2, 1, 1), SPLITS, (12, 10, 10), strict=True):
         dataset = f'{loader}.dataset'
         options.append(f'{dataset}.ann_file=VOC2007/ImageSets/Main/{split}.txt')
