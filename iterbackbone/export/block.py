@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -50,18 +51,25 @@ class ExportBlock(nn.Module):
         limit: Highest number of iterations.
         unrolled: Whether exactly ``limit`` iterations are computed, without a loop.
         of_regions: Whether rows are regions: those that have halted leave the loop.
+        max_regions: See :class:`~iterbackbone.export.ExportForm`.
 
     Raises:
         ValueError: a norm is no BatchNorm with running statistics.
     """
 
     def __init__(
-        self, block: IterativeBlock, limit: int, unrolled: bool, of_regions: bool = False
+        self,
+        block: IterativeBlock,
+        limit: int,
+        unrolled: bool,
+        of_regions: bool = False,
+        max_regions: int | None = None,
     ) -> None:
         super().__init__()
         self.limit = limit
         self.unrolled = unrolled
         self.of_regions = of_regions
+        self.max_regions = max_regions
         convs = [*hidden_convs(block), block.conv3]
         self.convs = nn.ModuleList(convs)
         self.halting = block.halting
@@ -95,13 +103,13 @@ class ExportBlock(nn.Module):
 
         for norm in self.norms:
             if isinstance(norm, NormTables):  # asked here: inside a loop torch always says no
-                norm.depthwise = torch.onnx.is_in_onnx_export()
+                norm.depthwise = torch.onnx.is_in_onnx_export() and not self.of_regions
         carried: tuple[Tensor, ...] = self._start(x)
         if self.unrolled:
             for i in range(self.limit):
                 carried = self._iterate(Carried(*carried), self.limit, threshold, i)
         elif torch.compiler.is_exporting():
-            carried = torch.while_loop(going_on, iterate, carried)
+            carried = self._traced(going_on, iterate, carried)
         else:
             while going_on(*carried):
                 carried = iterate(*carried)
@@ -118,6 +126,22 @@ class ExportBlock(nn.Module):
         done = torch.zeros((), dtype=torch.int64, device=x.device)
         output = x.clone()  # a loop's inputs must not alias
         return Carried(done, x, output, mean_over_pixels(x).unsqueeze(1), *halting)
+
+    def _traced(
+        self,
+        going_on: Callable[..., Tensor],
+        iterate: Callable[..., Any],
+        start: tuple[Tensor, ...],
+    ) -> tuple[Tensor, ...]:
+        """``torch.while_loop`` with what it needs: numbers of rows that do not depend on data."""
+        if self.max_regions is None:
+            return torch.while_loop(going_on, iterate, start)
+        i, *rows = start
+        count = rows[0].shape[0]
+        missing = self.max_regions - count  # these never run: their ``running`` is False
+        padded = (torch.cat((x, x.new_zeros(missing, *x.shape[1:]))) for x in rows)
+        i, *rows = torch.while_loop(going_on, iterate, (i, *padded))
+        return i, *(x[:count] for x in rows)
 
     def _iterate(
         self, now: Carried, limit: int | Tensor, threshold: Tensor, known_i: int | None = None

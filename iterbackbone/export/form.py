@@ -44,6 +44,7 @@ class ExportForm(nn.Module):
             highest of the form.
         fixed: Compute min(L, fixed) iterations of each block without a loop: the result is that of
             a budget of ``fixed`` iterations, the time is no longer adaptive.
+        max_regions: Highest number of regions, needed where that is not known before the graph runs.
 
     Raises:
         RuntimeError: ``network`` is in training mode, or its budget has no effect.
@@ -51,7 +52,9 @@ class ExportForm(nn.Module):
             positive int, or a norm no BatchNorm with running statistics.
     """
 
-    def __init__(self, network: AdaptiveModule, fixed: int | None = None) -> None:
+    def __init__(
+        self, network: AdaptiveModule, fixed: int | None = None, max_regions: int | None = None
+    ) -> None:
         super().__init__()
         if not isinstance(network, AdaptiveModule):
             raise TypeError(
@@ -70,7 +73,9 @@ class ExportForm(nn.Module):
         self.out_indices: tuple[int, ...] = indices  # type: ignore[assignment]
         self.transitions = nn.ModuleList(folded(stage.transition) for stage, _ in stages)
         self.blocks = nn.ModuleList(
-            ExportBlock(block, min(limit, fixed or limit), fixed is not None, network.of_regions)
+            ExportBlock(
+                block, min(limit, fixed or limit), fixed is not None, network.of_regions, max_regions
+            )
             for stage, limits in stages
             for block, limit in zip(stage.iterative_blocks(), limits, strict=True)
         )

@@ -32,7 +32,9 @@ class ExportedDetector(ExportedModel):
         super().__init__(model, fixed)
         self.rois = None
         if hasattr(model, 'roi_head'):
-            self.dense, self.rois = DenseBoxes(model.rpn_head), RoIBoxes(model.roi_head, fixed)
+            self.dense = DenseBoxes(model.rpn_head)
+            proposals = int(self.dense.test_cfg.max_per_img)
+            self.rois = RoIBoxes(model.roi_head, proposals, fixed)
             self.mask_threshold = self.rois.mask_threshold
             self.highest_opset = 21  # RoiAlign of 22 is in no ONNX Runtime up to 1.32
         elif isinstance(model, DetectionTransformer):

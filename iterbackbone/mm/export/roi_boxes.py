@@ -21,6 +21,7 @@ class RoIBoxes(nn.Module):
 
     Args:
         head: In evaluation mode.
+        proposals: Highest number of them.
         fixed: See :class:`~iterbackbone.export.ExportForm`, of a shared head that iterates.
 
     Attributes:
@@ -28,7 +29,7 @@ class RoIBoxes(nn.Module):
         mask_threshold: Lowest probability of a mask's pixels; None without masks.
     """
 
-    def __init__(self, head: Any, fixed: int | None = None) -> None:
+    def __init__(self, head: Any, proposals: int, fixed: int | None = None) -> None:
         super().__init__()
         self.heads, self.extractors = stages(head.bbox_head), stages(head.bbox_roi_extractor)
         self.mask_heads, self.mask_extractors = nn.ModuleList(), nn.ModuleList()
@@ -38,7 +39,7 @@ class RoIBoxes(nn.Module):
         self.mask_threshold = float(head.test_cfg.mask_thr_binary) if head.with_mask else None
         self.shared = head.shared_head if head.with_shared_head else nn.Identity()
         if isinstance(self.shared, AdaptiveModule):
-            self.shared = ExportForm(self.shared, fixed)
+            self.shared = ExportForm(self.shared, fixed, proposals)
         self.test_cfg: Any = head.test_cfg
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from mmcv.image import imread, imrescale
 from torch import nn
 
+from iterbackbone.export.onnx.chains import loops
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.export.exported import exported
@@ -93,6 +95,14 @@ def test_inputs_and_outputs(case):
     types = [value.dtype for value in case.run(contrasts((64, 64))[0])[:4]]
     assert types == [np.float32, np.float32, np.int64, np.int64]
     assert (case.module.task, case.module.reason) == ('detection', None)
+
+
+def test_norms_in_loops(case):
+    """Depthwise convolutions, but on the small maps of regions, where they take longer."""
+    for _, body in loops(case.file):
+        kinds = Counter(node.op_type for node in body.node)
+        depthwise = [a for node in body.node for a in node.attribute if a.name == 'group' and a.i > 1]
+        assert len(depthwise) == (0 if kinds['NonZero'] else 2)
 
 
 def test_boxes_of_noise(case):
