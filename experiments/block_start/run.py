@@ -22,7 +22,8 @@ from iterbackbone.files import whole_file
 
 GAMMAS = (1.0, 0.3, 0.1)
 SHAPES = {'short': (3, 4, 6), 'deep': (1, 1, 36)}
-MODES = ('one', 'full', 'anytime', 'unshared')
+DISTRIBUTIONS = {'anytime': 'mixed', 'anytime-log-uniform': 'log_uniform'}
+MODES = ('one', 'full', 'anytime', 'unshared', 'anytime-log-uniform')
 
 
 def arm_name(shape, mode, gamma, relu):
@@ -64,8 +65,9 @@ def configure(args, mode, gamma, relu):
         cfg.model.backbone = unshared(cfg.model.backbone)
     else:
         cfg.model.backbone.update(max_iterations=depths, last_gamma=gamma, last_relu=relu)
-    if mode == 'anytime':
-        cfg.custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=0)]
+    if mode in DISTRIBUTIONS:
+        options = dict(distribution=DISTRIBUTIONS[mode], measure_every=0)
+        cfg.custom_hooks = [dict(type='iterbackbone.AnytimeHook', **options)]
     dataset = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
     images = len(PackedImages(**dataset))
     steps = int(args.epochs * images // cfg.train_dataloader.batch_size)
@@ -102,7 +104,7 @@ def evaluate(runner, mode):
     backbone, size = model.backbone, runner.cfg.model.data_preprocessor.size
     table = mac_table(backbone, (size, size))
     full, rows = tuple(backbone.max_iterations), []
-    for depths in budgets(full) if mode == 'anytime' else [full]:
+    for depths in budgets(full) if mode in DISTRIBUTIONS else [full]:
         backbone.set_budget(max_iterations=depths)
         row = {'depths': depths, 'macs': table.total(depths, depths), 'macs_full': table.highest}
         rows.append({**row, **correct(model, loader)})
