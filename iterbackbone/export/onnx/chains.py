@@ -20,9 +20,9 @@ class Chain:
 
     Attributes:
         scaling: Mul of the constant kernel with the norm's scale; its shift is then the bias.
-        conv, norm, relu: Nodes; the norm a BatchNormalization or a depthwise 1x1 Conv of numbers
+        conv, norm: Nodes; the norm a BatchNormalization or a depthwise 1x1 Conv of numbers
             that are no constants.
-        activation: Relu, or Clip between constants, such as ReLU6.
+        activation: Relu, or Clip between constants with 0 among them, such as ReLU6.
         weight: Name of the constant kernel.
     """
 
@@ -166,8 +166,7 @@ def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Const
 
     def activation(node: onnx.NodeProto) -> onnx.NodeProto | None:
         clip = behind(node, 'Clip')
-        limited = clip and all(name in constants for name in clip.input[1:] if name)
-        return clip if limited else behind(node, 'Relu')
+        return clip if clip and _keeps_zero(clip, constants) else behind(node, 'Relu')
 
     chains = []
     for conv in graph.node:
@@ -177,3 +176,11 @@ def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Const
                 norm = None
             chains.append(Chain(found[0], conv, norm, activation(norm or conv), found[1]))
     return Scope(graph, loop, constants, chains)
+
+
+def _keeps_zero(clip: onnx.NodeProto, constants: Constants) -> bool:
+    """Whether a Clip's limits are constants around 0, which 8-bit numbers always hold."""
+    low, high = [*clip.input[1:], '', ''][:2]
+    if not all(name in constants for name in (low, high) if name):
+        return False
+    return bool(constants.get(low, -np.inf) <= 0.0 <= constants.get(high, np.inf))

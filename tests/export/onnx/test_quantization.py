@@ -129,6 +129,14 @@ def test_relu6_is_the_range_of_the_numbers():
     assert mean_error(model, smaller) < 0.03
 
 
+def test_limits_without_zero_stay():
+    """8-bit numbers always hold 0, so they would not keep what lies below such a lower limit."""
+    model = exported(nn.Conv2d(3, 8, 3), nn.Hardtanh(1.0, 5.0), nn.Conv2d(8, 8, 1))
+    smaller = quantized(model, {}, noise())
+    assert [node.op_type for node in smaller.graph.node].count('Clip') == 1
+    assert mean_error(model, smaller) < 0.05
+
+
 def test_what_stays_float32_reads_float32():
     """In QDQ form inputs of four channels do."""
     model = exported(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1))
