@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from operator import mul
 from typing import Any, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .budgeted import BudgetedModule
 from .depths import check_depths
@@ -145,12 +145,15 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             set_norms_eval(self)
         return self
 
-    def run_stages(self, x: Tensor, input_size: tuple[int, int]) -> list[Tensor]:
+    def run_stages(
+        self, x: Tensor, input_size: tuple[int, int], entry: Sequence[nn.Module] = ()
+    ) -> list[Tensor]:
         """Run the stages one after the other, keep the trace, return each stage's output.
 
         Args:
-            x: Input of the first stage, (B, C, H, W).
+            x: Input of ``entry`` and the first stage, (B, C, H, W).
             input_size: (H, W) of the module's own input, kept in the trace.
+            entry: Layers before the first stage.
         """
         self.warn_if_cost_unused()
         self.check_budget()
@@ -160,7 +163,8 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         features: list[Tensor] = []
         results: list[BlockResult] = []
         for stage, stage_limits in zip(self.iterative_stages(), limits, strict=True):
-            x, stage_results = stage(x, stage_limits, settings)
+            x, stage_results = stage(x, stage_limits, settings, entry)
+            entry = ()
             features.append(x)
             results.extend(stage_results)
         self.keep_trace(HaltingTrace.of(results, [n for s in limits for n in s], input_size))

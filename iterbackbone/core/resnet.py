@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .capture import check_not_captured
 from .entry import Entry
 from .feature_info import FeatureInfo, checked_out_indices
-from .iteration import recomputed
 from .layers import Layer
 from .normalization import NormLayer, set_norms_eval
 from .stage import ConvNorm, IterativeStage, make_stem
-from .validation import check_bool, check_choice, check_int, check_int_tuple
+from .validation import check_choice, check_int, check_int_tuple
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -116,7 +114,6 @@ class IterativeResNet(AdaptiveModule):
         dilations = (1,) * num_stages if dilations is None else dilations
         dilations = check_int_tuple('dilations', dilations, num_stages, 1)
         self.out_indices = checked_out_indices(out_indices, num_stages)
-        self.with_cp = check_bool('with_cp', with_cp)
         self.frozen_stages = check_int('frozen_stages', frozen_stages, -1, num_stages)
         self.stages = nn.ModuleList()
         for k in range(num_stages):
@@ -180,14 +177,11 @@ class IterativeResNet(AdaptiveModule):
         """
         check_not_captured(type(self).__name__)
         input_size = (x.shape[-2], x.shape[-1])
-        features = self.run_stages(self._first_features(x), input_size)
+        if isinstance(self.stem, Entry):  # of others, so it is never recomputed
+            features = self.run_stages(self.stem(x), input_size)
+        else:
+            features = self.run_stages(x, input_size, [self.stem, self.pool])
         return tuple(features[k] for k in self.out_indices)
-
-    def _first_features(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> what the first stage reads."""
-        if self.with_cp and isinstance(self.stem, ConvNorm) and torch.is_grad_enabled():
-            return recomputed(lambda image: self.pool(self.stem(image)), [self.stem.norm], x)
-        return self.pool(self.stem(x))
 
     def train(self, mode: bool = True) -> IterativeResNet:
         super().train(mode)

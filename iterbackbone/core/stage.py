@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,7 +35,6 @@ class ConvNorm(nn.Module):
         kernel: int,
         stride: int,
         norm_layer: NormLayer,
-        with_cp: bool = False,
     ) -> None:
         super().__init__()
         if not callable(norm_layer):
@@ -41,16 +43,10 @@ class ConvNorm(nn.Module):
             in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
         )
         self.norm = norm_layer(out_channels)
-        self.with_cp = check_bool('with_cp', with_cp)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.form is not None and self.form.serves(self):
             return self.form(self, x)
-        if self.with_cp and torch.is_grad_enabled():
-            return recomputed(self._apply_layers, [self.norm], x)
-        return self._apply_layers(x)
-
-    def _apply_layers(self, x: Tensor) -> Tensor:
         return F.relu(normalise(self.norm, self.conv(x)), inplace=True)
 
 
@@ -97,7 +93,8 @@ class IterativeStage(nn.Module):
         super().__init__()
         expansion = check_int('expansion', expansion, 1)
         self.out_channels = width * expansion
-        self.transition = ConvNorm(in_channels, self.out_channels, 1, stride, norm_layer, with_cp)
+        self.with_cp = check_bool('with_cp', with_cp)
+        self.transition = ConvNorm(in_channels, self.out_channels, 1, stride, norm_layer)
         self.blocks = nn.ModuleList(
             IterativeBlock(
                 width,
@@ -115,13 +112,34 @@ class IterativeStage(nn.Module):
         return list(self.blocks)  # type: ignore[arg-type]
 
     def forward(
-        self, x: Tensor, limits: list[int], settings: RunSettings
+        self,
+        x: Tensor,
+        limits: list[int],
+        settings: RunSettings,
+        entry: Sequence[nn.Module] = (),
     ) -> tuple[Tensor, list[BlockResult]]:
-        """(B, C, H, W) -> (B, e*n, H/stride, W/stride), rounded up, and each block's result."""
-        x = self.transition(x)
+        """(B, C, H, W) -> (B, e*n, H/stride, W/stride), rounded up, and each block's result.
+
+        ``entry`` are layers to run first, recomputed together with the transition if ``with_cp``.
+        """
+        layers = [*entry, self.transition]
+        if self.with_cp and torch.is_grad_enabled():
+            x = recomputed(partial(_in_turn, layers), _all_modules(layers), x)
+        else:
+            x = _in_turn(layers, x)
         results = []
         for block, limit in zip(self.blocks, limits, strict=True):
             result = block(x, limit, settings)
             x = result.output
             results.append(result)
         return x, results
+
+
+def _in_turn(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _all_modules(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    return (module for layer in layers for module in layer.modules())

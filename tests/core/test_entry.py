@@ -132,8 +132,8 @@ def test_the_last_of_several_maps_counts():
 
 
 def test_inference_and_export_give_the_same():
-    x = torch.rand(2, 3, 64, 96)
-    net = varied(network(resnet_start()), x).eval()
+    x = torch.rand(2, 3, 64, 96).double()
+    net = varied(network(resnet_start()), x.float()).eval().double()
     with torch.no_grad():
         expected = net(x)
         iterations = net.iterations()
