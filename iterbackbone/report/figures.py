@@ -73,13 +73,14 @@ def binned(axes: Axes, label: str, bins: list[dict[str, Any]], **style: Any) -> 
 
 
 def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:
-    """The correlations, one line a run."""
-    lines = []
+    """The correlations, a line or more a run, none wider than a panel."""
+    lines: list[str] = []
     for summary in summaries:
         name = f'{literal(summary["name"])}: ' if len(summaries) > 1 else ''
         for entry in summary['associations']:
             if entry['field'] == measure.field:
-                lines.append(f'{name}rho {short(Association(**entry["spearman"]))}')
+                line = f'{name}rho {short(Association(**entry["spearman"]))}'
+                lines.extend(textwrap.wrap(line, 65))
     return '\n'.join(lines)
 
 

@@ -1,9 +1,23 @@
-"""The picture of score and time against the share of the MACs."""
+"""Figure 6, and the picture of score and time against the share of the MACs."""
 
 from __future__ import annotations
 
-from iterbackbone.report.figures import budget_figure
+from iterbackbone.report.evaluation import load_evaluation
+from iterbackbone.report.figures import budget_figure, figure6
 from iterbackbone.report.measures import main_score
+from iterbackbone.report.summary import summarise
+from tests.support.logs import record, write_log
+
+
+def test_titles_of_figure_6_keep_apart(tmp_path):
+    """Why there is no correlation is a long sentence."""
+    records = [record(i, objects=i) for i in range(5)]  # all have the same number of iterations
+    names = ('all_iterations', 'at_most_one_iteration_a_stage')
+    logs = [load_evaluation(write_log(tmp_path / name, records)) for name in names]
+    figure = figure6(logs, [summarise(log) for log in logs])
+    figure.draw_without_rendering()
+    left, right = (axes.title.get_window_extent() for axes in figure.axes)
+    assert 0 < left.x0 < left.x1 < right.x0 < right.x1 < figure.bbox.width
 
 
 def test_a_panel_for_score_and_time():
