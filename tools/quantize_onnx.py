@@ -14,6 +14,7 @@ from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
 from iterbackbone.export.onnx.model_file import read_model
 from iterbackbone.export.onnx.parity import agreement
+from iterbackbone.export.onnx.runtime import int8_overflows
 from iterbackbone.files import image_files
 from iterbackbone.text import printable
 
@@ -32,10 +33,15 @@ def parse_args(argv):
     parser.add_argument(
         '--num-images', type=positive, default=32, metavar='N', help='taken evenly; default: 32'
     )
+    parser.add_argument(
+        '--reduce-range',
+        action='store_true',
+        help='7-bit weights, for x86 CPUs without VNNI, on which sums of 8-bit products overflow',
+    )
     return parser, parser.parse_args(argv)
 
 
-def report(path, out, same, images):
+def report(path, out, same, images, reduced):
     print(f'compared     {len(images)} images; same iterations {same.iterations:.1%}')
     if same.same_shapes < 1.0:
         rest = 'differences are over those' if same.errors else 'no differences can be stated'
@@ -43,6 +49,8 @@ def report(path, out, same, images):
     for name, error in same.errors.items():
         what = 'share of other pixels' if name == 'label_map' else 'mean relative difference'
         print(f'  {printable(name):<12} {what} {error:.1e}')
+    if not reduced and int8_overflows():
+        print('overflow     8-bit sums overflow on this CPU; for such CPUs use --reduce-range')
     before, after = path.stat().st_size, out.stat().st_size
     print(f'size         {after / 1e6:.2f} MB, {after / before:.0%} of {before / 1e6:.2f} MB')
     print(f'written      {out}')
@@ -54,10 +62,10 @@ def main(argv=None):
         model, description = read_model(args.file)
         files = image_files(args.images, args.num_images)
         images = [load_image(file, description['steps']) for file in files]
-        smaller = quantized(model, description, images)
+        smaller = quantized(model, description, images, args.reduce_range)
         same = agreement(model.SerializeToString(), smaller.SerializeToString(), images)
         save(smaller, args.out)
-    report(args.file, args.out, same, images)
+    report(args.file, args.out, same, images, args.reduce_range)
     return 0
 
 

@@ -49,11 +49,23 @@ def test_other_numbers_of_boxes_are_said(tmp_path, capsys, monkeypatch, scores, 
     Image.new('RGB', (8, 8)).save(tmp_path / 'image.png')
     other = onnx.load(detector(tmp_path / 'other.onnx', *scores))
     monkeypatch.setattr('quantize_onnx.quantized', lambda *_: other)
+    monkeypatch.setattr('quantize_onnx.int8_overflows', lambda: False)
     file = detector(tmp_path / 'model.onnx', 0.5, 0.125)
     assert quantize_onnx.main(arguments_for(file, tmp_path)) == 0
     printed = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert printed[0] == 'compared 1 images; same iterations 100.0%'
     assert printed[1:-2] == lines
+
+
+@pytest.mark.parametrize('overflows', [False, True])
+@pytest.mark.parametrize('options', [[], ['--reduce-range']])
+def test_overflow_is_said(tmp_path, capsys, monkeypatch, overflows, options):
+    Image.new('RGB', (8, 8)).save(tmp_path / 'image.png')
+    file = detector(tmp_path / 'model.onnx', 0.5)
+    monkeypatch.setattr('quantize_onnx.quantized', lambda model, *_: model)
+    monkeypatch.setattr('quantize_onnx.int8_overflows', lambda: overflows)
+    assert quantize_onnx.main([*arguments_for(file, tmp_path), *options]) == 0
+    assert ('use --reduce-range' in capsys.readouterr().out) == (overflows and not options)
 
 
 def refused(arguments, capsys):

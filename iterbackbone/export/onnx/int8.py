@@ -35,7 +35,10 @@ class Affine(NamedTuple):
 
 
 def quantized(
-    model: onnx.ModelProto, description: Mapping[str, Any], images: Sequence[np.ndarray]
+    model: onnx.ModelProto,
+    description: Mapping[str, Any],
+    images: Sequence[np.ndarray],
+    reduce_range: bool = False,
 ) -> onnx.ModelProto:
     """A copy of ``model`` with 8-bit convolutions that says what it is.
 
@@ -44,6 +47,8 @@ def quantized(
         description: Likewise.
         images: Real ones, (B, 3, H, W) uint8 in RGB each, which set the ranges. Chains that none
             of them reaches stay as they are.
+        reduce_range: Use 7 bits of the weights' 8, for x86 processors without VNNI: there ONNX Runtime
+            adds two products in 16 bits, which 8-bit weights overflow.
 
     Raises:
         ValueError: there is no image.
@@ -54,16 +59,19 @@ def quantized(
     model = onnx.ModelProto.FromString(model.SerializeToString())
     fixed = description.get('fixed') is not None
     for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
-        _Rewriter(scope, found, qdq=fixed).run()
+        _Rewriter(scope, found, fixed, 63.0 if reduce_range else 127.0).run()
     prune(model)
     describe(model, {**description, 'precision': 'int8'})
     return model
 
 
 class _Rewriter:
-    def __init__(self, scope: Scope, ranges: Mapping[Key, Range], qdq: bool) -> None:
+    def __init__(
+        self, scope: Scope, ranges: Mapping[Key, Range], qdq: bool, largest_weight: float
+    ) -> None:
         self.scope = scope
         self.ranges = ranges
+        self.largest_weight = largest_weight
         self.convolve = self.in_qdq_form if qdq else self.fused
         fewest = COLOURS + 1 if qdq else 1
         self.chains = [
@@ -139,7 +147,7 @@ class _Rewriter:
     ) -> tuple[list[str], list[str], list[onnx.NodeProto]]:
         """8-bit weight and 32-bit bias, each with its scales, by name; nodes that take rows."""
         weight = self.scope.constants[chain.weight]
-        steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / 127.0
+        steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / self.largest_weight
         steps = np.where(steps > 0.0, steps, 1.0)
         q = np.round(weight / steps.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8)
         affine = affine_of(chain, self.scope, self.made_by, len(weight))

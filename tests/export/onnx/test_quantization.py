@@ -62,7 +62,7 @@ def element_types(model):
 
 def test_only_convolutions_change_and_results_stay_close(exported_file, images):
     model, description = read_model(exported_file)
-    smaller = quantized(model, description, images[::2])
+    smaller = quantized(model, description, images[::2], reduce_range=True)
     onnx.checker.check_model(smaller, full_check=True)
     before, after = list(all_nodes(model)), list(all_nodes(smaller))
     kernels, norms = (9, 4) if description['fixed'] is None else (21, 0)  # norms as convolutions
@@ -119,7 +119,7 @@ class Pixels(nn.Sequential):
 def test_relu6_is_the_range_of_the_numbers():
     """Else a convolution's whole range, of which nothing above 6 counts, would share 256 numbers."""
     model = exported(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU6(), nn.Conv2d(8, 8, 1))
-    smaller = quantized(model, {}, noise())
+    smaller = quantized(model, {}, noise(), reduce_range=True)
     kinds = [node.op_type for node in smaller.graph.node]
     assert kinds.count('QLinearConv') == 2
     assert kinds.count('DequantizeLinear') == 1
@@ -132,7 +132,7 @@ def test_relu6_is_the_range_of_the_numbers():
 def test_limits_without_zero_stay():
     """8-bit numbers always hold 0, so they would not keep what lies below such a lower limit."""
     model = exported(nn.Conv2d(3, 8, 3), nn.Hardtanh(1.0, 5.0), nn.Conv2d(8, 8, 1))
-    smaller = quantized(model, {}, noise())
+    smaller = quantized(model, {}, noise(), reduce_range=True)
     assert [node.op_type for node in smaller.graph.node].count('Clip') == 1
     assert mean_error(model, smaller) < 0.05
 
@@ -140,10 +140,35 @@ def test_limits_without_zero_stay():
 def test_what_stays_float32_reads_float32():
     """In QDQ form inputs of four channels do."""
     model = exported(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1))
-    smaller = quantized(model, {'fixed': 1}, noise())
+    smaller = quantized(model, {'fixed': 1}, noise(), reduce_range=True)
     onnx.checker.check_model(smaller, full_check=True)
     assert len([node for node in smaller.graph.node if node.name.endswith('.int8')]) == 1
     assert mean_error(model, smaller) < 0.03
+
+
+@pytest.mark.parametrize(('reduce_range', 'largest'), [(False, 127), (True, 63)])
+def test_the_range_of_the_weights(reduce_range, largest):
+    model = exported(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 1))
+    smaller = quantized(model, {}, noise(), reduce_range)
+    weights = [
+        onnx.numpy_helper.to_array(t) for t in smaller.graph.initializer if t.name.endswith('.int8')
+    ]
+    assert len(weights) == 2
+    for weight in weights:
+        assert (np.abs(weight.astype(int)).reshape(len(weight), -1).max(axis=1) == largest).all()
+
+
+def test_reduced_weights_overflow_on_no_cpu():
+    """Where two products share 16 bits, 2 * 255 * 127 is too much: half of a white image was lost."""
+    conv = nn.Conv2d(3, 4, 3)
+    module = Pixels(conv).eval()
+    nn.init.ones_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    white = torch.full((1, 3, 16, 16), 255, dtype=torch.uint8)
+    model = export_graph(module, {'image': white}, {}, ['features'], opset=20)
+    smaller = quantized(model, {}, [white.numpy()], reduce_range=True)
+    found = run(open_session(smaller.SerializeToString()), ['features'], white.numpy())[0]
+    assert found == pytest.approx(27 * 255 / 16.0, rel=0.01)
 
 
 def exported(*layers):
