@@ -66,6 +66,30 @@ class PackedBatches(PackedImages):
         return dict(inputs=torch.from_numpy(images).permute(0, 3, 1, 2), labels=labels)
 
 
+@DATASETS.register_module()
+class SoftTargetBatches(PackedBatches):
+    """The same, with class probabilities as targets: what ``pretraining/teacher.py`` writes.
+
+    Args:
+        share: Of the teacher in a target; the rest is the label.
+        options: Of :class:`PackedImages`.
+    """
+
+    def __init__(self, share: float = 0.5, **options: Any) -> None:
+        self.share = share
+        super().__init__(**options)
+
+    def load_data_list(self) -> list[dict]:
+        self.teacher = np.load(Path(self.data_root) / f'{self.part}_teacher.npy', mmap_mode='r')
+        return super().load_data_list()
+
+    def __getitems__(self, indices: list[int]) -> dict:
+        batch = super().__getitems__(indices)
+        said = torch.from_numpy(self.teacher[[self.data_list[i]['index'] for i in indices]]).float()
+        label = F.one_hot(batch['labels'], said.shape[1])
+        return {**batch, 'targets': self.share * said + (1 - self.share) * label}
+
+
 @FUNCTIONS.register_module()
 def whole_batch(batch: dict) -> dict:
     """Nothing to collate."""
@@ -103,6 +127,10 @@ class BatchCrops(ClsDataPreprocessor):
         data = self.cast_data(data)
         if 'labels' in data:
             data['data_samples'] = [DataSample().set_gt_label(y) for y in data.pop('labels').split(1)]
+        for sample, target in zip(
+            data.get('data_samples') or [], data.pop('targets', ()), strict=False
+        ):
+            sample.set_gt_score(target)
         x = data['inputs']
         x = torch.stack(list(x)) if not isinstance(x, Tensor) else x
         x = (x.float() - self.mean) / self.std

@@ -12,6 +12,7 @@ from experiments.packed_images import (
     Float32Head,
     PackedBatches,
     PackedImages,
+    SoftTargetBatches,
     whole_batch,
 )
 from tests.support.packed import packed
@@ -46,6 +47,20 @@ def test_a_batch_is_read_at_once(tmp_path):
     assert [int(sample.gt_label) for sample in found['data_samples']] == list(labels[order])
     one_by_one = [dataset[i]['inputs'] for i in order]
     assert torch.equal(found['inputs'], crops(size=4)({'inputs': one_by_one})['inputs'])
+
+
+def test_a_soft_target_mixes_labels_and_the_teacher(tmp_path):
+    _, labels = packed(tmp_path, 'train', 8, side=4)
+    said = np.random.default_rng(0).dirichlet(np.ones(10), 8).astype(np.float16)
+    np.save(tmp_path / 'train_teacher.npy', said)
+    order = [5, 2, 7]
+    dataset = SoftTargetBatches(share=0.25, data_root=str(tmp_path), part='train')
+    (batch,) = DataLoader(dataset, 3, sampler=order, collate_fn=whole_batch)
+    found = crops(size=4)(batch)['data_samples']
+    for sample, i in zip(found, order, strict=True):
+        expected = 0.25 * said[i].astype(np.float32) + 0.75 * (np.arange(10) == labels[i])
+        assert torch.allclose(sample.gt_score, torch.from_numpy(expected).float())
+        assert int(sample.gt_label) == labels[i]
 
 
 def crops(**options):

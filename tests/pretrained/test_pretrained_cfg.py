@@ -27,7 +27,9 @@ def test_facts_in_timms_words(options):
 
 
 def test_facts_of_what_is_shipped():
-    (name,) = list_models('iterative_resnet50_w32.*', pretrained=True)
-    cfg = create_model(name, pretrained=True).pretrained_cfg
-    assert {'input_size', 'interpolation', 'crop_pct', 'mean', 'std', 'num_classes'} <= cfg.keys()
-    assert all(0 < x < 1 for x in (*cfg['mean'], *cfg['std']))
+    names = list_models('iterative_resnet50_w32.*', pretrained=True)
+    assert len(names) == 2
+    for name in names:
+        cfg = create_model(name, pretrained=True).pretrained_cfg
+        assert {'input_size', 'interpolation', 'crop_pct', 'mean', 'std', 'num_classes'} <= cfg.keys()
+        assert all(0 < x < 1 for x in (*cfg['mean'], *cfg['std']))
