@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from .folding import ScaledSum
 
-FUSED_TYPES = (torch.float32, torch.bfloat16)
 PAYS_AT = 4  # uses of a kernel: laying it out costs what it saves in about three
 Size = tuple[int, int]  # (H, W)
 
@@ -96,8 +95,12 @@ def scaled(weight: Tensor, scale: Tensor) -> Tensor:
 
 
 def fused(x: Tensor) -> bool:
-    """Whether oneDNN takes ``x``."""
-    return x.device.type == 'cpu' and x.dtype in FUSED_TYPES and torch.backends.mkldnn.is_available()
+    """Whether oneDNN takes ``x``; bfloat16 not on every CPU."""
+    if x.device.type != 'cpu' or not torch.backends.mkldnn.is_available():
+        return False
+    if x.dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return x.dtype == torch.float32
 
 
 def _is_large_product(x: Tensor, conv: nn.Conv2d) -> bool:
