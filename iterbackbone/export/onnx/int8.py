@@ -7,31 +7,19 @@ in graphs without them. A ReLU is the 8-bit numbers' own lower end, 0; a ReLU6 h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from .affine import affine_of
 from .calibration import Key, Range, key_of, ranges
 from .chains import Chain, Scope, prune, replace_nodes, scopes
 from .graph import describe
 
 COLOURS = 4  # at most: in QDQ form the stem stays float32, OpenVINO 2026.4 gets it wrong
 LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
-
-
-class Affine(NamedTuple):
-    """What follows a convolution's sum: gain * sum + shift.
-
-    Attributes:
-        gain, shift: (C,), or (L, C) with one row of each iteration.
-        rows: Gather node that takes the iteration's row; none for (C,).
-    """
-
-    gain: np.ndarray
-    shift: np.ndarray
-    rows: tuple[onnx.NodeProto, ...]
 
 
 def quantized(
@@ -190,37 +178,3 @@ def channels(chain: Chain, scope: Scope) -> int:
     """Of a convolution's input."""
     groups = next((a.i for a in chain.conv.attribute if a.name == 'group'), 1)
     return int(scope.constants[chain.weight].shape[1]) * groups
-
-
-def affine_of(
-    chain: Chain, scope: Scope, made_by: Mapping[str, onnx.NodeProto], channels: int
-) -> Affine:
-    """Bias and norm of a chain in one; its norm's mean and variance must be constants."""
-    if chain.scaling is not None:
-        factor = next(name for name in chain.scaling.input if name != chain.weight)
-        gain, rows = _table(factor, scope, made_by)
-        return Affine(gain, _table(chain.conv.input[2], scope, made_by)[0], rows)
-    bias = scope.constants[chain.conv.input[2]] if len(chain.conv.input) > 2 else np.zeros(channels)
-    if chain.norm is None:
-        return Affine(np.ones(channels), bias.astype(np.float64), ())
-    scale, rows = _table(chain.norm.input[1], scope, made_by)
-    shift, _ = _table(chain.norm.input[2], scope, made_by)
-    if chain.norm.op_type == 'Conv':
-        return Affine(scale, bias * scale + shift, rows)
-    mean, variance = (scope.constants[name].astype(np.float64) for name in chain.norm.input[3:5])
-    epsilon = next((a.f for a in chain.norm.attribute if a.name == 'epsilon'), 1e-5)
-    gain = scale / np.sqrt(variance + epsilon)
-    return Affine(gain, (bias - mean) * gain + shift, rows)
-
-
-def _table(
-    name: str, scope: Scope, made_by: Mapping[str, onnx.NodeProto]
-) -> tuple[np.ndarray, tuple[onnx.NodeProto, ...]]:
-    """A constant, and the nodes that take a row of it; how the row is shaped then is left out."""
-    rows: list[onnx.NodeProto] = []
-    while name not in scope.constants:
-        node = made_by[name]
-        if node.op_type == 'Gather':
-            rows.insert(0, node)
-        name = node.input[0]
-    return scope.constants[name].astype(np.float64), tuple(rows)
