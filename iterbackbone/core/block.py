@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules import module as global_hooks
 
 from .halting import HaltingUnit
 from .iteration import recomputing, storing
@@ -138,6 +139,7 @@ class IterativeBlock(nn.Module):
         if self._start_is_due and self.training:
             self._keep_start()
         if self.form is not None and self.depths is None and self.form.serves(self):
+            state = state.clone() if observed(self) else state  # which the form overwrites
             return self.form(self, state, limit, settings)
         if self.depths is not None and len(self.depths) != len(state):
             raise ValueError(f'depths must have a row for each of {len(state)}, got {len(self.depths)}')
@@ -161,10 +163,11 @@ class IterativeBlock(nn.Module):
         self.trained = None
         return super().train(mode)
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self.trained = None
-        self._start_is_due = False
-        super()._load_from_state_dict(*args, **kwargs)
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        if any(key.startswith(f'{prefix}norm3.') for key in state_dict):
+            self.trained = None
+            self._start_is_due = False
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _keep_start(self) -> None:
         """Undo what many models' ``init_weights`` do once to all norms: set gamma to 1."""
@@ -187,3 +190,9 @@ class IterativeBlock(nn.Module):
             return output
         none_of_them = torch.cat([p.reshape(-1) for p in parameters])[:0]
         return output + none_of_them.sum().to(output.dtype)
+
+
+def observed(module: nn.Module) -> bool:
+    """Whether a forward hook sees what goes into the module or comes out of it."""
+    everywhere = global_hooks._global_forward_hooks or global_hooks._global_forward_pre_hooks
+    return bool(everywhere or module._forward_hooks or module._forward_pre_hooks)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 TO_THE_CAP = -1e4  # offset of a block that goes on up to its cap
+MET = 0.01  # calibration meets a share within this
 NEAR = 0.03  # between points of other caps, which cannot be interpolated
 
 
@@ -75,15 +76,16 @@ class BudgetTable:
         return float(self.rows[-1, 0])
 
     def at(self, share: float) -> Setting:
-        """The setting for a share of the full MACs.
+        """The setting for a share of the full MACs; that of an end, if it lies just outside.
 
         Raises:
             ValueError: ``share`` was not calibrated, naming the range that was.
         """
-        if not self.lowest <= share <= self.highest:
+        asked, share = share, min(max(share, self.lowest), self.highest)
+        if not abs(asked - share) <= MET:
             raise ValueError(
                 f'budget.share must be between {self.lowest:.4g} and {self.highest:.4g}, '
-                f'as calibrated, got {share:g}'
+                f'as calibrated, got {asked:g}'
             )
         k = self.blocks
         for low, high in zip(self.rows, self.rows[1:], strict=False):

@@ -149,6 +149,8 @@ class BudgetedModule(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        if not any(key.startswith(prefix) for key in state_dict):
+            return  # weights of other parts alone
         rows, unexpected = state_dict.get(prefix + TABLE_KEY), args[3]
         if prefix + TABLE_KEY in unexpected:
             unexpected.remove(prefix + TABLE_KEY)

@@ -45,7 +45,7 @@ class Entry(nn.Module):
         channels = check_int('in_channels', in_channels, 1)
         self.layers, shape = measured(network, channels)
         self.out_channels = shape[1]
-        self.reduction = EVEN[0] // shape[2]
+        self.reduction = reduction_of(EVEN, shape[2:])
         if self.frozen:
             self.requires_grad_(False)
 
@@ -74,13 +74,18 @@ def measured(network: nn.Module, in_channels: int) -> tuple[list[Layer], torch.S
     """
     was_training = [part for part in network.modules() if part.training]
     network.eval()
-    layers, sizes, shape = _run(network, in_channels, EVEN)
-    _, odd_sizes, _ = _run(network, in_channels, ODD)
-    for part in was_training:
-        part.training = True
+    try:
+        layers, sizes, shape = _run(network, in_channels, EVEN)
+        _, odd_sizes, _ = _run(network, in_channels, ODD)
+    finally:
+        for part in was_training:
+            part.training = True
     for size, odd in zip(sizes, odd_sizes, strict=True):
-        reduction = _reduction(EVEN, size)
-        if odd != ((1, 1) if reduction is None else reduced(ODD, reduction)):
+        reduction = None if size == (1, 1) else reduction_of(EVEN, size)
+        if any(
+            after != ((1, 1) if reduction is None else reduced(before, reduction))
+            for before, after in ((EVEN, size), (ODD, odd))
+        ):
             raise ValueError(
                 'entry must round sizes up, as padded convolutions do; one of its layers makes '
                 f'{size} of an image of {EVEN}, but {odd} of {ODD}'
@@ -99,7 +104,8 @@ def _run(
     def note(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         sizes.append(tuple(output.shape[2:]))
         found = Layer.of(layer, round(size[0] / inputs[0].shape[2]))
-        layers.append(found._replace(reduction=_reduction(size, sizes[-1])))
+        reduction = None if sizes[-1] == (1, 1) else reduction_of(size, sizes[-1])
+        layers.append(found._replace(reduction=reduction))
 
     handles = [
         part.register_forward_hook(note)
@@ -116,5 +122,6 @@ def _run(
     return layers, [*sizes, tuple(output.shape[2:])], output.shape
 
 
-def _reduction(size: Size, after: tuple[int, ...]) -> int | None:
-    return None if after == (1, 1) else max(1, round(size[0] / after[0]))
+def reduction_of(size: Size, after: Sequence[int]) -> int:
+    """The stride that makes a map ``after`` of ``size``."""
+    return max(1, round(size[0] / after[0]))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .block import IterativeBlock
+from .block import IterativeBlock, observed
 from .iteration import recomputed
 from .loop import BlockResult
 from .normalization import NormLayer, normalise
@@ -128,7 +128,11 @@ class IterativeStage(nn.Module):
         else:
             x = _in_turn(layers, x)
         results = []
-        for block, limit in zip(self.blocks, limits, strict=True):
+        for before, block, limit in zip(
+            [self.transition, *self.blocks], self.blocks, limits, strict=False
+        ):
+            if block.form is not None and observed(before):
+                x = x.clone()  # the form overwrites its input, which a hook may have kept
             result = block(x, limit, settings)
             x = result.output
             results.append(result)

@@ -48,8 +48,8 @@ class ExportForm(nn.Module):
 
     Raises:
         RuntimeError: ``network`` is in training mode, or its budget has no effect.
-        TypeError, ValueError: ``network`` is no IterativeResNet or IterativeResLayer, ``fixed`` no
-            positive int, or a norm no BatchNorm with running statistics.
+        TypeError, ValueError: ``network`` is no IterativeResNet or IterativeResLayer of float32 or
+            float64, ``fixed`` no positive int, or a norm no BatchNorm with running statistics.
     """
 
     def __init__(
@@ -62,6 +62,8 @@ class ExportForm(nn.Module):
             )
         if network.training:
             raise RuntimeError('ExportForm needs a network in evaluation mode: call eval() first')
+        if (dtype := next(network.parameters()).dtype) not in (torch.float32, torch.float64):
+            raise ValueError(f'network must be of float32 or float64, got {dtype}: call float() first')
         fixed = None if fixed is None else check_int('fixed', fixed, 1)
         self.network = network
         self.fixed = fixed

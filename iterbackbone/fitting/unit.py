@@ -12,6 +12,7 @@ from ..core.halting import HaltingUnit
 from .index import BlockSamples, index_correlation
 
 SHARPNESS = 100.0  # logits per standard deviation of the index: scores are 0 or 1 but for 2% of rows
+FLAT = 1e-3  # of the median standard deviation
 STEPS = 600
 BATCH = 1024
 
@@ -64,7 +65,9 @@ def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int
     inputs = samples.inputs[:, ~held_out].flatten(0, 1).float()
     targets = index[:, ~held_out].flatten().float()
     mean, scale = float(targets.mean()), float(targets.std()) or 1.0
-    centre, spread = inputs.mean(dim=0), inputs.std(dim=0) + 1e-6
+    centre, spread = inputs.mean(dim=0), inputs.std(dim=0)
+    # What hardly varies here counts nothing, or another image's value would drown all others.
+    spread[~(spread > FLAT * spread.median())] = torch.inf
     x, y = (inputs - centre) / spread, (targets - mean) / scale
     linear = _linear_start(x, y, hidden)
     fits = []

@@ -41,7 +41,7 @@ class ConvNormForm(PartForm):
 
     @torch.no_grad()
     def __call__(self, layer: ConvNorm, x: Tensor) -> Tensor:
-        if torch.is_autocast_enabled(x.device.type):
+        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # as autocast does
             x = x.to(torch.get_autocast_dtype(x.device.type))
         x = x.contiguous(memory_format=torch.channels_last)
         (norm,) = self._norms([layer.norm])

@@ -65,12 +65,13 @@ class TimmEntry(nn.Module):
 
     Args:
         options: ``model_name`` and further arguments of ``timm.create_model``.
+        in_channels: Of the images.
 
     Raises:
         ImportError: timm is not installed.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, Any], in_channels: int = 3) -> None:
         super().__init__()
         try:
             import timm
@@ -78,7 +79,9 @@ class TimmEntry(nn.Module):
             raise ImportError(
                 f'{options["model_name"]} is a network of timm: pip install timm'
             ) from error
-        self.timm_model = timm.create_model(**options, features_only=True, pretrained=False)
+        self.timm_model = timm.create_model(
+            **options, in_chans=in_channels, features_only=True, pretrained=False
+        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, C, H, W) -> maps of falling size."""

@@ -7,10 +7,9 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.resnet import DEPTHS, IterativeResNet
-from ..core.stage import ConvNorm
 from ..core.validation import check_bool, check_int_tuple
 from ..text import nearest
 from .classifier import IterativeClassifier, TimmEntry
@@ -28,7 +27,6 @@ VARIANTS: dict[str, dict[str, Any]] = {  # the paper's
     for kind, options in KINDS.items()
 }
 PER_STAGE = ('max_iterations', 'strides', 'dilations')
-STEM = 'stem.conv.weight'
 
 
 def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
@@ -90,7 +88,7 @@ def create_model(
     if in_chans is not None:
         options['in_channels'] = in_chans
     if isinstance(options.get('entry'), Mapping):
-        options['entry'] = TimmEntry(options['entry'])
+        options['entry'] = TimmEntry(options['entry'], options.get('in_channels', 3))
     backbone = IterativeResNet(**options)
     backbone.pretrained_cfg = weights.pretrained_cfg if weights else {}
     state = weights.read() if weights and pretrained else {}
@@ -148,11 +146,12 @@ def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> None:
-    """Load what is of the backbone's stages, its stem adapted to the images' channels."""
+    """Load what is of the backbone's stages, its first kernel adapted to the images' channels."""
     later = tuple(f'stages.{k}.' for k in range(len(backbone.stages), 4))
     state = {key: x for key, x in state.items() if not key.startswith(later)}
-    if STEM in state and isinstance(backbone.stem, ConvNorm):
-        state[STEM] = adapted(state[STEM], backbone.stem.conv.in_channels)
+    name, conv = next((n, m) for n, m in backbone.named_modules() if isinstance(m, nn.Conv2d))
+    if (key := f'{name}.weight') in state:
+        state[key] = adapted(state[key], conv.in_channels)
     try:
         backbone.load_state_dict(state)
     except RuntimeError as error:
@@ -162,8 +161,8 @@ def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> N
 def adapted(weight: Tensor, channels: int) -> Tensor:
     """A kernel (N, 3, k, k) as one (N, channels, k, k), in the way of timm's ``adapt_input_conv``.
 
-    One channel: the sum over the three. More: the three repeated, scaled so that an image of
-    equal channels gives the same output.
+    One channel: the sum over the three. More: the three repeated, and scaled by 3 / channels; where
+    channels are a multiple of 3, an image of equal channels gives the same output.
 
     Raises:
         ValueError: the kernel is not for three channels.

@@ -85,13 +85,17 @@ class AlignedRuns:
         )
 
     def depths(self, run: int) -> Array:
-        """(n, b) iterations of each block, and of the RoI head where there is one."""
+        """(n, b) iterations of each block, and of the RoI head where there is one.
+
+        NaN of an image without RoIs.
+        """
         records = [self.evaluations[run].records[i] for i in self.rows[run]]
         blocks = [record.get('iterations_per_block') or record['iterations'] for record in records]
         rois = [record.get('mean_roi_iterations') for record in records]
-        return np.array(
-            [[*b, *([] if roi is None else [roi])] for b, roi in zip(blocks, rois, strict=True)]
-        )
+        if any(roi is not None for roi in rois):
+            rois = [np.nan if roi is None else roi for roi in rois]
+            blocks = [[*block, roi] for block, roi in zip(blocks, rois, strict=True)]
+        return np.array(blocks, dtype=np.float64)
 
 
 def _key(record: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -55,7 +55,8 @@ def _add_points(
         x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),
         y=jittered(y, 1),
         mode='markers',
-        name='image' if runs == 1 else safe(evaluation.name),
+        name='image',
+        showlegend=runs == 1,
         customdata=[f'{run}/{i}' for i in chosen],
         legendgroup=str(run),
         hoverinfo='none',  # the page shows its own, with the picture
@@ -117,12 +118,20 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
 def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
     """Figure 4: mean error of the images by their iterations, and the overall one as a line."""
     figure = go.Figure()
-    for run, summary in enumerate(summaries):
-        if summary['error'] is not None:
-            figure.add_trace(_means(run, summaries, summary['error']['bins']))
-            figure.add_hline(
-                y=summary['error']['overall'], line=dict(color=colour(run), dash='dash', width=1)
-            )
+    known = [(run, s['error']) for run, s in enumerate(summaries) if s['error'] is not None]
+    ends = [b['x_mean'] for _, error in known for b in error['bins']]
+    for run, error in known:
+        figure.add_trace(_means(run, summaries, error['bins']))
+        figure.add_scatter(
+            x=[min(ends), max(ends)],
+            y=[error['overall']] * 2,
+            mode='lines',
+            name='all images',
+            legendgroup=str(run),
+            showlegend=False,
+            hoverinfo='skip',
+            line=dict(color=colour(run), dash='dash', width=1),
+        )
     if not figure.data:
         return None
     figure.update_layout(

@@ -38,8 +38,14 @@ class Evaluation:
     problems: list[Problem]
 
     def column(self, field: str) -> Column:
-        """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent."""
+        """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent.
+
+        Raises:
+            TypeError: it holds something else.
+        """
         values = [r.get(field, r.get('scores', {}).get(field)) for r in self.records]
+        if not all(v is None or isinstance(v, (int, float)) for v in values):
+            raise TypeError(f'{field} is no numeric field')
         return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
 
     @cached_property

@@ -19,6 +19,7 @@ from .measures import COUNT, SIZE, Measure, error_title
 from .style import GREY, bars, colour, jittered, literal, mean_label
 from .wording import short
 
+LINE, FEW = 0.16, 3  # inches a line of text takes; runs, and lines, that leave room for the points
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')  # runs differ in print without colour, too
 
 
@@ -34,8 +35,11 @@ def figures(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> d
 
 def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> Figure:
     """Iterations against the number (a) and the mean size (b) of objects."""
-    figure = Figure(figsize=(10, 4.2), layout='constrained', dpi=150)
-    for axes, measure in zip(figure.subplots(1, 2, sharey=True), (COUNT, SIZE), strict=True):
+    titles = [_title(summaries, measure) for measure in (COUNT, SIZE)]
+    lines = max(title.count('\n') for title in titles) + len(summaries) // 2
+    figure = Figure(figsize=(10, 4.2 + LINE * max(0, lines - FEW)), layout='constrained', dpi=150)
+    both = zip(figure.subplots(1, 2, sharey=True), (COUNT, SIZE), titles, strict=True)
+    for axes, measure, title in both:
         for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
             _points(axes, run, evaluation, measure)
             _means(axes, run, mean_label(summaries, run), summary['bins'].get(measure.field, []))
@@ -44,9 +48,14 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
         if measure.log and max(sizes, default=0) > 0:
             axes.set_xscale('log')
             axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_title(_title(summaries, measure), fontsize=9)
+        axes.set_title(title, fontsize=9)
     figure.axes[0].set_ylabel('iterations per image')
-    figure.axes[0].legend(fontsize=8)
+    if len(summaries) <= FEW:
+        figure.axes[0].legend(fontsize=8)
+    else:  # below, where it hides no point
+        figure.legend(
+            *figure.axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=2
+        )
     return figure
 
 

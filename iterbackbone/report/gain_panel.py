@@ -80,8 +80,11 @@ def verdict_of(seeds: Sequence[MeasuredGains]) -> str:
     """The sentence on several trainings.
 
     Raises:
-        ValueError: they are of different scores.
+        ValueError: they are of different scores, or one is given twice.
     """
+    for i, measured in enumerate(seeds):
+        if any(measured.gains == earlier.gains for earlier in seeds[:i]):
+            raise ValueError(f'seeds must be different trainings, but number {i} repeats another')
     scores = sorted({measured.score for measured in seeds})
     if len(scores) > 1:
         raise ValueError(f'all seeds must be of one score, got {scores}')

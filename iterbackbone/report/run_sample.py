@@ -87,7 +87,8 @@ class RunSample:
     def constant_depths(self) -> list[Depth | None]:
         """Of each run the iterations of its blocks; None where images differ."""
         depths = [self.runs.depths(run) for run in range(self.scores.num_runs)]
-        return [tuple(d[0].tolist()) if (d == d[0]).all() else None for d in depths]
+        known = [np.where(np.isnan(d), np.nanmax(d, axis=0), d) for d in depths]
+        return [tuple(d[0].tolist()) if (d == d[0]).all() else None for d in known]
 
     def static_runs_of(self, run: int, static: Sequence[int]) -> tuple[Index | None, str | None]:
         """The static run at each image's own depth in another run.
@@ -96,7 +97,11 @@ class RunSample:
             (n,) places in ``static``, or None and a note that says which depths have no run.
         """
         places = {self.constant_depths[i]: place for place, i in reversed(list(enumerate(static)))}
-        depths = [tuple(depth) for depth in self.runs.depths(run).tolist()]
+        depths = self.runs.depths(run)
+        for known in filter(None, places):  # without RoIs an image has no depth of theirs: any serves
+            same = np.isnan(depths) | (depths == known)
+            depths = np.where(same.all(axis=1, keepdims=True), known, depths)
+        depths = [tuple(depth) for depth in depths.tolist()]
         lacking = {depth for depth in depths if depth not in places}
         if not lacking:
             return np.array([places[depth] for depth in depths]), None

@@ -43,7 +43,8 @@ class Gain:
         mixture: Score of the mixture.
         vertices: The two static budgets, as places in the menu, the cheaper one first.
         weight: Share of the images that the mixture gives to the second.
-        dominated: Whether a vertex costs less than the policy and scores at least as much.
+        dominated: Whether the policy is not above the best static budget that costs less, by the
+            95% interval of their difference.
         num_images: n.
         num_groups: Source images, n where there are no groups.
         shuffled: The policy beside its own depths on other images; None where that is unknown.
@@ -146,15 +147,16 @@ def measure(
     found = mixture.compare(np.ones((1, scores.num_images)))
     own, soft, weight = (float(v[0]) for v in found)
     mixed = soft if scores.linear else mixture.assigned(rng)
-    gains, over = [], []
+    gains, above, over = [], [], []
     resamples = resamples or (RESAMPLES if scores.linear else SET_RESAMPLES)
     draws = ImageCounts(scores.num_images, resamples, groups, seed)
     for counts in progress(draws):
         policy, static, _ = mixture.compare(counts)
         gains.append(policy - static - (mixed - soft))
+        above.append(policy - mixture.cheaper(counts))
         if shuffled is not None:
             over.append(policy - shuffled.expected(counts))
-    values = rounded(np.concatenate(gains))
+    values, grouped = rounded(np.concatenate(gains)), draws.num_groups < scores.num_images
     return Gain(
         float(rounded(own - mixed)),
         *interval95(values),
@@ -165,10 +167,10 @@ def measure(
         mixture=mixed,
         vertices=mixture.vertices,
         weight=weight,
-        dominated=mixture.dominates(own),
+        dominated=bool(np.percentile(rounded(np.concatenate(above)), 2.5, method='lower') <= 0),
         num_images=scores.num_images,
         num_groups=draws.num_groups,
-        shuffled=None if shuffled is None else shuffled.beside(own, np.concatenate(over)),
+        shuffled=None if shuffled is None else shuffled.beside(own, np.concatenate(over), grouped),
     )
 
 

@@ -49,8 +49,9 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     if not seeds or not all(seeds):
         raise ValueError('seeds must hold at least one policy each')
     gains = [gain for seed in seeds for gain in seed]
-    best = max(gains, key=lambda g: (pays(g), g.low > 0 and not g.dominated, g.low, g.value))
-    if not best.low > 0 or best.dominated or (best.shuffled is not None and not pays(best)):
+    best = max(gains, key=_rank)
+    unknown = any(g.low > 0 and not g.dominated and g.shuffled is None for g in gains)
+    if not best.low > 0 or best.dominated or not (pays(best) or unknown):
         return f'No, adapting does not pay: {_words(best, unit, len(gains))}.'
     failed = sum(not _passes(seed) and _measured(seed) for seed in seeds)
     if failed:
@@ -70,6 +71,12 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     )
 
 
+def _rank(gain: Gain) -> tuple:
+    """Of what pays first, then of what may pay, as its shuffles are unknown."""
+    better = gain.low > 0 and not gain.dominated
+    return pays(gain), better and gain.shuffled is None, better, gain.low, gain.value
+
+
 def _passes(seed: Sequence[Gain]) -> bool:
     return len({target_of(gain) for gain in seed if pays(gain)} - {None}) >= REQUIRED_TARGETS
 
@@ -80,7 +87,8 @@ def _measured(seed: Sequence[Gain]) -> bool:
 
 
 def _lacking(seeds: Sequence[Sequence[Gain]], gains: Sequence[Gain]) -> str | None:
-    if any(gain.shuffled is None for gain in gains if gain.low > 0):
+    failing = [gain for seed in seeds if not _passes(seed) for gain in seed]
+    if any(gain.shuffled is None for gain in failing if gain.low > 0):
         return 'its depths on other images were not measured'
     if not all(_passes(seed) for seed in seeds):
         return f'gains at {_SHARES} are required'
@@ -103,7 +111,7 @@ def _words(gain: Gain, unit: str, of: int) -> str:
     if gain.low <= 0:
         return text
     if gain.dominated:
-        return f'{text}, but no more than a static budget that costs less'
+        return f'{text}, but not clearly more than a static budget that costs less'
     if gain.shuffled is not None and not pays(gain):
         p = gain.shuffled.p_value
         return f'{text}, but not clearly more than its own depths on other images (p = {p:.3f})'

@@ -26,7 +26,8 @@ class Shuffled:
         gain_low: Of the 95% bootstrap interval of ``gain``.
         gain_high: Of the same interval.
         p_value: One-sided, that depths do not follow images: the share of shuffles that score
-            at least as much as the policy.
+            at least as much as the policy. Where images share sources, the share of resamples of
+            sources in which ``gain`` is not above 0: shuffled images would not be independent.
         score: Mean over the shuffles.
         low: Of the band that holds 95% of them.
         high: Of the same band.
@@ -90,20 +91,23 @@ class ShuffledDepths:
         histogram = counts @ np.eye(self._scores.num_runs)[self._runs]
         return self._scores.mixed(histogram / counts.sum(axis=1, keepdims=True), counts)
 
-    def beside(self, policy: float, gains: Array) -> Shuffled:
+    def beside(self, policy: float, gains: Array, grouped: bool = False) -> Shuffled:
         """The shuffles beside the policy's score.
 
         Args:
             policy: The policy's score.
             gains: (B,) the policy's score minus :meth:`expected` in each resample.
+            grouped: Whether images share sources.
         """
         scores = self._shuffled_scores
         mean = float(scores.mean())
         soft = float(self.expected(np.ones((1, len(self._runs))))[0])
+        gains = rounded(gains - (mean - soft))
+        null = gains if grouped else rounded(policy - scores)
         return Shuffled(
             float(rounded(policy - mean)),
-            *interval95(rounded(gains - (mean - soft))),
-            float((1 + (rounded(policy - scores) <= 0).sum()) / (1 + len(scores))),
+            *interval95(gains),
+            float((1 + (null <= 0).sum()) / (1 + len(null))),
             mean,
             *interval95(scores),
             reassembled=self._reassembled,

@@ -78,12 +78,22 @@ class StaticMixture:
         self.runs = scores.take(runs, np.arange(scores.num_images))
         self.costs = costs[runs]
         means = costs.mean(axis=1)
-        cheaper = [1 + v for v in vertices if means[1 + v] < means[0] * (1 - TOLERANCE)]
-        self._cheaper = scores.take(cheaper, np.arange(scores.num_images))
+        cheaper = np.flatnonzero(means < means[0] * (1 - TOLERANCE))
+        best = cheaper[scores.each()[cheaper].argsort()[-1:]]
+        self._cheaper = scores.take(best, np.arange(scores.num_images))
 
-    def dominates(self, policy: float) -> bool:
-        """Whether a vertex that costs less scores at least as much as the policy."""
-        return self._cheaper.num_runs > 0 and bool(self._cheaper.each().max() >= policy)
+    def cheaper(self, counts: Array) -> Array:
+        """Score of the best static budget that costs less than the policy; minus infinity without one.
+
+        Args:
+            counts: (B, n) how often each image counts.
+
+        Returns:
+            (B,).
+        """
+        if not self._cheaper.num_runs:
+            return np.full(len(counts), -np.inf)
+        return self._cheaper.mixed(np.ones((len(counts), 1)), counts)
 
     def compare(self, counts: Array) -> tuple[Array, Array, Array]:
         """Score of the policy, score of the mixture, share of the mixture's second budget.
@@ -107,8 +117,12 @@ class StaticMixture:
         """Mean score of ``DRAWS`` random assignments of the images to the two budgets."""
         n = self.runs.num_images
         weight = float(self.compare(np.ones((1, n)))[2][0])
-        choice = np.where(np.arange(n) < round(weight * n), 2, 1)
-        scores = [self.runs.chosen(rng.permutation(choice)[None]) for _ in range(DRAWS)]
+        second, part = divmod(weight * n, 1)  # a part of an image is the second's in some draws
+        scores = []
+        for draw in range(DRAWS):
+            dearer = second + (draw < round(part * DRAWS))
+            choice = np.where(np.arange(n) < dearer, 2, 1)
+            scores.append(self.runs.chosen(rng.permutation(choice)[None]))
         return float(np.mean(scores))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -125,10 +126,16 @@ def recalibrate(conversion: Conversion, batches: Iterable[Tensor]) -> Conversion
 
     Returns:
         The same, with the checkpoint's statistics accounted for as dropped.
+
+    Raises:
+        ValueError: there are no batches.
     """
-    network = conversion.network
+    network, batches = conversion.network, iter(batches)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError('batches must hold at least one, got none')
     network.hold_halting(True)
-    update_bn(batches, network)
+    update_bn(chain([first], batches), network)
     network.hold_halting(False)
     network.drop_trace()
     uses = [

@@ -98,3 +98,16 @@ def test_gradient_at_a_gamma_of_zero_needs_no_relu():
 def test_bad_values(options, error, message):
     with pytest.raises(error, match=message):
         tiny_net(**options)
+
+
+def test_weights_of_other_parts_leave_the_start():
+    """A head's weights alone must not keep a model's ``init_weights`` from being undone."""
+    net = tiny_net(last_gamma=0.1)
+    for block in blocks(net):
+        for norm in block.norm3:
+            torch.nn.init.ones_(norm.weight)
+    model = torch.nn.ModuleDict({'backbone': net, 'head': torch.nn.Linear(2, 2)})
+    head = {k: v for k, v in model.state_dict().items() if k.startswith('head.')}
+    model.load_state_dict(head, strict=False)
+    net.train()(images(2))
+    assert all((norm.weight == 0.1).all() for block in blocks(net) for norm in block.norm3)

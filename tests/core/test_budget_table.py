@@ -161,3 +161,27 @@ def test_a_table_of_other_stages_is_left_out():
 def test_bad_tables(rows):
     with pytest.raises(ValueError, match='budget_table must'):
         BudgetTable(rows)
+
+
+def test_weights_of_other_parts_leave_the_table():
+    net, _ = fitted()
+    model = torch.nn.ModuleDict({'backbone': net, 'head': torch.nn.Linear(2, 2)})
+    head = {k: v for k, v in model.state_dict().items() if k.startswith('head.')}
+    model.load_state_dict(head, strict=False)
+    assert net.budget_table is not None
+    model.load_state_dict({**varied_state(), **head}, strict=False)
+    assert net.budget_table is None
+
+
+def varied_state():
+    """Of a network as ``fitted`` makes it, but without a table."""
+    return {f'backbone.{k}': v for k, v in tiny_net().state_dict().items()}
+
+
+def test_an_end_serves_what_calibration_would_call_met():
+    table = BudgetTable.of([(0.3, Setting((0.0,), (4,))), (0.99996, Setting((-1.0,), (4,)))])
+    assert table.at(1.0).offsets == (-1.0,)
+    assert table.at(0.295).offsets == (0.0,)
+    for share in (0.28, 1.02, float('nan')):
+        with pytest.raises(ValueError, match=r'between 0.3 and 1, as calibrated, got'):
+            table.at(share)

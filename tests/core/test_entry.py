@@ -165,6 +165,7 @@ def test_the_counterpart_stands_behind_the_same_entry():
     [
         (nn.Conv2d(3, 4, 3), r'entry must round sizes up.*\(94, 158\) of an image of \(96, 160\)'),
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.AvgPool2d(2)), r'entry must round sizes up'),
+        (nn.Conv2d(3, 4, 4, stride=2, padding=2), r'\(49, 81\) of an image of \(96, 160\)'),
         (squeezenet1_1(), r'entry must return a map|must round sizes up'),
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1)), 'entry must return a map of the'),
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten()), 'entry must return a map'),
@@ -186,3 +187,18 @@ def test_what_is_no_entry_is_named(entry, message):
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         Entry(*arguments)
+
+
+@pytest.mark.parametrize(('kernel', 'stride'), [(7, 7), (5, 5), (9, 9), (3, 3)])
+def test_the_stride_need_not_divide_the_measured_image(kernel, stride):
+    conv = nn.Conv2d(3, 4, kernel, stride=stride, padding=(kernel - 1) // 2)
+    net = network(conv, num_stages=1, max_iterations=(2,), strides=(1,))
+    assert net.feature_info.reduction() == [stride]
+    assert net(torch.zeros(1, 3, 315, 315))[0].shape[2] == -(-315 // stride)
+
+
+def test_a_refused_network_is_left_in_training_mode():
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten()).train()
+    with pytest.raises(ValueError, match='entry must return a map'):
+        Entry(net)
+    assert all(part.training for part in net.modules())

@@ -178,3 +178,9 @@ def test_a_nan_halts_its_image_and_ends_the_loop():
     assert torch.equal(found.iterations, net.iterations())
     assert found.iterations[1].eq(1).all()
     assert found.features[-1][[0, 2]].isfinite().all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_refused(dtype):
+    with pytest.raises(ValueError, match=f'network must be of float32 or float64, got {dtype}'):
+        ExportForm(network(images(2)).to(dtype))

@@ -93,3 +93,14 @@ def test_rows_of_one_source_are_not_independent_evidence():
         samples = BlockSamples(inputs, losses, 0.1, source % 10)
         found.append(fit_index(samples).predictable)
     assert sum(found) <= 1
+
+
+def test_an_input_that_never_varied_counts_nothing():
+    """Else a channel that is dead on the fitting images alone would drown all others."""
+    samples, _ = planted(noise=0.3)
+    samples.inputs[:, :, 7] = 0.0
+    fit = fit_unit(samples, fit_index(samples)(samples.inputs), samples.folds == 0, hidden=16)
+    alive = samples.inputs.clone()
+    alive[:, :, 7] = 1.0
+    assert torch.equal(fit(alive), fit(samples.inputs))
+    assert (fit.fc1[0][:, :7] != 0).any(dim=0).all()

@@ -133,3 +133,32 @@ def test_what_was_put_on_a_part_before_is_named(net):
     with pytest.warns(UserWarning, match='built.*: stages.2.transition, stages.2.blocks.0$'):
         net.optimize_for_inference()
     assert_same(expected, net(X))
+
+
+@pytest.mark.parametrize('part', ['stages.1.transition', 'stages.1.blocks.0'])
+def test_what_a_hook_keeps_is_not_overwritten(part):
+    """The state before the first iteration: the transition's output, or the block's before."""
+    net, kept = varied(tiny_net(blocks_per_stage=2).eval(), torch.randn(8, 3, 32, 32)), []
+    net.get_submodule(part).register_forward_hook(lambda module, args, output: kept.append(output))
+    with torch.inference_mode():
+        net(X)
+        net.optimize_for_inference()(X)
+    plain, form = (getattr(x, 'output', x) for x in kept)
+    torch.testing.assert_close(form, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_a_hook_of_all_modules_keeps_what_it_sees(net):
+    block, kept = net.stages[2].blocks[0], {}
+
+    def keep(module, args):
+        kept[module] = args[0] if args else None
+
+    handle = nn.modules.module.register_module_forward_pre_hook(keep)
+    try:
+        with torch.inference_mode():
+            net(X)
+            plain = kept.pop(block)
+            net.optimize_for_inference()(X)
+    finally:
+        handle.remove()
+    torch.testing.assert_close(kept[block], plain, rtol=1e-4, atol=1e-4)

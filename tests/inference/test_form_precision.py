@@ -56,3 +56,12 @@ def test_bfloat16_under_autocast(net):
     assert form[0].dtype == torch.bfloat16
     for expected, found in zip(plain[:2], form[:2], strict=True):
         assert (found - expected).abs().float().mean() <= 0.02 * expected.abs().float().mean()
+
+
+def test_autocast_leaves_float64_as_it_is(net):
+    with torch.autocast('cpu', torch.bfloat16):
+        (plain, trace), (form, form_trace) = both(net.double(), X.double())
+    assert torch.equal(form_trace.iterations, trace.iterations)
+    for found, same in zip(form, plain, strict=True):
+        assert found.dtype == torch.float64
+        torch.testing.assert_close(found, same, rtol=1e-4, atol=1e-4)

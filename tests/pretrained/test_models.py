@@ -185,3 +185,17 @@ def test_channels_may_be_named_as_the_backbone_names_them():
 def test_fewer_stages_get_a_new_linear_layer():
     model = create_model(NAME, pretrained=True, num_stages=3)
     assert model.get_classifier().in_features == model.num_features
+
+
+@pytest.mark.parametrize('channels', [1, 4])
+def test_a_first_kernel_of_timm_is_adapted(channels):
+    pytest.importorskip('timm')
+    name = 'fcos_efficientnet_lite0_iterative'
+    model = create_model(name, pretrained=True, in_chans=channels, features_only=True).eval()
+    rgb = create_model(name, pretrained=True, features_only=True).eval()
+    grey = torch.rand(1, 1, 64, 64)
+    image = grey  # else the fourth channel is empty, and the others make up for the rescaling
+    if channels == 4:
+        image = torch.cat([grey.expand(1, 3, 64, 64) * 4 / 3, torch.zeros_like(grey)], dim=1)
+    for found, wanted in zip(model(image), rgb(grey.expand(1, 3, 64, 64)), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)

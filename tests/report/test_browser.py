@@ -78,7 +78,8 @@ def test_the_slider_shows_one_evaluation_from_least_to_most_compute(page):
 
 
 def test_arrows_go_from_picture_to_picture(page):
-    cards = page.find_elements('css selector', '.gallery .card')
+    galleries = page.find_elements('css selector', '.gallery')
+    cards = galleries[-1].find_elements('css selector', '.card')  # its images stand in others, too
     cards[0].click()
     wait(page, "document.getElementById('viewer').open")
     viewer = page.find_element('id', 'viewer')

@@ -37,3 +37,17 @@ def test_the_main_score_is_one_that_all_have():
     assert main_score([{'aAcc': 1, 'mIoU': 2}, {'mIoU': 3, 'aAcc': 1}]) == 'mIoU'
     assert main_score([{'own': 1, 'mIoU': 2}, {'own': 3}]) == 'own'
     assert main_score([{'a': 1}, {'b': 1}]) is None
+
+
+def test_figure_6_of_nine_runs_keeps_room_for_its_points(tmp_path):
+    name = 'iterative_faster-rcnn_r3463_fpn_voc0712 test_epoch_{}'
+    logs = [
+        load_evaluation(write_log(tmp_path / name.format(k), [record(i) for i in range(20)]))
+        for k in range(9)
+    ]
+    figure = figure6(logs, [summarise(log) for log in logs])
+    figure.draw_without_rendering()
+    left = figure.axes[0].get_window_extent()
+    (legend,) = figure.legends
+    assert left.height > 2.5 * figure.dpi
+    assert legend.get_window_extent().y1 < left.y0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -67,7 +68,7 @@ def test_the_same_as_from_arrays(logs):
     assert [budget.name for budget in found.menu] == ['1/1/1/1', '1/2/2/1', '2/3/3/1', '3/4/4/2']
     assert [budget.share for budget in found.menu] == [4 / 16, 6 / 16, 9 / 16, 13 / 16]
     assert (found.score, found.unit, found.notes) == ('top1', 'points', [])
-    assert verdict_of([found] * 3).startswith('N')
+    assert verdict_of([found]).startswith('N')
 
 
 def test_a_policy_of_one_depth_is_called_static(logs):
@@ -182,6 +183,8 @@ def wrong_inputs(root, policies, menu, calibration):
     yield (policies, menu), dict(rest_macs=-1), 'rest_macs must be finite and not negative, got -1'
     yield (policies, menu), dict(score='beauty'), "score: no image has 'beauty'"
     yield (policies, menu), dict(score='img_path'), "score must be a numeric field .*, got 'img_path'"
+    for field in ('img_id', 'iterations'):
+        yield (policies, menu), dict(score=field), f"score must be a numeric field .*, got '{field}'"
     yield (policies, menu), dict(score='mean_iou'), "'000000' has no predicted and true label map"
     yield ([blind], [blind, blind]), {}, "image '000000' has no predicted and true boxes"
     yield (policies, menu), dict(groups={'000000': 1}), 'groups must name every img_id: 199 lack'
@@ -200,3 +203,33 @@ def test_seeds_of_two_scores_are_not_judged_together(logs):
     other = measured(*logs, score='confidence')
     with pytest.raises(ValueError, match='all seeds must be of one score, got'):
         verdict_of([found, other])
+
+
+def test_a_training_counts_once(logs, tmp_path):
+    found = measured(*logs)
+    (tmp_path / 'gain.json').write_bytes(msgspec.json.encode(found.as_json()))
+    with pytest.raises(ValueError, match='seeds must be different trainings, but number 1 repeats'):
+        verdict_of([found, MeasuredGains.read(tmp_path / 'gain.json')])
+
+
+def test_an_image_without_regions_has_no_depth_of_theirs(tmp_path):
+    folders = []
+    for name, deep in (
+        ('shallow', [0] * 40),
+        ('deep', [1] * 40),
+        ('policy', [i % 2 for i in range(40)]),
+    ):
+        entries = [
+            record(
+                i,
+                DEPTHS[3 * deep[i]],
+                correct=bool(deep[i]),
+                mean_roi_iterations=None if i == 3 else 1.0 + deep[i],
+                num_rois=0 if i == 3 else 9,
+            )
+            for i in range(40)
+        ]
+        folders.append(write_log(tmp_path / name, entries))
+    found = measured(folders[2:], folders[:2], score='total_iterations')
+    assert found.gains[0].shuffled is not None
+    assert not any('static' in note for note in found.notes)

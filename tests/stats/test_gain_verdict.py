@@ -100,3 +100,10 @@ def test_planted_policies_get_their_verdict(name):
     good = name in ('oracle', 'partly right')
     assert pays(measured) == good
     assert verdict([[measured]]).startswith('Not shown: at ' if good else 'No, adapting does not pay')
+
+
+def test_what_was_not_shuffled_matters_only_where_it_could():
+    passing = [found(0.38), found(0.5)]
+    assert verdict([[*passing, found(0.9, p=None)]] * 3).startswith('Yes')
+    failing = [found(0.62, 0.9, p=0.5), found(0.5, p=None)]
+    assert verdict([failing]).endswith('but its depths on other images were not measured.')

@@ -146,3 +146,11 @@ def test_a_wrong_depth_names_both():
         check_depth(resnet, 152)
     with pytest.raises(ValueError, match='depth must be one of'):
         check_depth(resnet, 18)
+
+
+def test_statistics_need_images():
+    before = convert(read_resnet(narrow_resnet(True).state_dict()))
+    mean = before.network.stem.norm.running_mean.clone()
+    with pytest.raises(ValueError, match='batches must hold at least one'):
+        recalibrate(before, iter(()))
+    assert torch.equal(before.network.stem.norm.running_mean, mean)

@@ -157,7 +157,11 @@ function draw(chart) {
   const key = (event) => event.points[0].customdata;
   chart.on('plotly_hover', (event) => key(event) && imageOf(key(event)) && hover(key(event), event.event));
   chart.on('plotly_unhover', () => { tip.hidden = true; });
-  chart.on('plotly_click', (event) => key(event) && imageOf(key(event)) && show(key(event)));
+  chart.on('plotly_click', (event) => {
+    if (!key(event) || !imageOf(key(event))) return;
+    viewer.card = document.querySelector(`.card[data-image="${key(event)}"]`);
+    show(key(event));
+  });
 }
 
 function drawCard(card) {
@@ -168,7 +172,10 @@ function drawCard(card) {
 
 for (const card of document.querySelectorAll('.card')) {
   whenSeen(card, drawCard);
-  card.addEventListener('click', () => show(card.dataset.image));
+  card.addEventListener('click', () => {
+    viewer.card = card;
+    show(card.dataset.image);
+  });
 }
 for (const id of Object.keys(charts)) {
   const chart = document.getElementById(id); // none in a log of mixed tasks
@@ -193,8 +200,9 @@ if (slider) slider.addEventListener('input', choose);
 // In the viewer, arrows go to the neighbours of the picture in its gallery.
 viewer.addEventListener('keydown', (event) => {
   const step = { ArrowLeft: 'previousElementSibling', ArrowRight: 'nextElementSibling' }[event.key];
-  const card = document.querySelector(`.card[data-image="${viewer.dataset.image}"]`);
-  if (step && card && card[step]) show(card[step].dataset.image);
+  if (!step || !viewer.card || !viewer.card[step]) return;
+  viewer.card = viewer.card[step];
+  show(viewer.card.dataset.image);
 });
 performance.mark('usable');
 // Tells a test that everything above ran.
