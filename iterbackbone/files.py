@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 PACKAGE = Path(__file__).parent
 IMAGE_FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')  # Pillow's; of others some start a program
-IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
+IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 def shipped(name: str) -> Path:

@@ -24,7 +24,7 @@ def all_printable(value: Any) -> Any:
 def nearest(name: str, names: Iterable[str]) -> str:
     """Ends a message with those of ``names`` that look like ``name``, whole or by their last part."""
     parts = {part.lower(): each for each in names for part in (each, each.rpartition('/')[2])}
-    found = dict.fromkeys(parts[part] for part in get_close_matches(name.lower(), parts, n=3))
+    found = dict.fromkeys(parts[part] for part in get_close_matches(str(name).lower(), parts, n=3))
     return f'; did you mean {" or ".join(found)}?' if found else ''
 
 

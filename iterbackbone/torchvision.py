@@ -27,7 +27,7 @@ class BackboneWithPyramid(nn.Module):
         extra_blocks: ExtraFPNBlock | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone = checked(backbone)
         self.out_channels = check_int('out_channels', out_channels, 1)
         channels = backbone.feature_info.channels()
         self.fpn = FeaturePyramidNetwork(channels, out_channels, extra_blocks or LastLevelMaxPool())
@@ -42,7 +42,7 @@ class LastMap(nn.Module):
 
     def __init__(self, backbone: IterativeResNet) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone = checked(backbone)
         self.out_channels = backbone.feature_info.channels()[-1]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -66,3 +66,13 @@ def torchvision_backbone(
     if out_channels is None:
         return LastMap(backbone)
     return BackboneWithPyramid(backbone, out_channels, extra_blocks)
+
+
+def checked(backbone: object) -> IterativeResNet:
+    """``backbone``; TypeError where it is another network, such as a classifier."""
+    if not isinstance(backbone, IterativeResNet):
+        raise TypeError(
+            'backbone must be an IterativeResNet, such as create_model(NAME, features_only=True), '
+            f'got {type(backbone).__name__}'
+        )
+    return backbone

@@ -22,8 +22,12 @@ from iterbackbone.files import whole_file
 
 GAMMAS = (1.0, 0.3, 0.1)
 SHAPES = {'short': (3, 4, 6), 'deep': (1, 1, 36)}
-DISTRIBUTIONS = {'anytime': 'mixed', 'anytime-log-uniform': 'log_uniform'}
-MODES = ('one', 'full', 'anytime', 'unshared', 'anytime-log-uniform')
+ANYTIME = {  # options of the hook
+    'anytime': {},
+    'anytime-log-uniform': dict(distribution='log_uniform'),
+    'anytime-teacher': dict(teacher=dict(logits='head.fc')),
+}
+MODES = ('one', 'full', 'unshared', *ANYTIME)
 
 
 def arm_name(shape, mode, gamma, relu):
@@ -38,7 +42,7 @@ def parse_args():
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--epochs', type=float, default=2)
     parser.add_argument('--shape', choices=SHAPES, default='short')
-    parser.add_argument('--modes', nargs='+', choices=MODES, default=MODES[:3])
+    parser.add_argument('--modes', nargs='+', choices=MODES, default=('one', 'full', 'anytime'))
     parser.add_argument('--gammas', nargs='+', type=float, default=GAMMAS)
     parser.add_argument('--relu', nargs='+', type=int, choices=(0, 1), default=(0, 1))
     parser.add_argument('--out', type=Path, required=True)
@@ -65,9 +69,8 @@ def configure(args, mode, gamma, relu):
         cfg.model.backbone = unshared(cfg.model.backbone)
     else:
         cfg.model.backbone.update(max_iterations=depths, last_gamma=gamma, last_relu=relu)
-    if mode in DISTRIBUTIONS:
-        options = dict(distribution=DISTRIBUTIONS[mode], measure_every=0)
-        cfg.custom_hooks = [dict(type='iterbackbone.AnytimeHook', **options)]
+    if mode in ANYTIME:
+        cfg.custom_hooks = [dict(type='iterbackbone.AnytimeHook', measure_every=0, **ANYTIME[mode])]
     dataset = {k: v for k, v in cfg.train_dataloader.dataset.items() if k != 'type'}
     images = len(PackedImages(**dataset))
     steps = int(args.epochs * images // cfg.train_dataloader.batch_size)
@@ -89,9 +92,12 @@ def unshared(backbone):
 
 
 def budgets(depths):
-    """From one iteration a stage to all, both ends among them."""
-    shares = (0, 0.25, 0.5, 0.75, 1)
-    return sorted({tuple(round(1 + s * (n - 1)) for n in depths) for s in shares})
+    """From one iteration a stage to all; first the last stage deepens, then the one before it."""
+    even = {tuple(round(1 + s * (n - 1)) for n in depths) for s in (0, 0.25, 0.5, 0.75, 1)}
+    late = {
+        tuple(min(n, 1 + (k >= first)) for k, n in enumerate(depths)) for first in range(len(depths))
+    }
+    return sorted(even | late, key=lambda b: (sum(b), b))
 
 
 @torch.no_grad()
@@ -104,7 +110,7 @@ def evaluate(runner, mode):
     backbone, size = model.backbone, runner.cfg.model.data_preprocessor.size
     table = mac_table(backbone, (size, size))
     full, rows = tuple(backbone.max_iterations), []
-    for depths in budgets(full) if mode in DISTRIBUTIONS else [full]:
+    for depths in budgets(full) if mode in ANYTIME else [full]:
         backbone.set_budget(max_iterations=depths)
         row = {'depths': depths, 'macs': table.total(depths, depths), 'macs_full': table.highest}
         rows.append({**row, **correct(model, loader)})

@@ -68,9 +68,9 @@ def size_groups(sizes):
     values = np.unique(sizes)
     if len(values) <= 4:
         return [(f'{value:g}', sizes == value) for value in values]
-    ends = np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1))
-    quarter = np.clip(np.searchsorted(ends, sizes, side='left') - 1, 0, 3)
-    return [(f'{ends[q]:.2f} to {ends[q + 1]:.2f}', quarter == q) for q in range(4)]
+    ends = np.unique(np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1)))  # fewer parts where many are alike
+    part = np.clip(np.searchsorted(ends, sizes, side='left') - 1, 0, None)
+    return [(f'{ends[k]:.2f} to {ends[k + 1]:.2f}', part == k) for k in range(len(ends) - 1)]
 
 
 def by_group(values, groups):

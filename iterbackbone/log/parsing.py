@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -45,10 +46,33 @@ class Parser(Generic[T]):
 def to_line(content: Mapping[str, Any]) -> bytes:
     """One line of JSON, newline included; numbers that are not finite become null.
 
+    Arrays, tensors and paths are written as what they hold, bytes of a name that are no UTF-8 as
+    escapes.
+
     Raises:
-        TypeError: a value is of a type JSON has no word for.
+        TypeError: a value is of another type that JSON has no word for.
     """
-    return msgspec.json.encode(content) + b'\n'
+    try:
+        return msgspec.json.encode(content, enc_hook=_plain) + b'\n'
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_encodable(content), enc_hook=_plain) + b'\n'
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, 'tolist'):
+        return value.tolist()
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f'a log must hold numbers, texts and lists of them, got {type(value).__name__}')
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encodable(each) for each in value]
+    text = str(value) if isinstance(value, (str, PurePath)) else None
+    return value if text is None else text.encode(errors='backslashreplace').decode()
 
 
 def _described(message: str, text: bytes) -> str:

@@ -61,6 +61,7 @@ def read_records(
     """
     lines: list[Line] = []
     problems: list[Problem] = []
+    blocks: int | None = None
     for number, _, text in read_lines(path, MOST_BYTES[RECORDS]):
         if not text.strip():
             continue
@@ -70,6 +71,7 @@ def read_records(
             if stage_limits is None:
                 stage_limits = [float('inf')] * len(record['iterations'])
             _check_stages(record['iterations'], stage_limits)
+            blocks = _check_number_of_blocks(record, blocks)
         except ValueError as error:
             problems.append(Problem(str(path), number, str(error)))
         else:
@@ -165,6 +167,14 @@ def _check_stages(iterations: list[float], stage_limits: Sequence[float]) -> Non
     for stage, (count, most) in enumerate(zip(iterations, stage_limits, strict=True)):
         if count > most * (1 + 1e-6):  # means over several calls are rounded
             raise ValueError(f'iterations of stage {stage} must be at most {most}, got {count:g}')
+
+
+def _check_number_of_blocks(record: IterationRecord, blocks: int | None) -> int | None:
+    """That of the records so far, None before the first that says; ValueError for another."""
+    each = record.get('iterations_per_block')
+    if each is not None and len(each) != (blocks or len(each)):
+        raise ValueError(f'iterations_per_block must have {blocks} items, one a block, got {len(each)}')
+    return blocks if each is None else len(each)
 
 
 def _check_blocks(meta: EvaluationMeta) -> None:

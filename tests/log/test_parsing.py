@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import PurePath
 
+import numpy as np
 import pytest
 
 from iterbackbone.log.parsing import to_line
@@ -24,3 +26,10 @@ def test_a_record_is_one_line_whatever_its_text():
 def test_unknown_types_are_refused():
     with pytest.raises(TypeError):
         to_line({'a': object()})
+
+
+def test_arrays_paths_and_names_that_are_no_utf_8():
+    line = to_line({'a': np.int64(3), 'b': np.array([1.5, 2]), 'c': PurePath('x/y'), 'd': np.str_('é')})
+    assert json.loads(line) == {'a': 3, 'b': [1.5, 2], 'c': 'x/y', 'd': 'é'}
+    line = to_line({'img_path': 'caf\udce9.png', 'b': ['ü', PurePath('\udce9')]})
+    assert json.loads(line) == {'img_path': 'caf\\udce9.png', 'b': ['ü', '\\udce9']}

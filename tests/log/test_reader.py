@@ -15,6 +15,7 @@ from iterbackbone.log import reader
 from iterbackbone.log.parsing import Parser
 from iterbackbone.log.reader import read_meta, read_records
 from iterbackbone.log.schema import IterationRecord, PredictionLine
+from tests.support.logs import record, write_log
 
 GOOD = {'iterations': [1, 2], 'total_iterations': 3, 'macs': 10, 'macs_full': 20, 'img_id': 'a'}
 
@@ -204,3 +205,10 @@ UNIT = [0, 0, 1, 1]
 def test_boxes_have_limits(boxes, reason):
     with pytest.raises(ValueError, match=f'^{re.escape(reason)}'):
         Parser(PredictionLine, 10**6)(json.dumps({'predicted': boxes}).encode())
+
+
+def test_records_of_another_number_of_blocks_are_named(tmp_path):
+    entries = [record(i, iterations_per_block=blocks) for i, blocks in enumerate(([1, 2], [3], [2, 1]))]
+    lines, problems = read_records(write_log(tmp_path / 'log', entries) / 'records.jsonl')
+    assert [line.number for line in lines] == [1, 3]
+    assert str(problems[0]).endswith('iterations_per_block must have 2 items, one a block, got 1')

@@ -49,6 +49,7 @@ class IterationLogHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """The weights that were loaded are those of this step."""
         self._weights.note_step(runner)
+        self._break_off()
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Open the folder."""
@@ -86,14 +87,17 @@ class IterationLogHook(Hook):
 
     after_test_epoch = after_val_epoch
 
+    def _break_off(self) -> None:
+        """Stop listening for an evaluation of this process that did not come to its end."""
+        for each in (self._evaluation, self._budgets):
+            if each is not None:
+                each.detach()
+
     def _begin(self, runner: Runner, mode: str, loop: Any) -> None:
-        if self._evaluation is not None:  # an earlier one of this process broke off
-            self._evaluation.detach()
+        self._break_off()
         weights = self._weights.describe(runner)
         self._evaluation = LoggedEvaluation(runner, mode, loop, weights)
         self._evaluation.open_pass()
-        if self._budgets is not None:
-            self._budgets.detach()
         if self._gain_images:
             self._budgets = BudgetRuns(runner, mode, loop, weights, self._gain_images)
 

@@ -37,7 +37,7 @@ class BatchTimes:
         self._started = time.perf_counter()
 
     def stop(self, images: int) -> None:
-        """After a batch of so many images."""
+        """After a batch of so many images, of a tracker frames."""
         if torch.cuda.is_initialized():
             torch.cuda.synchronize()  # work that is only queued has taken no time yet
         self.seconds.append((time.perf_counter() - self._started) / images)
@@ -112,9 +112,9 @@ class LoggedEvaluation:
     def write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
         """Write the batch's lines."""
         current = self._passes[-1]
-        current.times.stop(len(outputs))
-        current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         samples = samples_of(outputs, batch)
+        current.times.stop(len(samples))
+        current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         images = image_compute(self._collector, len(samples))
         indices = self._indices.batch(batch_idx, len(samples))
         for sample, compute, index in zip(samples, images, indices, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +16,8 @@ from ...core.receptive_field import receptive_fields
 from ...core.resnet_counterpart import ResNetCounterpart
 from ...log.meta_schema import SCHEMA_VERSION
 from ..traces import table_of, unwrapped
+
+MOST_LETTERS = 4096  # of a text in the schema
 
 
 def evaluation_meta(
@@ -37,14 +40,16 @@ def evaluation_meta(
         weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
     """
     model, said = unwrapped(runner.model), metainfo_of(dataset)
-    palette = [[int(c) for c in colour] for colour in said.get('palette') or ()]  # red, green, blue
+    palette = [
+        list(map(int, rgb)) for rgb in said.get('palette') or () if len(rgb) == 3
+    ]  # not 'random'
     return {
         'schema_version': SCHEMA_VERSION,
         'task': task,
         'model': type(model).__name__,
         'config': runner.cfg.filename,
         **weights,
-        'classes': list(said.get('classes') or ()),
+        'classes': list(class_names(said)),
         **({'palette': palette} if palette else {}),
         'parameters': parameter_counts(model),
         'resnet': asdict(counterpart(evaluated_modules(names, sizes))),
@@ -60,9 +65,19 @@ def evaluation_meta(
 
 
 def plain_metric(value: Any) -> Any:
-    """A metric as JSON knows it: some are arrays, lists or tables."""
+    """A metric as the schema knows it: a number, a list of finite ones, or the text of what it is."""
     value = value.tolist() if hasattr(value, 'tolist') else value
-    return value if isinstance(value, (bool, int, float, str, list, dict)) else str(value)
+    if isinstance(value, (list, tuple)):
+        value = [each.tolist() if hasattr(each, 'tolist') else each for each in value]
+        if all(isinstance(each, (int, float)) and math.isfinite(each) for each in value):
+            return value
+    return value if isinstance(value, (bool, int, float, str)) else str(value)[:MOST_LETTERS]
+
+
+def class_names(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a dataset's metainfo, by label."""
+    names = said.get('classes')
+    return () if names is None else tuple(map(str, names))
 
 
 def metainfo_of(dataset: Any) -> dict[str, Any]:

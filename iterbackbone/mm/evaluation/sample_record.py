@@ -18,7 +18,7 @@ from ...stats.objects import is_background
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
 from .detection import annotated_objects, is_detection, object_fields, prediction_fields
-from .meta import metainfo_of
+from .meta import class_names, metainfo_of
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
 from .sources import Index, Source, Sources
 
@@ -45,7 +45,7 @@ class SampleReader:
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
         self._dataset, self._model = dataset, unwrapped(model)
-        self._classes = tuple(metainfo_of(dataset).get('classes') or ())  # names by label
+        self._classes = class_names(metainfo_of(dataset))
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
         self._sources = Sources(dataset)
         self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
@@ -110,7 +110,8 @@ def identity(
     ``cat/0001``.
     """
     info = _metainfo(sample)
-    height, width = (*(info.get('ori_shape') or ()), None, None)[:2]
+    shape = info.get('ori_shape')
+    height, width = (*(() if shape is None else shape), None, None)[:2]
     if image is not None:
         height, width = image.shape[:2]
     path = info.get('img_path')

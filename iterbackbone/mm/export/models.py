@@ -134,6 +134,15 @@ class ExportedClassifier(ExportedModel):
 
     task = 'classification'
 
+    def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
+        super().__init__(model, fixed)
+        kind = type(model.head)
+        base = next((c for c in kind.__mro__ if c.__name__ == 'ClsHead'), None)
+        if base is None or kind._get_predictions is not base._get_predictions:
+            raise ValueError(
+                f'head must name one class by a softmax, to be exported, got {kind.__name__}'
+            )
+
     def result_names(self) -> list[str]:
         return ['scores']
 

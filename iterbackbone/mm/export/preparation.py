@@ -27,6 +27,9 @@ class Preparation(nn.Module):
     Args:
         preprocessor: mmdet's, mmseg's or mmpretrain's, or None for a model without one; images are
             taken as loaded by OpenCV, in BGR, where it says so.
+
+    Raises:
+        ValueError: it pads to a fixed size.
     """
 
     def __init__(self, preprocessor: nn.Module | None) -> None:
@@ -38,6 +41,10 @@ class Preparation(nn.Module):
         to_rgb = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
         self.flipped = not to_rgb
         test_cfg = getattr(preprocessor, 'test_cfg', None) or {}
+        if size := test_cfg.get('size'):
+            raise ValueError(
+                f'data_preprocessor.test_cfg must have size_divisor instead of size, got {size}'
+            )
         self.pad_value = float(getattr(preprocessor, 'pad_val', getattr(preprocessor, 'pad_value', 0)))
         self.divisor = int(test_cfg.get('size_divisor') or _divisor(preprocessor))
 

@@ -29,7 +29,7 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
 def _content(path: Path, folder: Folder) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         folder.wrong('broken JSON file, left out', f'{path.name}: {error}')
         return None
     fits = isinstance(content, dict) and all(isinstance(content.get(key), list) for key in KEYS)
@@ -56,10 +56,10 @@ def _boxes(path: Path, content: Any, names: dict, folder: Folder) -> dict[Any, l
         ignored = bool(note.get('iscrowd') or note.get('ignore'))
         return note['image_id'], note.get('id'), Box(name, (left, top, width, height), ignored)
 
-    boxes, seen = defaultdict(list), {None}
+    boxes, seen = defaultdict(list), set()
     for image, number, box in _good(folder, path, content['annotations'], parse):
         boxes[image].append(box)
-        if number in seen - {None}:
+        if number is not None and number in seen:
             folder.wrong('annotation id twice, numbered anew', f'{path.name}: {number}')
         seen.add(number)
     return boxes

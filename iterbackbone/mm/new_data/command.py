@@ -48,7 +48,8 @@ def write_data_config(
     if target.exists() or target.resolve().is_relative_to(data.resolve()):
         raise ValueError(f'NAME must be new and outside of --data, got {path} and {target}')
     dataset = cleaned(read_folder(folder, task), folder)
-    parts, made = split(dataset)
+    _check_texts(path, dataset.classes)
+    parts, made = split(dataset, folder.lines(1))
     try:
         write(target, data, dataset, parts)
         (target / 'problems.txt').write_text('\n'.join(folder.lines()), encoding='utf-8')
@@ -65,6 +66,15 @@ def write_data_config(
             f'It builds, and its pictures load. Next: iterbackbone train {path}',
         ]
     )
+
+
+def _check_texts(path: Path, classes: list[str]) -> None:
+    """Raise ValueError for what a config cannot hold: mmengine replaces words in it as plain text."""
+    if "'" in str(path.absolute()):
+        raise ValueError(f"NAME and its folder must hold no quote ('), got {path.absolute()}")
+    for name in classes:
+        if '{{' in name or len(name.splitlines()) > 1:
+            raise ValueError(f'--data must have classes without line breaks and {{{{, got {name!r}')
 
 
 def _write_config(

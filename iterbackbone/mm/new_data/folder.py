@@ -37,7 +37,7 @@ class Folder:
         if not path.is_dir():
             raise ValueError(f'--data must be a folder, got {path}')
         found = sorted(p for p in path.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
-        self.path, self.files = path, [p for p in found if not p.name.startswith('.')]
+        self.path, self.files = path, [p for p in found if not _is_hidden(p.relative_to(path))]
         self.problems: dict[str, list[str]] = defaultdict(list)
         self._named: dict[str, list[Path]] = defaultdict(list)
         for file in self.files:
@@ -76,3 +76,16 @@ class Folder:
         for kind, cases in self.problems.items():
             found += [f'  {len(cases):>6}  {kind}', *(f'          {each}' for each in cases[:shown])]
         return found
+
+
+def _is_hidden(path: Path) -> bool:
+    """Of the system or a program, not of the user: '.ipynb_checkpoints/a.jpg'."""
+    return any(part.startswith('.') or part == '__MACOSX' for part in path.parts)
+
+
+def text_of(path: Path) -> str:
+    """Of a text file, a byte order mark left out; ValueError where it is no UTF-8."""
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} must be text in UTF-8: {error}') from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from .folder import Box, Folder, Picture
+from ...files import IMAGE_TYPES
+from .folder import Box, Folder, Picture, text_of
 
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 LISTS = {'test': 'test', 'trainval': 'train', 'val': 'val', 'train': 'train'}  # the last one counts
@@ -26,8 +28,7 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
         if splits and path.stem not in splits:
             folder.wrong('picture in no list of ImageSets/Main, left out', path.stem)
         elif root.tag == 'annotation':
-            split = splits.get(path.stem) or folder.split_of(path.parent)
-            pictures.append(_picture(path, root, split, folder))
+            pictures.append(_picture(path, root, splits.get(path.stem), folder))
     found = {picture.file.stem for picture in pictures}
     for name in {name for splits in listed.values() for name in splits} - found:
         folder.wrong('picture in ImageSets/Main without an XML file that can be read', name)
@@ -39,15 +40,26 @@ def _splits(main: Path) -> dict[str, str]:
     found = {}
     for name, split in LISTS.items():
         path = main / f'{name}.txt'
-        lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
-        found.update({line.split()[0]: split for line in lines if line.strip()})
+        lines = text_of(path).splitlines() if path.is_file() else []
+        found.update({_stem(line.split()[0]): split for line in lines if line.strip()})
     return found
 
 
-def _picture(path: Path, root: ET.Element, split: str, folder: Folder) -> Picture:
-    file = folder.find(path.stem, path)
+def _stem(name: str) -> str:
+    """Of a picture that a list names, perhaps with its type."""
+    return name[: -len(Path(name).suffix)] if name.lower().endswith(IMAGE_TYPES) else name
+
+
+def _picture(path: Path, root: ET.Element, split: str | None, folder: Folder) -> Picture:
+    stated = root.findtext('filename') or ''
+    own = Path(re.split(r'[\\/]', stated)[-1]).stem == path.stem  # else a copy that kept the old name
+    near = path.parent / (root.findtext('folder') or '').strip('/\\') / path.name
+    file = folder.find(stated if own else path.stem, near)
     if not file.is_file():
-        file = folder.find(root.findtext('filename') or path.stem, path)
+        file = folder.find(path.stem, path)
+    if not file.is_file():
+        file = folder.find(stated or path.stem, path)
+    split = split or folder.split_of(path.parent) or folder.split_of(file.parent)
     width, height = (root.findtext(f'size/{side}') or '' for side in ('width', 'height'))
     size = (int(width), int(height)) if width.isdecimal() and height.isdecimal() else None
     return Picture(file, split, list(_boxes(path, root, folder)), size)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,12 @@ custom_hooks[{number}].update(ema_type='MomentumAnnealingEMA', gamma=10)  # forg
 """
 
 
-def split(dataset: Dataset) -> tuple[dict[str, list[Picture]], bool]:
-    """Pictures by part; whether the split is made here; ValueError where too little is left."""
+def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[dict[str, list[Picture]], bool]:
+    """Pictures by part; whether the split is made here.
+
+    Raises:
+        ValueError: too little is left; it names the ``problems``.
+    """
     parts: dict[str, list[Picture]] = {'train': [], 'val': [], 'test': []}
     for picture in dataset.pictures:
         parts[picture.split or 'train'].append(picture)
@@ -83,6 +88,7 @@ def split(dataset: Dataset) -> tuple[dict[str, list[Picture]], bool]:
     if not any(picture.boxes for picture in parts['train']):
         raise ValueError(
             '--data has too little that can be used: no training picture with a box or class'
+            + ''.join(f'; {line.strip()}' for line in problems)
         )
     return {name: pictures for name, pictures in parts.items() if pictures}, made
 

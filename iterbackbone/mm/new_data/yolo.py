@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import mmengine
+import yaml
 
-from .folder import Box, Folder, Picture
+from .folder import Box, Folder, Picture, text_of
 
 
 def read(folder: Folder) -> tuple[list[str], list[Picture]]:
@@ -15,12 +15,12 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
     labels = {file: label for file in folder.files if (label := _label(file)).is_file()}
     if not labels:
         return [], []
-    names = _names(folder.path)
+    names, points = _described(folder.path)
     pictures = [
         Picture(
             file,
             folder.split_of(file.parent),
-            list(_boxes(labels[file], names, folder)) if file in labels else [],
+            list(_boxes(labels[file], names, points, folder)) if file in labels else [],
             relative=True,
         )
         for file in folder.files
@@ -37,31 +37,43 @@ def _label(file: Path) -> Path:
     return Path(*file.parts[:last], 'labels', *beside.parts[last + 1 :])
 
 
-def _names(path: Path) -> dict[int, str]:
-    for file in sorted([*path.glob('*.yaml'), *path.glob('*.yml')]):
+def _described(path: Path) -> tuple[dict[int, str], bool]:
+    """Names of the classes by number, and whether lines hold key points behind the box."""
+    files = sorted([*path.glob('*.yaml'), *path.glob('*.yml')])
+    for file in files:
         try:
-            names = mmengine.load(file)['names']
-            pairs = names.items() if isinstance(names, dict) else enumerate(names)
-            return {int(number): str(name) for number, name in pairs}
-        except Exception as error:  # of the YAML reader, or no names
-            raise ValueError(f'{file} must list the classes as names: {error}') from None
+            content = yaml.safe_load(text_of(file))
+        except yaml.YAMLError as error:
+            raise ValueError(f'{file} must be YAML of plain values: {error}') from None
+        names = content.get('names') if isinstance(content, dict) else None
+        if names is None:
+            continue  # of something else, such as a training's arguments
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        numbers = isinstance(names, (dict, list)) and {n: str(x) for n, x in pairs if x is not None}
+        if not numbers or not all(isinstance(number, int) for number in numbers):
+            raise ValueError(f'{file} must list the classes as names, by number, got {names!r}')
+        return numbers, 'kpt_shape' in content
     for file in sorted([*path.rglob('classes.txt'), *path.rglob('*.names')]):
-        lines = file.read_text(encoding='utf-8').splitlines()
-        return dict(enumerate(line.strip() for line in lines if line.strip()))
-    raise ValueError(f'{path} is in YOLO layout and needs data.yaml or classes.txt with the names')
+        lines = enumerate(line.strip() for line in text_of(file).splitlines())
+        return {number: name for number, name in lines if name}, False
+    raise ValueError(
+        f'{path} is in YOLO layout and needs data.yaml or classes.txt with the names; class folders '
+        'need --task classification'
+    )
 
 
-def _boxes(label: Path, names: dict[int, str], folder: Folder) -> Iterator[Box]:
-    """Of lines with class, centre and size, or class and polygon."""
-    for number, line in enumerate(label.read_text(encoding='utf-8', errors='replace').splitlines(), 1):
+def _boxes(label: Path, names: dict[int, str], points: bool, folder: Folder) -> Iterator[Box]:
+    """Of lines with class, centre and size, perhaps with key points behind, or class and polygon."""
+    text = label.read_text(encoding='utf-8-sig', errors='replace')
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             kind, *values = map(float, line.split() or [-1])
             name = names.get(int(kind), f'class {int(kind)}')
-            if len(values) >= 6 and len(values) % 2 == 0:
+            if len(values) >= 6 and len(values) % 2 == 0 and not points:
                 lowest, highest = ([f(values[k::2]) for k in (0, 1)] for f in (min, max))
                 yield Box(name, (*lowest, highest[0] - lowest[0], highest[1] - lowest[1]))
             elif line.strip():
-                x, y, width, height = values
+                x, y, width, height = values[:4] if points else values
                 yield Box(name, (x - width / 2, y - height / 2, width, height))
         except (OverflowError, ValueError):
             folder.wrong('broken line, left out', f'{label.name}:{number}: {line[:60]}')

@@ -22,7 +22,7 @@ from ...registry import HOOKS
 from ..traces import is_trainable, iterative_modules, unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
-from .ponder_hook import PonderCostHook
+from .ponder_hook import PonderCostHook, forget_tables_of_copies
 
 
 @HOOKS.register_module()
@@ -93,8 +93,8 @@ class AnytimeHook(Hook):
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
-        copies = [hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')]
-        for module in (module for each in (model, *copies) for module in iterative_modules(each)):
+        forget_tables_of_copies(runner)
+        for module in iterative_modules(model):
             module.set_budget_table(None)  # of features that are about to change
         self._silence()
         if self.teacher is not None:

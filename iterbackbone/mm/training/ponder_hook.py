@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
-from ..traces import Call, trained_calls, unwrapped
+from ..traces import Call, iterative_modules, trained_calls, unwrapped
 from .lost_hooks import warn_of_lost_hooks
 from .optimizers import exempt_halting_biases
 from .ponder_training import PonderTraining
@@ -75,13 +75,23 @@ class PonderCostHook(Hook):
         self._handles: list[Any] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model; ValueError where the run has a second hook of this type."""
+        """Attach to the model.
+
+        Raises:
+            ValueError: the run has a second hook of this type, or activations are checkpointed by the
+                Runner, which would lose the cost's gradient (``with_cp`` keeps it).
+        """
+        if runner.cfg.get('activation_checkpointing'):
+            raise ValueError(
+                'PonderCostHook needs activation_checkpointing=None; set with_cp=True instead'
+            )
         if sum(isinstance(hook, PonderCostHook) for hook in runner.hooks) > 1:
             raise ValueError(
                 'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
                 'default_hooks or in custom_hooks'
             )
         warn_of_lost_hooks(runner)
+        forget_tables_of_copies(runner)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         self._training = PonderTraining(runner, self.target)
         model = unwrapped(runner.model)
@@ -176,3 +186,10 @@ class PonderSchedule(NamedTuple):
         if self.held(step):
             return 0.0
         return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)
+
+
+def forget_tables_of_copies(runner: Runner) -> None:
+    """Averaged copies end a fit where the model does, in its first training step: keys must agree."""
+    for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
+        for module in iterative_modules(copy):
+            module.set_budget_table(None)

@@ -33,8 +33,13 @@ def test_the_plain_resnet_is_trained_once(call):
 
 def test_both_ends_are_budgets():
     assert budgets((1, 1, 5)) == [(1, 1, k) for k in range(1, 6)]
-    assert budgets((3, 4, 6))[0] == (1, 1, 1)
-    assert budgets((3, 4, 6))[-1] == (3, 4, 6)
+    lowest, *_, highest = budgets((3, 4, 6))
+    assert (lowest, highest) == ((1, 1, 1), (3, 4, 6))
+
+
+def test_between_one_and_two_iterations_the_last_stage_deepens_first():
+    assert budgets((3, 4, 6))[:4] == [(1, 1, 1), (1, 1, 2), (1, 2, 2), (2, 2, 2)]
+    assert budgets((1, 4, 6))[:3] == [(1, 1, 1), (1, 1, 2), (1, 2, 2)]
 
 
 def test_unshared_has_one_shape(call, capsys):
@@ -52,11 +57,11 @@ def test_from_a_training_to_the_table(tmp_path, call, capsys):
     options += ['model.head.in_channels=32']
     out = tmp_path / 'out'
     command = ('--out', out, '--epochs', 1, '--gammas', 0.1, '--relu', 0, '--modes')
-    call(*command, 'anytime', 'unshared', '--cfg-options', *options)
+    call(*command, 'anytime-teacher', 'unshared', '--cfg-options', *options)
     main()
     files = sorted(out.glob('*.json'))
     assert [f.name for f in files] == [
-        'short_anytime_gamma0.1_linear_seed0.json',
+        'short_anytime-teacher_gamma0.1_linear_seed0.json',
         'short_unshared_seed0.json',
     ]
     anytime, plain = (json.loads(f.read_text()) for f in files)
@@ -73,7 +78,7 @@ def test_from_a_training_to_the_table(tmp_path, call, capsys):
     call(out)
     summarise()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].startswith('| short_anytime_gamma0.1_linear | 1 | ')
+    assert lines[2].startswith('| short_anytime-teacher_gamma0.1_linear | 1 | ')
     assert lines[2].endswith('at 1.00 |')
     share = 100 * plain['budgets'][0]['correct'] / 16
     assert lines[3] == f'| short_unshared | 1 | {share:.1f} |'

@@ -89,6 +89,7 @@ def test_one_line_a_frame(tmp_path, sampler, early):
     (folder,) = (tmp_path / 'run').glob('*/iterations/*')
     records, predictions, meta = read_log(folder)
     assert meta['dataset']['num_images'] == 4
+    assert meta['time']['batch_size'] == (2 if sampler == 'DefaultSampler' else 1)  # a batch is a video
     assert [record['img_id'] for record in records] == [1, 2, 3, 4]
     assert [record['num_objects'] for record in records] == [2] * 4
     assert [record['mean_object_area'] for record in records] == pytest.approx(AREAS, rel=1e-3)

@@ -132,3 +132,17 @@ def test_what_cannot_be_exported():
     many = model_of('upernet_iterative-r50-tiny_voc2007', **{'model.decode_head.num_classes': 300})
     with pytest.raises(ValueError, match='num_classes must be at most 256 to be exported, got 300'):
         exported(many)
+
+
+@pytest.mark.parametrize('head', ['MultiLabelLinearClsHead', 'LinearRegressionHead'])
+def test_heads_without_a_softmax_are_refused(head):
+    model = model_of('iterative-tiny_1xb64_cifar10-subset')
+    options = dict(type=f'mmpretrain.{head}', in_channels=8, num_classes=3)
+    if head == 'LinearRegressionHead':
+        options = dict(type=f'mmpretrain.{head}', in_channels=8, out_dim=3)
+    try:
+        model.head = MODELS.build(options)
+    except (KeyError, TypeError) as error:
+        pytest.skip(f'not in this mmpretrain: {error}')
+    with pytest.raises(ValueError, match=f'by a softmax, to be exported, got {head}'):
+        exported(model)

@@ -95,3 +95,9 @@ def test_bin_means_are_adaptive_average_pooling(size, bins):
     replaced = with_bin_means(original)
     assert isinstance(replaced[0][0], BinMeans)
     assert torch.allclose(replaced(x), wanted, atol=1e-6)
+
+
+def test_padding_to_a_fixed_size_is_refused():
+    preprocessor = SegDataPreProcessor(**NORMS, size=(64, 64), test_cfg=dict(size=(128, 128)))
+    with pytest.raises(ValueError, match='test_cfg must have size_divisor instead of size, got'):
+        Preparation(preprocessor)

@@ -132,7 +132,7 @@ def test_base_and_config_are_built_once_each(tmp_path, monkeypatch):
     assert f'parameters {before / 1e6:.1f} M -> {after / 1e6:.1f} M' in said
 
 
-@pytest.mark.parametrize('name', ['mine', 'none/mine'])
+@pytest.mark.parametrize('name', ['mine', 'none/mine', '', 'none/', '..'])
 def test_nothing_is_replaced(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path('mine.py').touch()

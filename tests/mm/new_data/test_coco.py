@@ -104,3 +104,9 @@ def test_a_broken_file(folder):
     pictures, wrong = read(folder)
     assert pictures == {'a.jpg': ['star'], 'b.jpg': ['ring']}
     assert wrong.keys() == {'broken JSON file, left out'}
+
+
+def test_json_nested_too_deeply_is_left_out(folder):
+    (folder / 'deep.json').write_text('[' * 100_000)
+    _, wrong = read(folder)
+    assert list(wrong) == ['broken JSON file, left out']

@@ -101,3 +101,10 @@ def test_what_is_no_layout_is_named(tmp_path):
     (tmp_path / 'one/1.xml').write_text('<annotation>')
     with pytest.raises(ValueError, match=r'can be read; 1  broken XML file, left out; 1.xml: '):
         found(tmp_path)
+
+
+def test_folders_of_programs_are_no_classes(tmp_path):
+    for name in ('cat/1.jpg', 'dog/2.jpg', '.ipynb_checkpoints/1.jpg', '__MACOSX/cat/1.jpg'):
+        picture(tmp_path / name)
+    dataset, wrong = found(tmp_path)
+    assert (dataset.classes, wrong) == (['cat', 'dog'], {})

@@ -97,3 +97,26 @@ def test_a_box_without_a_name_and_a_missing_picture(folder):
     assert dataset.classes == ['ring']
     assert {p.file.stem: len(p.boxes) for p in dataset.pictures} == dict(a=1, c=1)
     assert wrong.keys() == {'picture missing, left out', 'box of an unknown class, left out'}
+
+
+def test_lists_may_name_files_and_begin_with_a_mark(folder):
+    lists(folder, train=['\ufeffa.jpg', 'b.jpg'], val=['c'])
+    assert splits(folder) == ({'a': 'train', 'b': 'train', 'c': 'val'}, {})
+
+
+def test_the_file_that_an_xml_file_names(tmp_path):
+    for name in ('rgb/1.jpg', 'depth/1.png'):
+        picture(tmp_path / name)
+    path = xml_file(tmp_path / 'annotations/1.xml', [BOX])
+    path.write_text(
+        path.read_text().replace('<size>', '<folder>rgb</folder><filename>1.jpg</filename><size>')
+    )
+    dataset, _ = found(tmp_path)
+    assert [str(p.file.relative_to(tmp_path)) for p in dataset.pictures] == ['rgb/1.jpg']
+
+
+def test_the_split_may_be_that_of_the_pictures(tmp_path):
+    for split, name in (('train', 'a'), ('val', 'b')):
+        picture(tmp_path / f'images/{split}/{name}.jpg')
+        xml_file(tmp_path / f'annotations/{name}.xml', [BOX])
+    assert splits(tmp_path) == ({'a': 'train', 'b': 'val'}, {})

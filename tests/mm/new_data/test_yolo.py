@@ -82,12 +82,40 @@ def test_names_of_the_classes(name, text, folder):
     ('text', 'message'),
     [
         (None, 'needs data.yaml or classes.txt'),
-        ('names: [', 'data.yaml must list the classes as names'),
-        ('nc: 3', 'data.yaml must list the classes as names'),
+        ('names: [', 'data.yaml must be YAML of plain values'),
+        ('names: !!python/object/apply:os.getcwd []', 'data.yaml must be YAML of plain values'),
+        ('nc: 3', 'needs data.yaml or classes.txt'),
+        ('names: ring', 'data.yaml must list the classes as names'),
         ('names: {a: b}', 'data.yaml must list the classes as names'),
     ],
 )
 def test_without_names_there_is_an_error(text, message, folder):
     (folder / 'data.yaml').unlink() if text is None else (folder / 'data.yaml').write_text(text)
     with pytest.raises(ValueError, match=message):
+        read(folder)
+
+
+def test_key_points_behind_a_box_are_left_out(folder):
+    (folder / 'data.yaml').write_text('names: [ring, star]\nkpt_shape: [2, 2]')
+    dataset, wrong = read(folder, '0 0.5 0.5 0.5 0.4 0.9 0.9 0.1 0.1')
+    assert dataset.pictures[0].boxes[1] == ('ring', (10, 9, 20, 12), False)
+    assert wrong == {}
+
+
+def test_byte_order_marks_and_other_yaml_files(folder):
+    (folder / 'args.yaml').write_text('epochs: 3')
+    (folder / 'data.yaml').write_text('\ufeffnames: [ring, star]')
+    (folder / 'labels/train/a.txt').write_text(f'\ufeff{GOOD}')
+    dataset, wrong = found(folder)
+    assert [box.name for box in dataset.pictures[0].boxes] == ['star']
+    assert set(wrong) == {'class without a box or picture, left out'}
+    (folder / 'data.yaml').unlink()
+    (folder / 'classes.txt').write_text('\ufeffring\n\nstar')
+    assert read(folder, '2 0.5 0.5 0.5 0.4', '0 0.5 0.5 0.1 0.1')[0].classes == ['ring', 'star']
+
+
+def test_names_in_another_encoding_are_an_error_with_the_file(folder):
+    (folder / 'data.yaml').unlink()
+    (folder / 'classes.txt').write_bytes('né'.encode('latin-1'))
+    with pytest.raises(ValueError, match=r'classes.txt must be text in UTF-8'):
         read(folder)

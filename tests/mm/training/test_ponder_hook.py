@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from iterbackbone import HaltingTrace, IterativeResNet
+from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.halting import never_halt
 from iterbackbone.mm import PonderCostHook
 from iterbackbone.mm.traces import Call
@@ -180,3 +181,27 @@ def test_ramp(step, warmup, ramp, factor):
 def test_bad_arguments(options, error, message):
     with pytest.raises(error, match=message):
         PonderCostHook(**options)
+
+
+def test_checkpointing_by_the_runner_is_refused(tmp_path):
+    """Its second pass leaves the cost without a gradient."""
+    with pytest.raises(ValueError, match='PonderCostHook needs activation_checkpointing=None'):
+        train_tiny(tmp_path, PonderCostHook(), cfg=dict(activation_checkpointing=['backbone.stages.1']))
+
+
+def test_averaged_weights_end_a_fit_with_the_model(tmp_path):
+    """Else their keys differ, and saving a checkpoint, which exchanges both, fails."""
+    model = TinyClassifier()
+    model.backbone.set_budget_table(BudgetTable.of([(0.5, Setting((0.0, 0.0), (3, 4)))]))
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'fitted.pth')
+    ema = dict(type='EMAHook', momentum=0.1)
+    with pytest.warns(UserWarning, match='training ends the fit of the halting'):
+        _, runner = train_tiny(
+            tmp_path / 'work',
+            PonderCostHook(),
+            load_from=str(tmp_path / 'fitted.pth'),
+            more_hooks=[ema],
+        )
+    (copy,) = (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model'))
+    for each in (runner.model, copy):
+        assert not [key for key in each.state_dict() if 'budget_table' in key]

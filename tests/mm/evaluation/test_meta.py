@@ -1,0 +1,35 @@
+"""What data sets and metrics say of themselves, in the schema's words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from iterbackbone.log.fields import Text
+from iterbackbone.log.meta_schema import Metric
+from iterbackbone.log.parsing import Parser, to_line
+from iterbackbone.mm.evaluation.meta import class_names, plain_metric
+
+
+@pytest.mark.parametrize(
+    ('metric', 'written'),
+    [
+        (np.float64(0.5), 0.5),
+        (torch.tensor([1.0, 2.0]), [1.0, 2.0]),
+        ([torch.tensor(1.0), np.float32(2)], [1.0, 2.0]),
+        ([1.0, float('nan')], '[1.0, nan]'),
+        (torch.eye(2), '[[1.0, 0.0], [0.0, 1.0]]'),
+        ({'a': np.float32(1)}, str({'a': np.float32(1)})),
+        (float('nan'), None),
+        (None, 'None'),
+    ],
+)
+def test_every_metric_can_be_read_again(metric, written):
+    assert Parser(dict[Text, Metric], 10**6)(to_line({'m': plain_metric(metric)})) == {'m': written}
+
+
+def test_names_of_classes_are_texts():
+    assert class_names({'classes': np.array(['a', 'b'])}) == ('a', 'b')
+    assert class_names({'classes': (0, 1)}) == ('0', '1')
+    assert class_names({}) == class_names({'classes': None}) == ()
