@@ -103,4 +103,5 @@ def test_an_input_that_never_varied_counts_nothing():
     alive = samples.inputs.clone()
     alive[:, :, 7] = 1.0
     assert torch.equal(fit(alive), fit(samples.inputs))
+    assert not fit.fc1[0][:, 7].any()
     assert (fit.fc1[0][:, :7] != 0).any(dim=0).all()

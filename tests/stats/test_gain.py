@@ -252,7 +252,7 @@ def test_shuffles_go_by_source():
         menu, cost = 100.0 * (rng.random((3, 2000)) < chances), np.array([1.0, 2.0, 3.0])
         depths = rng.integers(3, size=40)[sources]
         own = menu[depths, np.arange(2000)]
-        options = dict(choices=depths, groups=sources, resamples=300, shuffles=20)
+        options = dict(choices=depths, groups=sources, resamples=300, shuffles=300)
         found = gain(cost[depths], own, cost, menu, vertices=[0, 2], **options)
         rejected += found.shuffled.p_value < 0.01
     assert rejected <= 2
