@@ -103,12 +103,15 @@ def _described(name: str, step: dict[str, Any]) -> dict[str, Any]:
 
 
 def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
-    """Each file after the test pipeline, (1, 3, H, W) uint8 in RGB."""
+    """Each file after the test pipeline, (1, 3, H, W) uint8 in RGB; ValueError for a broken one."""
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     pipeline = Compose([step for step in pipeline_of(cfg) if 'Annotations' not in str(step['type'])])
     for file in files:
         with mmengine.DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
+            try:
+                inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
+            except Exception as error:  # whatever a decoder raises
+                raise ValueError(f'{file} cannot be read as a picture: {error!r}') from None
         yield np.ascontiguousarray(inputs.numpy()[None, ::-1])
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.mm.export.exported import BinMeans, with_bin_means
-from iterbackbone.mm.export.preparation import Preparation, image_steps, pipeline_of
+from iterbackbone.mm.export.preparation import Preparation, image_steps, pipeline_of, prepared
 
 NORMS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
 PREPROCESSORS = {
@@ -101,3 +101,11 @@ def test_padding_to_a_fixed_size_is_refused():
     preprocessor = SegDataPreProcessor(**NORMS, size=(64, 64), test_cfg=dict(size=(128, 128)))
     with pytest.raises(ValueError, match='test_cfg must have size_divisor instead of size, got'):
         Preparation(preprocessor)
+
+
+def test_a_broken_picture_is_named(tmp_path):
+    broken = tmp_path / 'text.jpg'
+    broken.write_text('no picture')
+    cfg = Config.fromfile(config_path('upernet_iterative-r50-tiny_voc2007'))
+    with pytest.raises(ValueError, match=r'text.jpg cannot be read as a picture'):
+        next(prepared(cfg, [broken]))
