@@ -164,8 +164,8 @@ class IterativeBlock(nn.Module):
         return super().train(mode)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        self.trained = None
         if any(key.startswith(f'{prefix}norm3.') for key in state_dict):
-            self.trained = None
             self._start_is_due = False
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

@@ -128,10 +128,9 @@ class IterativeStage(nn.Module):
         else:
             x = _in_turn(layers, x)
         results = []
-        for before, block, limit in zip(
-            [self.transition, *self.blocks], self.blocks, limits, strict=False
-        ):
-            if block.form is not None and observed(before):
+        before = [self.transition, *self.blocks][:-1]
+        for previous, block, limit in zip(before, self.blocks, limits, strict=True):
+            if block.form is not None and observed(previous):
                 x = x.clone()  # the form overwrites its input, which a hook may have kept
             result = block(x, limit, settings)
             x = result.output

@@ -210,26 +210,3 @@ def test_a_training_counts_once(logs, tmp_path):
     (tmp_path / 'gain.json').write_bytes(msgspec.json.encode(found.as_json()))
     with pytest.raises(ValueError, match='seeds must be different trainings, but number 1 repeats'):
         verdict_of([found, MeasuredGains.read(tmp_path / 'gain.json')])
-
-
-def test_an_image_without_regions_has_no_depth_of_theirs(tmp_path):
-    folders = []
-    for name, deep in (
-        ('shallow', [0] * 40),
-        ('deep', [1] * 40),
-        ('policy', [i % 2 for i in range(40)]),
-    ):
-        entries = [
-            record(
-                i,
-                DEPTHS[3 * deep[i]],
-                correct=bool(deep[i]),
-                mean_roi_iterations=None if i == 3 else 1.0 + deep[i],
-                num_rois=0 if i == 3 else 9,
-            )
-            for i in range(40)
-        ]
-        folders.append(write_log(tmp_path / name, entries))
-    found = measured(folders[2:], folders[:2], score='total_iterations')
-    assert found.gains[0].shuffled is not None
-    assert not any('static' in note for note in found.notes)

@@ -110,8 +110,8 @@ def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
         with mmengine.DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             try:
                 inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
-            except Exception as error:  # whatever a decoder raises
-                raise ValueError(f'{file} cannot be read as a picture: {error!r}') from None
+            except Exception as error:  # of a decoder or any other step
+                raise ValueError(f'the test pipeline fails on {file}: {error!r}') from error
         yield np.ascontiguousarray(inputs.numpy()[None, ::-1])
 
 

@@ -54,11 +54,9 @@ def _picture(path: Path, root: ET.Element, split: str | None, folder: Folder) ->
     stated = root.findtext('filename') or ''
     own = Path(re.split(r'[\\/]', stated)[-1]).stem == path.stem  # else a copy that kept the old name
     near = path.parent / (root.findtext('folder') or '').strip('/\\') / path.name
-    file = folder.find(stated if own else path.stem, near)
-    if not file.is_file():
-        file = folder.find(path.stem, path)
-    if not file.is_file():
-        file = folder.find(stated or path.stem, path)
+    names = [stated, path.stem] if own else [path.stem, stated or path.stem]
+    files = [folder.find(name, near) for name in names]
+    file = next((each for each in files if each.is_file()), files[-1])
     split = split or folder.split_of(path.parent) or folder.split_of(file.parent)
     width, height = (root.findtext(f'size/{side}') or '' for side in ('width', 'height'))
     size = (int(width), int(height)) if width.isdecimal() and height.isdecimal() else None

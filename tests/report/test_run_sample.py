@@ -1,0 +1,32 @@
+"""Depths of images that have none in one part of the network."""
+
+from __future__ import annotations
+
+from iterbackbone.report.evaluation import load_evaluation
+from iterbackbone.report.gain_measurement import measure_evaluations
+from tests.support.gain_logs import DEPTHS
+from tests.support.logs import record, write_log
+
+
+def test_an_image_without_regions_has_no_depth_of_theirs(tmp_path):
+    folders = []
+    for name, deep in (
+        ('shallow', [0] * 40),
+        ('deep', [1] * 40),
+        ('policy', [i % 2 for i in range(40)]),
+    ):
+        entries = [
+            record(
+                i,
+                DEPTHS[3 * deep[i]],
+                correct=bool(deep[i]),
+                mean_roi_iterations=None if i == 3 else 1.0 + deep[i],
+                num_rois=0 if i == 3 else 9,
+            )
+            for i in range(40)
+        ]
+        folders.append(write_log(tmp_path / name, entries))
+    shallow, deep, policy = map(load_evaluation, folders)
+    found = measure_evaluations([policy], [shallow, deep], score='total_iterations')
+    assert found.gains[0].shuffled is not None
+    assert not any('static' in note for note in found.notes)
