@@ -75,4 +75,6 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', mod
 
     @classmethod
     def _from_pretrained(cls, **kwargs: Any) -> HubModel:
+        if 'name' not in kwargs:
+            raise ValueError(f'{kwargs["model_id"]} must have the config.json of a saved HubModel')
         return super()._from_pretrained(**{'strict': True, **kwargs})

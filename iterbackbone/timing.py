@@ -1,4 +1,4 @@
-"""Forward times of several networks, side by side in one run, and what they ran on.
+"""Forward times of several networks, side by side in one run, and what they run on.
 
 Absolute times depend on the machine and drift while it works; every round runs every network
 once, so that the ratios of a round share the drift.
@@ -27,6 +27,16 @@ def machine() -> str:
     lines = info.read_text().splitlines() if info.is_file() else []
     models = (line.split(':')[1].strip() for line in lines if line.startswith('model name'))
     return f'{next(models, platform.processor())}, {os.cpu_count()} cores, torch {torch.__version__}'
+
+
+def checked_device(device: str) -> str:
+    """The same; ValueError if torch cannot compute on it."""
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f'--device must be one that torch can use, got {device!r}: {first}') from None
+    return device
 
 
 def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> dict[Key, list[float]]:

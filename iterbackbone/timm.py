@@ -19,10 +19,9 @@ __all__ = ['TimmResNet']  # timm adds the networks' names
 
 
 class TimmResNet(nn.Module):
-    """A network as timm's wrappers and scripts take it; state dict as of ``create_model``.
+    """A network as timm's wrappers and scripts take it, images (B, C, H, W) to (B, num_classes).
 
-    Arguments are those of ``create_model``, ``global_pool`` and ``drop_rate`` of timm's head, and
-    ``stages``, which to build.
+    Arguments, methods and attributes are timm's, the state dict is that of ``create_model``.
     """
 
     def __init__(
@@ -39,9 +38,9 @@ class TimmResNet(nn.Module):
         self.name, self.num_classes, self.in_chans = name, num_classes, in_chans
         self._options = dict(in_chans=in_chans, features_only=True, out_indices=stages, **options)
         self.backbone = create_model(name, **self._options)
-        info = self.backbone.feature_info
-        self.feature_info = [x | {'module': f'backbone.{x["module"]}'} for x in info]
-        self.num_features = self.head_hidden_size = info.channels()[-1]
+        maps = self.backbone.feature_info
+        self.feature_info = [x | dict(module=f'backbone.{x["module"]}') for x in maps]
+        self.num_features = self.head_hidden_size = maps.channels()[-1]
         self.head = ClassifierHead(self.num_features, num_classes, global_pool, drop_rate)
 
     def load_pretrained(self, file: str) -> None:
@@ -56,29 +55,32 @@ class TimmResNet(nn.Module):
         return self.head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Put a new linear layer at the end, or none (0), and another pooling if given."""
         self.num_classes = num_classes
         self.head.reset(num_classes, global_pool)
 
     def forward_intermediates(
         self, x: Tensor, indices: int | Sequence[int] | None = None, **settings: Any
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
-        """The last stage's output unless ``intermediates_only``, and those of stages ``indices``."""
         assert settings.get('output_fmt', 'NCHW') == 'NCHW', 'maps are NCHW'
         maps = self.backbone(x)
         found = [maps[k] for k in feature_take_indices(len(maps), indices)[0]]
         return found if settings.get('intermediates_only') else (maps[-1], found)
 
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        for module in self.backbone.modules():
+            if hasattr(module, 'with_cp'):
+                module.with_cp = enable
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        return dict(stem=r'^backbone\.stem', blocks=r'^backbone\.stages\.(\d+)')  # a stage is one
+
     def forward_features(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to the last stage's output, (B, num_features, h, w)."""
         return self.backbone(x)[-1]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Pooling and classifier, or pooling alone."""
         return self.head(x, pre_logits=pre_logits)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to logits (B, num_classes)."""
         return self.forward_head(self.forward_features(x))
 
 

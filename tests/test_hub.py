@@ -90,3 +90,10 @@ def test_wrong_options():
         HubModel('iterative_resnet5')
     with pytest.raises(TypeError, match='norm_layer must be what JSON can hold, got <class'):
         HubModel('iterative_resnet50', norm_layer=torch.nn.BatchNorm2d)
+
+
+def test_a_folder_without_config(tmp_path):
+    HubModel(**SMALL).save_pretrained(tmp_path)
+    (tmp_path / 'config.json').unlink()
+    with pytest.raises(ValueError, match=f'{tmp_path} must have the config.json of a saved HubModel'):
+        HubModel.from_pretrained(tmp_path)

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from iterbackbone.timing import forward_seconds
+from iterbackbone.timing import checked_device, forward_seconds
 
 
 def test_every_round_runs_everything_once_on_one_thread():
@@ -32,3 +32,10 @@ def test_every_round_runs_everything_once_on_one_thread():
 def test_one_round_has_no_spread():
     with pytest.raises(ValueError, match='rounds must be at least 2, got 1'):
         forward_seconds({}, 1)
+
+
+@pytest.mark.parametrize('device', ['abacus', 'meta', 'cpu:x', ''])
+def test_a_device_that_computes_nothing_is_refused(device):
+    with pytest.raises(ValueError, match=f"--device must be one that torch can use, got '{device}'"):
+        checked_device(device)
+    assert checked_device('cpu') == 'cpu'

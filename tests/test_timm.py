@@ -10,6 +10,7 @@ import timm
 import torch
 from timm.data import resolve_data_config
 from timm.models import FeatureInfo, save_for_hf
+from timm.optim import param_groups_layer_decay
 
 import iterbackbone.timm
 from iterbackbone import create_model, list_models
@@ -181,3 +182,23 @@ def test_weights_of_a_detector_have_no_classifier():
     assert (model.num_classes, model(X).shape) == (0, (2, model.num_features))
     wanted = create_model(name, pretrained=True, features_only=True)
     assert torch.equal(model.backbone.stem.conv.weight, wanted.stem.conv.weight)
+
+
+def test_layer_decay_and_recomputation_of_timms_training_script():
+    model = made('iterative_resnet50').train()
+    rates = {}
+    for group in param_groups_layer_decay(model, layer_decay=0.5):
+        rates |= {id(p): group['lr_scale'] for p in group['params']}
+    scales = [rates[id(p)] for p in (model.backbone.stem.conv.weight, model.head.fc.weight)]
+    stages = [{rates[id(p)] for p in stage.parameters()} for stage in model.backbone.stages]
+    assert scales == [0.5**5, 1]
+    assert stages == [{0.5**k} for k in (4, 3, 2, 1)]
+
+    x, kept = X.clone().requires_grad_(), []
+    for enable in (False, True):
+        model.set_grad_checkpointing(enable)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+            model(x)
+        kept.append(None)
+    stored = kept.index(None)
+    assert len(kept) - stored < stored

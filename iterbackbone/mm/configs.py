@@ -18,6 +18,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from ..core.macs import Size
+from ..timing import checked_device
 from .checkpoints.checking import weights_for
 from .checkpoints.loading import load_weights_only
 
@@ -114,16 +115,6 @@ def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module,
     model = build_model(cfg)
     model.load_state_dict(weights_for(model, content, checkpoint), strict=False)
     return model.to(checked_device(device)).eval(), content
-
-
-def checked_device(device: str) -> str:
-    """The same; ValueError if torch cannot use it."""
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f'--device must be one that torch can use, got {device!r}: {first}') from None
-    return device
 
 
 def random_input(model: nn.Module, size: Size) -> dict[str, Any]:

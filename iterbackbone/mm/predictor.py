@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +17,10 @@ from mmengine.registry import VISUALIZERS, init_default_scope
 from ..cli.demo.panel import Cost
 from ..core.adaptive import AdaptiveModule
 from ..core.budget_table import Setting
+from ..timing import checked_device
 from .checkpoints.checking import weights_for
 from .checkpoints.loading import load_weights_only
-from .configs import checked_device, load_datasets, read_config, toolbox_of
+from .configs import load_datasets, read_config, toolbox_of
 from .evaluation.image_compute import image_compute
 from .traces import TraceCollector
 
@@ -63,11 +65,11 @@ class Predictor:
         load_datasets(self._toolbox)
         package, name, weights = INFERENCERS[self._toolbox]
         init_default_scope(self._toolbox)
-        options = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
-        self._inferencer = getattr(import_module(package), name)(
-            cfg, **{weights: checkpoint}, device=checked_device(device), **options
-        )
-        weights_for(self._inferencer.model, content, checkpoint)  # mmengine logs what does not fit
+        options: dict[str, Any] = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
+        options |= {weights: checkpoint, 'device': checked_device(device)}
+        with redirect_stdout(io.StringIO()):  # mmengine prints each key that does not fit
+            self._inferencer = getattr(import_module(package), name)(cfg, **options)
+        weights_for(self._inferencer.model, content, checkpoint)  # raises for those
         self._device, self._score = torch.device(device), score
         self._collector = TraceCollector(self._inferencer.model)
         self._modules: list[AdaptiveModule] = self._collector.modules

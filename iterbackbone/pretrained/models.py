@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.resnet import DEPTHS, IterativeResNet
-from ..core.validation import check_bool, check_int_tuple
+from ..core.validation import check_bool, check_int, check_int_tuple
 from ..text import nearest
 from .classifier import IterativeClassifier, TimmEntry
 from .index import Weights, all_weights, find_weights, named_weights
@@ -86,7 +86,7 @@ def create_model(
         stages = _stages_for(out_indices, stages)
     options = {**_of_stages(options, stages), 'out_indices': out_indices}
     if in_chans is not None:
-        options['in_channels'] = in_chans
+        options['in_channels'] = check_int('in_chans', in_chans, 1)
     if isinstance(options.get('entry'), Mapping):
         options['entry'] = TimmEntry(options['entry'], options.get('in_channels', 3))
     backbone = IterativeResNet(**options)
@@ -117,11 +117,12 @@ def _weights_of(name: str, needed: bool) -> Weights | None:
 
 def _stages_for(out_indices: Sequence[int], stages: int) -> int:
     """How many of the stages the outputs need."""
+    allowed = f'out_indices must be ascending stages between 0 and {stages - 1}'
     if not isinstance(out_indices, Sequence) or not out_indices:
-        raise ValueError(f'out_indices must be stages in ascending order, got {out_indices!r}')
+        raise ValueError(f'{allowed}, got {out_indices!r}')
     last = max(check_int_tuple('out_indices', out_indices, len(out_indices), 0))
     if last >= stages:
-        raise ValueError(f'out_indices must be between 0 and {stages - 1}, got {out_indices}')
+        raise ValueError(f'{allowed}, got {out_indices}')
     return last + 1
 
 

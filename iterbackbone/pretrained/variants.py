@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import statistics
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,7 +21,7 @@ from .. import __version__
 from ..core.macs import Size, mac_table
 from ..core.resnet import IterativeResNet
 from ..files import whole_file
-from ..timing import Run, forward_seconds, machine
+from ..timing import Run, checked_device, forward_seconds, machine
 from .index import named_weights
 from .models import create_model, list_models
 
@@ -60,12 +61,12 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     ``again`` measures even where times are kept in the user's cache folder.
 
     Raises:
-        ValueError: torch cannot use the device.
+        ValueError: torch cannot use the device, or the memory is too small for the image.
     """
     with torch.device('meta'):
         networks: Any = {x: create_model(x, features_only=True, in_chans=3) for x in list_models()}
     tables = {name: mac_table(network, size) for name, network in networks.items()}
-    where = f'{machine()}, {torch.get_num_threads()} threads, {_checked(device)}'
+    where = f'{machine()}, {torch.get_num_threads()} threads, {_named(device)}'
     setting = hashlib.sha256(repr((__version__, where, tables)).encode()).hexdigest()
     folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'iterbackbone')
     file = folder / f'variants-{setting[:16]}.json'
@@ -75,7 +76,11 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     names = list(firsts.values())
     measured, note = None if again else _kept(file, names), 'measured before'
     if measured is None:
-        measured, note = _measure(names, size, device, done), 'measured now'
+        try:
+            measured, note = _measure(names, size, device, done), 'measured now'
+        except RuntimeError as error:  # of torch, or of a process that the system ended
+            first = str(error).splitlines()[0]
+            raise ValueError(f'an image of {size[0]}x{size[1]} pixels failed: {first}') from None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as content:
@@ -136,8 +141,9 @@ def _measure(names: Collection[str], size: Size, device: str, done: Done) -> Mea
 
 def _memories(names: Collection[str], size: Size, device: str) -> Iterator[float]:
     """Each in a process of its own, with no memory left over that a run could take."""
-    with multiprocessing.get_context('spawn').Pool(1, maxtasksperchild=1) as pool:
-        yield from pool.imap(partial(_memory, size=size, device=device), names)
+    spawn = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as pool:
+        yield from pool.map(partial(_memory, size=size, device=device), names)
 
 
 def _memory(name: str, size: Size, device: str) -> float:
@@ -159,13 +165,9 @@ def _of_process(field: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f'{field}:'))
 
 
-def _checked(device: str) -> str:
-    try:
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f'device must be one that torch can use, got {device!r}: {reason}') from None
-    return torch.cuda.get_device_name(device) if device.startswith('cuda') else device
+def _named(device: str) -> str:
+    on_gpu = checked_device(device).startswith('cuda')
+    return torch.cuda.get_device_name(device) if on_gpu else device
 
 
 def _kept(file: Path, names: Collection[str]) -> Measured | None:

@@ -69,7 +69,7 @@ def test_limits_are_those_of_the_backbones_that_ran(tmp_path):
     assert cost.macs == cost.macs_full
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(files):
+def test_a_checkpoint_that_does_not_fit_is_refused(files, capsys):
     """The toolboxes would only log it, and predict with random weights."""
     config, checkpoint = files
     content = torch.load(checkpoint, weights_only=True)
@@ -78,6 +78,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(files):
     torch.save(content, checkpoint)
     with pytest.raises(ValueError, match=f'does not fit .* 1 missing: {key}; 1 unexpected: other'):
         Predictor(config, checkpoint, 'cpu', None, 0.3)
+    assert 'unexpected key' not in capsys.readouterr().out  # the error says it in one line
 
 
 def test_wrong_settings_are_named(files):

@@ -156,9 +156,13 @@ def test_lists():
             "got tiny_net.toy with {'base_channels': 8}",
         ),
         (dict(name=NAME, out_indices=(1,)), 'out_indices must be None without features_only'),
-        (dict(name=NAME, features_only=True, out_indices=(5,)), 'must be between 0 and 3, got'),
+        (
+            dict(name=NAME, features_only=True, out_indices=(5,)),
+            'ascending stages between 0 and 3, got',
+        ),
         (dict(name=NAME, num_classes=-1), 'num_classes must be >= 0, got -1'),
-        (dict(name=NAME, features_only=True, out_indices=3), 'out_indices must be stages .*, got 3'),
+        (dict(name=NAME, features_only=True, out_indices=3), 'out_indices must be asc.*, got 3'),
+        (dict(name=NAME, in_chans=0), 'in_chans must be >= 1, got 0'),
         (
             dict(name='iterative_resnet50', max_iterations=(1, 2, 3, 4, 5, 6)),
             'max_iterations must have 4 items, got 6',

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -124,3 +126,20 @@ def test_a_device_that_is_not_there(device):
 def test_recommendations(target, text):
     rows = [('a', (1, 3), (10.0, 40.0)), ('b', (2, 5), (20.0, 50.0)), ('c', (3, 9), (21.0, 90.0))]
     assert recommendation([Variant(name, 1, *each, 1.0, None) for name, *each in rows], target) == text
+
+
+def test_a_size_that_the_memory_is_too_small_for():
+    wanted = 'an image of 99999999x99999999 pixels failed: .*memory'
+    with pytest.raises(ValueError, match=wanted):
+        variants((99999999, 99999999), 'cpu', True, lambda *_: None)
+
+
+def killed(name, size, device):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_run_that_the_system_ends_is_an_error(monkeypatch):
+    monkeypatch.setattr(module, '_memories', MEMORIES)
+    monkeypatch.setattr(module, '_memory', killed)
+    with pytest.raises(ValueError, match=r'an image of 32x48 pixels failed: .*terminated abruptly'):
+        variants(SIZE, 'cpu', True, lambda *_: None)

@@ -48,7 +48,7 @@ def open_source(text: str) -> list[Path] | Video:
     if text.isdecimal():
         return _opened(int(text), f'camera {text}')
     path = Path(text)
-    if path.is_dir():
+    if text and path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_TYPES and p.is_file())
         return _some(files, f'folder {text} has no picture ({", ".join(IMAGE_TYPES)})')
     if not path.exists() and any(c in text for c in MAGIC):
@@ -56,7 +56,7 @@ def open_source(text: str) -> list[Path] | Video:
         files = [p for p in files if p.suffix.lower() in IMAGE_TYPES and p.is_file()]
         return _some(files, f'no picture ({", ".join(IMAGE_TYPES)}) is named {text}')
     if not path.is_file():
-        raise ValueError(f'SOURCE must be a file, folder, glob or camera number, got {text}')
+        raise ValueError(f'SOURCE must be a file, folder, glob or camera number, got {text!r}')
     if path.suffix.lower() in IMAGE_TYPES:
         read_picture(path)
         return [path]

@@ -55,6 +55,12 @@ def test_wrong_input(folder, source, message, capfd):
     assert capfd.readouterr() == ('', '')
 
 
+def test_no_source_is_not_the_current_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match=r"SOURCE must be .*, got ''"):
+        open_source('')
+
+
 def test_a_camera_that_is_not_there():
     with pytest.raises(ValueError, match='camera 987: no frame can be read'):
         open_source('987')
