@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,17 +44,24 @@ def check_writable(path: Path) -> None:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes its name once it is complete.
 
-    It is written beside ``path`` as ``.part`` and renamed at the end, so that neither an error
-    nor a kill ever replaces a good file by half of one.
+    It is written beside ``path``, or what this links to, as ``.part`` and renamed at the end, so that
+    neither an error nor a kill ever replaces a good file by half of one. Its permissions stay.
     """
-    part = path.with_name(path.name + '.part')
+    target = path.resolve()
+    part = target.with_name(target.name + '.part')
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if target.exists() and not target.is_file():  # a device would become a file
+        raise OSError(errno.EINVAL, 'must be a regular file', str(path))
     try:
         with named_errors(path):
             with open(part, 'wb') as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, path)
+            if target.exists():
+                shutil.copymode(target, part)
+            os.replace(part, target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

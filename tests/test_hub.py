@@ -97,3 +97,10 @@ def test_a_folder_without_config(tmp_path):
     (tmp_path / 'config.json').unlink()
     with pytest.raises(ValueError, match=f'{tmp_path} must have the config.json of a saved HubModel'):
         HubModel.from_pretrained(tmp_path)
+
+
+def test_random_weights_claim_nothing(tmp_path):
+    HubModel(NAME, num_classes=10).save_pretrained(tmp_path)
+    card = ModelCard.load(tmp_path / 'README.md')
+    assert card.data.license is None
+    assert 'iterbackbone://' not in card.text

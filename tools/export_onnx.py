@@ -125,7 +125,9 @@ def main(argv=None):
         fixed = args.fixed
         if fixed:
             for module in iterative_modules(model):
-                module.set_budget(max_iterations=fixed)
+                caps = module.budget.caps or (fixed,) * len(module.iterative_stages())
+                caps = tuple(min(fixed, cap) for cap in caps)
+                module.use_budget(module.budget._replace(caps=caps))
         module = exported(model, fixed).eval()
         if args.images:
             images = list(prepared(cfg, image_files(args.images, args.num_images)))
@@ -144,7 +146,7 @@ def main(argv=None):
     report_size(args.out, module)
     report_latency(session, images[0], module, args)
     if fixed:
-        print(f'fixed        {fixed} iterations a stage, always: nothing adapts to the image any more')
+        print(f'fixed        {module.limits} iterations of the stages, always: nothing adapts any more')
     print(f'written      {args.out}')
     return 0
 

@@ -61,6 +61,8 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if args.out.suffix != '.pth' or not args.out.absolute().parent.is_dir():
         parser.error(f'argument --out: must be a .pth file in a folder that exists, got {args.out}')
+    if args.out.resolve() == Path(args.checkpoint).resolve():
+        parser.error(f'argument --out: must be another file than CHECKPOINT, got {args.out}')
     if args.max_drop is not None and not args.max_drop > 0:
         parser.error(f'argument --max-drop: must be above 0, got {args.max_drop}')
     return parser, args

@@ -3,7 +3,7 @@
 Writes NAME.safetensors (kernels in float16), its model card NAME.md and its entry in index.json,
 all or none, into the package or into --folder, which ITERBACKBONE_WEIGHTS names when they are
 read. Weights of the same name are replaced. Of a training with mmengine's EMAHook the averaged
-weights are taken. docs/pretrained.md shows a file of facts.
+weights are taken. docs/pretrained.md lists the keys of the facts.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def packed(args):
     model = build_model(cfg)
     checkpoint = load_weights_only(args.checkpoint)
     state = weights_for(model, checkpoint, args.checkpoint)
-    pixels = cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor') or {}
+    pixels = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     if not {'mean', 'std'} <= pixels.keys():
         raise ValueError(f'data_preprocessor must have mean and std, got {pixels}')
     classes = facts.pop('classes', None) or classes_of(checkpoint)
@@ -105,6 +105,10 @@ def read_facts(path):
     if not isinstance(facts, dict) or set(facts) - OPTIONAL != set(FACTS):
         optional = ' and '.join(sorted(OPTIONAL))
         raise ValueError(f'--facts: {path} must have {", ".join(FACTS)} and, if need be, {optional}')
+    if facts['color_order'] not in ('RGB', 'BGR'):
+        raise ValueError(f'--facts: color_order must be RGB or BGR, got {facts["color_order"]!r}')
+    if not isinstance(facts['figures'], dict):
+        raise ValueError(f'--facts: figures must be texts by name, got {facts["figures"]!r}')
     return facts
 
 
@@ -132,9 +136,9 @@ def architecture(model, config):
     """All arguments that shape the backbone, defaults too: those may change."""
     if not isinstance(getattr(model, 'backbone', None), IterativeResNet):
         raise ValueError(f'model.backbone must be an IterativeResNet, got {config and config["type"]}')
-    norm = (config.get('norm_cfg') or {}).get('type', 'BN')
-    if norm not in ('BN', 'SyncBN'):
-        raise ValueError(f'norm_cfg must be BN or SyncBN, as create_model has it, got {norm}')
+    norm = config.get('norm_cfg') or {}
+    if norm.get('type', 'BN') not in ('BN', 'SyncBN') or norm.get('eps', 1e-5) != 1e-5:
+        raise ValueError(f'norm_cfg must be BN or SyncBN of eps 1e-5, as in create_model, got {norm}')
     parameters = inspect.signature(IterativeResNet).parameters.items()
     shaping = {name: p.default for name, p in parameters if name not in OF_RUNS}
     chosen = {name: config.get(name, default) for name, default in shaping.items()}

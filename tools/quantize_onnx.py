@@ -38,7 +38,10 @@ def parse_args(argv):
         action='store_true',
         help='7-bit weights, for x86 CPUs without VNNI, on which sums of 8-bit products overflow',
     )
-    return parser, parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.out.resolve() == args.file.resolve():
+        parser.error(f'argument --out: must be another file than FILE, got {args.out}')
+    return parser, args
 
 
 def report(path, out, same, images, reduced):

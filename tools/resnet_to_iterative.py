@@ -62,6 +62,8 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if args.recalibrate and args.images is None:
         parser.error('--images is needed for --recalibrate')
+    if min(args.std) <= 0:
+        parser.error(f'argument --std: must be above 0, got {args.std}')
     if args.images and not args.recalibrate:
         parser.error('--images is read for --recalibrate only')
     return parser, args
@@ -88,8 +90,11 @@ def add_image_options(parser):
 
 def read_image(path, side, mean, std):
     """Shorter side resized to 8/7 of the crop, as 256 is to 224; not where it fits already."""
-    with Image.open(path, formats=IMAGE_FORMATS) as file:
-        image = file.convert('RGB')
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as file:
+            image = file.convert('RGB')
+    except Exception as error:  # decoders raise SyntaxError and others
+        raise ValueError(f'--images: {path} cannot be read ({error})') from None
     if image.size != (side, side):
         scale = side * 8 / 7 / min(image.size)
         image = image.resize([max(side, round(length * scale)) for length in image.size])

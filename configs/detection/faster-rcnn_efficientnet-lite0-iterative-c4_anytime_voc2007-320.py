@@ -1,5 +1,6 @@
-# The same behind a frozen entry. One iterative stage goes on from its map of stride 16, the other sees
-# each region. Both start from the shipped detector behind that entry.
+# faster-rcnn_iterative-r50-w32-c4_anytime_voc2007-320 behind a frozen entry. One iterative stage goes
+# on from the entry's map of stride 16, the other sees each region. Both start from the shipped
+# detector behind that entry.
 _base_ = [
     '../_base_/entries/efficientnet_lite0.py',
     './faster-rcnn_iterative-r50-w32-c4_anytime_voc2007-320.py',

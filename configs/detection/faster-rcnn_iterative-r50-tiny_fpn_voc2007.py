@@ -1,4 +1,4 @@
-# Real images at a size two CPU cores can train: the quickstart's narrow detector, twice as wide,
+# Real images at a size two CPU cores can train: the tutorial's narrow detector, twice as wide,
 # from the train images of VOC2007 to its val images.
 _base_ = [
     '../_base_/models/faster-rcnn_iterative-tiny_fpn.py',

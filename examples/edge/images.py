@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 STEPS = {'resize': ('scale', 'keep_ratio'), 'resize_short': ('edge',), 'center_crop': ('size',)}
 MOST_PIXELS = 2**28  # that a step may make of an image
 FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')  # none that starts another program
-TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
+TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 class UserError(Exception):

@@ -29,6 +29,8 @@ def new_file(text: str) -> Path:
     """A file to write, which may exist."""
     if not Path(text).absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f'must be in a folder that exists, got {text}')
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f'must be a file, got the folder {text}')
     return Path(text)
 
 

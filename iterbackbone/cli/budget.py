@@ -36,6 +36,10 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print and write; ValueError where an argument is not what it must be."""
     if args.out.suffix != '.png':
         raise ValueError(f'--out must be a .png file, got {args.out}')
+    if args.out.with_suffix('.json').resolve() == Path(args.checkpoint).with_suffix('.json').resolve():
+        raise ValueError(
+            f"--out must not be named as CHECKPOINT: its .json has the fit's, got {args.out}"
+        )
     if wrong := [word for word in args.cfg_options if '=' not in word]:
         raise ValueError(f'--cfg-options must be KEY=VALUE, got {wrong[0]}')
     config = any_config(args.config)

@@ -12,6 +12,7 @@ from torch import nn
 from .block import IterativeBlock
 from .budget import BUDGET_OPTIONS, Budget, trained_iterations
 from .budget_table import BudgetTable, Setting
+from .halting import restart
 from .stage import IterativeStage
 from .validation import check_options
 
@@ -130,12 +131,15 @@ class BudgetedModule(nn.Module):
             raise RuntimeError(f'budget.share={self.budget.share:g} has no effect: {NOT_FITTED}')
 
     def _forget_table_if_trained(self) -> None:
-        """Training changes the features that halting was fitted on."""
+        """Training changes the features that halting was fitted on: the units start anew."""
         if self.budget_table is None or not (self.training and torch.is_grad_enabled()):
             return
         if any(p.requires_grad for p in self.parameters()):
             warnings.warn('training ends the fit of the halting: fit it again', stacklevel=4)
             self.set_budget_table(None)
+            for block in self.iterative_blocks():
+                if block.halting is not None:  # fitted scores are 0 or 1 and have no gradient
+                    restart(block.halting)
 
     def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:
         for k, stage in enumerate(self.iterative_stages()):

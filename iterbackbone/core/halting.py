@@ -38,7 +38,14 @@ def let_halt(unit: HaltingUnit) -> None:
     All iterations still run there. Other units stay as they are.
     """
     if not unit.fc2.weight.any() and float(unit.fc2.bias) <= NEVER:
-        unit.fc2.bias.fill_(unit.initial_bias)
+        restart(unit)
+
+
+@torch.no_grad()
+def restart(unit: HaltingUnit) -> None:
+    """Bring a unit back to its start, whatever it has learnt."""
+    unit.fc2.weight.zero_()
+    unit.fc2.bias.fill_(unit.initial_bias)
 
 
 INPUTS = ('mean of s', 'mean of y')  # what a unit reads of each channel
@@ -105,8 +112,7 @@ class HaltingUnit(nn.Module):
         self.fc1 = ScoreLayer(len(INPUTS) * channels, hidden)
         self.fc2 = ScoreLayer(hidden, 1)
         # Zero weights start every image at the same score; fc1's gradient begins one step later.
-        nn.init.zeros_(self.fc2.weight)
-        nn.init.constant_(self.fc2.bias, self.initial_bias)
+        restart(self)
 
     def forward(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
         """Halting score.

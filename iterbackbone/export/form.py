@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
+from ..core.block import IterativeBlock
 from ..core.capture import is_traced
 from ..core.macs import mac_table
 from ..core.stage import ConvNorm
 from ..core.validation import check_int
+from ..inference.built import only_built_in
 from ..inference.folding import affine_of
 from .block import ExportBlock
 
@@ -49,7 +51,8 @@ class ExportForm(nn.Module):
     Raises:
         RuntimeError: ``network`` is in training mode, or its budget has no effect.
         TypeError, ValueError: ``network`` is no IterativeResNet or IterativeResLayer of float32 or
-            float64, ``fixed`` no positive int, or a norm no BatchNorm with running statistics.
+            float64, ``fixed`` no positive int, or a norm no BatchNorm with running statistics; a part
+            is not as built, or its depths are forced.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class ExportForm(nn.Module):
             for stage, limits in stages
             for block, limit in zip(stage.iterative_blocks(), limits, strict=True)
         )
+        check_as_built(network)
         self.eval()
 
     @property
@@ -105,9 +109,10 @@ class ExportForm(nn.Module):
             x: Images, (B, in_channels, H, W), at least one; or features of regions, none included.
             max_iterations: K of each stage, (stages,) int64; ``limits`` by default. No effect where
                 the number is ``fixed``.
-            halting_threshold: () float32; 1 - epsilon by default.
+            halting_threshold: () float32, at most 1 - epsilon, which is the default.
 
         Raises:
+            ValueError: ``max_iterations`` is no tensor of one number a stage.
             RuntimeError: loops are traced, of which one run's iterations would be kept.
         """
         if self.fixed is None and is_traced():
@@ -115,7 +120,11 @@ class ExportForm(nn.Module):
                 'torch.jit.trace and torch.onnx.export(dynamo=False) keep no loops: use torch.export '
                 'or torch.onnx.export(dynamo=True), or ExportForm(network, fixed=K)'
             )
-        if max_iterations is None:
+        if max_iterations is not None and getattr(max_iterations, 'shape', None) != (len(self.limits),):
+            raise ValueError(
+                f'max_iterations must be a tensor of {len(self.limits)} numbers, got {max_iterations}'
+            )
+        if max_iterations is None or self.fixed is not None:
             max_iterations = torch.tensor(self.limits, device=x.device)
         if halting_threshold is None:
             halting_threshold = torch.tensor(self.threshold, device=x.device)
@@ -142,6 +151,18 @@ class ExportForm(nn.Module):
             features.append(x)
         returned = tuple(features[k] for k in self.out_indices)
         return ExportOutputs(returned, torch.stack(iterations, dim=1), macs)
+
+
+def check_as_built(network: AdaptiveModule) -> None:
+    """Raise ValueError for what a call would do, but the form would not: it reads weights alone."""
+    for name, part in network.named_modules():
+        if isinstance(part, (ConvNorm, IterativeBlock)) and not only_built_in(part):
+            raise ValueError(
+                f'network.{name} must be as built to be exported: forward hooks, other layers and '
+                'biases of convolutions would be lost'
+            )
+        if isinstance(part, IterativeBlock) and part.depths is not None:
+            raise ValueError(f'network.{name} must have no forced depths to be exported')
 
 
 def first_layers(network: Any) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -60,6 +61,11 @@ def cheapest(
             break
         passed = tested[-1]
     return passed, tested
+
+
+def least_sources(limit: float) -> int:
+    """How many sources it takes to show that a loss is below ``limit``, even where none is seen."""
+    return math.floor(math.log(1 - CONFIDENCE) / math.log1p(-limit)) + 1 if limit < 1 else 1
 
 
 def _upper_bound(difference: Tensor, sources: Tensor, generator: torch.Generator) -> float:

@@ -90,7 +90,7 @@ def create_model(
     if isinstance(options.get('entry'), Mapping):
         options['entry'] = TimmEntry(options['entry'], options.get('in_channels', 3))
     backbone = IterativeResNet(**options)
-    backbone.pretrained_cfg = weights.pretrained_cfg if weights else {}
+    backbone.pretrained_cfg = weights.pretrained_cfg if weights and pretrained else {}
     state = weights.read() if weights and pretrained else {}
     if state:
         _load(backbone, _below('backbone.', state), f'{name} with {kwargs}')

@@ -25,7 +25,8 @@ def in_words(association: Association, more: str) -> str:
     low, high = association.low, association.high
     if low is None or high is None:
         numbers = in_numbers(association)
-        return f'Too little to tell about images with {more}: {association.note} ({numbers}).'
+        what = more.rstrip(',')
+        return f'Too little to tell about images with {what}: {association.note} ({numbers}).'
     if low <= 0 <= high or (association.p_value or 0) >= SIGNIFICANT:
         return (
             f'No relation is shown: images with {more} take neither clearly more nor clearly fewer '

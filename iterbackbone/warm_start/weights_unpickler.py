@@ -85,7 +85,9 @@ NUMPY = ('_reconstruct', 'scalar')
 BUILTIN = ('bytearray', 'complex', 'getattr', 'set', 'slice')
 IGNORED = {
     '_codecs.encode',
+    'argparse.Namespace',
     'collections.Counter',
+    'datetime.datetime',
     'mmengine.logging.history_buffer.HistoryBuffer',
     'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler',  # its state holds a method
     'numpy.dtype',
@@ -96,6 +98,7 @@ IGNORED = {
     'torch.nn.parameter.Parameter',
     'torch.serialization._get_layout',
     'torch.storage.UntypedStorage',
+    *(f'pathlib.{name}Path' for name in ('Posix', 'PurePosix', 'PureWindows', 'Windows')),
     *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in NUMPY),
     *(f'{module}.{name}' for module in ('builtins', '__builtin__') for name in BUILTIN),
 }

@@ -58,6 +58,9 @@ def test_training_ends_the_fit():
     with pytest.warns(UserWarning, match='training ends the fit of the halting'):
         net(x)
     assert net.budget_table is None
+    for unit in net.halting_units():  # fitted scores are 0 or 1, and without gradient
+        assert not unit.fc2.weight.any()
+        assert float(unit.fc2.bias.detach()) == pytest.approx(unit.initial_bias)
     with pytest.raises(RuntimeError, match=r'budget\.share=0.5 has no effect'):
         net.eval()(x)
 

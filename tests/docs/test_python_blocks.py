@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 import warnings
-from unittest import mock
 
 import pytest
 import torch
@@ -17,9 +15,7 @@ from torch import nn
 
 from iterbackbone import IterativeResNet
 from iterbackbone.__main__ import config_path
-from iterbackbone.mm import PonderCostHook
 from tests.support.logs import correlated, write_log
-from tests.support.tiny_training import train_tiny
 
 from .blocks import BLOCKS, ROOT, Block
 from .config_keys import check_arguments, typed_dicts
@@ -82,9 +78,7 @@ def run_page(blocks, folder):
     """Run or read all blocks in order; code shares its names."""
     names = given()
     for block in blocks:
-        if block.title:
-            (folder / block.title).write_text(block.text)
-        elif is_config(block.text):
+        if is_config(block.text):
             check_config(block.text, folder)
         else:
             with warnings.catch_warnings():
@@ -95,27 +89,14 @@ def run_page(blocks, folder):
 
 @pytest.fixture(autouse=True)
 def _a_place_to_run(tmp_path, monkeypatch):
-    """A working folder with the evaluation that pages speak of; what they register is forgotten."""
+    """A working folder with the evaluation that pages speak of."""
     write_log(tmp_path / 'WORK_DIR/TIMESTAMP/iterations/test_epoch_12', correlated(40))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    with mock.patch.dict(HOOKS._module_dict):
-        yield
-    sys.modules.pop('spread_hook', None)
 
 
 @pytest.mark.parametrize('page', PAGES)
 def test_python_blocks_work(page, tmp_path):
     run_page([block for block in PYTHON if block.page == page], tmp_path)
-
-
-def test_the_own_hook_sees_the_iterations(tmp_path):
-    page = 'docs/report.md'
-    run_page([block for block in PYTHON if block.page == page], tmp_path)
-    hook = HOOKS.build(dict(type='SpreadHook', interval=2))
-    train_tiny(tmp_path, PonderCostHook(), more_hooks=[hook])
-    assert len(hook.iterations) == 4
-    assert hook.iterations.min() >= 2  # two stages
 
 
 def test_the_macs_are_those_of_the_page(tmp_path):

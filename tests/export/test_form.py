@@ -184,3 +184,32 @@ def test_a_nan_halts_its_image_and_ends_the_loop():
 def test_half_precision_is_refused(dtype):
     with pytest.raises(ValueError, match=f'network must be of float32 or float64, got {dtype}'):
         ExportForm(network(images(2)).to(dtype))
+
+
+@torch.no_grad()
+def test_what_the_form_would_not_do_is_refused():
+    x = images(2)
+    changed = network(x)
+    conv = changed.stages[1].transition.conv
+    changed.stages[1].transition.conv = nn.Conv2d(conv.in_channels, conv.out_channels, 1, conv.stride)
+    with pytest.raises(ValueError, match=r'network\.stages\.1\.transition must be as built'):
+        ExportForm(changed)
+    hooked = network(x)
+    hooked.stages[0].blocks[0].norm1[0].register_forward_hook(lambda *_: None)
+    with pytest.raises(ValueError, match=r'network\.stages\.0\.blocks\.0 must be as built'):
+        ExportForm(hooked)
+    forced = network(x)
+    forced.force_depths(torch.ones(2, 4, dtype=torch.int64))
+    with pytest.raises(ValueError, match='must have no forced depths'):
+        ExportForm(forced)
+
+
+@torch.no_grad()
+def test_max_iterations_is_checked_and_changes_no_fixed_form():
+    x = images(2)
+    form = ExportForm(network(x))
+    for wrong in (2, (1, 2, 2, 1), torch.tensor([1, 2])):
+        with pytest.raises(ValueError, match='max_iterations must be a tensor of 4 numbers, got'):
+            form(x, wrong)
+    fixed = ExportForm(network(x), fixed=2)
+    assert fixed(x, torch.ones(4, dtype=torch.int64)).macs == fixed(x).macs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from iterbackbone.fitting.max_drop import cheapest
+from iterbackbone.fitting.max_drop import cheapest, least_sources
 
 
 def test_the_order_and_where_it_stops():
@@ -60,3 +60,11 @@ def test_the_bound_is_that_of_a_mean():
     _, (tested,) = cheapest([0.5], [-difference], torch.zeros(2000).double(), 0.5)
     error = float(difference.std()) / 2000**0.5
     assert tested.upper == pytest.approx(float(difference.mean()) + 1.645 * error, abs=0.1 * error)
+
+
+@pytest.mark.parametrize('limit', [0.005, 0.01, 0.1])
+def test_how_many_images_it_takes(limit):
+    needed = least_sources(limit)
+    for count, passes in ((needed, True), (needed - 1, False)):
+        full = torch.ones(count)
+        assert (cheapest([0.9], [full], full, limit)[0] is not None) == passes

@@ -37,6 +37,12 @@ def test_sentences(values, start):
     assert in_words(association(*values), 'more objects').startswith(start)
 
 
+def test_a_condition_ends_without_its_comma():
+    few = association(0.9, None, None, 0.01, 'no interval: only 3 differ')
+    said = in_words(few, 'more objects, at an equal size,')
+    assert said.startswith('Too little to tell about images with more objects, at an equal size: no')
+
+
 def test_an_undefined_one_says_why():
     undefined = association(None, None, None, None, note='every image has the same iterations')
     assert in_words(undefined, 'x') == (

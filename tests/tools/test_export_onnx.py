@@ -93,9 +93,20 @@ def test_openvino_compares(trained, tmp_path, capsys):
 def test_fixed_says_that_nothing_adapts(trained, tmp_path, capsys):
     assert export(trained, tmp_path / 'fixed.onnx', '--fixed', '2', *QUICK) == 0
     printed = capsys.readouterr().out
-    assert 'nothing adapts to the image any more' in printed
+    assert 'nothing adapts any more' in printed
     assert 'lowest' not in printed
     assert 'Loop' not in {node.op_type for node in onnx.load(tmp_path / 'fixed.onnx').graph.node}
+
+
+def test_fixed_keeps_the_configs_budget(trained, tmp_path, capsys):
+    budget = ['model.backbone.budget.max_iterations=1', 'model.backbone.budget.halting_threshold=0.3']
+    options = ['--fixed', '2', *QUICK, '--cfg-options', *budget]
+    assert export(trained, tmp_path / 'fixed.onnx', *options) == 0
+    assert 'fixed        (1, 1) iterations of the stages' in capsys.readouterr().out
+    session = open_session(str(tmp_path / 'fixed.onnx'))
+    description = json.loads(session.get_modelmeta().custom_metadata_map['iterbackbone'])
+    assert description['max_iterations'] == [1, 1]
+    assert description['halting_threshold'] == pytest.approx(0.3)
 
 
 def test_says_why_a_detector_has_no_boxes(capsys):

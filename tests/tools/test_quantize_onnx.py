@@ -107,6 +107,14 @@ def arguments_for(file, tmp_path):
     return [str(file), '--out', str(tmp_path / 'out.onnx'), '--images', str(tmp_path)]
 
 
+def test_the_file_is_not_replaced_by_itself(tmp_path, capsys):
+    file = detector(tmp_path / 'out.onnx', 0.5)
+    before = file.read_bytes()
+    message = '--out: must be another file than FILE'
+    assert message in one_line(arguments_for(file, tmp_path), capsys)
+    assert file.read_bytes() == before
+
+
 def test_no_part_of_a_file_is_taken_for_a_file(tmp_path, capsys):
     scores = {'scores': np.float32([[0.25, 0.75]])}
     whole = small_file(tmp_path / 'whole.onnx', 'classification', scores).read_bytes()

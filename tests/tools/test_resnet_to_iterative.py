@@ -109,6 +109,16 @@ def test_recalibration_on_images(checkpoint, images, tmp_path):
     assert all(v.isfinite().all() for v in state.values())
 
 
+def test_a_broken_image_is_named(checkpoint, images, tmp_path):
+    broken = images / 'a/0.png'
+    content = bytearray(broken.read_bytes())
+    content[37:41] = b'\0\1\2\3'  # the name of the second chunk
+    broken.write_bytes(content)
+    done = run(checkpoint, '--out', tmp_path / 'out.pth', '--recalibrate', '--images', images)
+    assert done.returncode == 2
+    assert f'--images: {broken} cannot be read (' in done.stderr
+
+
 def test_the_same_image_normalised_by_hand(tmp_path):
     """One grey image of the crop's size: mean and variance of the stem's convolution follow."""
     net = narrow_resnet(cifar=True)
@@ -133,6 +143,7 @@ def test_the_same_image_normalised_by_hand(tmp_path):
         (['--images', '.'], '--images is read for'),
         (['--recalibrate', '--images', 'nowhere'], 'nowhere has no image'),
         (['--num-images', '0'], 'must be at least 1, got 0'),
+        (['--std', '1', '0', '1'], 'argument --std: must be above 0, got [1.0, 0.0, 1.0]'),
     ],
 )
 def test_bad_options_are_refused(checkpoint, tmp_path, options, message):

@@ -6,9 +6,12 @@ import contextlib
 import os
 import pickle
 import zipfile
+from argparse import Namespace
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -215,3 +218,12 @@ def test_a_few_numbers_are_not_repeated_to_any_size(tmp_path):
     torch.save({'a': torch.ones(1).expand(10**15)}, tmp_path / 'a.pth')
     found = load_checkpoint(tmp_path / 'a.pth')
     assert flaws(found, {'a': torch.float32}) == ['a (more numbers than the file holds)']
+
+
+def test_what_training_scripts_keep_beside_the_weights(tmp_path):
+    """torchvision's and timm's scripts store their arguments."""
+    args = Namespace(lr=0.1, output=Path('out'), started=datetime(2026, 1, 1))
+    torch.save({'model': {'a': torch.ones(2)}, 'epoch': 3, 'args': args}, tmp_path / 'a.pth')
+    content = load_checkpoint(tmp_path / 'a.pth')
+    assert content['args'] is None
+    assert torch.equal(content['model']['a'], torch.ones(2))

@@ -1,6 +1,6 @@
-# The paper's detector: stages 1-3 are the backbone, stage 4 is the RoI head after RoIAlign.
+# The paper's detector: stages 0-2 are the backbone, stage 3 is the RoI head after RoIAlign.
 # 512 RPN channels (mmdet's base has 1024) give the paper's parameter ratio; 300 proposals
-# in test (mmdet's base has 1000), since stage 4 runs on each of them.
+# in test (mmdet's base has 1000), since stage 3 runs on each of them.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50-caffe-c4.py'
 norm_cfg = dict(type='BN', requires_grad=False)
 pretrained = dict(type='Pretrained', checkpoint='torchvision://resnet50')

@@ -1,4 +1,4 @@
-# IterativeResNet as the paper's detector: stages 1-3 on the image, stage 4 on each RoI, which
+# IterativeResNet as the paper's detector: stages 0-2 on the image, stage 3 on each RoI, which
 # halts on its own. Random weights; a classification checkpoint serves both parts by
 # init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.').
 _base_ = ['./faster-rcnn_c4_voc.py', '../iteration_hooks.py']

@@ -1,4 +1,4 @@
-# A light FCOS with centre sampling and GIoU on the shipped backbone: what a CPU runs in real time.
+# A light FCOS with centre sampling and GIoU on the shipped backbone.
 channels, norm = 96, dict(type='GN', num_groups=32, requires_grad=True)
 model = dict(
     type='FCOS',

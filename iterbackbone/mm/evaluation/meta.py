@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from mmengine.runner import Runner
 from torch import nn
 
@@ -40,9 +41,7 @@ def evaluation_meta(
         weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
     """
     model, said = unwrapped(runner.model), metainfo_of(dataset)
-    palette = [
-        list(map(int, rgb)) for rgb in said.get('palette') or () if len(rgb) == 3
-    ]  # not 'random'
+    palette = palette_of(said.get('palette'))
     return {
         'schema_version': SCHEMA_VERSION,
         'task': task,
@@ -72,6 +71,13 @@ def plain_metric(value: Any) -> Any:
         if all(isinstance(each, (int, float)) and math.isfinite(each) for each in value):
             return value
     return value if isinstance(value, (bool, int, float, str)) else str(value)[:MOST_LETTERS]
+
+
+def palette_of(palette: Any) -> list[list[int]]:
+    """Colours of the classes, [] where there is no list of them ('random', one flat list)."""
+    if palette is None or isinstance(palette, str):
+        return []
+    return [list(map(int, rgb)) for rgb in palette if np.size(rgb) == 3]
 
 
 def class_names(said: Mapping[str, Any]) -> tuple[str, ...]:

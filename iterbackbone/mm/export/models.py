@@ -160,6 +160,13 @@ class ExportedSegmentor(ExportedModel):
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
         head = model.decode_head
+        kind = type(head)
+        base = next((c for c in kind.__mro__ if c.__name__ == 'BaseDecodeHead'), None)
+        own = ('predict', 'predict_by_feat')
+        if base is None or any(getattr(kind, name) is not getattr(base, name) for name in own):
+            raise ValueError(
+                f'decode_head must predict as BaseDecodeHead does, to be exported, got {kind.__name__}'
+            )
         if head.num_classes > 256:
             raise ValueError(f'num_classes must be at most 256 to be exported, got {head.num_classes}')
 

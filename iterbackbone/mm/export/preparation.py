@@ -19,6 +19,12 @@ from ...core.macs import Size
 from ..configs import type_name
 
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
+DESCRIBED = {  # arguments of steps, and the only values that a description can stand for
+    'interpolation': 'bilinear',
+    'backend': 'cv2',
+    'auto_pad': False,
+    'color_type': 'color',
+}
 
 
 class Preparation(nn.Module):
@@ -79,6 +85,12 @@ def image_steps(cfg: Config) -> list[dict[str, Any]]:
     steps = []
     for step in pipeline_of(cfg):
         name = type_name(step)
+        for key, value in DESCRIBED.items():
+            if step.get(key, value) != value:
+                raise ValueError(
+                    f'test pipeline: {name} must have {key}={value!r}, for an exported file to '
+                    f'describe it, got {step[key]!r}'
+                )
         if not name.startswith(STEPS_WITHOUT_EFFECT):
             steps.append(_described(name, step))
     return steps
@@ -116,10 +128,11 @@ def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
 
 
 def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
-    """The test pipeline, through datasets that wrap others; [] where there is none."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while not dataset.get('pipeline') and 'dataset' in dataset:
-        dataset = dataset['dataset']
+    """The test pipeline, or val's, through datasets that wrap others; [] where there is none."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    dataset = loader.get('dataset') or {}
+    while not dataset.get('pipeline') and (inner := dataset.get('dataset') or dataset.get('datasets')):
+        dataset = inner[0] if isinstance(inner, (list, tuple)) else inner
     return list(dataset.get('pipeline') or [])
 
 

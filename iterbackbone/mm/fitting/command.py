@@ -59,7 +59,8 @@ def fit_checkpoint(
     base = f'{digest} {cfg.pretty_text}'
 
     def runs(spec: ImageSpec, loader: DataLoader) -> ModelRuns:
-        return ModelRuns(model, loader, cache, f'{base} {spec}', partial(progress, desc=str(spec)))
+        identity = f'{base} {_annotations(loader)} {spec}'
+        return ModelRuns(model, loader, cache, identity, partial(progress, desc=str(spec)))
 
     fit_images: Any = loaders[0].dataset
     few = min(FIRST_IMAGES, -(-len(fit_images) // 4))
@@ -84,6 +85,15 @@ def _digest(model: nn.Module) -> str:
     for tensor in model.state_dict().values():
         found.update(tensor.cpu().numpy().tobytes())
     return found.hexdigest()
+
+
+def _annotations(loader: DataLoader) -> str:
+    """Of the images' files and labels: what was computed before these were mended is not used."""
+    subset: Any = loader.dataset
+    if not hasattr(subset.dataset, 'get_data_info'):
+        return ''
+    infos = [subset.dataset.get_data_info(int(i)) for i in subset.indices]
+    return hashlib.sha256(repr(infos).encode()).hexdigest()
 
 
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:

@@ -10,7 +10,7 @@ import torch
 
 from ...files import whole_file
 from ...fitting.halting import FittedBlock
-from ...fitting.max_drop import cheapest
+from ...fitting.max_drop import cheapest, least_sources
 from ...fitting.procedure import Fit
 from ...fitting.static import Outcome
 from ...stats.gain import envelope, gain
@@ -64,17 +64,20 @@ class FitReport(NamedTuple):
         lines += [f'{"static budget":>24} {"share":>7} {"score":>8}']
         lines += [f'{m["depths"]!s:>24} {m["share"]:7.3f} {m["score"]:8.4f}' for m in self.menu]
         lines += ['', f'{"asked":>7} {"met":>7} {"score":>8} {"static":>8} {"G":>8}  95% interval']
-        lines += [
-            f'{b["asked"]:7.3f} {b["met"]:7.3f} {b["score"]:8.4f} {b["static"]:8.4f} '
-            f'{b["gain"]:+8.4f}  {b["low"]:+.4f} to {b["high"]:+.4f}'
-            for b in self.budgets
-        ]
+        lines += [_line(b) for b in self.budgets]
         lines += ['', 'correlation of predicted and true gains, by block:']
         lines += [
             f'  {"-" if b["correlation"] is None else format(b["correlation"], ".3f")} ({b["unit"]})'
             for b in self.blocks
         ]
         return '\n'.join(lines + ([] if self.drop is None else ['', self.drop['sentence']]))
+
+
+def _line(budget: dict[str, Any]) -> str:
+    line = '{asked:7.3f} {met:7.3f} {score:8.4f}'.format(**budget)
+    if budget['gain'] is None:
+        return f'{line}  costs more than every static budget, or less'
+    return f'{line} {{static:8.4f}} {{gain:+8.4f}}  {{low:+.4f}} to {{high:+.4f}}'.format(**budget)
 
 
 def _block(block: FittedBlock) -> dict[str, Any]:
@@ -97,8 +100,15 @@ def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
     vertices = envelope(
         [float(o.macs.mean()) for o in outcomes], [float(_score(o).mean()) for o in outcomes]
     )
+    costs = [float(o.macs.mean()) for o in outcomes]
     rows = []
     for point in fit.points:
+        cost = float(point.outcome.macs.mean())
+        if not min(costs) <= cost <= max(costs):  # of regions there may be more than at full depth
+            row = {'asked': point.asked, 'met': cost / costs[-1]}
+            row |= {'score': float(_score(point.outcome).mean())}
+            rows.append(row | dict.fromkeys(('static', 'gain', 'low', 'high')))
+            continue
         found = gain(
             point.outcome.macs.numpy(),
             _score(point.outcome).numpy(),
@@ -130,6 +140,8 @@ def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
     shares = [p.share for p in points_of]
     best, tested = cheapest(shares, scores, full.scores, points / 100.0, numbered(groups))
     sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
+    if (got := len(set(groups))) < (needed := least_sources(points / 100.0)):
+        sentence = f'--max-drop {points:g} needs {needed} calibration images (sources), got {got}.'
     if best is not None:
         sentence = (
             f'--max-drop {points:g}: share {best.share:.3f} loses {100 * best.mean:+.2f} points, '

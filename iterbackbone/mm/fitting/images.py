@@ -150,8 +150,21 @@ def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:
     theirs = _dataset_of((content.get('meta') or {}).get('cfg'))
     if own is None or theirs is None or _plain(theirs) != _plain(own.to_dict()):
         return set()
-    dataset = DATASETS.build({**own, 'indices': theirs.get('indices')} if 'indices' in theirs else own)
+    try:
+        dataset = DATASETS.build(_with_indices(own.to_dict(), theirs))
+    except OSError:  # the training's annotations are not here
+        return set()
     return image_names(dataset, range(len(dataset)))
+
+
+def _with_indices(own: Any, theirs: Any) -> Any:
+    """Our data set, wrapped ones too, with the part that theirs used."""
+    if isinstance(own, Mapping) and isinstance(theirs, Mapping):
+        kept = {k: _with_indices(v, theirs.get(k)) for k, v in own.items() if k != 'indices'}
+        return kept | ({'indices': theirs['indices']} if 'indices' in theirs else {})
+    if isinstance(own, list) and isinstance(theirs, list) and len(own) == len(theirs):
+        return [_with_indices(a, b) for a, b in zip(own, theirs, strict=True)]
+    return own
 
 
 def _dataset_of(text: Any) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -136,6 +137,8 @@ class TwoStageLosses:
             sampled = self._sampled(own, sample)
             rois = bbox2roi([sampled.priors])
             found = head._bbox_forward(own, rois)
+            if not len(rois):  # mmdet's heads return no loss then
+                return torch.zeros(0, dtype=torch.double)
             outputs = found['cls_score'], found['bbox_pred'], rois, [sampled], head.train_cfg
             losses = head.bbox_head.loss_and_target(*outputs, reduction_override='none')['loss_bbox']
         rows = losses['loss_cls'].double().reshape(len(rois), -1).sum(dim=1)
@@ -174,6 +177,14 @@ def check_boxes(samples: Sequence[Any]) -> None:
     """Raise ValueError where an image has no annotations."""
     if any('gt_instances' not in sample for sample in samples):
         raise ValueError('images must have gt_instances to be fitted on: LoadAnnotations is missing')
+
+
+def check_finite(losses: Sequence[ImageLoss], samples: Sequence[Any]) -> None:
+    """Raise ValueError for an image whose loss is no number, as one with a box without area."""
+    for sample, found in zip(samples, losses, strict=True):
+        if not math.isfinite(found.loss):
+            name = sample.metainfo.get('img_path')
+            raise ValueError(f'images must have finite losses, got {found.loss} of {name}')
 
 
 @contextmanager

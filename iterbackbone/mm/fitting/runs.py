@@ -21,7 +21,7 @@ from ...fitting.static import Depths, Outcome
 from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector, iterative_modules
-from .losses import TwoStageLosses, losses_of, run_regions
+from .losses import TwoStageLosses, check_finite, losses_of, run_regions
 
 REGIONS = 32  # of an image, to fit the unit of a RoI layer
 
@@ -185,6 +185,7 @@ class ModelRuns:
         features = self.model.extract_feat(inputs)  # type: ignore[operator]
         calls = list(collector.calls)  # of the backbone: a loss runs heads on other regions
         losses = self._losses(features, samples)
+        check_finite(losses, samples)
         collector.calls[:] = calls
         if any(module.of_regions for module in self.modules):
             run_regions(self.model, features, samples)

@@ -12,6 +12,7 @@ from .pyramid import Pyramid
 HEADS = ('decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head', 'panoptic_head')
 CHANNELS = {'in_channels': -1, 'c1_in_channels': 0}  # the level that a single number is of
 SHARED = ('norm_cfg', 'with_cp')  # arguments that both backbones have
+NORMS = ('BN', 'BN2d', 'SyncBN', 'MMSyncBN', 'GN', 'IN', 'IN2d')  # of maps
 SAID = ('type', 'depth', 'num_stages', 'out_indices', 'strides', 'dilations', 'style', *SHARED)
 OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
 LAYER_WISE = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
@@ -41,7 +42,7 @@ def changed_parts(model: Any, pyramid: Pyramid) -> dict[str, Any]:
 
 def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> str:
     """The config to write: the line of its base, backbone, what :func:`changed_parts` found, hooks."""
-    taken = {k: v for k, v in base_model(cfg).backbone.items() if k in SHARED}
+    taken = shared_arguments(base_model(cfg).backbone)
     options = ''.join(f'        {k}={v!r},\n' for k, v in {**pyramid.options, **taken}.items())
     parts = ''.join(f'    {name}={_literal(part)},\n' for name, part in changed.items())
     text = (
@@ -58,6 +59,19 @@ def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any
     return text
 
 
+def shared_arguments(backbone: Any) -> dict[str, Any]:
+    """What the new backbone takes over: no norm of another layout, none that is frozen.
+
+    Its weights are random, and frozen norms would stay so.
+    """
+    taken = {k: v for k, v in backbone.items() if k in SHARED}
+    norm = taken.pop('norm_cfg', None) or {}
+    if norm.get('type') in NORMS:
+        frozen = norm.get('requires_grad') is False
+        taken['norm_cfg'] = {k: v for k, v in norm.items() if not (frozen and k == 'requires_grad')}
+    return taken
+
+
 def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[str]:
     """The same for a person, and what of the base is gone or stays."""
     old, new = (', '.join(map(str, c)) for c in (pyramid.channels, pyramid.new_channels))
@@ -68,6 +82,8 @@ def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[st
     model = base_model(cfg)
     gone = [key for key, value in model.backbone.items() if value and key not in SAID]
     gone += [name for name in changed if name == 'pretrained']
+    if (norm := model.backbone.get('norm_cfg')) != shared_arguments(model.backbone).get('norm_cfg'):
+        gone.append(f'of norm_cfg {_literal(norm)} what random convolutions cannot use')
     lines = [
         f'  backbone   {pyramid.name} -> IterativeResNet({options})',
         f'  channels   {new} ({fit})',

@@ -40,16 +40,27 @@ def class_folders(folder: Folder) -> tuple[list[str], list[Picture]]:
     """Two classes or more and their pictures."""
     paths = [file.relative_to(folder.path).parts for file in folder.files]
     tops = {parts[0] for parts in paths if len(parts) > 1}
-    depth = int(all(folder.split_of(folder.path / top) for top in tops))  # but a class may be 'train'
-    pictures = []
+    splits = {top: folder.split_of(folder.path / top) for top in tops}
+    several = len({*splits.values()} - {''}) > 1  # but one class may be 'train'
+    depth, pictures = int(several or all(splits.values())), []
+    below = [parts for parts in paths if len(parts) > 1 and splits[parts[0]]]
+    while depth and below and all(_repeats(folder, parts, depth) for parts in below):
+        depth += 1  # train/train/CLASS
     for file, parts in zip(folder.files, paths, strict=True):
-        if len(parts) > depth + 1:
-            split = folder.split_of(folder.path / parts[0]) if depth else ''
+        split = splits.get(parts[0], '') if depth else ''
+        if depth and len(parts) > 1 and not split:
+            folder.wrong('picture in no folder of a split, left out', '/'.join(parts))
+        elif len(parts) > depth + 1:
             pictures.append(Picture(file, split, [Box(parts[depth])]))
         else:
             folder.wrong('picture outside of the class folders, left out', '/'.join(parts))
     classes = sorted({picture.boxes[0].name for picture in pictures})
     return classes if len(classes) > 1 else [], pictures
+
+
+def _repeats(folder: Folder, parts: tuple[str, ...], depth: int) -> bool:
+    """Whether a picture's path names a split once more at this depth."""
+    return len(parts) > depth + 2 and bool(folder.split_of(folder.path / parts[depth]))
 
 
 LAYOUTS = (

@@ -16,15 +16,14 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
     if not labels:
         return [], []
     names, points = _described(folder.path)
-    pictures = [
-        Picture(
-            file,
-            folder.split_of(file.parent),
-            list(_boxes(labels[file], names, points, folder)) if file in labels else [],
-            relative=True,
-        )
-        for file in folder.files
-    ]
+    labelled, pictures = {folder.split_of(file.parent) for file in labels}, []
+    for file in folder.files:
+        split = folder.split_of(file.parent)
+        if split not in labelled:  # a test split whose answers are not public
+            folder.wrong('picture of a split without any label file, left out', file.name)
+            continue
+        boxes = list(_boxes(labels[file], names, points, folder)) if file in labels else []
+        pictures.append(Picture(file, split, boxes, relative=True))
     return list(dict.fromkeys(names.values())), pictures
 
 
@@ -48,8 +47,8 @@ def _described(path: Path) -> tuple[dict[int, str], bool]:
         names = content.get('names') if isinstance(content, dict) else None
         if names is None:
             continue  # of something else, such as a training's arguments
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        numbers = isinstance(names, (dict, list)) and {n: str(x) for n, x in pairs if x is not None}
+        named = dict(enumerate(names)) if isinstance(names, list) else names
+        numbers = isinstance(named, dict) and {n: str(x) for n, x in named.items() if x is not None}
         if not numbers or not all(isinstance(number, int) for number in numbers):
             raise ValueError(f'{file} must list the classes as names, by number, got {names!r}')
         return numbers, 'kpt_shape' in content

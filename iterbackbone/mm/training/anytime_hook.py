@@ -90,6 +90,7 @@ class AnytimeHook(Hook):
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
                 'such as by default_hooks.ponder_cost=None'
             )
+        self.after_train(runner)  # of a run that was broken off
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())

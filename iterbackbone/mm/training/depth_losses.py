@@ -50,6 +50,9 @@ class DepthLosses:
 
     def publish(self, runner: Runner) -> None:
         """Send what was measured in this step."""
+        hub = runner.message_hub
         for name, loss in self._found.items():
-            runner.message_hub.update_scalar(f'train/loss_at_{name}', loss)
+            key = f'train/loss_at_{name}'
+            hub.log_scalars.pop(key, None)  # mmengine logs the mean of what it has: 50 are 2,500 steps
+            hub.update_scalar(key, loss)
         self._found.clear()

@@ -58,6 +58,7 @@ class StageDistillationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Build the teacher and attach to the model."""
+        self.after_train(runner)  # of a run that was broken off
         model = unwrapped(runner.model)
         student = getattr(model, 'backbone', None)
         if student is None:

@@ -9,7 +9,7 @@ import torch
 from iterbackbone.log.fields import Text
 from iterbackbone.log.meta_schema import Metric
 from iterbackbone.log.parsing import Parser, to_line
-from iterbackbone.mm.evaluation.meta import class_names, plain_metric
+from iterbackbone.mm.evaluation.meta import class_names, palette_of, plain_metric
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,17 @@ def test_names_of_classes_are_texts():
     assert class_names({'classes': np.array(['a', 'b'])}) == ('a', 'b')
     assert class_names({'classes': (0, 1)}) == ('0', '1')
     assert class_names({}) == class_names({'classes': None}) == ()
+
+
+@pytest.mark.parametrize(
+    ('palette', 'written'),
+    [
+        (np.array([[1, 2, 3], [4, 5, 6]]), [[1, 2, 3], [4, 5, 6]]),
+        ([(1, 2, 3), 'odd'], [[1, 2, 3]]),
+        ([1, 2, 3], []),
+        ('random', []),
+        (None, []),
+    ],
+)
+def test_colours_of_classes(palette, written):
+    assert palette_of(palette) == written

@@ -144,3 +144,14 @@ def test_heads_without_a_softmax_are_refused(head):
     model.head = MODELS.build(dict(head, in_channels=8, num_classes=3, _scope_='mmpretrain'))
     with pytest.raises(ValueError, match=f'by a softmax, to be exported, got {head["type"]}'):
         exported(model)
+
+
+def test_segmentors_of_own_prediction_are_refused():
+    model = model_of('upernet_iterative-r50-tiny_voc2007')
+    head = dict(type='DAHead', in_channels=256, in_index=3, channels=16, pam_channels=4, num_classes=21)
+    model.decode_head = MODELS.build(dict(head, _scope_='mmseg'))
+    with pytest.raises(ValueError, match=r'decode_head must predict as BaseDecodeHead .*, got DAHead'):
+        exported(model.eval())
+    model.decode_head = nn.ModuleList([model.decode_head])
+    with pytest.raises(ValueError, match=r'decode_head must predict .*, got ModuleList'):
+        exported(model)

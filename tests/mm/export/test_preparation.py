@@ -84,6 +84,29 @@ def test_steps_that_cannot_be_described_are_refused(step):
         image_steps(loader(step))
 
 
+@pytest.mark.parametrize(
+    ('step', 'message'),
+    [
+        (
+            dict(type='Resize', scale=8, interpolation='area'),
+            "Resize must have interpolation='bilinear'",
+        ),
+        (dict(type='ResizeEdge', scale=8, backend='pillow'), "ResizeEdge must have backend='cv2'"),
+        (dict(type='CenterCrop', crop_size=8, auto_pad=True), 'CenterCrop must have auto_pad=False'),
+        (dict(type='LoadImageFromFile', color_type='grayscale'), "must have color_type='color'"),
+    ],
+)
+def test_arguments_that_cannot_be_described_are_refused(step, message):
+    with pytest.raises(ValueError, match=message):
+        image_steps(loader(step))
+
+
+def test_the_first_of_joined_datasets_and_vals_serve():
+    pipeline = [{'type': 'Resize', 'scale': 8}]
+    cfg = Config({'val_dataloader': {'dataset': {'datasets': [{'pipeline': pipeline}, {}]}}})
+    assert pipeline_of(cfg) == pipeline
+
+
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     bins=st.one_of(st.integers(1, 7), st.tuples(st.none() | st.integers(1, 7), st.integers(1, 7))),

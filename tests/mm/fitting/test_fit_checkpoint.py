@@ -19,8 +19,8 @@ from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise
-from iterbackbone.mm.fitting.command import fit_checkpoint
-from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
+from iterbackbone.mm.fitting.command import _annotations, fit_checkpoint
+from iterbackbone.mm.fitting.images import FitOptions, ImageSpec, image_loader
 from tests.support.classification_runs import TINY, write_class_folders
 from tests.support.compute import C4, narrow_c4
 from tests.support.openmmlab import ONE_WORKERLESS, detector_config, read_log, segmentor_config
@@ -181,6 +181,25 @@ def test_bad_images(trained, fit, calibrate, message):
     options = FitOptions(ImageSpec.parse(fit), ImageSpec.parse(calibrate))
     with pytest.raises(ValueError, match=message):
         fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
+
+
+@pytest.mark.parametrize('trained', ['classification'], indirect=True)
+def test_a_loss_that_is_no_number_names_its_image(trained, monkeypatch):
+    monkeypatch.setattr('iterbackbone.mm.fitting.losses.total', lambda losses: float('nan'))
+    options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'))
+    with pytest.raises(ValueError, match=r'images must have finite losses, got nan of .*\.png'):
+        fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
+
+
+@pytest.mark.parametrize('trained', ['classification'], indirect=True)
+def test_results_belong_to_the_labels(trained):
+    cfg = read_config(trained[1])
+    loader = image_loader(cfg, ImageSpec.parse('val'))
+    before = _annotations(loader)
+    assert before == _annotations(image_loader(cfg, ImageSpec.parse('val')))
+    info = loader.dataset.dataset.get_data_info
+    loader.dataset.dataset.get_data_info = lambda i: {**info(i), 'gt_label': 7}
+    assert _annotations(loader) != before
 
 
 def test_the_checkpoint_may_be_a_name():

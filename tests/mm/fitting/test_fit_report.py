@@ -6,9 +6,13 @@ import json
 
 import torch
 
+from iterbackbone.fitting.calibration import Calibrated
 from iterbackbone.fitting.halting import FittedBlock
 from iterbackbone.fitting.index import BlockIndex
+from iterbackbone.fitting.procedure import Fit
+from iterbackbone.fitting.static import Outcome
 from iterbackbone.mm.fitting.fit_report import FitReport, _block
+from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
 
 
 def test_nothing_predicted_has_no_correlation():
@@ -23,3 +27,21 @@ def test_nothing_predicted_has_no_correlation():
         {'correlation': 0.0321, 'held_out': None, 'unit': 'constant depth'},
     ]
     assert report.text().splitlines()[-2:] == ['  - (not fitted)', '  0.032 (constant depth)']
+
+
+def test_a_point_outside_the_static_budgets_has_no_gain():
+    """Of regions there may be more than at full depth."""
+
+    def outcome(macs):
+        scores = torch.tensor([1.0, 0.0, 1.0, 1.0], dtype=torch.double)
+        return Outcome(1 - scores, torch.full((4,), macs, dtype=torch.double), scores)
+
+    menu = [((1,), outcome(50.0)), ((2,), outcome(100.0))]
+    points = [Calibrated(asked, asked, [], outcome(100 * asked)) for asked in (0.75, 1.25)]
+    options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'), max_drop=0.5)
+    report = FitReport.of(Fit([], points, menu), options, list('abcd'))
+    inside, outside = report.budgets
+    assert inside['gain'] is not None
+    assert (outside['met'], outside['score'], outside['gain']) == (1.25, 0.75, None)
+    assert '  1.250   1.250   0.7500  costs more than every static budget, or less' in report.text()
+    assert report.drop['sentence'] == '--max-drop 0.5 needs 598 calibration images (sources), got 4.'

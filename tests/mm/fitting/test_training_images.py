@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -37,7 +39,19 @@ def found(own, theirs):
 def test_the_part_that_was_trained_on(root):
     assert len(found(text(root), text(root))) == 6
     assert len(found(text(root), text(root, ', indices=2'))) == 2
-    assert len(found(text(root, ', indices=2'), text(root))) == 2  # the user's own says no less
+    assert len(found(text(root, ', indices=2'), text(root))) == 6  # the checkpoint's word counts
+    wrapped = [
+        f"train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset={each}))"
+        for each in (DATASET.format(root=root, more=', indices=2'), DATASET.format(root=root, more=''))
+    ]
+    assert len(found(*wrapped)) == 6
+    assert len(found(*wrapped[::-1])) == 2
+
+
+def test_absent_training_images_are_unknown(root):
+    before = text(root)
+    shutil.rmtree(root)
+    assert found(before, before) == set()
 
 
 def test_another_data_set_is_unknown(root, tmp_path):

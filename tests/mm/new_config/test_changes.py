@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iterbackbone.mm.new_config.changes import changed_parts
+from iterbackbone.mm.new_config.changes import changed_parts, shared_arguments
 from iterbackbone.mm.new_config.pyramid import Pyramid
 
 EQUAL = Pyramid('Net', (64, 64, 128), (256, 512, 1024), {})  # two outputs of equal channels
@@ -33,3 +33,17 @@ def test_a_neck_keeps_the_heads_and_a_list_is_replaced_whole():
     assert changed_parts(model, EQUAL) == {
         'neck': [dict(in_channels=[256, 512, 1024]), dict(in_channels=64)]
     }
+
+
+@pytest.mark.parametrize(
+    ('norm', 'taken'),
+    [
+        (dict(type='BN', requires_grad=False), dict(type='BN')),
+        (dict(type='SyncBN', requires_grad=True), dict(type='SyncBN', requires_grad=True)),
+        (dict(type='LN', eps=1e-6), None),  # of a transformer
+        (None, None),
+    ],
+)
+def test_norms_that_random_convolutions_can_use_are_taken_over(norm, taken):
+    found = shared_arguments(dict(type='ResNet', norm_cfg=norm, with_cp=True))
+    assert found == dict(with_cp=True, **({'norm_cfg': taken} if taken else {}))

@@ -73,6 +73,40 @@ def test_a_class_may_have_the_name_of_a_split(tmp_path):
     assert wrong == {'picture outside of the class folders, left out': ['stray.png']}
 
 
+@pytest.mark.parametrize(
+    ('names', 'wanted', 'left'),
+    [
+        (
+            [
+                'seg_train/seg_train/sea/1.png',
+                'seg_train/seg_train/wood/2.png',
+                'seg_test/seg_test/sea/3.png',
+                'seg_pred/seg_pred/4.png',
+            ],
+            [('test', 'sea'), ('train', 'sea'), ('train', 'wood')],
+            1,
+        ),
+        (
+            ['train/cat/1.png', 'train/dog/2.png', 'val/cat/3.png', 'samples/4.png'],
+            [('train', 'cat'), ('train', 'dog'), ('val', 'cat')],
+            1,
+        ),
+        (
+            ['train/train/cat/1.png', 'train/train/dog/2.png', 'test/test/cat/3.png'],
+            [('test', 'cat'), ('train', 'cat'), ('train', 'dog')],
+            0,
+        ),
+    ],
+    ids=['and one of no split', 'and samples', 'repeated'],
+)
+def test_folders_of_splits_are_no_classes(names, wanted, left, tmp_path):
+    for name in names:
+        picture(tmp_path / name)
+    dataset, wrong = found(tmp_path)
+    assert [(p.split, p.boxes[0].name) for p in dataset.pictures] == wanted
+    assert len(wrong.get('picture in no folder of a split, left out', [])) == left
+
+
 def test_the_task_chooses_between_layouts(tmp_path):
     for name in ('a', 'b'):
         picture(tmp_path / name / f'{name}.png')

@@ -98,6 +98,13 @@ def test_losses_are_those_of_the_batch_at_each_depth(tmp_path):
         assert steps[0]['scalars'][f'train/loss_at_{name}'] == pytest.approx(wanted, rel=1e-5)
 
 
+def test_what_is_logged_is_the_last_measurement(tmp_path):
+    """mmengine means over its window whatever has 'loss' in its name."""
+    _, runner = train(tmp_path, hook=dict(measure_every=1))
+    for name in ('lowest', 'middle', 'full'):
+        assert len(runner.message_hub.get_scalar(f'train/loss_at_{name}').data[0]) == 1
+
+
 def test_draws_depend_on_seed_and_step(tmp_path):
     def depths(name, seed):
         return torch.stack(train(tmp_path / name, randomness=dict(seed=seed))[2].depths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.budget_table import BudgetTable, Setting
@@ -29,6 +30,15 @@ def test_the_loss_is_the_weighted_cost(tmp_path, autocast):
     assert first['outputs']['loss'] == pytest.approx(
         first['outputs']['loss_cls'] + 0.25 * cost, rel=1e-6
     )
+
+
+def test_a_forward_hook_sees_the_iterations_of_a_step(tmp_path):
+    """After the step the trace is gone."""
+    model, seen = TinyClassifier(), []
+    model.backbone.register_forward_hook(lambda module, *_: seen.append(module.iterations().sum(1)))
+    train_tiny(tmp_path, PonderCostHook(), model=model)
+    assert [len(each) for each in seen[:4]] == [4] * 4
+    assert all(each.min() >= 2 for each in seen)  # two stages
 
 
 def test_gradient_reaches_fc2_at_once_and_fc1_one_step_later(tmp_path):
@@ -205,3 +215,24 @@ def test_averaged_weights_end_a_fit_with_the_model(tmp_path):
     (copy,) = (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model'))
     for each in (runner.model, copy):
         assert not [key for key in each.state_dict() if 'budget_table' in key]
+
+
+class Interruption(Hook):
+    """Ctrl-C in the second step of the first run."""
+
+    def __init__(self):
+        self.due = True
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.due and batch_idx == 1:
+            self.due = False
+            raise KeyboardInterrupt
+
+
+def test_a_run_after_one_that_was_broken_off(tmp_path):
+    """As in a notebook: the second run trains the halting as the first did."""
+    model, hook, interruption = TinyClassifier(), PonderCostHook(weight=0.25), Interruption()
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / 'a', hook, model=model, more_hooks=[interruption])
+    steps, _ = train_tiny(tmp_path / 'b', hook, model=model)
+    assert all(step['outputs']['loss_ponder'] > 1 for step in steps)
