@@ -100,7 +100,7 @@ def test_losses_are_those_of_the_batch_at_each_depth(tmp_path):
 
 def test_what_is_logged_is_the_last_measurement(tmp_path):
     """mmengine means over its window whatever has 'loss' in its name."""
-    _, runner = train(tmp_path, hook=dict(measure_every=1))
+    _, runner, _ = train(tmp_path, hook=dict(measure_every=1))
     for name in ('lowest', 'middle', 'full'):
         assert len(runner.message_hub.get_scalar(f'train/loss_at_{name}').data[0]) == 1
 
