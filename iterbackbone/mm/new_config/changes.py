@@ -82,8 +82,9 @@ def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[st
     model = base_model(cfg)
     gone = [key for key, value in model.backbone.items() if value and key not in SAID]
     gone += [name for name in changed if name == 'pretrained']
-    if (norm := model.backbone.get('norm_cfg')) != shared_arguments(model.backbone).get('norm_cfg'):
-        gone.append(f'of norm_cfg {_literal(norm)} what random convolutions cannot use')
+    norm = model.backbone.get('norm_cfg')
+    if norm and norm != shared_arguments(model.backbone).get('norm_cfg'):
+        gone.append('frozen norms' if norm['type'] in NORMS else f'{norm["type"]} norms')
     lines = [
         f'  backbone   {pyramid.name} -> IterativeResNet({options})',
         f'  channels   {new} ({fit})',
