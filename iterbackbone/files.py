@@ -47,21 +47,15 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     It is written beside ``path``, or what this links to, as ``.part`` and renamed at the end, so that
     neither an error nor a kill ever replaces a good file by half of one. Its permissions stay.
     """
-    target = path.resolve()
-    part = target.with_name(target.name + '.part')
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if target.exists() and not target.is_file():  # a device would become a file
-        raise OSError(errno.EINVAL, 'must be a regular file', str(path))
+    target = _target(path)
+    part = _part(target)
     try:
         with named_errors(path):
             with open(part, 'wb') as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if target.exists():
-                shutil.copymode(target, part)
-            os.replace(part, target)
+            _take_name(part, target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -73,26 +67,48 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
     A kill while they take their names never leaves the last of them from an earlier time.
 
     Args:
-        folder: Made if absent; files of the same names are replaced.
+        folder: Made if absent; files of the same names are replaced, as by :func:`whole_file`.
         contents: By name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {folder / name: folder / f'{name}.part' for name in contents}
+    targets = [_target(folder / name) for name in contents]
     try:
-        for path, content in zip(parts, contents.values(), strict=True):
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-            with named_errors(path), open(parts[path], 'wb') as file:
+        for target, content in zip(targets, contents.values(), strict=True):
+            with named_errors(target), open(_part(target), 'wb') as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
     except BaseException:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+        for target in targets:
+            _part(target).unlink(missing_ok=True)
         raise
-    list(parts)[-1].unlink(missing_ok=True)
-    for path, part in parts.items():
-        os.replace(part, path)
+    last = targets[-1]
+    mode = last.stat().st_mode if last.exists() else None
+    last.unlink(missing_ok=True)
+    for target in targets:
+        _take_name(_part(target), target)
+    if mode is not None:
+        last.chmod(mode)
+
+
+def _target(path: Path) -> Path:
+    """What a path leads to; OSError where that can be no file, as a device would become one."""
+    target = path.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, 'must be a regular file', str(path))
+    return target
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + '.part')
+
+
+def _take_name(part: Path, target: Path) -> None:
+    if target.exists():
+        shutil.copymode(target, part)
+    os.replace(part, target)
 
 
 def image_files(folder: Path, count: int) -> list[Path]:

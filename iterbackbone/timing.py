@@ -30,7 +30,7 @@ def machine() -> str:
 
 
 def checked_device(device: str) -> str:
-    """The same; ValueError if torch cannot compute on it."""
+    """``device`` itself; ValueError if torch cannot compute on it."""
     try:
         torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError) as error:

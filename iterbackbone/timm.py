@@ -21,7 +21,7 @@ __all__ = ['TimmResNet']  # timm adds the networks' names
 class TimmResNet(nn.Module):
     """A network as timm's wrappers and scripts take it, images (B, C, H, W) to (B, num_classes).
 
-    Arguments, methods and attributes are timm's, the state dict is that of ``create_model``.
+    Methods are timm's, ``forward_features`` to (B, num_features, h, w); keys as of ``create_model``.
     """
 
     def __init__(
