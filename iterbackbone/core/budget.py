@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .block import IterativeBlock
 from .normalization import last_trained
-from .validation import check_int, check_int_tuple, check_real, check_share
+from .validation import check_int, check_int_tuple, check_real
 
 BUDGET_OPTIONS = ('max_iterations', 'halting_threshold', 'share')
 
@@ -40,7 +40,7 @@ class Budget(NamedTuple):
         Raises:
             TypeError, ValueError: ``max_iterations`` is neither a positive int nor one for
                 each stage, ``halting_threshold`` lies outside (0, 1 - epsilon], or ``share``
-                outside [0, 1].
+                outside (0, 1].
         """
         caps = None
         if isinstance(max_iterations, Sequence):
@@ -55,7 +55,9 @@ class Budget(NamedTuple):
                     f'({1.0 - epsilon:g}), got {halting_threshold:g}'
                 )
         if share is not None:
-            share = check_share('budget.share', share)
+            share = check_real('budget.share', share)
+            if not 0.0 < share <= 1.0:
+                raise ValueError(f'budget.share must be above 0 and at most 1, got {share:g}')
         return cls(caps, halting_threshold, share)
 
 

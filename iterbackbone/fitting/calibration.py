@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..core.adaptive import AdaptiveModule
+from ..core.budget_table import NEAR as BETWEEN
 from ..core.budget_table import Setting
 from .halting import FittedBlock, settings
 from .static import Depths, Outcome
@@ -14,6 +16,8 @@ from .static import Depths, Outcome
 TOLERANCE = 0.01  # of a share: a table holds what was met, so that no more is needed
 NEAR = 0.02  # of a share, for a promise
 ROUNDS = 3  # runs for one share
+GAP = 2 * BETWEEN  # of a share, between neighbours in the table
+JUMP = 0.75  # of a gap, which runs in its middle left: the policy jumps there
 
 
 class Calibrated(NamedTuple):
@@ -23,46 +27,94 @@ class Calibrated(NamedTuple):
         asked, share: Of the full MACs, wanted and met on the calibration images.
         settings: Of each module.
         outcome: On the calibration images.
+        constants: Depths of the blocks without a unit.
+        log_price: Position of the price.
     """
 
     asked: float
     share: float
     settings: list[Setting]
     outcome: Outcome
+    constants: Depths
+    log_price: float
 
 
-def calibrate(
-    run: Callable[[list[Setting]], Outcome],
-    modules: Sequence[AdaptiveModule],
-    fitted: Sequence[FittedBlock],
-    options: Sequence[Depths],
-    shares: Sequence[float],
-    full_macs: float,
-    lowest: float,
-    progress: Callable[[Iterable], Iterable] = iter,
-) -> list[Calibrated]:
-    """Meet every share, with the constants and the price that promise the lowest loss there.
+class Calibration:
+    """Settings that meet shares, found by running the calibration images.
 
     Args:
         run: Runs the calibration images with settings of the modules.
         modules: Whose units are fitted.
         fitted: Their blocks.
         options: Candidates for the constants.
-        shares: Wanted, ascending.
         full_macs: Mean MACs of all iterations on the calibration images.
         lowest: Share of one iteration everywhere there.
-        progress: Wraps the shares, such as tqdm.
+
+    Attributes:
+        runs: All so far.
     """
-    found: list[Calibrated] = []
-    error = 0.0  # of the last share's promise
-    for wanted in progress(shares):
-        target = wanted - lowest - error
-        promises = [_promise(fitted, constants, target) for constants in options]
+
+    def __init__(
+        self,
+        run: Callable[[list[Setting]], Outcome],
+        modules: Sequence[AdaptiveModule],
+        fitted: Sequence[FittedBlock],
+        options: Sequence[Depths],
+        full_macs: float,
+        lowest: float,
+    ) -> None:
+        self._run, self._modules, self._fitted = run, modules, fitted
+        self._options, self._full_macs, self._lowest = options, full_macs, lowest
+        self._error = 0.0  # of the last promise
+        self.runs: list[Calibrated] = []
+
+    def meet(self, wanted: float) -> Calibrated:
+        """A share, with the constants and the price that promise the lowest loss there."""
+        target = wanted - self._lowest - self._error
+        promises = [_promise(self._fitted, constants, target) for constants in self._options]
         best = _best(promises, target)
-        first, nearest = _met(run, modules, fitted, best, wanted, full_macs)
-        error = first.share - lowest - best.share
-        found.append(nearest)
-    return found
+        tries = self._search(wanted, best.constants, best.log_price, _log_prices(self._fitted))
+        self._error = tries[0].share - self._lowest - best.share
+        return min(tries, key=lambda c: abs(c.share - wanted))
+
+    def fill_gaps(self) -> None:
+        """Run between neighbours too far apart for shares between them; only jumps are left."""
+        jumps: set[tuple[float, float]] = set()
+        while wide := [pair for pair in self._wide_gaps() if pair not in jumps]:
+            low, high = wide[0]
+            self._meet_between(*(next(r for r in self.runs if r.share == end) for end in wide[0]))
+            inside = [(a, b) for a, b in self._wide_gaps() if a >= low and b <= high]
+            jumps.update((a, b) for a, b in inside if b - a > JUMP * (high - low))
+
+    def _meet_between(self, low: Calibrated, high: Calibrated) -> None:
+        middle = (low.share + high.share) / 2
+        if low.constants == high.constants:
+            prices = (high.log_price, low.log_price)  # a higher price means fewer iterations
+            self._search(middle, low.constants, sum(prices) / 2, prices)
+        else:
+            self.meet(middle)
+
+    def _wide_gaps(self) -> list[tuple[float, float]]:
+        shares = sorted(run.share for run in self.runs)
+        return [(low, high) for low, high in pairwise(shares) if high - low > GAP]
+
+    def _search(
+        self, wanted: float, constants: Depths, position: float, bracket: tuple[float, float]
+    ) -> list[Calibrated]:
+        """Runs around a share, as a promise is only near it."""
+        low, high = bracket
+        tries: list[Calibrated] = []
+        for _ in range(ROUNDS):
+            each = settings(self._fitted, self._modules, constants, _price(position))
+            outcome = self._run(each)
+            share = float(outcome.macs.mean()) / self._full_macs
+            tries.append(Calibrated(wanted, share, each, outcome, constants, position))
+            if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in self._fitted):
+                break
+            low, high = (position, high) if share > wanted else (low, position)
+            position = _between(tries, wanted, low, high)
+        self.runs += tries
+        return tries
 
 
 class _Promise(NamedTuple):
@@ -114,37 +166,13 @@ def _price(position: float) -> float:
     return math.sinh(position) / 1e3
 
 
-def _met(
-    run: Callable[[list[Setting]], Outcome],
-    modules: Sequence[AdaptiveModule],
-    fitted: Sequence[FittedBlock],
-    promise: _Promise,
-    wanted: float,
-    full_macs: float,
-) -> tuple[Calibrated, Calibrated]:
-    """Runs around the wanted share, as promises are only near it: the first and the nearest."""
-    low, high = _log_prices(fitted)
-    position, runs = promise.log_price, []
-    for _ in range(ROUNDS):
-        each = settings(fitted, modules, promise.constants, _price(position))
-        outcome = run(each)
-        share = float(outcome.macs.mean()) / full_macs
-        runs.append((position, Calibrated(wanted, share, each, outcome)))
-        if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in fitted):
-            break
-        low, high = (position, high) if share > wanted else (low, position)
-        position = _between(runs, wanted, low, high)
-    return runs[0][1], min((c for _, c in runs), key=lambda c: abs(c.share - wanted))
-
-
-def _between(runs: Sequence[tuple[float, Calibrated]], wanted: float, low: float, high: float) -> float:
-    """The next position: a line through the two nearest runs, if it stays inside the bracket."""
-    if len(runs) > 1:
-        (p, a), (q, b) = sorted(runs, key=lambda r: abs(r[1].share - wanted))[:2]
+def _between(tries: Sequence[Calibrated], wanted: float, low: float, high: float) -> float:
+    """The next position: a line through the two nearest tries, if it stays inside the bracket."""
+    if len(tries) > 1:
+        a, b = sorted(tries, key=lambda t: abs(t.share - wanted))[:2]
         if a.share != b.share:
-            position = p + (wanted - a.share) * (q - p) / (b.share - a.share)
-            if low < position < high:
+            slope = (b.log_price - a.log_price) / (b.share - a.share)
+            if low < (position := a.log_price + (wanted - a.share) * slope) < high:
                 return position
         return (low + high) / 2
-    p, c = runs[0]
-    return min(max(p + 2.0 * (c.share - wanted) * 5.0, low), high)
+    return min(max(tries[0].log_price + 2.0 * (tries[0].share - wanted) * 5.0, low), high)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.budget_table import BudgetTable, Setting
-from .calibration import Calibrated, calibrate
+from .calibration import Calibrated, Calibration
 from .halting import FOLDS, FittedBlock, Runs, all_blocks, candidates, fit_block
 from .static import Depths, Outcome, block_curves, menu, middle, static_path
 
@@ -73,18 +73,14 @@ def fit_halting(
     static = [(p.depths, calibration.losses(p.depths)) for p in menu(path, MENU)]
     full = float(static[-1][1].macs.mean())
     lowest = float(static[0][1].macs.mean()) / full
-    points = calibrate(
-        calibration.policy,
-        modules,
-        blocks,
-        candidates(path, blocks),
-        shares_between(lowest),
-        full,
-        lowest,
-        lambda items: progress(items, desc='shares'),
+    calibrated = Calibration(
+        calibration.policy, modules, blocks, candidates(path, blocks), full, lowest
     )
+    points = [calibrated.meet(share) for share in progress(shares_between(lowest), desc='shares')]
+    calibrated.fill_gaps()
+    runs = _ascending(calibrated.runs)
     for i, module in enumerate(modules):
-        module.set_budget_table(BudgetTable.of([(p.share, p.settings[i]) for p in _ascending(points)]))
+        module.set_budget_table(BudgetTable.of([(r.share, r.settings[i]) for r in runs]))
     return Fit(blocks, points, static)
 
 
@@ -101,10 +97,10 @@ def shares_between(lowest: float) -> list[float]:
     return [lowest, *inner, 1.0]
 
 
-def _ascending(points: Sequence[Calibrated]) -> list[Calibrated]:
-    """Sorted by share; of points that met nearly the same one only the first is kept."""
+def _ascending(runs: Sequence[Calibrated]) -> list[Calibrated]:
+    """Sorted by share; of runs that met nearly the same one only the first is kept."""
     kept: list[Calibrated] = []
-    for point in sorted(points, key=lambda p: p.share):
-        if not kept or point.share - kept[-1].share > STEP / 50:
-            kept.append(point)
+    for run in sorted(runs, key=lambda r: r.share):
+        if not kept or run.share - kept[-1].share > STEP / 50:
+            kept.append(run)
     return kept

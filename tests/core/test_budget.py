@@ -125,6 +125,13 @@ def test_budget_is_not_in_the_state_dict():
     assert list(net.state_dict()) == keys == list(tiny_net(budget={'max_iterations': 1}).state_dict())
 
 
+@pytest.mark.parametrize('share', [0, -0.1, 1.01])
+def test_a_share_that_no_fit_could_meet(share):
+    """Said before whether the network is fitted."""
+    with pytest.raises(ValueError, match=r'budget\.share must be above 0 and at most 1, got'):
+        tiny_net().set_budget(share=share)
+
+
 def test_checked():
     assert Budget.checked(4, 0.01) == Budget(None, None)
     assert Budget.checked(4, 0.01, 3, 0.5) == Budget((3, 3, 3, 3), 0.5)

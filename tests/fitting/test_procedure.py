@@ -100,6 +100,17 @@ def test_budgets_are_met_on_other_images(planted):
         assert sum(macs) / len(macs) / float(full) == pytest.approx(share, abs=0.03)
 
 
+def test_a_share_between_calibrated_ones_is_met():
+    """On the calibration images; two kinds of image make the share a step function of the price."""
+    net, _, runs = fitted(seed=1)
+    table = net.budget_table
+    full = float(runs.losses(LIMITS).macs.mean())
+    for step in range(26):
+        share = table.lowest + (table.highest - table.lowest) * step / 25
+        macs = float(runs.policy([table.at(share)]).macs.mean())
+        assert macs / full == pytest.approx(share, abs=0.05), share
+
+
 def test_bright_images_get_the_iterations(planted):
     """At the share where bright images run all and dark ones 1 the policy is the oracle's."""
     net, _, runs = planted

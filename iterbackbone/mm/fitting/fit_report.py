@@ -16,6 +16,8 @@ from ...fitting.static import Outcome
 from ...stats.gain import envelope, gain
 from .images import FitOptions
 
+STATIC = 'No block has gains that could be predicted: each share is a static budget, nothing adapts.'
+
 
 class FitReport(NamedTuple):
     """Figures."""
@@ -70,6 +72,8 @@ class FitReport(NamedTuple):
             f'  {"-" if b["correlation"] is None else format(b["correlation"], ".3f")} ({b["unit"]})'
             for b in self.blocks
         ]
+        if all(b['held_out'] is None for b in self.blocks):
+            lines += ['', STATIC]
         return '\n'.join(lines + ([] if self.drop is None else ['', self.drop['sentence']]))
 
 

@@ -44,7 +44,8 @@ class AnytimeHook(Hook):
             :func:`~iterbackbone.core.depths.draw_depths`.
         full_share: Probability of a row to run all iterations instead.
         measure_every: Training steps between two measurements of the batch's loss at the lowest,
-            a middle and full depth, logged as ``train/loss_at_lowest`` and so on; 0 for none. A
+            a middle and full depth, logged as ``train/loss_at_lowest`` and so on; 0 for none. The
+            last step of an epoch is measured, too. A
             measurement repeats the forward pass in evaluation mode: choose 0 where that changes
             the model, as with momentum encoders.
         teacher: Options of :class:`~.full_depth_teacher.FullDepthTeacher`, {} for its defaults: each
@@ -73,6 +74,7 @@ class AnytimeHook(Hook):
         self._handles: list[Any] = []
         self._seed = (0, 0)  # of the run and the rank
         self._step = self._calls = 0
+        self._measures = False  # in this step
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model's trainable iterative modules.
@@ -88,7 +90,7 @@ class AnytimeHook(Hook):
         if any(isinstance(hook, PonderCostHook) for hook in runner.hooks):
             raise ValueError(
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
-                'such as by default_hooks.ponder_cost=None'
+                "such as by ponder_cost=dict(_delete_=True, type='iterbackbone.AnytimeHook')"
             )
         self.after_train(runner)  # of a run that was broken off
         model = unwrapped(runner.model)
@@ -108,6 +110,8 @@ class AnytimeHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the training step, on which the draws depend."""
         self._step, self._calls = runner.iter, 0
+        last = self.end_of_epoch(runner.train_dataloader, batch_idx)
+        self._measures = self.losses.due(runner.iter, last)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -148,7 +152,7 @@ class AnytimeHook(Hook):
         module.force_depths(None)
 
     def _after_forward(self, model: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
-        if model.training and kwargs.get('mode') == 'loss' and self.losses.due(self._step):
+        if model.training and kwargs.get('mode') == 'loss' and self._measures:
             with evaluating(model):
                 self.losses.measure(model, args, kwargs)
         if model.training:

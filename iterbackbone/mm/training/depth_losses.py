@@ -26,9 +26,9 @@ class DepthLosses:
         self.share: float | None = None
         self._found: dict[str, Tensor] = {}
 
-    def due(self, step: int) -> bool:
-        """Whether to measure in this training step."""
-        return self.every > 0 and step % self.every == 0
+    def due(self, step: int, last_of_epoch: bool) -> bool:
+        """Whether to measure in this training step: short epochs, too, end with their own losses."""
+        return self.every > 0 and (last_of_epoch or step % self.every == 0)
 
     def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
         """Of this measurement, (rows, K) int64 on the module's device."""

@@ -26,7 +26,11 @@ def test_nothing_predicted_has_no_correlation():
         {'correlation': None, 'held_out': None, 'unit': 'not fitted'},
         {'correlation': 0.0321, 'held_out': None, 'unit': 'constant depth'},
     ]
-    assert report.text().splitlines()[-2:] == ['  - (not fitted)', '  0.032 (constant depth)']
+    *_, first, second, _, sentence = report.text().splitlines()
+    assert (first, second) == ('  - (not fitted)', '  0.032 (constant depth)')
+    assert sentence.endswith('each share is a static budget, nothing adapts.')
+    adaptive = {'correlation': 0.5, 'held_out': 0.4, 'unit': 'linear'}
+    assert 'nothing adapts' not in report._replace(blocks=[*report.blocks, adaptive]).text()
 
 
 def test_a_point_outside_the_static_budgets_has_no_gain():
@@ -37,7 +41,7 @@ def test_a_point_outside_the_static_budgets_has_no_gain():
         return Outcome(1 - scores, torch.full((4,), macs, dtype=torch.double), scores)
 
     menu = [((1,), outcome(50.0)), ((2,), outcome(100.0))]
-    points = [Calibrated(asked, asked, [], outcome(100 * asked)) for asked in (0.75, 1.25)]
+    points = [Calibrated(s, s, [], outcome(100 * s), (), 0.0) for s in (0.75, 1.25)]
     options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'), max_drop=0.5)
     report = FitReport.of(Fit([], points, menu), options, list('abcd'))
     inside, outside = report.budgets

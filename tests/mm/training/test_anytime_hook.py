@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.traces import unwrapped
+from iterbackbone.registry import HOOKS
 from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 
 
@@ -105,6 +107,13 @@ def test_what_is_logged_is_the_last_measurement(tmp_path):
         assert len(runner.message_hub.get_scalar(f'train/loss_at_{name}').data[0]) == 1
 
 
+def test_a_short_epoch_ends_with_its_own_losses(tmp_path):
+    steps, runner, _ = train(tmp_path, hook=dict(measure_every=1000))
+    assert len(runner.train_dataloader) == 2
+    first, last = (step['scalars']['train/loss_at_full'] for step in steps[:2])
+    assert first != last
+
+
 def test_draws_depend_on_seed_and_step(tmp_path):
     def depths(name, seed):
         return torch.stack(train(tmp_path / name, randomness=dict(seed=seed))[2].depths)
@@ -171,8 +180,15 @@ def test_a_fitted_checkpoint_loses_its_table(tmp_path):
 
 
 def test_not_beside_a_ponder_cost(tmp_path):
-    with pytest.raises(ValueError, match='PonderCostHook trains: use one'):
+    with pytest.raises(ValueError, match='PonderCostHook trains: use one') as error:
         train(tmp_path, more_hooks=[PonderCostHook()])
+    advice = str(error.value).split('such as by ')[1]
+    hook = dict(type='iterbackbone.PonderCostHook', weight=0.1)
+    base = Config({'default_hooks': {'ponder_cost': hook}})
+    base.dump(tmp_path / 'base.py')
+    (tmp_path / 'own.py').write_text(f"_base_ = 'base.py'\ndefault_hooks = dict({advice})\n")
+    followed = Config.fromfile(tmp_path / 'own.py').default_hooks.ponder_cost
+    assert isinstance(HOOKS.build(followed), AnytimeHook)
 
 
 @pytest.mark.parametrize(
