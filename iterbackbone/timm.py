@@ -12,6 +12,7 @@ from timm.layers import ClassifierHead
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from .pretrained.entry import take_over
 from .pretrained.index import all_weights
 from .pretrained.models import VARIANTS, create_model
 
@@ -45,11 +46,9 @@ class TimmResNet(nn.Module):
 
     def load_pretrained(self, file: str) -> None:
         """Take the package's weights of this name, checked and adapted; timm calls it."""
-        target, options = self.backbone, self._options
-        if self.num_classes:
-            whole = dict(features_only=False, out_indices=None, num_classes=self.num_classes)
-            target, options = self, options | whole
-        target.load_state_dict(create_model(self.name, pretrained=True, **options).state_dict())
+        whole = dict(features_only=False, out_indices=None, num_classes=self.num_classes)
+        target, options = (self, whole) if self.num_classes else (self.backbone, {})
+        take_over(target, create_model(self.name, pretrained=True, **self._options | options))
 
     def get_classifier(self) -> nn.Module:
         return self.head.fc

@@ -2,7 +2,8 @@
 openvino, numpy and Pillow; opencv-python for videos and cameras.
 
 Prints what was found, the iterations of each block and the milliseconds of every image, and at the end
-the means. --full runs every image at all iterations, too, to compare.
+their means and the median time. --full runs every image at all iterations, too, to compare: before or
+after, by turns.
 
 --budget and --threshold trade accuracy for time; they are inputs of the same file.
 """
@@ -71,10 +72,10 @@ def progress(done: int, total: int | None, results: list[Result]) -> None:
         return
     filled = BAR * done // total
     iterations = np.mean([r.iterations for r in results]) if results else 0
-    milliseconds = np.mean([r.milliseconds for r in results]) if results else 0
+    milliseconds = np.median([r.milliseconds for r in results]) if results else 0
     bar = '#' * filled + '.' * (BAR - filled)
-    means = f'{iterations:.2f} iterations a block, {milliseconds:.1f} ms'
-    print(f'{bar} {done}/{total}  mean {means}', end='', file=sys.stderr, flush=True)
+    so_far = f'mean {iterations:.2f} iterations a block, median {milliseconds:.1f} ms'
+    print(f'{bar} {done}/{total}  {so_far}', end='', file=sys.stderr, flush=True)
 
 
 def clear_progress() -> None:
@@ -84,30 +85,32 @@ def clear_progress() -> None:
 
 
 def summary(pairs: list[tuple[Result, float]], network: Network) -> str:
-    """Means and spread over all images, and beside all iterations where those were run."""
+    """Means, median time and its spread, beside all iterations where those were run."""
     results = [result for result, _ in pairs]
-    full = np.mean([milliseconds for _, milliseconds in pairs])
+    full = np.median([milliseconds for _, milliseconds in pairs])
     blocks = np.mean([r.iterations for r in results], axis=0)
     total = [sum(r.iterations) for r in results]
-    times = np.array([r.milliseconds for r in results])
-    low, high = np.percentile(times, (5, 95))
+    times = [r.milliseconds for r in results]
+    low, middle, high = np.percentile(times, (5, 50, 95))
     gmacs = np.mean([r.macs for r in results]) / 1e9
     beside = f'\n{full:.1f} ms at all iterations, {1e3 / full:.1f} images/s' if full else ''
     return (
         f'{len(results)} images: {" ".join(f"{b:.2f}" for b in blocks)} iterations of at most '
         f'{" ".join(map(str, network.about["max_iterations"]))} a stage, in total {min(total)} to '
-        f'{max(total)}\n{times.mean():.1f} ms an image (5% to 95%: {low:.1f} to {high:.1f}), '
-        f'{1e3 / times.mean():.1f} images/s, {gmacs:.3f} GMACs of the backbone{beside}'
+        f'{max(total)}\n{middle:.1f} ms an image (median; 5% to 95%: {low:.1f} to {high:.1f}), '
+        f'{1e3 / middle:.1f} images/s, {gmacs:.3f} GMACs of the backbone{beside}'
     )
 
 
 def process(
-    frame: Frame, picture: Path | None, network: Network, args: argparse.Namespace
+    frame: Frame, picture: Path | None, network: Network, args: argparse.Namespace, full_first: bool
 ) -> tuple[Result, float]:
     """Run one image, print it and draw it where asked for; milliseconds at all iterations, or 0."""
     image = frame.read()
-    result = network(image)
-    full = network(image, full=True).milliseconds if args.full else 0.0
+    order = (True, False) if full_first else (False, True)
+    runs = {full: network(image, full) for full in order if args.full or not full}
+    result = runs[False]
+    full = runs[True].milliseconds if args.full else 0.0
     iterations = ' '.join(map(str, result.iterations))
     found = words(result, network.about, args.score_thr)
     clear_progress()
@@ -126,7 +129,8 @@ def stream(
     try:
         for done, frame in enumerate(found, start=1):
             try:
-                results.append(process(frame, pictures.path(frame), network, args))
+                full_first = done % 2 == 0  # what runs second finds warmer caches
+                results.append(process(frame, pictures.path(frame), network, args, full_first))
             except UserError as error:
                 clear_progress()
                 print(printable(f'skipped: {error}'), file=sys.stderr)

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from images import UserError, find, load
-
-VIDEOS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.webm')
+from images import TYPES, UserError, find, load
 
 
 class Frame(NamedTuple):
     """An image to come.
 
     Attributes:
-        name: To print; its picture has it without the suffix.
+        name: To print.
+        stem: Of its picture's name.
         read: Returns it, (H, W, 3) uint8 in RGB, or raises UserError.
     """
 
     name: str
+    stem: str
     read: Callable[[], np.ndarray]
 
 
@@ -39,11 +39,16 @@ def frames(
     paths = find(sources, limit)
     if out and out.resolve() in {path.resolve().parent for path in paths}:
         raise UserError(f'--out {out} holds images that pictures could replace: name another folder')
-    return [Frame(path.name, partial(load, path)) for path in paths], len(paths)
+    return [Frame(path.name, path.stem, partial(load, path)) for path in paths], len(paths)
 
 
 def _streams(source: Path) -> bool:
-    return source.suffix.lower() in VIDEOS or (str(source).isdigit() and not source.exists())
+    """A file that is not named as an image is a video."""
+    return _is_camera(source) or (source.is_file() and source.suffix.lower() not in TYPES)
+
+
+def _is_camera(source: Path) -> bool:
+    return str(source).isdecimal() and not source.exists()
 
 
 def _stream(source: Path) -> Iterator[Frame]:
@@ -53,7 +58,8 @@ def _stream(source: Path) -> Iterator[Frame]:
     except ImportError:
         raise UserError('videos and cameras need: pip install opencv-python-headless') from None
     cv2.setLogLevel(0)  # what fails is said below
-    capture = cv2.VideoCapture(int(str(source)) if str(source).isdigit() else str(source))
+    # absolute: FFmpeg takes what precedes a colon for a protocol
+    capture = cv2.VideoCapture(int(str(source)) if _is_camera(source) else str(source.absolute()))
     if not capture.isOpened():
         raise UserError(f'{source} cannot be opened as a video or camera')
 
@@ -63,7 +69,8 @@ def _stream(source: Path) -> Iterator[Frame]:
             while (found := capture.read())[0]:
                 number += 1
                 pixels = np.ascontiguousarray(found[1][:, :, ::-1])
-                yield Frame(f'{source.stem}-{number:06}', partial(_same, pixels))
+                name = f'{source.stem}-{number:06}'
+                yield Frame(name, name, partial(_same, pixels))
         finally:
             capture.release()
 
@@ -85,7 +92,9 @@ class Pictures:
     """
 
     def __init__(self, out: Path | None) -> None:
-        self.out, self.names = out, set()
+        self.out = out
+        self.names: set[str] = set()
+        self.numbers: dict[str, int] = {}  # the last one of each stem
         try:
             if out:
                 out.mkdir(exist_ok=True)
@@ -96,9 +105,10 @@ class Pictures:
         """Of a frame's picture."""
         if self.out is None:
             return None
-        stem = Path(frame.name).stem
-        name, number = stem, 2
+        name, number = frame.stem, self.numbers.get(frame.stem, 1)
         while name in self.names:
-            name, number = f'{stem}-{number}', number + 1
+            number += 1
+            name = f'{frame.stem}-{number}'
         self.names.add(name)
+        self.numbers[frame.stem] = number
         return self.out / f'{name}.png'

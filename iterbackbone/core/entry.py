@@ -41,13 +41,19 @@ class Entry(nn.Module):
         if not isinstance(network, nn.Module):
             raise TypeError(f'entry must be a torch.nn.Module, got {network!r}')
         self.network = network
-        self.frozen = check_bool('entry.frozen', frozen)
+        self.frozen = False
         channels = check_int('in_channels', in_channels, 1)
         self.layers, shape = measured(network, channels)
         self.out_channels = shape[1]
         self.reduction = reduction_of(EVEN, shape[2:])
-        if self.frozen:
-            self.requires_grad_(False)
+        if check_bool('entry.frozen', frozen):
+            self.freeze()
+
+    def freeze(self) -> None:
+        """From now on it stays in evaluation mode and gets no gradient."""
+        self.frozen = True
+        self.requires_grad_(False)
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, C, H/r, W/r), rounded up."""

@@ -9,10 +9,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..core.feature_info import ascending_stages
 from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.validation import check_bool, check_int, check_int_tuple
 from ..text import nearest
-from .classifier import IterativeClassifier, TimmEntry
+from .classifier import IterativeClassifier
+from .entry import timm_entry
 from .index import Weights, all_weights, find_weights, named_weights
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -33,7 +35,7 @@ def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
     """Names for :func:`create_model`.
 
     Args:
-        filter: Shell-like pattern.
+        filter: Shell-like pattern; without a dot it holds for any tag.
         pretrained: Only what has weights, as ``NETWORK.TAG``.
 
     What begins with a network of timm is named where timm is installed.
@@ -41,7 +43,8 @@ def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
     usable = find_spec('timm') is not None
     known = {k: x for k, x in all_weights().items() if usable or 'entry' not in x.architecture}
     names = {*known} if pretrained else {*VARIANTS, *(each.network for each in known.values())}
-    return sorted(name for name in names if fnmatchcase(name, filter))
+    patterns = (filter,) if '.' in filter else (filter, f'{filter}.*')
+    return sorted(name for name in names if any(fnmatchcase(name, each) for each in patterns))
 
 
 def create_model(
@@ -62,11 +65,13 @@ def create_model(
         features_only: The backbone alone, which returns a tuple of feature maps.
         in_chans: Channels of the images, by default those of the weights, or 3. Weights for three
             are adapted as in timm.
-        out_indices: With ``features_only``: stages to return, ascending from 0; later ones are
-            left out. All by default.
+        out_indices: With ``features_only``: stages to return, ascending from 0, negative ones from
+            the last; later ones are left out. All by default.
         num_classes: Of a linear layer on the pooled features; 0 for none. By default that of the
             weights, or 1000 without any. A layer of another number than theirs is a new one.
-        kwargs: Arguments of :class:`~iterbackbone.IterativeResNet`, over those of the name.
+        kwargs: Arguments of :class:`~iterbackbone.IterativeResNet`, over those of the name. An
+            ``entry`` is what timm builds of a dict; without a ``frozen`` in it, it is frozen where
+            it gets weights for as many channels.
 
     Returns:
         The network in training mode, as in timm, with ``feature_info`` and ``pretrained_cfg``.
@@ -83,12 +88,14 @@ def create_model(
             raise ValueError(f'out_indices must be None without features_only, got {out_indices}')
         out_indices = (stages - 1,)
     elif out_indices is not None:
-        stages = _stages_for(out_indices, stages)
+        out_indices = ascending_stages(out_indices, stages, -stages)
+        stages = out_indices[-1] + 1
     options = {**_of_stages(options, stages), 'out_indices': out_indices}
     if in_chans is not None:
         options['in_channels'] = check_int('in_chans', in_chans, 1)
     if isinstance(options.get('entry'), Mapping):
-        options['entry'] = TimmEntry(options['entry'], options.get('in_channels', 3))
+        trained = weights.architecture.get('in_channels', 3) if weights and pretrained else None
+        options['entry'] = timm_entry(options['entry'], options.get('in_channels', 3), trained)
     backbone = IterativeResNet(**options)
     backbone.pretrained_cfg = weights.pretrained_cfg if weights and pretrained else {}
     state = weights.read() if weights and pretrained else {}
@@ -107,23 +114,17 @@ def create_model(
 def _weights_of(name: str, needed: bool) -> Weights | None:
     """None for one of the paper's networks without weights, where they are not needed."""
     named = named_weights()
+    if needed and name in VARIANTS and name not in named:
+        raise ValueError(
+            f'pretrained must be False for {name}, which has no weights; '
+            f'list_models(pretrained=True) has {sorted(all_weights())}'
+        )
     if needed or name in named:
         return find_weights(name)
     if name not in VARIANTS:
         near = nearest(name, [*VARIANTS, *named])
         raise ValueError(f'name must be one of list_models(), got {name!r}{near}')
     return None
-
-
-def _stages_for(out_indices: Sequence[int], stages: int) -> int:
-    """How many of the stages the outputs need."""
-    allowed = f'out_indices must be ascending stages between 0 and {stages - 1}'
-    if not isinstance(out_indices, Sequence) or not out_indices:
-        raise ValueError(f'{allowed}, got {out_indices!r}')
-    last = max(check_int_tuple('out_indices', out_indices, len(out_indices), 0))
-    if last >= stages:
-        raise ValueError(f'{allowed}, got {out_indices}')
-    return last + 1
 
 
 def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:

@@ -93,6 +93,14 @@ def test_later_stages_are_left_out():
         assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize(
+    ('out_indices', 'stages'), [((-1,), [3]), ((-4, -2), [0, 2]), ([1, -1], [1, 3])]
+)
+def test_stages_counted_from_the_last(out_indices, stages):
+    model = create_model(NAME, pretrained=True, features_only=True, out_indices=out_indices)
+    assert model.feature_info.module_name() == [f'stages.{k}' for k in stages]
+
+
 @pytest.mark.parametrize('channels', [1, 2, 4, 7])
 def test_grey_images_give_the_same_whatever_their_channels(channels):
     """As timm's adapt_input_conv: the sum for one channel, else repeated and rescaled."""
@@ -141,6 +149,8 @@ def test_lists():
     assert NAME in list_models(pretrained=True)
     assert NAME not in list_models()
     assert {'tiny_net', 'iterative_resnet50_dw'} <= set(list_models())
+    assert list_models('tiny_net', pretrained=True) == [NAME]
+    assert list_models('iny_net', pretrained=True) == list_models('tiny_net.t', pretrained=True) == []
     assert list_models('*152*') == [f'iterative_resnet152{x}' for x in ('', '_double', '_dw', '_small')]
 
 
@@ -150,7 +160,10 @@ def test_lists():
         (dict(name='tiny_nett'), r"got 'tiny_nett'; did you mean tiny_net"),
         (dict(name='iterative_resnet51_dw'), 'did you mean iterative_resnet50_dw'),
         (dict(name='tiny_net.toi', pretrained=True), 'did you mean tiny_net.toy'),
-        (dict(name='iterative_resnet50', pretrained=True), r"weights must be one of \['.*, got"),
+        (
+            dict(name='iterative_resnet101', pretrained=True),
+            r'pretrained must be False for iterative_resnet101, which has no weights; .*tiny_net\.toy',
+        ),
         (
             dict(name=NAME, pretrained=True, base_channels=8),
             "got tiny_net.toy with {'base_channels': 8}",
@@ -161,7 +174,12 @@ def test_lists():
             'ascending stages between 0 and 3, got',
         ),
         (dict(name=NAME, num_classes=-1), 'num_classes must be >= 0, got -1'),
-        (dict(name=NAME, features_only=True, out_indices=3), 'out_indices must be asc.*, got 3'),
+        (
+            dict(name=NAME, features_only=True, out_indices=(2, 0)),
+            r'ascending stages between 0 and 3, got \(2, 0\)',
+        ),
+        (dict(name=NAME, features_only=True, out_indices=(-5,)), r'out_indices\[0\] must be >= -4'),
+        (dict(name=NAME, features_only=True, out_indices=()), r'ascending .*, got \(\)'),
         (dict(name=NAME, in_chans=0), 'in_chans must be >= 1, got 0'),
         (
             dict(name='iterative_resnet50', max_iterations=(1, 2, 3, 4, 5, 6)),
@@ -172,6 +190,11 @@ def test_lists():
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         create_model(**arguments)
+
+
+def test_stages_to_return_are_a_sequence():
+    with pytest.raises(TypeError, match='out_indices must be a sequence of ints, got 3'):
+        create_model(NAME, features_only=True, out_indices=3)
 
 
 def test_default_arguments_of_the_backbone_are_in_the_index():

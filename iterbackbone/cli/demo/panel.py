@@ -85,6 +85,11 @@ def caption(picture: Image.Image, text: str, size: float) -> Image.Image:
     return whole
 
 
+def printable(text: str) -> str:
+    """With ``\\udcff`` for the byte 255 of a file name that is not UTF-8, as in JSON."""
+    return text.encode(errors='backslashreplace').decode()
+
+
 def hints(shares: Sequence[float]) -> Iterator[str]:
     """What a person may wonder at."""
     if min(shares) > 0.9995:

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ...files import write_together
-from .panel import Cost, Window, caption, hints, with_panel
+from .panel import Cost, Window, caption, hints, printable, with_panel
 from .sources import read_picture
 
 THUMBNAIL = (240, 180)
@@ -67,17 +67,21 @@ def _targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where each picture is drawn to: its own name, numbered where several share it."""
     targets: dict[Path, Path] = {}
     taken: set[Path] = set()
+    numbers: dict[str, int] = {}  # the last one of each name
     for path in paths:
-        target, number = out / f'{path.stem}.png', 2
+        target, number = out / f'{path.stem}.png', numbers.get(path.stem, 1)
         while target in taken:
-            target, number = out / f'{path.stem}_{number}.png', number + 1
-        targets[path] = target
+            number += 1
+            target = out / f'{path.stem}_{number}.png'
+        targets[path], numbers[path.stem] = target, number
         taken.add(target)
     return targets
 
 
 def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator[str]:
     ordered = sorted(seen, key=lambda each: each.cost.share)
+    if len(seen) > 1:
+        _write_tables(ordered, targets, out)
     for each in ordered if len(ordered) <= 2 else (ordered[0], ordered[-1]):
         cost = each.cost
         iterations = ' / '.join(f'{n:.3g}' for n in cost.iterations)
@@ -90,7 +94,13 @@ def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator
     yield from hints([each.cost.share for each in seen])
     if len(seen) == 1:
         return
-    rows = [_row(each) for each in ordered]
+    shares = [each.cost.share for each in ordered]
+    yield f'{len(seen)} pictures: {np.mean(shares):.1%} of the adaptive MACs on average'
+    yield f'contact sheet: {out}/contact_sheet.jpg, tables: {out}/demo.csv, {out}/demo.json'
+
+
+def _write_tables(ordered: list[Seen], targets: dict[Path, Path], out: Path) -> None:
+    rows = [_row(each, targets[each.path]) for each in ordered]
     table = io.StringIO()
     writer = csv.DictWriter(table, list(rows[0]), lineterminator='\n')
     writer.writeheader()
@@ -98,18 +108,16 @@ def _summary(seen: list[Seen], targets: dict[Path, Path], out: Path) -> Iterator
     sheet = io.BytesIO()
     contact_sheet(ordered).save(sheet, 'JPEG', quality=88)
     tables = {'demo.csv': table.getvalue(), 'demo.json': json.dumps(rows, indent=1) + '\n'}
-    contents = {name: text.encode() for name, text in tables.items()}
+    contents = {name: printable(text).encode() for name, text in tables.items()}
     write_together(out, {**contents, 'contact_sheet.jpg': sheet.getvalue()})
-    shares = [each.cost.share for each in ordered]
-    yield f'{len(seen)} pictures: {np.mean(shares):.1%} of the adaptive MACs on average'
-    yield f'contact sheet: {out}/contact_sheet.jpg, tables: {out}/demo.csv, {out}/demo.json'
 
 
-def _row(each: Seen) -> dict[str, Any]:
+def _row(each: Seen, drawn: Path) -> dict[str, Any]:
     cost = each.cost
     stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations, start=1)}
-    rest = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
-    return {'picture': str(each.path), **stages, **rest, 'ms': round(cost.ms, 2), 'boxes': each.boxes}
+    macs = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
+    rest = {'ms': round(cost.ms, 2), 'boxes': each.boxes}
+    return {'picture': str(each.path), 'drawn': drawn.name, **stages, **macs, **rest}
 
 
 def contact_sheet(ordered: Sequence[Seen]) -> Image.Image:
@@ -127,7 +135,7 @@ def contact_sheet(ordered: Sequence[Seen]) -> Image.Image:
         thumbnail = each.thumbnail
         box.paste(thumbnail, ((width - thumbnail.width) // 2, (height - thumbnail.height) // 2))
         iterations = '/'.join(f'{n:.2g}' for n in each.cost.iterations)
-        text = f'{each.cost.share:.0%}  {iterations}  {each.path.name}'
+        text = f'{each.cost.share:.0%}  {iterations}  {printable(each.path.name)}'
         place = (gap + k % columns * cell[0], gap + k // columns * cell[1])
         sheet.paste(caption(box, text, size), place)
     return sheet

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from ...files import IMAGE_TYPES
+from .panel import printable
 
 MAGIC = '*?['
 
@@ -22,6 +25,7 @@ class Video(NamedTuple):
     capture: cv2.VideoCapture
     first: np.ndarray  # frame, read already
     name: str  # of the output
+    live: bool = False  # a camera: it does not wait
 
     @property
     def rate(self) -> float:
@@ -45,9 +49,9 @@ class Video(NamedTuple):
 
 def open_source(text: str) -> list[Path] | Video:
     """The pictures, or the opened video; ValueError where there is neither."""
-    if text.isdecimal():
-        return _opened(int(text), f'camera {text}')
     path = Path(text)
+    if text.isdecimal() and not path.exists():
+        return _opened(int(text), f'camera {text}')
     if text and path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_TYPES and p.is_file())
         return _some(files, f'folder {text} has no picture ({", ".join(IMAGE_TYPES)})')
@@ -60,7 +64,7 @@ def open_source(text: str) -> list[Path] | Video:
     if path.suffix.lower() in IMAGE_TYPES:
         read_picture(path)
         return [path]
-    return _opened(str(path), f'{text} is no picture ({", ".join(IMAGE_TYPES)}) and no video')
+    return _opened(path, f'{text} is no picture ({", ".join(IMAGE_TYPES)}) and no video')
 
 
 def _some(files: list[Path], otherwise: str) -> list[Path]:
@@ -69,15 +73,27 @@ def _some(files: list[Path], otherwise: str) -> list[Path]:
     return files
 
 
-def _opened(source: Any, name: str) -> Video:
+def _opened(source: Path | int, name: str) -> Video:
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # their lines would hide ours
     cv2.setLogLevel(0)
-    backend = cv2.CAP_FFMPEG if isinstance(source, str) else cv2.CAP_ANY
-    capture = cv2.VideoCapture(source, backend)
+    if isinstance(source, Path):
+        capture = cv2.VideoCapture(ffmpeg_path(source), cv2.CAP_FFMPEG)
+    else:
+        capture = cv2.VideoCapture(source, cv2.CAP_ANY)
     read, first = capture.read() if capture.isOpened() else (False, None)
     if not read:
         raise ValueError(f'{name}: no frame can be read')
-    return Video(capture, first, Path(source).stem if isinstance(source, str) else 'camera')
+    if isinstance(source, Path):
+        return Video(capture, first, source.stem)
+    return Video(capture, first, 'camera', live=True)
+
+
+def ffmpeg_path(path: Path) -> str:
+    """Absolute: FFmpeg takes what precedes a colon for a protocol. ValueError: OpenCV would crash."""
+    absolute = str(path.absolute())
+    if printable(absolute) != absolute:
+        raise ValueError(f'the path of a video must be UTF-8, got {printable(absolute)}')
+    return absolute
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -86,7 +102,20 @@ def read_picture(path: Path) -> np.ndarray:
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise ValueError(f'{path} cannot be read: {error}') from None
-    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if content[8:12].tobytes() == b'WEBP':
+        picture = _read_webp(content.tobytes())
+    else:
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if picture is None:
         raise ValueError(f'{path} is no picture that OpenCV can read')
     return picture
+
+
+def _read_webp(content: bytes) -> np.ndarray | None:
+    """By Pillow: OpenCV's decoder passes over EXIF in WebP."""
+    try:
+        with Image.open(io.BytesIO(content), formats=('WEBP',)) as file:
+            upright = ImageOps.exif_transpose(file).convert('RGB')
+            return np.ascontiguousarray(np.asarray(upright)[..., ::-1])
+    except Exception:  # a broken file raises almost anything
+        return None

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from .panel import BLUE, GREY, INK, Window, hints, with_panel
+from .recording import Recording
 from .sources import Video
 
 STRIP = 70  # pixels of the strip's height
@@ -30,7 +30,8 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
     path = out / f'{video.name}_demo.mp4'
     shares: list[float] = []
     times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
-    writer = strip = None
+    strip = None
+    recording = Recording(path, video.rate, video.live)
     every = max(1, (video.length or WINDOW) // COMPARED)
     predictor.predict(video.first, full_depth=True)  # a first pass also loads and plans
     try:
@@ -43,8 +44,7 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
             whole = with_panel(predictor.draw(frame, prediction), prediction.cost)
             strip = strip or Strip(video.length or WINDOW, whole.width)
             page = _page(whole, strip.with_next(prediction.cost.share))
-            writer = writer or _writer(path, video.rate, page)
-            writer.write(page[..., ::-1])
+            recording.add(page)
             if window and not window.show(page, 1):
                 break
     except KeyboardInterrupt:
@@ -52,9 +52,8 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
             raise
         print(file=sys.stderr)
     finally:
-        if writer:
-            writer.release()
-    yield from _summary(path, video, shares, times)
+        recording.close()
+    yield from _summary(path, video, recording.rate, shares, times)
 
 
 def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
@@ -69,7 +68,8 @@ def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
 class Strip:
     """Share of the full MACs over time, drawn frame by frame, ``width`` pixels wide.
 
-    It holds so many ``places``: later frames start over at the left.
+    It holds so many ``places``: later frames start over at the left. Frames that share a column of
+    pixels are drawn as their mean.
     """
 
     def __init__(self, places: int, width: int) -> None:
@@ -77,6 +77,7 @@ class Strip:
         self._draw = ImageDraw.Draw(self.image)
         self._left, right, self._top, self._bottom = 40, width - 10, 18, STRIP - 6
         self._places, self._step, self._count = places, (right - self._left) / places, 0
+        self._column, self._shares = -1, [0.0]
         font = ImageFont.load_default(11)
         self._draw.text((self._left, 2), 'Share of the adaptive MACs over time', INK, font)
         for value, y in ((100, self._top), (0, self._bottom)):
@@ -85,30 +86,27 @@ class Strip:
 
     def with_next(self, share: float) -> Image.Image:
         """The strip with one more frame."""
-        x = self._left + self._count % self._places * self._step
-        if self._count >= self._places:
-            self._draw.rectangle((x, self._top, x + self._step, self._bottom), GREY)
-        high = (self._bottom - self._top) * min(share, 1)
-        self._draw.rectangle((x, self._bottom - high, x + self._step, self._bottom), BLUE)
+        place = self._count % self._places
+        left, after = (int(self._left + k * self._step) for k in (place, place + 1))
+        if left != self._column:
+            self._column, self._shares = left, []
+        self._shares.append(min(share, 1))
+        rows = round((self._bottom - self._top + 1) * statistics.fmean(self._shares))
+        right = max(left, after - 1)
+        self._draw.rectangle((left, self._top, right, self._bottom), GREY)
+        if rows:  # Pillow's corners are inside
+            self._draw.rectangle((left, self._bottom - rows + 1, right, self._bottom), BLUE)
         self._count += 1
         return self.image
 
 
-def _writer(path: Path, rate: float, page: np.ndarray) -> cv2.VideoWriter:
-    height, width = page.shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), rate, (width, height))
-    if not writer.isOpened():
-        raise ValueError(f'{path} cannot be written')
-    return writer
-
-
 def _summary(
-    path: Path, video: Video, shares: list[float], times: list[tuple[float, float]]
+    path: Path, video: Video, rate: float, shares: list[float], times: list[tuple[float, float]]
 ) -> Iterator[str]:
     if video.length and len(shares) < video.length:
         yield f'{len(shares)} of the {video.length} frames were read'
     adaptive, full = (1000 / statistics.median(each) for each in zip(*times, strict=True))
-    yield f'{path}: {len(shares)} frames at {video.rate:g} per second'
+    yield f'{path}: {len(shares)} frames at {rate:g} per second'
     yield (
         f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
         f'{min(shares):.1%} to {max(shares):.1%}'

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from iterbackbone.cli.demo.panel import ORANGE, Cost, cost_panel, hints, with_panel
-from iterbackbone.cli.demo.pictures import MOST, Seen, contact_sheet, run_pictures
+from iterbackbone.cli.demo.panel import ORANGE, Cost, cost_panel, hints, printable, with_panel
+from iterbackbone.cli.demo.pictures import MOST, Seen, _targets, contact_sheet, run_pictures
 from tests.support.fake_predictor import FakePredictor
 
 BRIGHTNESS = {'b': 200, 'a': 100, 'c': 0}
@@ -33,6 +34,7 @@ def test_tables_go_from_cheapest_to_dearest(folder):
     assert [row['picture'] for row in rows] == [str(folder / f'{n}.png') for n in 'cab']
     assert [row['share'] for row in rows] == [0.25, 0.446, 0.642]
     assert (rows[0]['iterations_stage1'], rows[0]['iterations_stage2']) == (1, 1.75)
+    assert [row['drawn'] for row in rows] == ['c.png', 'a.png', 'b.png']
     table = list(csv.DictReader((out / 'demo.csv').open()))
     assert [float(row['share']) for row in table] == [0.25, 0.446, 0.642]
     assert {p.name for p in out.glob('*.png')} == {'a.png', 'b.png', 'c.png'}
@@ -62,6 +64,31 @@ def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
     lines = list(run_pictures(paths, FakePredictor(), out, None))
     assert lines[0] == f'skipped: {folder}/d.png is no picture that OpenCV can read'
     assert {p.name for p in out.glob('*.png')} == {'a.png', 'a_2.png', 'b.png', 'c.png'}
+    rows = json.loads((out / 'demo.json').read_text())
+    drawn = {row['picture']: row['drawn'] for row in rows}
+    assert drawn[f'{folder}/a.jpg'] == 'a.png'
+    assert drawn[f'{folder}/a.png'] == 'a_2.png'
+
+
+def test_numbers_pass_over_names_that_are_taken(tmp_path):
+    paths = [tmp_path / name for name in ('x/a.png', 'x/a_2.png', 'y/a.png', 'z/a.png', 'y/a_2.png')]
+    names = [path.name for path in _targets(paths, tmp_path).values()]
+    assert names == ['a.png', 'a_2.png', 'a_3.png', 'a_4.png', 'a_2_2.png']
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='names are bytes on Linux')
+def test_a_name_that_is_not_utf8(folder):
+    """All is written; CSV has the name as JSON does."""
+    (folder / 'b.png').rename(folder / 'b\udcff.png')
+    out = folder / 'out'
+    out.mkdir()
+    lines = list(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), out, None))
+    assert {'contact_sheet.jpg', 'demo.csv', 'demo.json', 'b\udcff.png'} <= {
+        p.name for p in out.iterdir()
+    }
+    assert r'/b\udcff.png,' in (out / 'demo.csv').read_text(encoding='utf-8')
+    assert json.loads((out / 'demo.json').read_text())[-1]['drawn'] == 'b\udcff.png'
+    assert printable(lines[1]).startswith(r'b\udcff.png: ')
 
 
 def test_nothing_but_bad_pictures_is_an_error(tmp_path):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from iterbackbone.cli.demo.sources import open_source, read_picture
 
@@ -66,11 +70,53 @@ def test_a_camera_that_is_not_there():
         open_source('987')
 
 
-def test_pictures_are_turned_as_exif_says(tmp_path):
-    from PIL import Image
-
-    picture = Image.new('RGB', (20, 10))
+@pytest.mark.parametrize('kind', ['jpg', 'png', 'tif', 'webp'])
+def test_pictures_are_turned_as_exif_says(kind, tmp_path):
+    path = tmp_path / f'turned.{kind}'
+    picture = Image.new('RGB', (20, 10), 'blue')
     exif = picture.getexif()
     exif[0x0112] = 6
-    picture.save(tmp_path / 'turned.jpg', exif=exif)
-    assert read_picture(tmp_path / 'turned.jpg').shape == (20, 10, 3)
+    picture.save(path, exif=exif)
+    found = read_picture(path)
+    assert found.shape == (20, 10, 3)
+    assert found[5, 5, 0] > 200  # BGR
+    assert found[5, 5, 2] < 50
+
+
+def test_a_broken_webp(tmp_path):
+    (tmp_path / 'a.webp').write_bytes(b'RIFF\0\0\0\0WEBPVP8 ' + bytes(40))
+    with pytest.raises(ValueError, match=r'a\.webp is no picture that OpenCV can read'):
+        read_picture(tmp_path / 'a.webp')
+
+
+def test_a_name_of_digits_is_no_camera_where_it_exists(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / '2024').mkdir()
+    cv2.imwrite('2024/a.png', np.zeros((8, 8, 3), np.uint8))
+    assert [path.name for path in open_source('2024')] == ['a.png']
+    clip('clip.mp4').rename('7')
+    assert (open_source('7').name, open_source('7').live) == ('7', False)
+
+
+def test_a_video_named_by_a_time_stamp(tmp_path, monkeypatch):
+    """FFmpeg takes what precedes a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    clip('clip.mp4').rename('2026-11-27T10:30:00.mp4')
+    video = open_source('2026-11-27T10:30:00.mp4')
+    assert (video.name, video.length) == ('2026-11-27T10:30:00', 3)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='names are bytes on Linux')
+def test_a_video_whose_name_is_not_utf8(tmp_path):
+    """OpenCV would crash."""
+    clip(str(tmp_path / 'a.mp4')).rename(tmp_path / 'a\udcff.mp4')
+    with pytest.raises(ValueError, match=r'the path of a video must be UTF-8, got .*/a\\udcff\.mp4'):
+        open_source(str(tmp_path / 'a\udcff.mp4'))
+
+
+def clip(name):
+    writer = cv2.VideoWriter(name, cv2.VideoWriter_fourcc(*'mp4v'), 5, (32, 32))
+    for _ in range(3):
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+    writer.release()
+    return Path(name)

@@ -78,6 +78,19 @@ def test_the_strip_of_a_camera_starts_over():
     assert set(blue_heights(image)) == {max(blue_heights(image))}
 
 
+@pytest.mark.parametrize('places', [7, 300, 900, 9000])
+def test_the_strip_draws_means(places):
+    """One frame in 30 at full depth; frames that share a column of pixels are their mean."""
+    shares = np.full(places, 0.4)
+    shares[::30] = 1.0
+    strip = Strip(places, 900)
+    for share in shares:
+        image = strip.with_next(share)
+    pixels = (np.asarray(image) == (0, 0x72, 0xB2)).all(axis=2)[:, 40:890]
+    height = STRIP - 6 - 18 + 1
+    assert pixels.sum(axis=0).mean() / height == pytest.approx(shares.mean(), abs=0.5 / height)
+
+
 def blue_heights(strip):
     """Of its columns, without the margins."""
     pixels = np.asarray(strip)

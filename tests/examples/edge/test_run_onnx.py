@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 from session import Network
 
 from iterbackbone.files import PACKAGE
-from tests.support.edge import broken, environment_of
+from tests.support.edge import broken, environment_of, small_file
 
 ROOT = PACKAGE.parent
 
@@ -81,7 +82,42 @@ def test_a_video_beside_all_iterations(classifier, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert list(printed_iterations(printed)) == ['clip-000001', 'clip-000002']
     assert re.search(r'^\d+\.\d ms at all iterations, \d+\.\d images/s$', printed, re.M)
-    assert len(list((tmp_path / 'out').iterdir())) == 2
+    names = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert names == {'clip-000001.png', 'clip-000002.png'}
+
+
+def test_adaptive_and_full_runs_are_compared_alike(tmp_path, pictures, monkeypatch, capsys):
+    """The first run counts for neither, each goes first by turns, and one slow run changes nothing."""
+    calls, run = [], Network.__call__
+
+    def timed(network, image, full=False):
+        calls.append(full)
+        milliseconds = 900.0 if len(calls) == 5 else 40.0 if full else 10.0
+        return run(network, image)._replace(milliseconds=milliseconds)
+
+    monkeypatch.setattr(Network, '__call__', timed)
+    assert run_onnx.main([broken(tmp_path, 'good'), str(pictures), '--full']) == 0
+    assert calls == [False, True, True, False] * 3
+    printed = capsys.readouterr().out
+    assert '\n10.0 ms an image (median; 5% to 95%: 10.0 to ' in printed
+    assert '40.0 ms at all iterations, 25.0 images/s' in printed
+
+
+def test_the_first_run_is_not_timed(tmp_path, monkeypatch):
+    network, runs = Network(small_file(tmp_path / 'm.onnx', 'features', {})), []
+    run = network.session.run
+
+    def slow_at_first(feed):
+        if not runs:
+            time.sleep(0.5)
+        runs.append(feed)
+        return run(feed)
+
+    monkeypatch.setattr(network.session, 'run', slow_at_first)
+    image = np.zeros((4, 4, 3), np.uint8)
+    assert network(image).milliseconds < 400
+    network(image)
+    assert len(runs) == 3
 
 
 def test_full_runs_all_iterations_whatever_the_budget(classifier, pictures):
@@ -96,6 +132,8 @@ def test_what_is_no_video_or_camera_is_said(tmp_path, capfd):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     assert run_onnx.main([broken(tmp_path, 'good'), str(tmp_path / 'a.mp4')]) == 2
     assert 'cannot be opened as a video or camera' in capfd.readouterr().err
+    assert run_onnx.main([broken(tmp_path, 'good'), '\u00b2']) == 2  # a digit, but no number
+    assert 'no such file or folder: \u00b2' in capfd.readouterr().err
     assert run_onnx.main([broken(tmp_path, 'good'), '97']) == 2
     assert capfd.readouterr().err == 'run_onnx.py: 97 cannot be opened as a video or camera\n'
 

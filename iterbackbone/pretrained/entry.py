@@ -1,0 +1,44 @@
+"""The entry of a network by name: built by timm, frozen where its weights are trained ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from ..core.entry import Entry
+from .classifier import TimmEntry
+
+
+def timm_entry(options: Mapping[str, Any], channels: int, trained: int | None) -> Entry:
+    """What timm builds of ``options``, frozen as their ``frozen`` says.
+
+    Args:
+        options: Of :class:`TimmEntry`, and ``frozen``; by default frozen where the first kernel of
+            its weights stays as it is.
+        channels: Of the images.
+        trained: Channels that it has weights for; None without any.
+    """
+    options = dict(options)
+    frozen = options.pop('frozen', channels == trained)
+    return Entry(TimmEntry(options, channels), channels, frozen)
+
+
+def has_frozen_entry(model: nn.Module) -> bool:
+    """Whether a backbone, or that below a classifier, begins with a frozen entry."""
+    entry = _entry_of(model)
+    return entry is not None and entry.frozen
+
+
+def take_over(model: nn.Module, source: nn.Module) -> None:
+    """Take the weights of ``source``, which has the same keys, and freeze the entry as there."""
+    model.load_state_dict(source.state_dict())
+    entry = _entry_of(model)
+    if entry is not None and has_frozen_entry(source):
+        entry.freeze()
+
+
+def _entry_of(model: nn.Module) -> Entry | None:
+    stem = getattr(model, 'backbone', model).stem
+    return stem if isinstance(stem, Entry) else None
