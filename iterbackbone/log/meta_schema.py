@@ -53,6 +53,7 @@ class DatasetFields(TypedDict, total=False):
     type: Annotated[f.Name, about('class of the data set')]
     ann_file: Annotated[f.Text | None, about('its annotations')]
     num_images: Annotated[f.Count, about('images, or frames')]
+    crowds: Annotated[bool, about('whether its "difficult" boxes are COCO\'s crowds')]
 
 
 class TimeFields(TypedDict, total=False):

@@ -12,6 +12,7 @@ from . import fields as f
 from .fields import about
 
 RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
+UNLABELLED, UNLABELLED_16 = 255, 65535  # pixels without a label in maps of 8 and of 16 bits
 MOST_LINES = 2 * 10**6
 MOST_BYTES = {RECORDS: 2**20, PREDICTIONS: 2**24, META: 2**24}  # of a line; of the whole meta.json
 
@@ -109,6 +110,8 @@ class PredictionLine(TypedDict, total=False):
     true: Annotated[BoxList, about('annotated boxes')]
     difficult: Annotated[BoxList, about('annotated boxes that do not count')]
     predicted: Annotated[BoxList, about('predicted boxes')]
-    predicted_map: Annotated[f.Text, about('PNG file of class indices, 255 where there is no label')]
+    predicted_map: Annotated[
+        f.Text, about('PNG file of class indices; 255 is no label, of 16 bits 65535')
+    ]
     true_map: Annotated[f.Text, about('PNG file of the annotated classes')]
     picture: Annotated[f.Text, about('PNG file of an image that is no file')]

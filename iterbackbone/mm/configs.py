@@ -125,7 +125,8 @@ def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
         size: (H, W) of the image in pixels.
 
     Returns:
-        ``inputs`` (1, 3, H, W), padded as in a real run, and ``data_samples``.
+        ``inputs`` (1, C, H, W), padded as in a real run, with the channels that the first convolution
+        takes, and ``data_samples``.
 
     Raises:
         ValueError: the model is of another library.
@@ -134,9 +135,17 @@ def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
     metainfo = dict(img_shape=size, ori_shape=size, pad_shape=size, scale_factor=(1.0, 1.0))
     structures = import_module(f'{toolbox}.structures')
     sample = getattr(structures, TOOLBOXES[toolbox])(metainfo=metainfo)
-    noise = torch.randint(256, (3, *size), generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(256, (_channels(model), *size), generator=torch.Generator().manual_seed(0))
     data = {'inputs': [noise.to(torch.uint8)], 'data_samples': [sample]}
     return model.data_preprocessor(data, False)
+
+
+def _channels(model: nn.Module) -> int:
+    """Of the model's images: as many as its first convolution takes; 3 without one."""
+    modules = list((getattr(model, 'backbone', None) or model).modules())
+    first = next((m.in_channels for m in modules if isinstance(m, nn.Conv2d)), 3)
+    stacked = any(type(module).__name__ == 'Focus' for module in modules)  # YOLOX's: of four pixels
+    return first // 4 if stacked else first
 
 
 def pipeline_size(cfg: Config) -> Size | None:

@@ -55,18 +55,20 @@ class AlignedRuns:
         return [_key(self.evaluations[0].records[i]) for i in self.rows[0]]
 
     def sources(self, groups: Mapping[str, Any] | None) -> NDArray:
-        """(n,) the source of each image: by its ``img_id``, or each its own.
+        """(n,) the source of each image: by ``img_id``, by path where that repeats, or each its own.
 
         Raises:
             ValueError: an image has none in ``groups``.
         """
         if groups is None:
             return np.arange(self.rows.shape[1])
-        names = [str(img_id) for img_id, _ in self.keys()]
+        names, key = [str(img_id) for img_id, _ in self.keys()], 'img_id'
+        if len(set(names)) < len(names):  # one entry would join images that have nothing in common
+            names, key = [str(path) for _, path in self.keys()], 'img_path, as img_ids repeat'
         missing = [name for name in names if name not in groups]
         if missing:
             raise ValueError(
-                f'groups must name every img_id: {len(missing)} lack, such as {missing[0]!r}'
+                f'groups must name every {key}: {len(missing)} lack, such as {missing[0]!r}'
             )
         return np.array([str(groups[name]) for name in names])
 

@@ -16,11 +16,10 @@ from .figures import figures, gain_figure
 from .gain_panel import GainPanel
 from .gallery import contact_sheets
 from .image_files import Folders
+from .own_files import MANIFEST, earlier_files, manifest
 from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
-
-OURS = re.compile(r'(figure4|figure6|stages|gain|(\d+_.*_)?(easiest|hardest))\.png|gain\.json')
 
 
 def analyze(
@@ -32,7 +31,8 @@ def analyze(
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
-    All of them, or none: an earlier report stays whole where the disk is full.
+    All of them, or none: an earlier report stays whole where the disk is full. ``files.json`` says
+    which files these are; what an earlier report wrote beside them is removed.
     With a panel there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
 
     Args:
@@ -68,10 +68,10 @@ def analyze(
         texts['gain.json'] = json.dumps(panel.as_json(), indent=2, allow_nan=False) + '\n'
     contents = {name: _png(figure) for name, figure in pictures.items()}
     contents |= {name: text.encode(errors='backslashreplace') for name, text in texts.items()}
-    write_together(out, contents)
-    for old in set(out.iterdir()) - {out / name for name in contents}:
-        if OURS.fullmatch(old.name):  # of an earlier report in the same folder
-            old.unlink()
+    stale = [path for path in earlier_files(out) if path.name not in contents]
+    write_together(out, {MANIFEST: manifest(contents), **contents})
+    for path in stale:
+        path.unlink()
     return summaries
 
 

@@ -48,7 +48,10 @@ def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
         '--more-static', default=[], help='evaluations at further depths, for the shuffles', **folders
     )
     parser.add_argument(
-        '--groups', type=Path, metavar='FILE', help='JSON object from img_id to its source image'
+        '--groups',
+        type=Path,
+        metavar='FILE',
+        help='JSON object from img_id, or from img_path where img_ids repeat, to the source image',
     )
     parser.add_argument(
         '--score', help='top1, ap50, map, mean_iou or a field of the records; by default of the task'

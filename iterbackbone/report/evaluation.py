@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..log.meta_schema import EvaluationMeta
-from ..log.reader import Problem, missing_and_repeated, read_meta, read_records, stage_limits_of
+from ..log.reader import (
+    Problem,
+    has_crowds,
+    missing_and_repeated,
+    read_meta,
+    read_records,
+    stage_limits_of,
+)
 from ..log.schema import META, PREDICTIONS, RECORDS, IterationRecord
 from .predictions import Predictions
 
@@ -93,7 +100,8 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
         raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
-    predictions = Predictions.read(folder / PREDICTIONS, lines if read_predictions else [])
+    wanted = lines if read_predictions else []
+    predictions = Predictions.read(folder / PREDICTIONS, wanted, has_crowds(meta))
     name = name or brief(f'{Path(meta.get("config") or folder).stem} {folder.name}', 80)
     records = [line.record for line in lines]
     problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *predictions.problems]

@@ -20,7 +20,7 @@ from .style import GREY, bars, colour, jittered, literal, mean_label
 from .wording import short
 
 LINE, FEW = 0.16, 3  # inches a line of text takes; runs, and lines, that leave room for the points
-MARKERS = ('o', 's', '^', 'D', 'v', 'P')  # runs differ in print without colour, too
+MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')  # runs differ in print without colour, too
 
 
 def figures(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, Figure]:

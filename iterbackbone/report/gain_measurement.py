@@ -11,6 +11,7 @@ import numpy as np
 from ..stats.gain import Gain, Progress, envelope, measure
 from ..stats.static_mixture import MAX_MENU
 from .evaluation import Evaluation
+from .fingerprint import fingerprint
 from .gain_panel import MeasuredGains, StaticBudget
 from .run_outcomes import default_score, unit_of
 from .run_sample import RunSample, check_calibration, written
@@ -39,7 +40,8 @@ def measure_evaluations(
         calibration_menu: The same budgets, in the same order, on other images. If None, a random
             half of the sources chooses the vertices and the gains are those of the other half.
         more_static: Evaluations at further constant depths, for the shuffles only.
-        groups: The source of each image by ``img_id``; each image is its own if None.
+        groups: The source of each image by ``img_id``, or by ``img_path`` where ids repeat; each image
+            is its own if None.
         score: See :func:`~iterbackbone.report.run_outcomes.outcomes`; that of the task
             if None.
         rest_macs: MACs an image of what no budget changes, such as neck and head. The log does not
@@ -94,7 +96,8 @@ def measure_evaluations(
         notes += [f'{policy.name}: {note}' for note in [lacking, *_cautions(found)] if note]
     budgets = _budgets(sample.take(on_menu), vertices)
     names = [policy.name for policy in policies]
-    return MeasuredGains(score, unit_of(score), budgets, names, gains, notes)
+    own = [fingerprint(policy) for policy in policies]
+    return MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own)
 
 
 def _notes(sample: RunSample, score: str, menu: range) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class MeasuredGains:
         policies: Names of the policies.
         gains: Of each policy; ``vertices`` are places in ``menu``.
         notes: What a reader must know.
+        fingerprints: Of the policies' runs, see :func:`fingerprint`; empty in files of older versions.
     """
 
     score: str
@@ -58,6 +59,7 @@ class MeasuredGains:
     policies: list[str]
     gains: list[Gain]
     notes: list[str]
+    fingerprints: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """As JSON knows it."""
@@ -82,13 +84,24 @@ def verdict_of(seeds: Sequence[MeasuredGains]) -> str:
     Raises:
         ValueError: they are of different scores, or one is given twice.
     """
-    for i, measured in enumerate(seeds):
-        if any(measured.gains == earlier.gains for earlier in seeds[:i]):
-            raise ValueError(f'seeds must be different trainings, but number {i} repeats another')
     scores = sorted({measured.score for measured in seeds})
     if len(scores) > 1:
         raise ValueError(f'all seeds must be of one score, got {scores}')
+    for i, measured in enumerate(seeds):
+        for k, earlier in enumerate(seeds[:i]):
+            shared = set(measured.fingerprints) & set(earlier.fingerprints)
+            if shared or measured.gains == earlier.gains:
+                raise ValueError(
+                    f'seeds must be different trainings, but number {i} ({_names(measured, shared)}) '
+                    f'repeats number {k} ({_names(earlier, shared)})'
+                )
     return verdict([measured.gains for measured in seeds], seeds[0].unit)
+
+
+def _names(measured: MeasuredGains, fingerprints: Collection[str]) -> str:
+    """Of the policies with these fingerprints; of all where there are none."""
+    known = dict(zip(measured.fingerprints, measured.policies, strict=False))
+    return ', '.join(known[each] for each in sorted(fingerprints)) or ', '.join(measured.policies)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..log.schema import UNLABELLED, UNLABELLED_16
 from .evaluation import Evaluation
 from .image_files import inside, opened
 from .pictures import MAX_SIDE, data_uri
 
-IGNORED = 255
+IGNORED = UNLABELLED_16  # in maps as they are read here, whatever their files have
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
 LEGEND = 8  # classes named below a picture
 Labels = NDArray[np.int64]
@@ -81,12 +82,18 @@ def _legend(evaluation: Evaluation, maps: list[Labels]) -> list[dict[str, str]]:
 
 
 def read_labels(path: Path, max_side: int | None = None) -> Labels | None:
-    """A label map, (H, W), reduced to a longer side of ``max_side``; None where it cannot be read."""
+    """A label map, (H, W), reduced to a longer side of ``max_side``; None where it cannot be read.
+
+    Pixels without a label are ``IGNORED``.
+    """
     try:
         with opened(path, formats=('PNG',)) as image:
             if max_side is not None:
                 image.thumbnail((max_side, max_side), Image.Resampling.NEAREST)
-            labels = np.asarray(image).astype(np.int64)
+            pixels = np.asarray(image)
     except Exception:  # broken files raise errors of many types
         return None
+    labels = pixels.astype(np.int64)
+    if pixels.dtype.itemsize == 1:
+        labels[labels == UNLABELLED] = IGNORED
     return labels if labels.ndim == 2 and labels.min(initial=0) >= 0 else None

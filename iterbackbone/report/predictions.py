@@ -22,21 +22,23 @@ class Predictions:
         offsets: Byte offset of each record's line; None where there is no usable one.
         errors: 1 - AP50 of each record's image; None where it has none.
         problems: Lines that could not be used.
+        crowds: Whether difficult boxes are COCO's crowds.
     """
 
     path: Path
     offsets: list[int | None]
     errors: list[float | None]
     problems: list[Problem]
+    crowds: bool
 
     @classmethod
-    def read(cls, path: Path, records: list[Line]) -> Predictions:
+    def read(cls, path: Path, records: list[Line], crowds: bool = False) -> Predictions:
         """Read the lines that stand where the ``records`` stood in their file.
 
         One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
         compared, so that no image is shown with another's boxes.
         """
-        predictions = cls(path, [None] * len(records), [None] * len(records), [])
+        predictions = cls(path, [None] * len(records), [None] * len(records), [], crowds)
         wanted = {line.number: i for i, line in enumerate(records)}
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
@@ -59,7 +61,7 @@ class Predictions:
                     f'the line is of image {shown(line.get("img_id"))}, '
                     f'that of the records of {shown(record.get("img_id"))}'
                 )
-            self.errors[i] = _error(line)
+            self.errors[i] = _error(line, self.crowds)
             self.offsets[i] = offset
         except ValueError as error:
             self.problems.append(Problem(str(self.path), number, str(error)))
@@ -83,9 +85,9 @@ def _boxes(line: PredictionLine) -> dict[str, Boxes]:
     return {name: Boxes.parse(name, line[name]) for name in names if name in line}
 
 
-def _error(line: PredictionLine) -> float | None:
+def _error(line: PredictionLine, crowds: bool) -> float | None:
     boxes = _boxes(line)
     if 'predicted' not in boxes or 'true' not in boxes:
         return None
-    precision = image_ap50(boxes['predicted'], boxes['true'], boxes.get('difficult'))
+    precision = image_ap50(boxes['predicted'], boxes['true'], boxes.get('difficult'), crowds)
     return None if precision is None else 1 - precision

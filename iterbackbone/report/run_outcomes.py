@@ -5,6 +5,7 @@ Shape legend: r runs (evaluations), n images.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,8 @@ from ..stats.run_scores import Index, MeanIoU, MeanScores, RunScores
 from ..stats.segmentation_score import class_overlaps
 from .aligned_runs import AlignedRuns
 from .evaluation import Evaluation
-from .label_maps import map_paths, read_labels
+from .label_maps import IGNORED, map_paths, read_labels
+from .same_annotations import check_same, check_same_fields, same_boxes
 
 TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection': 'ap50'}
 SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log
@@ -55,7 +57,7 @@ def outcomes(runs: AlignedRuns, score: str, progress: Progress = iter) -> tuple[
         The outcomes and which images they are of: those where no run lacks the value.
 
     Raises:
-        ValueError: the logs have no such score.
+        ValueError: the logs have no such score, or their annotations differ.
     """
     images = np.arange(runs.rows.shape[1])
     if score in THRESHOLDS:
@@ -66,6 +68,7 @@ def outcomes(runs: AlignedRuns, score: str, progress: Progress = iter) -> tuple[
         values = runs.column(SHARES.get(score, score)) * (100 if score in SHARES else 1)
     except (TypeError, ValueError):
         raise ValueError(f'score must be a numeric field of the records, got {score!r}') from None
+    check_same_fields(runs)
     known = np.flatnonzero(np.isfinite(values).all(axis=0))
     if not len(known):
         folders = ', '.join(str(evaluation.folder) for evaluation in runs.evaluations)
@@ -78,9 +81,11 @@ def _average_precision(
 ) -> AveragePrecision:
     found = [_boxes(runs.evaluations[run], i) for run, i in progress(runs.images())]
     n = runs.rows.shape[1]
+    check_same(runs, (same_boxes(found[k % n], boxes) for k, boxes in enumerate(found)))
     predicted = [[boxes['predicted'] for boxes in found[k : k + n]] for k in range(0, len(found), n)]
     true, difficult = ([boxes.get(kind) for boxes in found[:n]] for kind in ('true', 'difficult'))
-    return AveragePrecision.of_boxes(predicted, true, difficult, thresholds)
+    crowds = runs.evaluations[0].predictions.crowds
+    return AveragePrecision.of_boxes(predicted, true, difficult, thresholds, crowds)
 
 
 def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
@@ -91,20 +96,25 @@ def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
 
 
 def _mean_iou(runs: AlignedRuns, progress: Progress) -> MeanIoU:
-    pixels = np.stack([_overlaps(runs.evaluations[run], i) for run, i in progress(runs.images())])
+    found = [_overlaps(runs.evaluations[run], i) for run, i in progress(runs.images())]
+    n = runs.rows.shape[1]
+    check_same(runs, (true == found[k % n][1] for k, (_, true) in enumerate(found)))
+    pixels = np.stack([overlaps for overlaps, _ in found])
     shape = (*runs.rows.shape, pixels.shape[-1])
     return MeanIoU(pixels[:, 0].reshape(shape), pixels[:, 1].reshape(shape))
 
 
-def _overlaps(evaluation: Evaluation, i: int) -> NDArray[np.int64]:
+def _overlaps(evaluation: Evaluation, i: int) -> tuple[NDArray[np.int64], bytes]:
+    """Of an image's label maps, and what tells its true one from others."""
     maps = {kind: read_labels(path) for kind, path in map_paths(evaluation, i).items()}
     predicted, true = maps.get('predicted'), maps.get('true')
     if predicted is None or true is None:
         raise ValueError(f'{_image(evaluation, i)} has no predicted and true label map')
     try:
-        return class_overlaps(predicted, true, len(evaluation.meta['classes']))
+        overlaps = class_overlaps(predicted, true, len(evaluation.meta['classes']), IGNORED)
     except ValueError as error:
         raise ValueError(f'{_image(evaluation, i)}: {error}') from None
+    return overlaps, hashlib.sha256(true.tobytes()).digest()
 
 
 def _image(evaluation: Evaluation, i: int) -> str:

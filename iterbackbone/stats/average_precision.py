@@ -58,8 +58,8 @@ class AveragePrecision(RunScores):
     """Mean over classes and IoU thresholds of the area under the precision-recall curve, in points.
 
     Detections are matched by :func:`~iterbackbone.stats.detection_error.match`, the rule of PASCAL
-    VOC; those of one score enter the curve together, so that the order of images is of no account.
-    Classes without an object to find have no term.
+    VOC but for COCO's crowds; those of one score enter the curve together, so that the order of
+    images is of no account. Classes without an object to find have no term.
 
     Args:
         detections: Of classes with an object to find.
@@ -78,6 +78,7 @@ class AveragePrecision(RunScores):
         true: Sequence[Boxes],
         difficult: Sequence[Boxes | None] | None = None,
         thresholds: Sequence[float] = (IOU_THRESHOLD,),
+        crowds: bool = False,
     ) -> AveragePrecision:
         """Match the detections of r runs on n images.
 
@@ -86,6 +87,7 @@ class AveragePrecision(RunScores):
             true: The objects of each image.
             difficult: Objects of each image that are neither to be found nor wrong to find.
             thresholds: Least intersection over union of a detection with its object.
+            crowds: Whether the difficult objects are COCO's crowds.
 
         Raises:
             ValueError: the runs differ in their number of images, or there is no object.
@@ -97,8 +99,9 @@ class AveragePrecision(RunScores):
                 f'predicted and true must be of the same images, with objects; got {sorted(lengths)} '
                 f'images and {len(labels)} classes'
             )
+        spared = difficult or [None] * len(true)
         found = [
-            (r, i, boxes, match(boxes, true[i], difficult[i] if difficult else None, thresholds))
+            (r, i, boxes, match(boxes, true[i], spared[i], thresholds, crowds))
             for r, run in enumerate(predicted)
             for i, boxes in enumerate(run)
         ]

@@ -46,7 +46,9 @@ class Boxes(NamedTuple):
         return cls(boxes, labels, scores)
 
 
-def image_ap50(predicted: Boxes, true: Boxes, difficult: Boxes | None = None) -> float | None:
+def image_ap50(
+    predicted: Boxes, true: Boxes, difficult: Boxes | None = None, crowds: bool = False
+) -> float | None:
     """Average precision of one image at IoU 0.5, the detections of all classes in one ranking.
 
     A detection is right where it has the label of an object that overlaps it by an
@@ -56,13 +58,16 @@ def image_ap50(predicted: Boxes, true: Boxes, difficult: Boxes | None = None) ->
     non-increasing (Everingham et al. 2015, section 4.2). Unlike a data set's mAP it also
     counts detections of classes the image does not show.
 
+    With ``crowds`` the difficult boxes are COCO's: of the detections that are not right those are left
+    out of which half the area lies in a crowd of their label.
+
     Returns:
         In [0, 1]; None for an image without objects to find.
     """
     if not len(true.boxes):
         return None
     order = np.argsort(-predicted.scores, kind='stable')
-    outcomes = match(predicted, true, difficult)[0, order]
+    outcomes = match(predicted, true, difficult, crowds=crowds)[0, order]
     return _area(outcomes[outcomes != IGNORED] == RIGHT, len(true.boxes))
 
 
@@ -71,20 +76,26 @@ def match(
     true: Boxes,
     difficult: Boxes | None = None,
     thresholds: Sequence[float] = (IOU_THRESHOLD,),
+    crowds: bool = False,
 ) -> NDArray[np.int8]:
     """Whether each detection of one image is right; the rule is :func:`image_ap50`'s.
 
     Returns:
         (thresholds, detections) of ``RIGHT``, ``WRONG`` and ``IGNORED``, detections as given.
     """
+    if crowds and difficult is not None and len(difficult.boxes):
+        outcomes = match(predicted, true, None, thresholds)
+        inside = _of_one_label(_inside(predicted.boxes, difficult.boxes), predicted, difficult.labels)
+        outcomes[(outcomes != RIGHT) & (inside.max(axis=1) >= np.array(thresholds)[:, None])] = IGNORED
+        return outcomes
     targets = [true] if difficult is None else [true, difficult]
     labels = np.concatenate([t.labels for t in targets])
     outcomes = np.full((len(thresholds), len(predicted.boxes)), WRONG, dtype=np.int8)
     if not outcomes.size or not len(labels):
         return outcomes
     order = np.argsort(-predicted.scores, kind='stable')
-    overlaps = iou(predicted.boxes, np.concatenate([t.boxes for t in targets]))[order]
-    overlaps[predicted.labels[order, None] != labels[None]] = 0.0
+    overlaps = iou(predicted.boxes, np.concatenate([t.boxes for t in targets]))
+    overlaps = _of_one_label(overlaps, predicted, labels)[order]
     best, overlap = overlaps.argmax(axis=1), overlaps.max(axis=1)
     for row, threshold in zip(outcomes, thresholds, strict=True):
         hits = np.flatnonzero(overlap >= threshold)
@@ -96,11 +107,26 @@ def match(
 
 def iou(first: Array, second: Array) -> Array:
     """Intersection over union of boxes (n, 4) and (m, 4), shape (n, m)."""
-    top_left = np.maximum(first[:, None, :2], second[None, :, :2])
-    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(bottom_right - top_left, 0.0, None).prod(axis=2)
+    shared = _intersection(first, second)
     union = _areas(first)[:, None] + _areas(second)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def _inside(first: Array, second: Array) -> Array:
+    """Which share of the first boxes' areas lies in the second ones, (n, m)."""
+    shared, areas = _intersection(first, second), _areas(first)[:, None]
+    return np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
+
+
+def _intersection(first: Array, second: Array) -> Array:
+    top_left = np.maximum(first[:, None, :2], second[None, :, :2])
+    bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    return np.clip(bottom_right - top_left, 0.0, None).prod(axis=2)
+
+
+def _of_one_label(overlaps: Array, predicted: Boxes, labels: NDArray[np.int64]) -> Array:
+    """(n, m) overlaps of detections and boxes with those of two labels zero."""
+    return np.where(predicted.labels[:, None] == labels[None], overlaps, 0.0)
 
 
 def _areas(boxes: Array) -> Array:

@@ -14,7 +14,9 @@ TARGETS = (0.35, 0.5, 0.65)  # shares of the MACs
 NEAR = 0.05  # a policy counts for the target that it is at most this far from
 REQUIRED_TARGETS, REQUIRED_SEEDS, REQUIRED_SOURCES = 2, 3, 30
 MAX_P = 0.01
+NO_GAIN = 1.0  # points, or percent of another score: an interval that ends below it shows "No"
 _SHARES = f'{REQUIRED_TARGETS} of the shares {", ".join(f"{t:.0%}" for t in TARGETS)} of the MACs'
+TOO_WIDE = 'the interval is too wide: more images are required'
 
 
 def pays(gain: Gain) -> bool:
@@ -37,7 +39,8 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     """One sentence that begins with "Yes", "No" or "Not shown".
 
     "No" where nothing is gained, or where a seed was measured at the shares required and fails.
-    "Not shown" where something is gained, yet shares, shuffles, images or seeds are lacking.
+    "Not shown" where something is gained, yet shares, shuffles, images or seeds are lacking, and where
+    the interval is so wide that much may be gained or nothing.
 
     Args:
         seeds: The policies of each training, at one budget or several.
@@ -52,15 +55,15 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     best = max(gains, key=_rank)
     unknown = any(g.low > 0 and not g.dominated and g.shuffled is None for g in gains)
     if not best.low > 0 or best.dominated or not (pays(best) or unknown):
-        return f'No, adapting does not pay: {_words(best, unit, len(gains))}.'
-    failed = sum(not _passes(seed) and _measured(seed) for seed in seeds)
+        return _nothing_gained(best, gains, unit)
+    failed = sum(not _passes(seed) and _measured(seed, unit) for seed in seeds)
     if failed:
         which = 'the seed' if len(seeds) == 1 else f'{failed} of {len(seeds)} seeds'
         return (
             f'No, adapting does not pay reliably: {_words(best, unit, len(gains))}, but {which} '
             f'gains at fewer than {_SHARES}.'
         )
-    lacking = _lacking(seeds, gains)
+    lacking = _lacking(seeds, gains, unit)
     if lacking:
         return f'Not shown: {_words(best, unit, len(gains))}, but {lacking}.'
     least = min(gain.value for gain in gains if pays(gain))
@@ -69,6 +72,13 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
         f'{amount(least, unit)} {unit} over the best mixture of two static budgets, and over its own '
         'depths on other images.'
     )
+
+
+def _nothing_gained(best: Gain, gains: Sequence[Gain], unit: str) -> str:
+    undecided = [gain for gain in gains if _undecided(gain, unit)]
+    if not undecided:
+        return f'No, adapting does not pay: {_words(best, unit, len(gains))}.'
+    return f'Not shown: {_words(max(undecided, key=_rank), unit, len(gains))}, but {TOO_WIDE}.'
 
 
 def _rank(gain: Gain) -> tuple:
@@ -81,15 +91,24 @@ def _passes(seed: Sequence[Gain]) -> bool:
     return len({target_of(gain) for gain in seed if pays(gain)} - {None}) >= REQUIRED_TARGETS
 
 
-def _measured(seed: Sequence[Gain]) -> bool:
-    known = [gain for gain in seed if gain.shuffled is not None or gain.low <= 0]
+def _undecided(gain: Gain, unit: str) -> bool:
+    """Whether nothing or much may be gained, and the shuffles do not tell."""
+    much = NO_GAIN if unit == 'points' else abs(gain.mixture) * NO_GAIN / 100
+    beaten = gain.shuffled is not None and gain.shuffled.p_value >= MAX_P
+    return gain.low <= 0 and gain.high >= much and not beaten
+
+
+def _measured(seed: Sequence[Gain], unit: str) -> bool:
+    known = [g for g in seed if (g.shuffled is not None or g.low <= 0) and not _undecided(g, unit)]
     return len({target_of(gain) for gain in known} - {None}) >= REQUIRED_TARGETS
 
 
-def _lacking(seeds: Sequence[Sequence[Gain]], gains: Sequence[Gain]) -> str | None:
+def _lacking(seeds: Sequence[Sequence[Gain]], gains: Sequence[Gain], unit: str) -> str | None:
     failing = [gain for seed in seeds if not _passes(seed) for gain in seed]
     if any(gain.shuffled is None for gain in failing if gain.low > 0):
         return 'its depths on other images were not measured'
+    if any(_undecided(gain, unit) for gain in failing):
+        return f'of another policy {TOO_WIDE}'
     if not all(_passes(seed) for seed in seeds):
         return f'gains at {_SHARES} are required'
     fewest = min(gain.num_groups for gain in gains)

@@ -56,6 +56,21 @@ def test_the_image_is_padded_by_the_models_preprocessor():
     assert torch.equal(again['inputs'], random_input(built(segmentor_config()), (60, 70))['inputs'])
 
 
+@pytest.mark.parametrize('channels', [1, 5])
+def test_the_image_has_the_channels_of_the_first_convolution(channels):
+    backbone = dict(type='ResNet', depth=18, in_channels=channels)
+    model = dict(type='ImageClassifier', backbone=backbone, head=dict(type='ClsHead'))
+    data = random_input(built(Config(dict(default_scope='mmpretrain', model=model))), (32, 32))
+    assert data['inputs'].shape == (1, channels, 32, 32)
+
+
+def test_four_pixels_that_become_channels_are_one_image():
+    backbone = dict(type='mmdet.CSPDarknet', deepen_factor=0.33, widen_factor=0.125)
+    model = dict(type='ImageClassifier', backbone=backbone, head=dict(type='ClsHead'))
+    data = random_input(built(Config(dict(default_scope='mmpretrain', model=model))), (32, 32))
+    assert data['inputs'].shape == (1, 3, 32, 32)
+
+
 def test_models_of_other_libraries_are_refused():
     with pytest.raises(ValueError, match=r"one of \['mmdet', 'mmpretrain', 'mmseg'\], got Linear"):
         random_input(nn.Linear(2, 2), (8, 8))

@@ -18,6 +18,24 @@ def test_a_log_without_pictures_opens_too(browser, tmp_path):
     assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
 
 
+def test_arrows_leave_a_picture_that_is_in_no_gallery(browser, tmp_path):
+    records = correlated(30)
+    write_images(tmp_path, records)
+    page = opened(browser, tmp_path, load_evaluations([write_log(tmp_path / 'a', records)]))
+    alone = """
+        const key = Object.keys(runs[0]).map((i) => `0/${i}`)
+          .find((k) => !document.querySelector(`.card[data-image="${k}"]`));
+        viewer.card = null;
+        show(key);
+        return Number(key.split('/')[1]);
+    """
+    first, seen = script(page, alone), []
+    for key in ('ArrowRight', 'ArrowLeft', 'ArrowLeft'):
+        script(page, "viewer.dispatchEvent(new KeyboardEvent('keydown', { key: arguments[0] }))", key)
+        seen.append(script(page, 'return viewer.dataset.image'))
+    assert seen == [f'0/{first + 1}', f'0/{first}', f'0/{first - 1}']
+
+
 def test_cards_of_a_classifier_show_the_classes(browser, tmp_path):
     page = opened(browser, tmp_path, load_evaluations([classified(tmp_path)]))
     assert script(page, "return [...document.querySelectorAll('.chart')].map((c) => c.id)") == [

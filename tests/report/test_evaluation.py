@@ -95,6 +95,28 @@ def test_a_folder_that_cannot_be_used_is_refused_in_words(tmp_path, meta, reason
         load_evaluation(folder)
 
 
+@pytest.mark.parametrize(
+    ('dataset', 'error'),
+    [
+        (dict(type='VOCDataset'), 2 / 3),
+        (dict(type='CocoDataset'), 0),  # of a log that does not say it
+        (dict(type='Mine', crowds=True), 0),
+        (dict(type='CocoDataset', crowds=False), 2 / 3),
+    ],
+)
+def test_difficult_boxes_of_coco_are_crowds(tmp_path, dataset, error):
+    crowd = {'boxes': [[100, 0, 400, 100]], 'labels': [0]}
+    found = {'boxes': [[100, 0, 120, 60], [200, 0, 220, 60], [0, 0, 9, 9]], 'labels': [0] * 3}
+    line = {
+        **prediction_of(record(0)),
+        'difficult': crowd,
+        'true': {'boxes': [[0, 0, 9, 9]], 'labels': [0]},
+    }
+    line['predicted'] = {**found, 'scores': [0.9, 0.8, 0.5]}
+    evaluation = load_evaluation(write_log(tmp_path / 'a', [record(0)], [line], dataset=dataset))
+    assert evaluation.predictions.errors == [pytest.approx(error)]
+
+
 def test_an_empty_log_is_refused(tmp_path):
     with pytest.raises(ValueError, match='has no line that can be used: it is empty'):
         load_evaluation(write_log(tmp_path / 'a', []))

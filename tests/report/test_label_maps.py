@@ -12,7 +12,14 @@ from PIL import Image
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.label_maps import colour_of, coloured, embedded_maps, label_maps
+from iterbackbone.report.label_maps import (
+    IGNORED,
+    colour_of,
+    coloured,
+    embedded_maps,
+    label_maps,
+    read_labels,
+)
 from tests.support.logs import PALETTE, PREDICTED, TRUE, segmented
 
 
@@ -24,7 +31,7 @@ def test_maps_take_the_data_sets_colours_and_ignored_pixels_are_black(tmp_path):
     evaluation = loaded(tmp_path, palette=PALETTE)
     maps = label_maps(evaluation, 0)
     assert {kind: m.tolist() for kind, m in maps.items()} == {
-        'true': TRUE.tolist(),
+        'true': np.where(TRUE == 255, IGNORED, TRUE.astype(int)).tolist(),
         'predicted': PREDICTED.tolist(),
     }
     assert coloured(evaluation, maps['true']).tolist() == [
@@ -44,6 +51,14 @@ def test_embedded_maps_are_pictures_with_a_legend(tmp_path):
         {'name': 'sky', 'colour': '#0a141e'},
         {'name': 'car', 'colour': '#c80000'},
     ]
+
+
+def test_class_255_of_16_bits_is_a_class(tmp_path):
+    pixels = np.array([[255, 300], [65535, 0]])
+    Image.fromarray(pixels.astype(np.uint16)).save(tmp_path / 'wide.png')
+    assert read_labels(tmp_path / 'wide.png').tolist() == [[255, 300], [IGNORED, 0]]
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / 'narrow.png')
+    assert read_labels(tmp_path / 'narrow.png').tolist() == [[IGNORED, 44], [IGNORED, 0]]
 
 
 @pytest.mark.parametrize('palette', [None, [], [[1, 2, 3]]])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterbackbone.stats.detection_error import Boxes, image_ap50, iou
+from iterbackbone.stats.detection_error import IGNORED, RIGHT, WRONG, Boxes, image_ap50, iou, match
 
 UNIT = [0.0, 0.0, 10.0, 10.0]
 HALF = [0.0, 0.0, 10.0, 5.0]  # IoU with UNIT: 50 / 100
@@ -32,6 +32,19 @@ def test_iou_by_hand():
     shifted = [5.0, 0.0, 15.0, 10.0]
     found = iou(np.array([UNIT, FAR]), np.array([UNIT, HALF, shifted]))
     assert found == pytest.approx(np.array([[1, 0.5, 1 / 3], [0, 0, 0]]))
+
+
+def test_coco_crowds_spare_what_lies_in_them():
+    """pycocotools gives 1.0, as it does for one more detection of the object inside the crowd."""
+    persons = [([100 + 30.0 * i, 0, 128 + 30 * i, 60], 0, 0.9) for i in range(8)]
+    true, crowd = boxes((UNIT, 0)), boxes(([100, 0, 400, 100], 0))
+    predicted = boxes(*persons, (UNIT, 0, 0.5))
+    assert image_ap50(predicted, true, crowd) == pytest.approx(1 / 9)
+    assert image_ap50(predicted, true, crowd, crowds=True) == 1
+    assert image_ap50(predicted, true, crowd._replace(labels=crowd.labels + 1), crowds=True) < 0.2
+    twice = boxes((HALF, 0, 0.9), (UNIT, 0, 0.8), (FAR, 0, 0.7))
+    outcomes = match(twice, true, boxes(([0, 0, 200, 55], 0)), (0.5, 0.95), crowds=True)
+    assert outcomes.tolist() == [[RIGHT, IGNORED, IGNORED], [IGNORED, RIGHT, WRONG]]
 
 
 def test_boxes_without_area_overlap_nothing():

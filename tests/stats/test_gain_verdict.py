@@ -79,6 +79,30 @@ def test_not_shown(seeds, reason):
     assert sentence.endswith(reason)
 
 
+WIDE = 'but the interval is too wide: more images are required.'
+
+
+@pytest.mark.parametrize(
+    ('seeds', 'unit', 'reason'),
+    [
+        ([[found(value=5.9, half=6.5, p=None)]], 'points', f'-0.60 to +12.40), {WIDE}'),
+        ([[found(value=5.9, half=6.5)]], 'points', WIDE),
+        ([[found(value=0, half=0.2), found(value=-1, half=3)]], 'points', f'-4.00 to +2.00), {WIDE}'),
+        ([[found(value=0.3, half=0.7)]], 'of quality', WIDE),  # 1% of 60
+        ([GOOD, GOOD, [found(), found(0.35, 0, half=9)]], 'points', f'of another policy {WIDE[4:]}'),
+    ],
+)
+def test_an_interval_of_nothing_or_much_shows_nothing(seeds, unit, reason):
+    sentence = verdict(seeds, unit)
+    assert sentence.startswith('Not shown: ')
+    assert sentence.endswith(reason)
+
+
+def test_a_wide_interval_is_no_where_the_shuffles_are_as_good():
+    assert verdict([[found(value=5.9, half=6.5, p=0.01)]]).startswith('No, adapting does not pay: ')
+    assert verdict([[found(value=0.3, half=0.69)]]).startswith('No, adapting does not pay: ')
+
+
 def test_small_units_keep_their_digits():
     sentence = verdict([[found(value=0.00123, half=0.002)]], unit='of log-likelihood')
     assert '(gain +0.00123 of log-likelihood, 95% interval -0.00077 to +0.00323)' in sentence

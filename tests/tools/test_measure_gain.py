@@ -31,6 +31,7 @@ def run(root, monkeypatch, capsys):
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp('gain')
     planted_logs(root / 'test', ('oracle', 'worse than random'), n=400)
+    planted_logs(root / 'other', n=400, seed=2)  # of another training
     planted_logs(root / 'calibration', n=300, seed=1, first=400)
     return root
 
@@ -57,7 +58,10 @@ def test_seeds_are_shown_and_judged_together(root, run):
     content = json.loads((root / 'first.json').read_text())
     assert content['verdict'] == first.splitlines()[-1]
     assert content['policies'] == ['tiny oracle']
-    code, both, stderr = run(*args, '--seed', '1', '--other-seeds', 'first.json')
+    code, _, stderr = run(*args, '--seed', '1', '--other-seeds', 'first.json')
+    assert (code, 'must be different trainings' in stderr) == (2, True)
+    args = ('--policy', 'other/oracle', '--menu', *menu('other'))
+    code, both, stderr = run(*args, '--other-seeds', 'first.json')
     assert code == 0, stderr
     assert both.count('tiny oracle') == 2
     assert first.splitlines()[5] in both  # the first seed's line

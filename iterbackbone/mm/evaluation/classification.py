@@ -29,12 +29,13 @@ def is_classification(sample: Any, model: nn.Module) -> bool:
 def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
     """The classes of :class:`~iterbackbone.log.schema.IterationRecord`, with their names by label.
 
-    mmpretrain's ``DataSample`` has ``pred_score`` (classes,), and ``gt_label`` (1,) if it is labelled.
+    mmpretrain's ``DataSample`` has ``pred_score`` (classes,), and ``gt_label`` (1,) if it is labelled;
+    a negative one, as its data sets give images of unlabelled test sets, is no label.
     """
     # Not pred_label: behind test-time augmentation it is the first augmentation's.
     prediction = int(sample.pred_score.argmax())
     true = sample.get('gt_label')
-    label = int(true) if true is not None and true.numel() == 1 else None
+    label = int(true) if true is not None and true.numel() == 1 and true >= 0 else None
     name = str(label) if label is None or label >= len(classes) else classes[label]
     return {
         'label': label,

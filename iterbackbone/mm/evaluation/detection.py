@@ -9,15 +9,8 @@ import numpy as np
 import torch
 
 from ...stats.objects import summarise_boxes
-from .frames import (
-    TOLERANCE,
-    Annotated,
-    Frame,
-    image_frame,
-    original_size,
-    scale_of,
-    true_frames,
-)
+from .annotated import Annotated
+from .frames import TOLERANCE, Frame, image_frame, original_size, scale_of, true_frames
 from .sources import Source
 
 UNLABELLED = -1

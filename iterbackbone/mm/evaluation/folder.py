@@ -5,6 +5,7 @@ A killed evaluation leaves only a folder that is called ``.part``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import accumulate, chain
@@ -14,13 +15,16 @@ from typing import Any
 import msgspec
 import numpy as np
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
+from mmengine.logging import print_log
 
 from ...files import named_errors, whole_file
-from ...log.parsing import to_line
+from ...log.meta_schema import EvaluationMeta
 from ...log.png_files import PngFiles
-from ...log.schema import META, PREDICTIONS, RECORDS
+from ...log.schema import META, MOST_BYTES, PREDICTIONS, RECORDS, IterationRecord, PredictionLine
+from ...log.writable import LineWriter
 from .sources import Index
 
+KINDS = {RECORDS: IterationRecord, PREDICTIONS: PredictionLine, META: EvaluationMeta}
 Key = tuple[Index | None, Hashable]  # place in the data set, identity
 
 
@@ -41,6 +45,7 @@ class EvaluationFolder:
             name: open(_part(self.path, name, get_rank()), 'wb', buffering=0)  # noqa: SIM115
             for name in (RECORDS, PREDICTIONS)
         }
+        self._lines = {name: LineWriter(kind, MOST_BYTES[name], _warn) for name, kind in KINDS.items()}
         self._pngs = PngFiles(self.path)
         self._keys: dict[Key, None] = {}  # of the lines, in order
 
@@ -67,7 +72,7 @@ class EvaluationFolder:
         self._keys[key] = None
 
     def _append(self, name: str, content: Mapping[str, Any]) -> None:
-        file, line = self._files[name], to_line(content)
+        file, line = self._files[name], self._lines[name](content)
         with named_errors(Path(file.name)):
             while line:  # a disk that is nearly full takes a part and says how much
                 line = line[file.write(line) :]
@@ -90,7 +95,7 @@ class EvaluationFolder:
         self._pngs.keep({rank + ranks * line for rank, line in order if rank == get_rank()})
         barrier()
         if get_rank() == 0:
-            self._complete(order, msgspec.json.format(to_line(meta)) + b'\n')
+            self._complete(order, msgspec.json.format(self._lines[META](meta)) + b'\n')
             wanted = self._wanted.name + (f'_{label}' if label else '')
             self.path = _renamed(self.path, self._wanted.with_name(wanted))
         barrier()
@@ -108,6 +113,10 @@ class EvaluationFolder:
             file.write(described)
         for part in chain(*parts.values()):
             part.unlink()
+
+
+def _warn(message: str) -> None:
+    print_log(message, 'current', logging.WARNING)
 
 
 def _identity(record: Mapping[str, Any], number: int) -> Hashable:

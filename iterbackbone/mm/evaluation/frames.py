@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .annotated import Annotated, annotated_in, largest_distance
 from .sources import Source, Step
 
 DIRECTIONS = (None, 'horizontal', 'vertical', 'diagonal')
@@ -30,13 +31,6 @@ class Frame(NamedTuple):
             if self.flip in directions:
                 boxes[:, [axis, axis + 2]] = self.size[axis] - boxes[:, [axis + 2, axis]]
         return boxes / np.tile(self.scale, 2)
-
-
-class Annotated(NamedTuple):
-    """Boxes (n, 4), xyxy, and labels (n,), -1 where there is none."""
-
-    boxes: np.ndarray
-    labels: np.ndarray
 
 
 def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
@@ -73,21 +67,6 @@ def _frames(info: dict[str, Any]) -> list[Frame]:
     return list(dict.fromkeys(found))
 
 
-def _error(boxes: np.ndarray, labels: np.ndarray, raw: Annotated, info: dict[str, Any]) -> float:
-    """The largest distance of a box to the nearest annotated one of its label, in pixels."""
-    if not len(boxes):
-        return 0.0
-    if not len(raw.boxes):
-        return np.inf
-    size = original_size(info)
-    clipped = raw.boxes if size is None else np.clip(raw.boxes, 0, np.tile(size, 2))
-    distances = np.minimum(
-        *(np.abs(boxes[:, None] - known[None]).max(axis=2) for known in (raw.boxes, clipped))
-    )
-    other = (labels[:, None] != raw.labels[None]) & (labels[:, None] >= 0) & (raw.labels[None] >= 0)
-    return float(np.where(other, np.inf, distances).min(axis=1).max())
-
-
 def true_frames(packed: Annotated, sample: Any, source: Source, tolerance: float) -> list[Frame]:
     """The frames that the sample's true boxes may lie in, the best first; none if it is unknown.
 
@@ -103,11 +82,14 @@ def true_frames(packed: Annotated, sample: Any, source: Source, tolerance: float
     if not len(packed.boxes):
         return [Frame()]
     info = sample.metainfo
-    raw = _instances(source.info or info)
+    raw = annotated_in(source.info or info)
     if raw is None:
         orders = {_by_order(steps, info) for steps in source.pipelines}
         return [frame for frame in orders if frame and len(orders) == 1]
-    errors = {f: _error(f.original(packed.boxes), packed.labels, raw, info) for f in _frames(info)}
+    size, errors = original_size(info), {}
+    for frame in _frames(info):
+        boxes = packed._replace(boxes=frame.original(packed.boxes))
+        errors[frame] = largest_distance(boxes, raw, size, tolerance)
     found = [frame for frame, error in errors.items() if error <= tolerance]
     return sorted(found, key=errors.__getitem__)  # equal ones stay in the order of _frames
 
@@ -179,15 +161,3 @@ def _by_order(steps: list[Step], info: dict[str, Any]) -> Frame | None:
     if min(changes) < loads[0] or flip == 'unknown' or size is None:
         return None
     return Frame(scale, flip, tuple(np.multiply(size, scale).tolist()))
-
-
-def _instances(info: dict[str, Any]) -> Annotated | None:
-    """The annotated boxes of a data info; None where it has none of this kind."""
-    instances = info.get('instances')
-    if not isinstance(instances, list) or not all('bbox' in item for item in instances):
-        return None
-    boxes = np.array([item['bbox'] for item in instances], dtype=np.float64)
-    if boxes.size != 4 * len(instances):
-        return None
-    labels = [item.get('bbox_label', -1) for item in instances]
-    return Annotated(boxes.reshape(-1, 4), np.array(labels, dtype=np.int64))

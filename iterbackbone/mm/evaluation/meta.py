@@ -17,6 +17,7 @@ from ...core.receptive_field import receptive_fields
 from ...core.resnet_counterpart import ResNetCounterpart
 from ...log.meta_schema import SCHEMA_VERSION
 from ..traces import table_of, unwrapped
+from .sources import parts
 
 MOST_LETTERS = 4096  # of a text in the schema
 
@@ -58,9 +59,16 @@ def evaluation_meta(
             'ann_file': getattr(dataset, 'ann_file', None),
             # Frames where the dataset counts videos, as mmdet's do.
             'num_images': getattr(dataset, 'num_all_imgs', len(dataset)),
+            'crowds': has_crowds(dataset),
         },
         'score': {key: plain_metric(value) for key, value in (metrics or {}).items()},
     }
+
+
+def has_crowds(dataset: Any) -> bool:
+    """Whether all parts of a data set are COCO's, or read its annotations."""
+    kinds = [type(part).__mro__ for part in parts(dataset)]
+    return all(any(base.__name__ == 'CocoDataset' for base in bases) for bases in kinds)
 
 
 def plain_metric(value: Any) -> Any:

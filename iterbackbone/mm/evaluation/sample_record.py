@@ -14,6 +14,7 @@ from mmengine.model import BaseTTAModel
 from mmengine.structures import BaseDataElement
 from torch import nn
 
+from ...log.schema import UNLABELLED
 from ...stats.objects import is_background
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
@@ -24,7 +25,6 @@ from .sources import Index, Source, Sources
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
 INDEX = re.compile(r'_*(bg|background|ignore|void)(_?(class|cls|label))?(_?(ind|index|idx|id))?s?')
-UNLABELLED = 255
 
 
 class SampleRecord(NamedTuple):
@@ -93,7 +93,7 @@ class SampleReader:
     def _label_maps(self, sample: Any, source: Source) -> dict[str, np.ndarray]:
         shape = plane(sample.pred_sem_seg).shape
         true = true_label_map(sample, source, shape, self._say)
-        return label_maps(sample, true, self._ignored)
+        return label_maps(sample, true, self._ignored, len(self._classes))
 
     def _say(self, message: str) -> None:
         if message not in self._said:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ...log.schema import UNLABELLED, UNLABELLED_16
 from ...stats.objects import LabelMapSummary, summarise_label_map
 from ...stats.segmentation_score import SegmentationScore, score_label_map
 from .frames import may_be_flipped, scale_of
 from .sources import Source
 
-IGNORED = 255  # mmseg's index of pixels without a label, the reduced zero label with them
 FIELDS = ('num_difficult', 'class_names', *LabelMapSummary._fields, *SegmentationScore._fields)
 
 
@@ -38,7 +38,7 @@ def true_label_map(
         return packed
     loaded = source.label_map()
     if loaded is not None and loaded.shape == shape:
-        return small(loaded)
+        return loaded
     scale = scale_of(sample.metainfo)[::-1] if 'scale_factor' in sample.metainfo else None
     resized = packed.shape if scale is None else np.multiply(shape, scale)
     if not flipped and np.abs(np.subtract(packed.shape, resized)).max() <= 1:
@@ -51,24 +51,27 @@ def true_label_map(
 
 
 def label_maps(
-    sample: Any, true: np.ndarray | None, ignore_index: int = IGNORED
+    sample: Any, true: np.ndarray | None, ignore_index: int = UNLABELLED, num_classes: int = 0
 ) -> dict[str, np.ndarray]:
     """The label maps in the original image's frame, (H, W) uint8 or uint16 each.
 
     Args:
         sample: Its prediction has the original size.
         true: See :func:`true_label_map`.
-        ignore_index: Of true pixels without a label, beside 255.
+        ignore_index: Of true pixels without a label, beside 255 where that is no class: mmseg gives it
+            to the reduced zero label.
+        num_classes: Of the data set; 0 where it is unknown. Maps of more than 255 have 16 bits.
 
     Returns:
         ``predicted_map`` and, of an annotated image, ``true_map`` with the dataset's classes
-        (after the zero label's reduction) and 255 where there is no label.
+        (after the zero label's reduction) and 255, of 16 bits 65535, where there is no label.
     """
-    predicted = plane(sample.pred_sem_seg)
-    if true is None:
-        return {'predicted_map': predicted}
-    true = np.where(true == ignore_index, true.dtype.type(IGNORED), true)
-    return {'predicted_map': predicted, 'true_map': true}
+    predicted, wide = plane(sample.pred_sem_seg), num_classes > UNLABELLED
+    maps = {'predicted_map': _packed(predicted, np.zeros(predicted.shape, dtype=bool), wide)}
+    if true is not None:
+        ignored = (true == ignore_index) | (not wide and true == UNLABELLED)
+        maps['true_map'] = _packed(true, ignored, wide)
+    return maps
 
 
 def label_map_fields(
@@ -81,24 +84,27 @@ def label_map_fields(
     if 'true_map' not in maps:
         return dict.fromkeys(FIELDS)
     true = maps['true_map']
-    labels = [int(n) for n in np.unique(true) if n != IGNORED]
+    ignored = UNLABELLED if true.dtype == np.uint8 else UNLABELLED_16
+    labels = [int(n) for n in np.unique(true) if n != ignored]
     return {
         'num_difficult': None,
         'class_names': [classes[n] if n < len(classes) else str(n) for n in labels],
-        **summarise_label_map(true, IGNORED, background=background)._asdict(),
-        **score_label_map(maps['predicted_map'], true, IGNORED)._asdict(),
+        **summarise_label_map(true, ignored, background=background)._asdict(),
+        **score_label_map(maps['predicted_map'], true, ignored)._asdict(),
     }
 
 
 def plane(pixels: Any) -> np.ndarray:
     """(H, W) of mmengine's ``PixelData``, which holds (1, H, W), or (H, W) behind a TTA model."""
     array = pixels.data.cpu().numpy()
-    return small(array.reshape(array.shape[-2:]))
+    return array.reshape(array.shape[-2:])
 
 
-def small(label_map: np.ndarray) -> np.ndarray:
-    """The labels as uint8, as uint16 where they need it."""
-    return label_map.astype(np.uint8 if label_map.max() < 256 else np.uint16)
+def _packed(label_map: np.ndarray, ignored: np.ndarray, wide: bool) -> np.ndarray:
+    """The labels as uint8, as uint16 where they are ``wide``; the format's index where ``ignored``."""
+    wide = wide or label_map[~ignored].max(initial=0) > UNLABELLED
+    marked = np.where(ignored, UNLABELLED_16 if wide else UNLABELLED, label_map.astype(np.int64))
+    return marked.astype(np.uint16 if wide else np.uint8)
 
 
 def _resized(label_map: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -118,7 +118,7 @@ class Sources:
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
         self._pipelines = {
-            id(part): list(_steps(getattr(part, 'pipeline', None))) for part in _parts(dataset)
+            id(part): list(_steps(getattr(part, 'pipeline', None))) for part in parts(dataset)
         }
 
     def of(self, sample: Any, index: Index | None) -> Source:
@@ -137,14 +137,14 @@ class Sources:
         return Source(info, [self._pipelines[id(part)]])
 
 
-def _parts(dataset: Any) -> Iterator[Any]:
+def parts(dataset: Any) -> Iterator[Any]:
     """The innermost data sets."""
     wrapped = [dataset.dataset] if hasattr(dataset, 'dataset') else None
-    parts = getattr(dataset, 'datasets', wrapped)
-    if parts is None:
+    inner = getattr(dataset, 'datasets', wrapped)
+    if inner is None:
         yield dataset
-    for part in parts or []:
-        yield from _parts(part)
+    for part in inner or []:
+        yield from parts(part)
 
 
 def _located(dataset: Any, index: Any) -> tuple[Any, int]:

@@ -197,12 +197,20 @@ function choose() {
 }
 if (slider) slider.addEventListener('input', choose);
 
-// In the viewer, arrows go to the neighbours of the picture in its gallery.
+// In the viewer, arrows go to the neighbours of the picture: in its gallery, else among its run's pictures.
 viewer.addEventListener('keydown', (event) => {
-  const step = { ArrowLeft: 'previousElementSibling', ArrowRight: 'nextElementSibling' }[event.key];
-  if (!step || !viewer.card || !viewer.card[step]) return;
-  viewer.card = viewer.card[step];
-  show(viewer.card.dataset.image);
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
+  const { card } = viewer;
+  if (card) {
+    viewer.card = (step < 0 ? card.previousElementSibling : card.nextElementSibling) || card;
+    show(viewer.card.dataset.image);
+    return;
+  }
+  const [run, shown] = viewer.dataset.image.split('/').map(Number);
+  const places = Object.keys(runs[run]).map(Number).filter((i) => runs[run][i].thumbnail);
+  const next = step < 0 ? places.filter((i) => i < shown).pop() : places.find((i) => i > shown);
+  if (next !== undefined) show(`${run}/${next}`);
 });
 performance.mark('usable');
 // Tells a test that everything above ran.

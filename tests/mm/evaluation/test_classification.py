@@ -49,6 +49,7 @@ def sample(label=None, scores=SCORES, **metainfo):
         pytest.param(2, (2, False, ['ship']), id='wrong'),
         pytest.param(7, (7, False, ['7']), id='a label without a name'),
         pytest.param(None, (None, None, None), id='unlabelled'),
+        pytest.param(-1, (None, None, None), id='unlabelled, as mmpretrain says it'),
     ],
 )
 def test_fields(label, expected):

@@ -144,6 +144,20 @@ def test_a_failed_publication_leaves_the_earlier_log_alone(tmp_path):
     assert names(tmp_path) == ['log', 'log.part']
 
 
+def test_what_a_reader_would_refuse_is_cut_or_left_out(tmp_path):
+    folder = EvaluationFolder(tmp_path / 'log')
+    many = {'boxes': [[0, 0, 1, 1]] * 3001, 'labels': [0] * 3001}
+    for index in range(2):
+        folder.write({'img_id': index, 'label': -1}, {'img_id': index, 'true': many}, index=index)
+    folder.publish({'classes': ['x' * 501], 'dataset': {'ann_file': ['a', 'b']}})
+    assert json.loads((tmp_path / 'log/meta.json').read_text()) == {
+        'classes': ['x' * 500],
+        'dataset': {'ann_file': None},
+    }
+    for name, line in (('records', '{"img_id":1,"label":null}'), ('predictions', '{"img_id":1}')):
+        assert (tmp_path / f'log/{name}.jsonl').read_text().splitlines()[1] == line
+
+
 class Killed(BaseException):
     """In place of a SIGKILL: nothing that follows runs."""
 

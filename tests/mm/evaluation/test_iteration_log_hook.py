@@ -131,6 +131,7 @@ def test_meta(trained, folder):
         'type': 'XMLDataset',
         'ann_file': trained.val_dataloader.dataset.ann_file,
         'num_images': 5,
+        'crowds': False,
     }
 
 

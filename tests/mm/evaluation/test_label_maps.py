@@ -12,6 +12,7 @@ from iterbackbone.mm.evaluation.segmentation import (
     is_segmentation,
     label_map_fields,
     label_maps,
+    plane,
     true_label_map,
 )
 from tests.support.segmentation_runs import CLASSES, NOWHERE, maps_of, sample
@@ -82,6 +83,19 @@ def test_labels_beyond_eight_bits_and_beyond_the_names():
     maps = maps_of(sample([[0, 700]], [[1, 700]]))
     assert maps['predicted_map'].tolist() == [[0, 700]]
     assert label_map_fields(maps, CLASSES)['class_names'] == ['cat', '700']
+
+
+def test_class_255_is_a_class_where_there_are_more():
+    names = [f'class {n}' for n in range(300)]
+    data = sample([[255, 255], [0, 3]], [[255, 255], [65535, 3]])
+    maps = label_maps(data, plane(data.gt_sem_seg), 65535, len(names))
+    assert {kind: m.dtype for kind, m in maps.items()} == dict.fromkeys(maps, np.dtype(np.uint16))
+    assert maps['true_map'].tolist() == [[255, 255], [65535, 3]]
+    fields = label_map_fields(maps, names)
+    assert (fields['class_names'], fields['pixel_accuracy']) == (['class 3', 'class 255'], 1)
+    # The index of mmseg's metric stays unlabelled, also in an image of small labels only.
+    maps = label_maps(data, np.array([[255, 255], [7, 3]], np.uint8), 255, len(names))
+    assert maps['true_map'].tolist() == [[65535, 65535], [7, 3]]
 
 
 def test_only_samples_with_label_maps_are_segmentations():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets import CocoDataset, VOCDataset
 
 from iterbackbone.log.fields import Text
 from iterbackbone.log.meta_schema import Metric
 from iterbackbone.log.parsing import Parser, to_line
-from iterbackbone.mm.evaluation.meta import class_names, palette_of, plain_metric
+from iterbackbone.mm.evaluation.meta import class_names, has_crowds, palette_of, plain_metric
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,16 @@ def test_names_of_classes_are_texts():
     assert class_names({'classes': np.array(['a', 'b'])}) == ('a', 'b')
     assert class_names({'classes': (0, 1)}) == ('0', '1')
     assert class_names({}) == class_names({'classes': None}) == ()
+
+
+def test_data_sets_of_cocos_annotations_have_crowds():
+    mine = type('Mine', (CocoDataset,), {})
+    coco, voc = (kind.__new__(kind) for kind in (mine, VOCDataset))
+    joined = SimpleNamespace(datasets=[coco, SimpleNamespace(dataset=coco)])
+    assert has_crowds(coco)
+    assert has_crowds(joined)
+    assert not has_crowds(voc)
+    assert not has_crowds(SimpleNamespace(datasets=[coco, voc]))
 
 
 @pytest.mark.parametrize(
