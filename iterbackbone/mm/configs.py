@@ -142,7 +142,7 @@ def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
 
 def _channels(model: nn.Module) -> int:
     """Of the model's images: as many as its first convolution takes; 3 without one."""
-    modules = list((getattr(model, 'backbone', None) or model).modules())
+    modules = list(getattr(model, 'backbone', model).modules())
     first = next((m.in_channels for m in modules if isinstance(m, nn.Conv2d)), 3)
     stacked = any(type(module).__name__ == 'Focus' for module in modules)  # YOLOX's: of four pixels
     return first // 4 if stacked else first
