@@ -8,15 +8,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ..core.adaptive import AdaptiveModule
-from ..core.budget_table import NEAR as BETWEEN
-from ..core.budget_table import Setting
+from ..core.budget_table import NEAR, Setting
 from .halting import FittedBlock, settings
 from .static import Depths, Outcome
 
 TOLERANCE = 0.01  # of a share: a table holds what was met, so that no more is needed
-NEAR = 0.02  # of a share, for a promise
+PROMISED = 0.02  # of a share, between a promise and what is wanted
 ROUNDS = 3  # runs for one share
-GAP = 2 * BETWEEN  # of a share, between neighbours in the table
+GAP = 2 * NEAR  # of a share, between neighbours in the table
 JUMP = 0.75  # of a gap, which runs in its middle left: the policy jumps there
 
 
@@ -126,7 +125,7 @@ class _Promise(NamedTuple):
 
 def _best(promises: Sequence[_Promise], share: float) -> _Promise:
     """The lowest loss among those near the share, else the nearest."""
-    near = [p for p in promises if abs(p.share - share) <= NEAR]
+    near = [p for p in promises if abs(p.share - share) <= PROMISED]
     return (
         min(near, key=lambda p: p.loss) if near else min(promises, key=lambda p: abs(p.share - share))
     )
