@@ -86,8 +86,9 @@ def imports(source: str, package: str = '') -> Iterator[Import]:
         package: That it lies in, for relative imports.
     """
     tree = ast.parse(source)
+    outer = set(tree.body)
     for node in ast.walk(tree):
-        lazy = node not in tree.body
+        lazy = node not in outer
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, lazy) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -10,11 +10,11 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 
-from iterbackbone.mm import IterativeResNet, PonderCostHook
+from iterbackbone.mm import AnytimeHook, IterativeResNet
 from tests.support.drop_in_runs import FULL_WIDTH, PAGE, SMALL, blocks, snippet
 from tests.support.tiny_training import TinyClassifier, train_tiny
 
-OURS = {'PonderCostHook', 'IterationLogHook'}
+OURS = {'AnytimeHook', 'IterationLogHook'}
 RTMDET = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
 SOFT_TEACHER = 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py'
 BASES = {
@@ -53,7 +53,7 @@ def test_the_pages_lines_keep_the_hooks_of_every_base(base, tmp_path):
     cfg = config(tmp_path, base, default_hooks)
     assert names(cfg.get('custom_hooks', [])) == BASES[base]
     assert names(cfg.default_hooks.values()) > OURS
-    assert {'checkpoint', 'logger', 'ponder_cost', 'iteration_log'} <= cfg.default_hooks.keys()
+    assert {'checkpoint', 'logger', 'anytime', 'iteration_log'} <= cfg.default_hooks.keys()
     cfg = config(tmp_path, base, default_hooks, blocks()[1].splitlines()[-1])
     assert names(cfg.custom_hooks) == BASES[base] | {'CheckInvalidLossHook'}
 
@@ -76,7 +76,7 @@ def test_the_teacher_moves(tmp_path):
     hooks = [HOOKS.build(hook) for hook in (*cfg.custom_hooks, cfg.default_hooks.iteration_log)]
     model = MeanTeacher()
     start = model.student.head.weight.clone()
-    train_tiny(tmp_path, PonderCostHook(), max_iters=1, model=model, more_hooks=hooks)
+    train_tiny(tmp_path, AnytimeHook(), max_iters=1, model=model, more_hooks=hooks)
     moved = torch.lerp(start, model.student.head.weight, cfg.custom_hooks[0].get('momentum', 0.001))
     torch.testing.assert_close(model.teacher.head.weight, moved)
     assert not torch.equal(moved, start)

@@ -39,11 +39,11 @@ def images(with_mask):
     return [dict(inputs=image, data_samples=sample) for image, sample in pairs]
 
 
+@pytest.mark.parametrize('joint', [False, True], ids=['every depth', 'joint'])
 @pytest.mark.parametrize('family', families('mmdet'), ids=lambda family: family.name)
-def test_one_train_iter_and_a_test(family, tmp_path):
-    check_family(
-        family, images(with_mask=family.name != 'RTMDet'), tmp_path, SMALL.get(family.name, {})
-    )
+def test_one_train_iter_and_a_test(family, joint, tmp_path):
+    items = images(with_mask=family.name != 'RTMDet')
+    check_family(family, items, tmp_path, SMALL.get(family.name, {}), joint)
 
 
 @pytest.mark.parametrize('name', ['Deformable DETR', 'DETR', 'YOLOF'])

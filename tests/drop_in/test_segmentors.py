@@ -23,9 +23,10 @@ def images():
     return [dict(inputs=x, data_samples=s) for x, s in zip(noise, samples, strict=True)]
 
 
+@pytest.mark.parametrize('joint', [False, True], ids=['every depth', 'joint'])
 @pytest.mark.parametrize('family', families('mmseg'), ids=lambda family: family.name)
-def test_one_train_iter_and_a_test(family, tmp_path):
-    check_family(family, images(), tmp_path, {'model.data_preprocessor.size': SIZE})
+def test_one_train_iter_and_a_test(family, joint, tmp_path):
+    check_family(family, images(), tmp_path, {'model.data_preprocessor.size': SIZE}, joint)
 
 
 def test_a_resnets_weights_are_refused(tmp_path):

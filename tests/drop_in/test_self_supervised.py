@@ -40,5 +40,5 @@ def test_swav_trains_with_its_hook(tmp_path):
         log_level='WARNING',
     )
     runner.train()
-    assert spy.steps[0]['outputs'].keys() == {'loss', 'loss_ponder'}
+    assert spy.steps[0]['outputs'].keys() == {'loss'}
     assert spy.steps[0]['grads']['backbone.stages.3.blocks.0.conv1.weight'].abs().sum() > 0

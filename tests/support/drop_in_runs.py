@@ -129,27 +129,36 @@ def train_and_test(cfg: Config, items: list, folder: Path) -> Outcome:
     return Outcome(set(before), moved, spy.steps[0], read_log(log)[0])
 
 
-def check_family(family: Family, items: list, folder: Path, small: dict) -> None:
-    """Every part trains, the ponder cost counts, and each image's iterations are logged.
+def check_family(family: Family, items: list, folder: Path, small: dict, joint: bool) -> None:
+    """Every part trains, at every depth or with the ponder cost; each image's iterations are logged.
 
     Args:
         family: Of the page.
         items: Packed images with their annotations.
         folder: For the config and its run.
         small: Overrides that make heads small, as of ``--cfg-options``.
+        joint: Train as in the paper, with the hook that the page names for it.
     """
     cfg = family_config(family, folder)
     cfg.merge_from_dict(small)
-    cfg.default_hooks.ponder_cost.update(
-        halting_warmup=0.0, ramp=0.0
-    )  # held units would get no gradient
+    if joint:
+        del cfg.default_hooks.anytime
+        (hook,) = re.findall('`ponder_cost=(dict.+?)`', PAGE.read_text())
+        cfg.default_hooks.ponder_cost = eval(hook)
+        cfg.default_hooks.ponder_cost.update(
+            halting_warmup=0.0, ramp=0.0
+        )  # held units would get no gradient
     outcome = train_and_test(cfg, items, folder)
     losses = {name: x for name, x in outcome.step['outputs'].items() if 'loss' in name}
-    assert len(losses) > 1
+    assert len(losses) > joint
     assert all(math.isfinite(x) for x in losses.values()), losses
-    # N + R at full depth is between the iterations and one more for each of the four stages.
-    assert 0.005 * sum(ITERATIONS) < losses['loss_ponder'] <= 0.005 * (sum(ITERATIONS) + 4)
-    block = [f'conv{i}.weight' for i in (1, 2, 3)] + ['halting.fc2.bias']
+    if joint:  # N + R at full depth: between the iterations and one more for each of the four stages
+        assert 0.005 * sum(ITERATIONS) < losses['loss_ponder'] <= 0.005 * (sum(ITERATIONS) + 4)
+    else:
+        by_depth = [outcome.step['scalars'][f'train/loss_at_{n}'] for n in ('lowest', 'full')]
+        assert all(math.isfinite(x) for x in by_depth)
+        assert by_depth[0] != by_depth[1]
+    block = [f'conv{i}.weight' for i in (1, 2, 3)] + ['halting.fc2.bias'] * joint
     shared = {f'backbone.stages.{k}.blocks.0.{name}' for k in range(4) for name in block}
     assert all(outcome.step['grads'][name].abs().sum() > 0 for name in shared)
     assert shared <= outcome.moved

@@ -80,7 +80,7 @@ def _line(evaluation: Evaluation, scalars: dict[str, float], found: dict[str, As
     counted = 'backbone and RoI head' if 'num_rois' in evaluation.records[0] else 'backbone'
     parts = [
         f'iterations {means} of {full}',
-        f'{counted} {scalars["gmacs"]:.2f} GMAC ({scalars["share_of_full"]:.0%} of full)',
+        f'{counted} {scalars["gmacs"]:.3g} GMAC ({scalars["share_of_full"]:.0%} of full)',
     ]
     for field, name in RELATIONS.items():
         if field in found:

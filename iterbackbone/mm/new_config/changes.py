@@ -17,7 +17,7 @@ SAID = ('type', 'depth', 'num_stages', 'out_indices', 'strides', 'dilations', 's
 OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
 LAYER_WISE = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
 HOOKS = """default_hooks = dict(  # joins the base's hooks; custom_hooks would replace the base's
-    ponder_cost=dict(type='iterbackbone.PonderCostHook', weight=0.005, halting_warmup=0.1, ramp=0.1),
+    anytime=dict(type='iterbackbone.AnytimeHook'),
     iteration_log=dict(type='iterbackbone.IterationLogHook'),
 )
 """
@@ -89,7 +89,7 @@ def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[st
         f'  backbone   {pyramid.name} -> IterativeResNet({options})',
         f'  channels   {new} ({fit})',
         *(f'  {name:<10} {_literal(part)}' for name, part in changed.items() if part),
-        f'  hooks      ponder_cost, iteration_log join default_hooks{kept}',
+        f'  hooks      anytime, iteration_log join default_hooks{kept}',
     ]
     if gone:
         lines.append(f'  gone       {", ".join(gone)}: the weights are random')

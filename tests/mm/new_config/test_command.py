@@ -80,7 +80,7 @@ def test_the_backbone_is_swapped_and_all_else_stays(base, options, changed, tmp_
             assert written.model[name] == whole
     hooks = [[hook.type for hook in cfg.get('custom_hooks', [])] for cfg in (written, old)]
     assert hooks[0] == hooks[1]
-    assert written.default_hooks.keys() - old.default_hooks.keys() == {'ponder_cost', 'iteration_log'}
+    assert written.default_hooks.keys() - old.default_hooks.keys() == {'anytime', 'iteration_log'}
     assert f'Wrote {path}, which inherits {base}' in said
 
 
