@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .meta_schema import MOST_ITERATIONS, EvaluationMeta
 from .parsing import Parser, shown
-from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord
+from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord, identity
 
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
 
@@ -112,7 +112,7 @@ def missing_and_repeated(path: Path, meta: EvaluationMeta, lines: list[Line]) ->
     if expected is not None and expected != len(lines):
         reason = f'{len(lines)} lines can be used, the data set has {expected} images'
         problems.append(Problem(str(path), 0, reason))
-    names = [(line.record.get('img_id'), line.record.get('img_path')) for line in lines]
+    names = [identity(line.record) for line in lines]
     repeated = len(names) - len(set(names))
     if repeated and names[0] != (None, None):
         problems.append(Problem(str(path), 0, f'{repeated} lines repeat an image'))

@@ -6,7 +6,7 @@ into them (msgspec), and docs/log-format.md is made from them.
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from . import fields as f
 from .fields import about
@@ -115,3 +115,8 @@ class PredictionLine(TypedDict, total=False):
     ]
     true_map: Annotated[f.Text, about('PNG file of the annotated classes')]
     picture: Annotated[f.Text, about('PNG file of an image that is no file')]
+
+
+def identity(line: IterationRecord | PredictionLine) -> tuple[Any, Any]:
+    """``img_id`` and ``img_path``: what tells an image from others."""
+    return line.get('img_id'), line.get('img_path')

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..log.schema import identity
 from ..stats.run_scores import Array, Index
 from .evaluation import Evaluation
 
@@ -52,7 +53,7 @@ class AlignedRuns:
 
     def keys(self) -> list[tuple[Any, Any]]:
         """``img_id`` and ``img_path`` of each image."""
-        return [_key(self.evaluations[0].records[i]) for i in self.rows[0]]
+        return [identity(self.evaluations[0].records[i]) for i in self.rows[0]]
 
     def sources(self, groups: Mapping[str, Any] | None) -> NDArray:
         """(n,) the source of each image: by ``img_id``, by path where that repeats, or each its own.
@@ -95,18 +96,13 @@ class AlignedRuns:
         blocks = [record.get('iterations_per_block') or record['iterations'] for record in records]
         rois = [record.get('mean_roi_iterations') for record in records]
         if any(roi is not None for roi in rois):
-            rois = [np.nan if roi is None else roi for roi in rois]
             blocks = [[*block, roi] for block, roi in zip(blocks, rois, strict=True)]
-        return np.array(blocks, dtype=np.float64)
-
-
-def _key(record: Mapping[str, Any]) -> tuple[Any, Any]:
-    return record.get('img_id'), record.get('img_path')
+        return np.array(blocks, dtype=np.float64)  # None becomes NaN
 
 
 def _places(evaluations: Sequence[Evaluation]) -> list[dict[Any, int]]:
     """Of each evaluation the record of each image: by ``img_id``, and by path where that repeats."""
-    keys = [[_key(record) for record in evaluation.records] for evaluation in evaluations]
+    keys = [[identity(record) for record in evaluation.records] for evaluation in evaluations]
     if all(len({img_id for img_id, _ in names}) == len(names) for names in keys):
         keys = [[(img_id, None) for img_id, _ in names] for names in keys]
     for evaluation, names in zip(evaluations, keys, strict=True):

@@ -53,7 +53,7 @@ class Evaluation:
         values = [r.get(field, r.get('scores', {}).get(field)) for r in self.records]
         if not all(v is None or isinstance(v, (int, float)) for v in values):
             raise TypeError(f'{field} is no numeric field')
-        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        return np.array(values, dtype=np.float64)  # None becomes NaN
 
     @cached_property
     def iterations(self) -> Column:

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from ..log.schema import identity
 from .evaluation import Evaluation
 from .measures import image_errors
 
@@ -20,6 +21,6 @@ def fingerprint(evaluation: Evaluation) -> str:
     """
     columns = [*map(evaluation.column, FIELDS), image_errors(evaluation).values]
     values = np.column_stack([*columns, evaluation.iterations])
-    names = [repr((record.get('img_id'), record.get('img_path'))) for record in evaluation.records]
+    names = [repr(identity(record)) for record in evaluation.records]
     order = sorted(range(len(names)), key=names.__getitem__)
     return hashlib.sha256(values[order].tobytes()).hexdigest()

@@ -88,5 +88,4 @@ def image_errors(evaluation: Evaluation) -> ImageErrors:
         return ImageErrors('error rate', 'a wrong prediction', wrong, binary=True)
     if task == 'segmentation':
         return ImageErrors('1 - mIoU of the image', 'a larger error', 1 - evaluation.column('miou'))
-    found = [np.nan if e is None else e for e in evaluation.predictions.errors]
-    return ImageErrors('1 - AP50 of the image', 'a larger error', np.array(found, dtype=np.float64))
+    return ImageErrors('1 - AP50 of the image', 'a larger error', evaluation.predictions.errors)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..log.parsing import Parser, shown
 from ..log.reader import Line, Problem, read_lines
-from ..log.schema import MOST_BYTES, PREDICTIONS, PredictionLine
+from ..log.schema import MOST_BYTES, PREDICTIONS, PredictionLine, identity
 from ..stats.detection_error import Boxes, image_ap50
 
 _parse = Parser(PredictionLine, MOST_BYTES[PREDICTIONS])
@@ -19,15 +22,15 @@ class Predictions:
 
     Attributes:
         path: The file.
-        offsets: Byte offset of each record's line; None where there is no usable one.
-        errors: 1 - AP50 of each record's image; None where it has none.
+        offsets: Byte offset of the line of each record that has a usable one.
+        errors: (n,) 1 - AP50 of each record's image; NaN where it has none.
         problems: Lines that could not be used.
         crowds: Whether difficult boxes are COCO's crowds.
     """
 
     path: Path
-    offsets: list[int | None]
-    errors: list[float | None]
+    offsets: dict[int, int]
+    errors: NDArray[np.float64]
     problems: list[Problem]
     crowds: bool
 
@@ -38,7 +41,7 @@ class Predictions:
         One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
         compared, so that no image is shown with another's boxes.
         """
-        predictions = cls(path, [None] * len(records), [None] * len(records), [], crowds)
+        predictions = cls(path, {}, np.full(len(records), np.nan), [], crowds)
         wanted = {line.number: i for i, line in enumerate(records)}
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
@@ -46,33 +49,31 @@ class Predictions:
         last = 0
         for last, offset, text in read_lines(path, MOST_BYTES[PREDICTIONS]):
             if last in wanted:
-                predictions._add(wanted[last], last, text, offset, records)
+                predictions._add(wanted[last], records[wanted[last]], text, offset)
         lost = sum(number > last for number in wanted)
         if lost:
             predictions.problems.append(Problem(str(path), 0, f'{lost} images have no line'))
         return predictions
 
-    def _add(self, i: int, number: int, text: bytes, offset: int, records: list[Line]) -> None:
+    def _add(self, i: int, expected: Line, text: bytes, offset: int) -> None:
         try:
             line = _parse(text)
-            record = records[i].record
-            if any(line.get(key) != record.get(key) for key in ('img_id', 'img_path')):
+            if identity(line) != identity(expected.record):
                 raise ValueError(
                     f'the line is of image {shown(line.get("img_id"))}, '
-                    f'that of the records of {shown(record.get("img_id"))}'
+                    f'that of the records of {shown(expected.record.get("img_id"))}'
                 )
             self.errors[i] = _error(line, self.crowds)
             self.offsets[i] = offset
         except ValueError as error:
-            self.problems.append(Problem(str(self.path), number, str(error)))
+            self.problems.append(Problem(str(self.path), expected.number, str(error)))
 
     def line(self, i: int) -> PredictionLine:
         """The line of a record; empty where there is no usable one."""
-        offset = self.offsets[i]
-        if offset is None:
+        if i not in self.offsets:
             return {}
         with open(self.path, 'rb') as file:
-            file.seek(offset)
+            file.seek(self.offsets[i])
             return _parse(file.readline(MOST_BYTES[PREDICTIONS] + 1))
 
     def boxes(self, i: int) -> dict[str, Boxes]:
@@ -85,9 +86,9 @@ def _boxes(line: PredictionLine) -> dict[str, Boxes]:
     return {name: Boxes.parse(name, line[name]) for name in names if name in line}
 
 
-def _error(line: PredictionLine, crowds: bool) -> float | None:
+def _error(line: PredictionLine, crowds: bool) -> float:
     boxes = _boxes(line)
     if 'predicted' not in boxes or 'true' not in boxes:
-        return None
+        return np.nan
     precision = image_ap50(boxes['predicted'], boxes['true'], boxes.get('difficult'), crowds)
-    return None if precision is None else 1 - precision
+    return np.nan if precision is None else 1 - precision
