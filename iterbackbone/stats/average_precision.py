@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from .detection_error import IGNORED, IOU_THRESHOLD, RIGHT, Boxes, match
-from .run_scores import Array, Index, RunScores
+from .run_scores import Array, Index, RunScores, mean_ratio
 
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 AT_ONCE = 2**21  # weights of images in runs, or of steps
@@ -150,9 +150,7 @@ class AveragePrecision(RunScores):
         objects = weights.sum(axis=1) @ self.objects
         flat = np.ascontiguousarray(weights.reshape(len(weights), -1).T)
         areas = np.mean([_areas(steps, flat) for steps in self._steps], axis=0).T
-        shown = objects > 0
-        precision = np.divide(areas, objects, out=np.zeros_like(areas), where=shown)
-        return 100 * precision.sum(axis=1) / np.maximum(shown.sum(axis=1), 1)
+        return mean_ratio(areas, objects)
 
     @cached_property
     def _steps(self) -> list[Steps]:

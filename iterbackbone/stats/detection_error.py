@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..log.schema import BoxList
+from .run_scores import Array
 
 IOU_THRESHOLD = 0.5
 IGNORED, WRONG, RIGHT = -1, 0, 1
-Array = NDArray[np.float64]
 
 
 class Boxes(NamedTuple):

@@ -146,7 +146,7 @@ def measure(
     shuffled = None if choices is None else ShuffledDepths(scores, cost, choices, shuffles, rng)
     found = mixture.compare(np.ones((1, scores.num_images)))
     own, soft, weight = (float(v[0]) for v in found)
-    mixed = soft if scores.linear else mixture.assigned(rng)
+    mixed = soft if scores.linear else mixture.assigned(weight, rng)
     gains, above, over = [], [], []
     resamples = resamples or (RESAMPLES if scores.linear else SET_RESAMPLES)
     draws = ImageCounts(scores.num_images, resamples, groups, seed)

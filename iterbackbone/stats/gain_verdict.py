@@ -53,8 +53,7 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
         raise ValueError('seeds must hold at least one policy each')
     gains = [gain for seed in seeds for gain in seed]
     best = max(gains, key=_rank)
-    unknown = any(g.low > 0 and not g.dominated and g.shuffled is None for g in gains)
-    if not best.low > 0 or best.dominated or not (pays(best) or unknown):
+    if not any(_rank(best)[:2]):  # neither pays nor may pay
         return _nothing_gained(best, gains, unit)
     failed = sum(not _passes(seed) and _measured(seed, unit) for seed in seeds)
     if failed:

@@ -123,20 +123,19 @@ class MeanIoU(RunScores):
 
     def mixed(self, shares: Array, counts: Array) -> Array:
         sums = np.einsum('srnc,bn->sbrc', self.pixels, counts, optimize=True)
-        return _mean_ratio(np.einsum('sbrc,br->sbc', sums, shares))
+        return mean_ratio(*np.einsum('sbrc,br->sbc', sums, shares))
 
     def chosen(self, choice: Index) -> Array:
         images = np.arange(self.num_images)
         sums = [self.pixels[:, row, images].sum(axis=1) for row in choice]
-        return _mean_ratio(np.stack(sums, axis=1))
+        return mean_ratio(*np.stack(sums, axis=1))
 
     def take(self, runs: Sequence[int] | Index, images: Index) -> MeanIoU:
         return MeanIoU(*self.pixels[:, np.array(runs, dtype=int)[:, None], images])
 
 
-def _mean_ratio(sums: Array) -> Array:
-    """(2, B, c) to the mean over the classes that occur, in points."""
-    shared, union = sums
-    occurs = union > 0
-    ratio = np.divide(shared, union, out=np.zeros_like(shared), where=occurs)
+def mean_ratio(parts: Array, wholes: Array) -> Array:
+    """(B, c) each to the mean over the classes that have a whole, (B,) in points."""
+    occurs = wholes > 0
+    ratio = np.divide(parts, wholes, out=np.zeros_like(parts), where=occurs)
     return 100 * ratio.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)

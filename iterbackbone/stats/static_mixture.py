@@ -73,11 +73,11 @@ class StaticMixture:
     """
 
     def __init__(self, scores: RunScores, costs: Array, vertices: Sequence[int]) -> None:
-        self.vertices = _bracket(costs.mean(axis=1), vertices)
+        means = costs.mean(axis=1)
+        self.vertices = _bracket(means, vertices)
         runs = [0, *(1 + v for v in self.vertices)]
         self.runs = scores.take(runs, np.arange(scores.num_images))
         self.costs = costs[runs]
-        means = costs.mean(axis=1)
         cheaper = np.flatnonzero(means < means[0] * (1 - TOLERANCE))
         best = cheaper[scores.each()[cheaper].argsort()[-1:]]
         self._cheaper = scores.take(best, np.arange(scores.num_images))
@@ -113,10 +113,9 @@ class StaticMixture:
         policy = self.runs.mixed(np.stack([none + 1, none, none], axis=1), counts)
         return policy, self.runs.mixed(np.stack([none, 1 - weight, weight], axis=1), counts), weight
 
-    def assigned(self, rng: np.random.Generator) -> float:
-        """Mean score of ``DRAWS`` random assignments of the images to the two budgets."""
+    def assigned(self, weight: float, rng: np.random.Generator) -> float:
+        """Mean score of ``DRAWS`` random assignments, of the share ``weight`` to the second budget."""
         n = self.runs.num_images
-        weight = float(self.compare(np.ones((1, n)))[2][0])
         second, part = divmod(weight * n, 1)  # a part of an image is the second's in some draws
         scores = []
         for draw in range(DRAWS):
