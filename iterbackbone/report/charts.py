@@ -70,11 +70,16 @@ def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
     return go.Scatter(
         x=[b['x_mean'] for b in bins],
         y=means.tolist(),
-        error_y=dict(type='data', symmetric=False, array=above.tolist(), arrayminus=below.tolist()),
+        error_y=error_bars(below.tolist(), above.tolist()),
         mode='lines+markers',
         name=safe(name),
         **style,
     )
+
+
+def error_bars(below: list[float], above: list[float]) -> dict[str, Any]:
+    """Of these lengths."""
+    return dict(type='data', symmetric=False, array=above, arrayminus=below)
 
 
 def _means(run: int, summaries: list[dict[str, Any]], bins: list[dict[str, Any]]) -> go.Scatter:

@@ -118,15 +118,10 @@ def _notes(sample: RunSample, score: str, menu: range) -> list[str]:
 
 def _budgets(menu: RunSample, vertices: Sequence[int]) -> list[StaticBudget]:
     costs, full = menu.costs.mean(axis=1).tolist(), float(menu.full_costs.mean())
-    names = [
-        written(depth) if depth else evaluation.name
-        for depth, evaluation in zip(menu.constant_depths, menu.runs.evaluations, strict=True)
-    ]
+    each = (menu.runs.evaluations, menu.constant_depths, costs, menu.scores.each().tolist())
     return [
-        StaticBudget(name, cost, cost / full, score, i in vertices)
-        for i, (name, cost, score) in enumerate(
-            zip(names, costs, menu.scores.each().tolist(), strict=True)
-        )
+        StaticBudget(written(depth) if depth else e.name, cost, cost / full, score, i in vertices)
+        for i, (e, depth, cost, score) in enumerate(zip(*each, strict=True))
     ]
 
 

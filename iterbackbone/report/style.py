@@ -52,12 +52,9 @@ def bars(bins: list[dict[str, Any]]) -> tuple[Column, Column, Column]:
 
     A bin of few images has no bar: its interval would be wider than the axis.
     """
-    means = np.array([b['mean'] for b in bins])
-    trusted = [b['num_images'] >= MIN_IMAGES for b in bins]
-    low, high = (
-        np.array([b[key] if good else b['mean'] for b, good in zip(bins, trusted, strict=True)])
-        for key in ('mean_low', 'mean_high')
-    )
+    keys = {True: ('mean_low', 'mean', 'mean_high'), False: ('mean', 'mean', 'mean')}
+    rows = [[b[key] for key in keys[b['num_images'] >= MIN_IMAGES]] for b in bins]
+    low, means, high = np.array(rows).reshape(-1, 3).T
     return means, means - low, high - means
 
 

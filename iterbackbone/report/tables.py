@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-import numpy as np
-
 from ..log.schema import IterationRecord
 from ..stats.association import Association
 from ..stats.gain_verdict import amount
+from ..text import printable
 from .evaluation import Evaluation
 from .gain_panel import GainPanel, MeasuredGains
 from .measures import image_errors
@@ -129,9 +129,7 @@ def _table(lines: list[list[str]]) -> list[str]:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it is: no markup, links, mentions or control characters."""
-    words = ' '.join(text.split())
-    shown = ''.join(c if c.isprintable() else '?' for c in words)
-    escaped = re.sub(r'([\\`*_{}\[\]<>#|!&~$])', r'\\\1', shown)
+    escaped = re.sub(r'([\\`*_{}\[\]<>#|!&~$])', r'\\\1', printable(text))
     return re.sub(r'@|://|www\.', lambda match: match[0][0] + '\u200b' + match[0][1:], escaped)
 
 
@@ -141,16 +139,16 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     stages = max(evaluation.iterations.shape[1] for evaluation in evaluations)
-    header = ['evaluation', *FIELDS, *(f'iterations_stage{k}' for k in range(stages)), 'error']
+    names = [f'iterations_stage{k}' for k in range(stages)]
+    header = ['evaluation', *FIELDS, *names, 'error']
     writer = csv.writer(file, lineterminator='\n')
     writer.writerow(header)
     for evaluation in evaluations:
-        errors = image_errors(evaluation).values
+        errors = image_errors(evaluation).values.tolist()
         for record, error in zip(evaluation.records, errors, strict=True):
-            padding = [None] * (stages - len(record['iterations']))
-            values = [evaluation.name, *(record.get(field) for field in FIELDS)]
-            last = float(error) if np.isfinite(error) else None
-            writer.writerow(map(_cell, [*values, *record['iterations'], *padding, last]))
+            own = {'evaluation': evaluation.name, 'error': error if math.isfinite(error) else None}
+            row = {**record, **own, **dict(zip(names, record['iterations'], strict=False))}
+            writer.writerow([_cell(row.get(name)) for name in header])
 
 
 def _cell(value: Any) -> Any:
