@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from msgspec import inspect
 
@@ -26,18 +26,13 @@ WORDS |= {inspect.BoolType: 'true or false', inspect.NoneType: 'null', inspect.D
 def table(name: str) -> str:
     """A row for each field of one type: its name, type with limits, meaning."""
     kind = getattr(schema, name, None) or getattr(meta_schema, name)
-    described = inspect.type_info(kind)
-    assert isinstance(described, inspect.TypedDictType)
-    types = {field.name: field for field in described.fields}
     rows = ['| field | type | meaning |', '|---|---|---|']
     elsewhere = schema.ModuleRecord.__annotations__ if name == 'IterationRecord' else ()
-    for field in (f for f in kind.__annotations__ if f not in elsewhere):
-        shape, meaning = types[field].type, ''
-        while isinstance(shape, inspect.Metadata):
-            meaning = (shape.extra_json_schema or {}).get('description', meaning)
-            shape = shape.type
-        required = ', required' if types[field].required else ''
-        rows.append(f'| `{field}` | {in_words(shape)}{required} | {meaning} |')
+    for field, hint in get_type_hints(kind, include_extras=True).items():
+        if field not in elsewhere:
+            words, meaning = in_words(inspect.type_info(hint)), hint.__metadata__[-1].description
+            required = ', required' if field in kind.__required_keys__ else ''
+            rows.append(f'| `{field}` | {words}{required} | {meaning} |')
     return '\n'.join(rows)
 
 

@@ -5,6 +5,7 @@ A trace's ``legendgroup`` is the number of its run: the page's slider shows one 
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,9 @@ def _means(run: int, summaries: list[dict[str, Any]], bins: list[dict[str, Any]]
 
 def stages(summaries: list[dict[str, Any]]) -> go.Figure:
     """Share of images by number of iterations, one panel a stage."""
-    count = max(len(summary['iterations']['max']) for summary in summaries)
+    limits = [summary['iterations']['max'] for summary in summaries]
+    highest = [max(stage) for stage in zip_longest(*limits, fillvalue=0)]
+    count = len(highest)
     figure = make_subplots(
         rows=1, cols=count, shared_yaxes=True, subplot_titles=[f'stage {k}' for k in range(count)]
     )
@@ -108,10 +111,8 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
                 row=1,
                 col=k + 1,
             )
-            highest = max(
-                s['iterations']['max'][k] for s in summaries if k < len(s['iterations']['max'])
-            )
-            figure.update_xaxes(range=[0.4, highest + 0.6], row=1, col=k + 1)
+    for k, most in enumerate(highest, start=1):
+        figure.update_xaxes(range=[0.4, most + 0.6], col=k)
     figure.update_layout(**LAYOUT, barmode='group')
     figure.update_layout(legend_y=1.1)  # above the panels' titles
     figure.update_yaxes(range=[0, 100])

@@ -66,9 +66,7 @@ def spread_out(ranked: list[int], ends: int = GALLERY) -> list[int]:
 def shown(evaluation: Evaluation, most: int = MAX_POINTS) -> list[int]:
     """Records that are drawn: all, or ``most`` spread evenly over the ranking by iterations."""
     ranked = ranking(evaluation)
-    if len(ranked) <= most:
-        return ranked
-    chosen = np.linspace(0, len(ranked) - 1, most).round().astype(int)
+    chosen = np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int)
     return [ranked[k] for k in chosen]
 
 
