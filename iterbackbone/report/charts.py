@@ -79,7 +79,7 @@ def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
 
 
 def error_bars(below: list[float], above: list[float]) -> dict[str, Any]:
-    """Of these lengths."""
+    """Of a trace whose points have intervals of these lengths."""
     return dict(type='data', symmetric=False, array=above, arrayminus=below)
 
 

@@ -146,8 +146,9 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
     for evaluation in evaluations:
         errors = image_errors(evaluation).values.tolist()
         for record, error in zip(evaluation.records, errors, strict=True):
-            own = {'evaluation': evaluation.name, 'error': error if math.isfinite(error) else None}
-            row = {**record, **own, **dict(zip(names, record['iterations'], strict=False))}
+            row: dict[str, Any] = dict(zip(names, record['iterations'], strict=False))
+            row |= {**record, 'evaluation': evaluation.name}
+            row['error'] = error if math.isfinite(error) else None
             writer.writerow([_cell(row.get(name)) for name in header])
 
 
