@@ -15,7 +15,7 @@ from ..core.block import IterativeBlock
 from ..core.budget_table import TO_THE_CAP, Setting
 from ..core.halting import never_halt
 from ..core.normalization import last_trained
-from .index import BlockIndex, BlockSamples, fit_index, stopped_at
+from .index import BlockSamples, fit_index, stopped_at
 from .static import Depths, Outcome, Point, at_all_depths, depth_grid
 from .unit import UnitFit, fit_unit
 
@@ -55,14 +55,15 @@ class FittedBlock:
 
     Attributes:
         unit: None where the gains cannot be predicted, or L is 1.
-        prediction: None where L is 1 or the block's rows cannot be told apart.
-        indices: Of the rows, (L - 1, R).
+        correlation: Of predicted and true gains in cross-validation; None where L is 1 or the
+            block's rows cannot be told apart.
+        indices: Of the rows by the unit, (L - 1, R); empty without one.
         losses: By depth, (R, L).
         price: MACs of an iteration as a share of the full MACs.
     """
 
     unit: UnitFit | None
-    prediction: BlockIndex | None
+    correlation: float | None
     indices: Tensor
     losses: Tensor
     price: float
@@ -138,16 +139,18 @@ def fit_block(
     ends = [runs.losses((*base[:k], depth, *base[k + 1 :])) for depth in (grid[0], grid[-1])]
     span = float(ends[1].macs.mean() - ends[0].macs.mean()) / full_macs
     price = span / max(block.max_iterations - 1, 1)
+    none = losses[:, :0].T
     if block.halting is None or rows.inputs is None:
-        return FittedBlock(None, None, losses[:, :0].T, losses, price)
+        return FittedBlock(None, None, none, losses, price)
     samples = BlockSamples(rows.inputs, losses, price, folds[rows.images])
     held_out = samples.folds == 0
     index = fit_index(samples.of(~held_out))
     if not index.predictable:
-        return FittedBlock(None, index, index(samples.inputs), losses, price)
+        return FittedBlock(None, index.correlation, none, losses, price)
     unit = fit_unit(samples, index(samples.inputs), held_out, block.halting.fc1.out_features)
     unit.install(block.halting)
-    return FittedBlock(unit, index, unit(samples.inputs.float()).double(), losses, price)
+    indices = unit(samples.inputs.float()).double()
+    return FittedBlock(unit, index.correlation, indices, losses, price)
 
 
 def settings(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .ridge import Ridge, constant, correlation, fit_ridge
+from .ridge import Ridge, fit_ridge
 
 Z = 3.0  # standard errors, between folds, by which a correlation must exceed 0 to count
 
@@ -49,7 +49,7 @@ class BlockIndex(NamedTuple):
         ridges: For iterations 1 to L - 1.
         price: As in :class:`BlockSamples`.
         correlation: Of predicted and true gains in cross-validation, mean over iterations.
-        predictable: Whether the gains can be predicted; if not, all rows get the mean gains.
+        predictable: Whether that is more than chance; if not, the predictions are of no use.
     """
 
     ridges: tuple[Ridge, ...]
@@ -59,23 +59,21 @@ class BlockIndex(NamedTuple):
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(L - 1, N, D) -> (L - 1, N) float64, in loss over share of the full MACs."""
-        return torch.stack([self._of(j, x) for j, x in enumerate(inputs)])
-
-    def _of(self, j: int, inputs: Tensor) -> Tensor:
-        gains = self.ridges[j](inputs.double())
-        steps = torch.arange(1, gains.shape[1] + 1, dtype=gains.dtype)
-        return (gains / (steps * self.price)).max(dim=1).values
+        found = []
+        for ridge, x in zip(self.ridges, inputs, strict=True):
+            gains = ridge(x.double())
+            steps = torch.arange(1, gains.shape[1] + 1, dtype=gains.dtype)
+            found.append((gains / (steps * self.price)).max(dim=1).values)
+        return torch.stack(found)
 
 
 def fit_index(samples: BlockSamples) -> BlockIndex:
     """Fit a block's predictions, one ridge regression an iteration."""
-    iterations = range(1, samples.losses.shape[1])
-    pairs = [(x, samples.gains(j)) for j, x in zip(iterations, samples.inputs, strict=True)]
-    ridges = tuple(fit_ridge(x, gains, samples.folds) for x, gains in pairs)
+    ridges = tuple(
+        fit_ridge(x, samples.gains(j), samples.folds) for j, x in enumerate(samples.inputs, start=1)
+    )
     mean = sum(ridge.correlation for ridge in ridges) / len(ridges)
     predictable = _exceeds_zero(torch.stack([ridge.by_fold for ridge in ridges]).mean(dim=0))
-    if not predictable:
-        ridges = tuple(constant(x, gains) for x, gains in pairs)
     return BlockIndex(ridges, samples.price, mean, predictable)
 
 
@@ -83,15 +81,6 @@ def _exceeds_zero(by_fold: Tensor) -> bool:
     """By the folds' own spread: rows of one source do not count as independent."""
     error = by_fold.std() / len(by_fold) ** 0.5
     return len(by_fold) > 2 and bool(by_fold.mean() > Z * error)
-
-
-def index_correlation(index: Tensor, samples: BlockSamples, rows: Tensor) -> float:
-    """Correlation of an index with the true gain of all further iterations, mean over iterations.
-
-    The index is (L - 1, N), of the samples' rows; those count that ``rows``, (N,) bool, names.
-    """
-    true = samples.losses[rows, :-1] - samples.losses[rows, -1:]
-    return float(correlation(index[:, rows].T.double(), true.double()).mean())
 
 
 def stopped_at(index: Tensor, price: float) -> Tensor:

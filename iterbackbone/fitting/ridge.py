@@ -19,8 +19,7 @@ class Ridge(NamedTuple):
         mean, scale: Of the inputs, (D,).
         weights: Of standardised inputs, (D, T).
         intercept: (T,).
-        correlation: Of predictions and targets in cross-validation, mean over the targets; 0 where
-            nothing could be predicted, whose weights are 0.
+        correlation: Of predictions and targets in cross-validation, mean over the targets.
         by_fold: The same within each fold, (F,).
     """
 
@@ -61,13 +60,6 @@ def fit_ridge(inputs: Tensor, targets: Tensor, folds: Tensor) -> Ridge:
 
 def _rows_of(folds: Tensor) -> list[Tensor]:
     return [folds == fold for fold in folds.unique()]
-
-
-def constant(inputs: Tensor, targets: Tensor) -> Ridge:
-    """Predicts the means."""
-    nothing = torch.zeros(inputs.shape[1], targets.shape[1], dtype=torch.double)
-    zeros = torch.zeros(inputs.shape[1], dtype=torch.double)
-    return Ridge(zeros, zeros + 1, nothing, targets.double().mean(dim=0), 0.0, zeros[:0])
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.halting import HaltingUnit
-from .index import BlockSamples, index_correlation
+from .index import BlockSamples
+from .ridge import correlation
 
 SHARPNESS = 100.0  # logits per standard deviation of the index: scores are 0 or 1 but for 2% of rows
 FLAT = 1e-3  # of the median standard deviation
@@ -24,7 +25,7 @@ class UnitFit(NamedTuple):
         fc1: Weight (hidden, D) and bias (hidden,).
         fc2: Weight (1, hidden) and bias (1,).
         mean, scale: The index is ``mean + scale * output``.
-        correlation: With the true gain on held-out rows.
+        correlation: With the true gain of all further iterations on held-out rows.
         kind: ``'linear'`` or ``'two layers'``.
     """
 
@@ -70,13 +71,14 @@ def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int
     spread[~(spread > FLAT * spread.median())] = torch.inf
     x, y = (inputs - centre) / spread, (targets - mean) / scale
     linear = _linear_start(x, y, hidden)
+    gains = samples.losses[held_out, :-1].double() - samples.losses[held_out, -1:].double()
     fits = []
     for kind, weights in (('linear', linear), ('two layers', _trained(linear, x, y))):
         first, bias, second, last = weights
         first = first / spread  # of inputs as they are
         fit = UnitFit((first, bias - first @ centre), (second, last), mean, scale, 0.0, kind)
-        found = index_correlation(fit(samples.inputs.float()), samples, held_out)
-        fits.append(fit._replace(correlation=found))
+        found = correlation(fit(samples.inputs.float())[:, held_out].T.double(), gains)
+        fits.append(fit._replace(correlation=float(found.mean())))
     return max(fits, key=lambda fit: fit.correlation)
 
 

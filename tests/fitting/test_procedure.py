@@ -80,7 +80,7 @@ def planted():
 def test_the_stage_that_pays_gets_a_unit_the_other_a_constant(planted):
     _, fit, _ = planted
     assert [block.unit is not None for block in fit.blocks] == [False, True]
-    assert fit.blocks[1].prediction.correlation > 0.5
+    assert fit.blocks[1].correlation > 0.5
 
 
 def test_budgets_are_met_on_other_images(planted):

@@ -85,12 +85,11 @@ def _line(budget: dict[str, Any]) -> str:
 
 
 def _block(block: FittedBlock) -> dict[str, Any]:
-    unit, prediction = block.unit, block.prediction
-    constant = 'not fitted' if prediction is None else 'constant depth'
+    constant = 'not fitted' if block.correlation is None else 'constant depth'
     return {
-        'correlation': None if prediction is None else prediction.correlation,
-        'held_out': None if unit is None else unit.correlation,
-        'unit': constant if unit is None else unit.kind,
+        'correlation': block.correlation,
+        'held_out': None if block.unit is None else block.unit.correlation,
+        'unit': constant if block.unit is None else block.unit.kind,
     }
 
 

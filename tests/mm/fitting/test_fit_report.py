@@ -8,7 +8,6 @@ import torch
 
 from iterbackbone.fitting.calibration import Calibrated
 from iterbackbone.fitting.halting import FittedBlock
-from iterbackbone.fitting.index import BlockIndex
 from iterbackbone.fitting.procedure import Fit
 from iterbackbone.fitting.static import Outcome
 from iterbackbone.mm.fitting.fit_report import FitReport, _block
@@ -17,10 +16,7 @@ from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
 
 def test_nothing_predicted_has_no_correlation():
     none = torch.zeros(0, 4)
-    blocks = [
-        FittedBlock(None, prediction, none, none.T, 0.1)
-        for prediction in (None, BlockIndex((), 0.1, 0.0321, False))
-    ]
+    blocks = [FittedBlock(None, found, none, none.T, 0.1) for found in (None, 0.0321)]
     report = FitReport({'calibrate': 'val[:4]'}, 'score', [_block(b) for b in blocks], [], [], None)
     assert json.loads(json.dumps(report._asdict()))['blocks'] == [
         {'correlation': None, 'held_out': None, 'unit': 'not fitted'},
