@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core.adaptive import AdaptiveModule
 from ..core.budget_table import NEAR, Setting
-from .halting import FittedBlock, settings
+from .halting import FittedBlock, by_module
 from .static import Depths, Outcome
 
 TOLERANCE = 0.01  # of a share: a table holds what was met, so that no more is needed
@@ -104,7 +104,9 @@ class Calibration:
         low, high = bracket
         tries: list[Calibrated] = []
         for _ in range(ROUNDS):
-            each = settings(self._fitted, self._modules, constants, _price(position))
+            blocks = zip(self._fitted, constants, strict=True)
+            pairs = [block.halting(depth, _price(position)) for block, depth in blocks]
+            each = by_module(Setting(*zip(*pairs, strict=True)), self._modules)
             outcome = self._run(each)
             share = float(outcome.macs.mean()) / self._full_macs
             tries.append(Calibrated(wanted, share, each, outcome, constants, position))

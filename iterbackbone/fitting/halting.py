@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -93,6 +94,12 @@ class FittedBlock:
         reached = self.losses.gather(1, depths.unsqueeze(1) - 1).squeeze(1)
         return float((reached - self.losses[:, 0]).mean())
 
+    def halting(self, constant: int, price: float) -> tuple[float, int]:
+        """The offset and the cap at the same."""
+        if self.unit is None:
+            return TO_THE_CAP, constant
+        return self.unit.offset(price) - self.unit.offset(0.0), self.losses.shape[1]
+
 
 def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:
     """The blocks of all modules, in order."""
@@ -153,21 +160,10 @@ def fit_block(
     return FittedBlock(unit, index.correlation, indices, losses, price)
 
 
-def settings(
-    fitted: Sequence[FittedBlock], modules: Sequence[AdaptiveModule], constants: Depths, price: float
-) -> list[Setting]:
-    """The setting of each module at a price."""
-    pairs = []
-    blocks = zip(fitted, all_blocks(modules), constants, strict=True)
-    for fit, block, constant in blocks:
-        free = fit.unit is not None
-        offset = fit.unit.offset(price) - fit.unit.offset(0.0) if fit.unit is not None else TO_THE_CAP
-        pairs.append((offset, block.max_iterations if free else constant))
-    found = []
-    for module in modules:
-        own, pairs = pairs[: len(module.max_iterations)], pairs[len(module.max_iterations) :]
-        found.append(Setting(*(tuple(values) for values in zip(*own, strict=True))))
-    return found
+def by_module(setting: Setting, modules: Sequence[AdaptiveModule]) -> list[Setting]:
+    """A setting of all blocks as one of each module's."""
+    ends = accumulate((len(module.max_iterations) for module in modules), initial=0)
+    return [Setting(setting.offsets[a:b], setting.caps[a:b]) for a, b in pairwise(ends)]
 
 
 def candidates(path: Sequence[Point], fitted: Sequence[FittedBlock]) -> list[Depths]:

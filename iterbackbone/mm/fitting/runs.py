@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from ...core.budget_table import Setting
 from ...core.halting import HaltingUnit
-from ...fitting.halting import BlockRows, all_blocks
+from ...fitting.halting import BlockRows, all_blocks, by_module
 from ...fitting.static import Depths, Outcome
 from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
@@ -198,11 +198,7 @@ class ModelRuns:
 
 def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:
     """Settings of modules whose blocks stop at these depths."""
-    rest, found = list(depths), []
-    for module in modules:
-        own, rest = rest[: len(module.max_iterations)], rest[len(module.max_iterations) :]
-        found.append(Setting.static(own))
-    return found
+    return by_module(Setting.static(depths), modules)
 
 
 @contextmanager
