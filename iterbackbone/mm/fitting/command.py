@@ -19,7 +19,7 @@ from ...tensor_file import save_whole
 from ..configs import read_config, trained_model
 from ..traces import iterative_modules
 from .fit_report import FitReport, numbered
-from .images import FitOptions, ImageSpec, image_loader, image_names, trained_images
+from .images import FitOptions, ImageSpec, image_infos, image_loader, image_names, trained_images
 from .runs import ModelRuns
 
 KEPT = ('dataset_meta', 'cfg', 'seed', 'epoch', 'iter', 'experiment_name')  # of the meta data
@@ -90,9 +90,7 @@ def _digest(model: nn.Module) -> str:
 def _annotations(loader: DataLoader) -> str:
     """Of the images' files and labels: what was computed before these were mended is not used."""
     subset: Any = loader.dataset
-    if not hasattr(subset.dataset, 'get_data_info'):
-        return ''
-    infos = [subset.dataset.get_data_info(int(i)) for i in subset.indices]
+    infos = list(image_infos(subset.dataset, subset.indices))
     return hashlib.sha256(repr(infos).encode()).hexdigest()
 
 
@@ -155,9 +153,9 @@ def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
 def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> tuple[Tensor, list[Any]]:
     """The fitting images' sources as numbers, the calibration images'; ValueError if they share one."""
     fit, calibrate = (groups_of(loader, options.group_by) for loader in loaders)
-    if options.group_by and set(fit) & set(calibrate):
+    if options.group_by and (shared := set(fit) & set(calibrate)):
         raise ValueError(
-            f'--fit and --calibrate must not share sources, got {len(set(fit) & set(calibrate))} in '
-            f'common by {options.group_by!r}'
+            f'--fit and --calibrate must not share sources, got {len(shared)} in common by '
+            f'{options.group_by!r}'
         )
     return numbered(fit), calibrate

@@ -100,10 +100,8 @@ def _score(outcome: Outcome) -> torch.Tensor:
 def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
     """Against the best static budgets on the very same images, which flatters these if anything."""
     outcomes = [outcome for _, outcome in fit.menu]
-    vertices = envelope(
-        [float(o.macs.mean()) for o in outcomes], [float(_score(o).mean()) for o in outcomes]
-    )
     costs = [float(o.macs.mean()) for o in outcomes]
+    vertices = envelope(costs, [float(_score(o).mean()) for o in outcomes])
     rows = []
     for point in fit.points:
         cost = float(point.outcome.macs.mean())
@@ -139,8 +137,7 @@ def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
     if full.scores is None:
         return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
     points_of = [p for p in fit.points if p.share < 1.0]
-    scores = [p.outcome.scores for p in points_of if p.outcome.scores is not None]
-    shares = [p.share for p in points_of]
+    scores, shares = [_score(p.outcome) for p in points_of], [p.share for p in points_of]
     best, tested = cheapest(shares, scores, full.scores, points / 100.0, numbered(groups))
     sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
     if (got := len(set(groups))) < (needed := least_sources(points / 100.0)):

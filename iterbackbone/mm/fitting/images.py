@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Subset
 
 from ..configs import type_name
 
-PARTS = ('train', 'val', 'test')
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'
 WITHOUT_EFFECT = ('pipeline', 'indices', 'lazy_init', 'serialize_data')  # on which images there are
@@ -131,11 +130,15 @@ def leaves(cfg: Any) -> Iterator[Any]:
         yield cfg
 
 
+def image_infos(dataset: Any, places: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Files and labels of images; none where a data set does not say."""
+    if hasattr(dataset, 'get_data_info'):
+        yield from map(dataset.get_data_info, places)
+
+
 def image_names(dataset: Any, places: Iterable[int]) -> set[Any]:
     """What tells images apart: their files; empty where a data set does not say."""
-    if not hasattr(dataset, 'get_data_info'):
-        return set()
-    infos = (dataset.get_data_info(i) for i in places)
+    infos = image_infos(dataset, places)
     return {info.get('img_path') or info.get('filename') for info in infos} - {None}
 
 

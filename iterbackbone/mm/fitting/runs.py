@@ -81,9 +81,6 @@ class ModelRuns:
         self.modules = list(iterative_modules(model))
         self._full = static(self.modules, tuple(n for m in self.modules for n in m.max_iterations))
 
-    def __len__(self) -> int:
-        return len(self.loader.dataset)  # type: ignore[arg-type]
-
     def losses(self, depths: Depths) -> Outcome:
         """At given depths of all blocks."""
         return self.policy(static(self.modules, depths))
