@@ -73,7 +73,6 @@ class PonderCostHook(Hook):
             raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
         self._weight = 0.0  # of this training step
         self._handles: list[Any] = []
-        self._training: PonderTraining | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model.
@@ -98,6 +97,7 @@ class PonderCostHook(Hook):
         self._training = PonderTraining(runner, self.target)
         model = unwrapped(runner.model)
         self._handles = [
+            self._training,
             model.register_forward_pre_hook(self._before_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
             *exempt_halting_biases(runner.optim_wrapper, model),
@@ -106,42 +106,36 @@ class PonderCostHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Hold or release the halting units and set the weight."""
         self._weight = self._schedule.weight_share(runner.iter) * self.weight
-        self._running.begin_step(runner.iter, self._schedule.held(runner.iter))
+        self._training.begin_step(runner.iter, self._schedule.held(runner.iter))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Log the running means where the logger speaks: on a GPU reading them waits for it."""
         runner.message_hub.update_scalar('train/ponder_weight', self._weight)
-        self._running.end_step(runner)
-        scalars = self._running.scalars
-        if scalars.due(batch_idx) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+        self._training.end_step(runner)
+        scalars = self._training.scalars
+        due = self.every_n_inner_iters(batch_idx, scalars.interval)
+        if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
             scalars.publish(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Detach from the model and say which stages do not adapt."""
-        self._running.scalars.warn_at_end()
+        self._training.scalars.warn_at_end()
         self._detach()
 
     def _detach(self) -> None:
-        if self._training is not None:
-            self._training.detach()
         for handle in self._handles:
             handle.remove()
-        self._handles, self._training = [], None
-
-    @property
-    def _running(self) -> PonderTraining:
-        assert self._training is not None  # between before_train and after_train
-        return self._training
+        self._handles = []
 
     def _before_forward(self, *_: Any) -> None:
-        self._running.begin_forward()
+        self._training.begin_forward()
 
     def _add_loss(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
         if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
             return None
-        calls = self._running.take_calls()
+        calls = self._training.take_calls()
         for call in calls:
             call.module.drop_trace()
         return {**output, 'loss_ponder': self._weight * ponder_cost(calls)}

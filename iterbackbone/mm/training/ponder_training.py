@@ -25,7 +25,7 @@ EVERY = 20  # training steps; a rehearsal costs about a third of a step
 
 
 class PonderTraining:
-    """Listens to the model's iterative modules until :meth:`detach`.
+    """Listens to the model's iterative modules until :meth:`remove`.
 
     The ``target`` is that of :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`.
 
@@ -46,10 +46,11 @@ class PonderTraining:
         saved = runner.message_hub.runtime_info.get(CONTROLLER) if runner.iter else None
         if self._controller is not None and saved is not None:
             self._controller.load_state_dict(saved)
-        for module in filter(is_trainable, self._modules):
-            for unit in module.halting_units() if runner.iter == 0 else ():
+        trainable = [module for module in self._modules if is_trainable(module)]
+        for module in trainable if runner.iter == 0 else ():
+            for unit in module.halting_units():
                 let_halt(unit)  # of a network trained at all depths
-        if not any(map(is_trainable, self._modules)):
+        if not trainable:
             message = 'no iterative module takes gradients: none has a ponder cost or is steered'
             print_log(message, logger='current', level=logging.WARNING)
 
@@ -95,7 +96,7 @@ class PonderTraining:
         if (share := self._controller.expected()) is not None:
             hub.update_scalar('train/macs_share', share)
 
-    def detach(self) -> None:
+    def remove(self) -> None:
         """Stop listening."""
         self._collector.detach()
         self._rehearsal.detach()

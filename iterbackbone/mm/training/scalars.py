@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import NamedTuple
 
 import torch
 from mmengine.logging import MessageHub, print_log
@@ -27,15 +26,16 @@ class TrainScalars:
 
     Attributes:
         held: Whether the halting units are held; then stages are not expected to differ.
+        interval: Training steps a mean covers.
 
     Args:
         model: With the iterative modules.
-        interval: Training steps a mean covers.
+        interval: The same.
     """
 
     def __init__(self, model: nn.Module, interval: int) -> None:
         self.held = False
-        self._interval = interval
+        self.interval = interval
         self._windows = [
             _Window(path, module, interval) for module, path in iterative_modules(model).items()
         ]
@@ -48,22 +48,15 @@ class TrainScalars:
                 window.begin_training([w for w in self._windows if w.trained])
             window.append(trained if window.trained else calls)
 
-    def due(self, batch_idx: int) -> bool:
-        """Whether the logger speaks after this training step."""
-        return (batch_idx + 1) % self._interval == 0
-
     def publish(self, runner: Runner) -> None:
         """Send the running means to the message hub, whence every logger takes them."""
         hub: MessageHub = runner.message_hub
         costs = []
         for window in self._windows:
-            rows = window.rows()
-            if not len(rows.cost):
-                continue
-            if window.trained:
-                costs.append(rows.cost.mean())
-            stages = zip(window.stages, rows.iterations.unbind(dim=1), strict=True)
-            for stage, iterations in stages:
+            stages, cost = window.rows()
+            if window.trained and len(cost):
+                costs.append(cost.mean())
+            for stage, iterations in stages.items():
                 spread = iterations.std(correction=0).item()
                 prefix = f'train/{window.prefix}'
                 hub.update_scalar(f'{prefix}iterations_{stage}', iterations.mean())
@@ -78,13 +71,12 @@ class TrainScalars:
         """Name the stages whose images did not differ when training ended."""
         flat = []
         for window in self._windows:
-            iterations = window.rows().iterations
-            if window.trained and len(iterations) > 1:
-                stages = zip(window.stages, iterations.unbind(dim=1), strict=True)
+            stages, cost = window.rows()
+            if window.trained and len(cost) > 1:
                 flat += [
-                    f'{window.prefix}{stage} ({of_stage.mean():g})'
-                    for stage, of_stage in stages
-                    if stage in window.adaptive and of_stage.std() == 0
+                    f'{window.prefix}{stage} ({iterations.mean():g})'
+                    for stage, iterations in stages.items()
+                    if stage in window.adaptive and iterations.std() == 0
                 ]
         if flat and not self.held:
             _warn(f'at the end of training all images take the same iterations in: {", ".join(flat)}')
@@ -98,13 +90,6 @@ class TrainScalars:
                 f'{window.prefix}{stage} no longer differs between images: '
                 f'all take {mean:g} iterations a block'
             )
-
-
-class _Rows(NamedTuple):
-    """Images or RoIs: iterations of each stage, (B, stages), and ponder costs, (B,)."""
-
-    iterations: Tensor
-    cost: Tensor
 
 
 class _Window:
@@ -124,7 +109,8 @@ class _Window:
         }
         self.differed: set[str] = set()  # those whose images did
         self._blocks = [len(stage.blocks) for stage in stages]
-        self._steps: deque[list[_Rows]] = deque(maxlen=steps)
+        # Of each step's calls: iterations of the stages, (B, stages), and ponder costs, (B,).
+        self._steps: deque[list[tuple[Tensor, Tensor]]] = deque(maxlen=steps)
 
     @property
     def full(self) -> bool:
@@ -144,15 +130,16 @@ class _Window:
             if call.module is self.module:
                 parts = call.trace.iterations.float().split(self._blocks, dim=1)
                 iterations = torch.stack([part.mean(dim=1) for part in parts], dim=1)
-                step.append(_Rows(iterations, call.trace.ponder_cost.detach().sum(dim=1)))
+                step.append((iterations, call.trace.ponder_cost.detach().sum(dim=1)))
         self._steps.append(step)
 
-    def rows(self) -> _Rows:
-        """Those of all steps together."""
-        rows = [part for step in self._steps for part in step]
-        if not rows:
-            return _Rows(torch.empty(0, len(self.stages)), torch.empty(0))
-        return _Rows(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
+    def rows(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Images or RoIs of all steps: iterations by stage, none without rows, and ponder costs."""
+        calls = [call for step in self._steps for call in step if len(call[1])]
+        if not calls:
+            return {}, torch.empty(0)
+        iterations, cost = (torch.cat(parts) for parts in zip(*calls, strict=True))
+        return dict(zip(self.stages, iterations.unbind(dim=1), strict=True)), cost
 
 
 def _warn(message: str) -> None:
