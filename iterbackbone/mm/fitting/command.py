@@ -89,15 +89,14 @@ def _digest(model: nn.Module) -> str:
 
 def _annotations(loader: DataLoader) -> str:
     """Of the images' files and labels: what was computed before these were mended is not used."""
-    subset: Any = loader.dataset
-    infos = list(image_infos(subset.dataset, subset.indices))
+    infos = list(image_infos(loader.dataset))
     return hashlib.sha256(repr(infos).encode()).hexdigest()
 
 
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     """Of the fitting and the calibration images; ValueError where they share some."""
     fit, calibrate = (image_loader(cfg, spec) for spec in (options.fit, options.calibrate))
-    shared = _names(fit) & _names(calibrate)
+    shared = image_names(fit.dataset) & image_names(calibrate.dataset)
     if options.fit.part == options.calibrate.part:
         shared |= set(fit.dataset.indices) & set(calibrate.dataset.indices)  # type: ignore[attr-defined]
     if shared:
@@ -106,11 +105,6 @@ def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
             f'with {len(shared)} in common'
         )
     return fit, calibrate
-
-
-def _names(loader: DataLoader) -> set[Any]:
-    subset: Any = loader.dataset
-    return image_names(subset.dataset, subset.indices)
 
 
 def _check_unseen(
@@ -124,7 +118,7 @@ def _check_unseen(
         return
     trained = trained_images(content, cfg)
     if trained:
-        seen = trained & set().union(*map(_names, loaders))
+        seen = trained & set().union(*(image_names(loader.dataset) for loader in loaders))
         reason = f'{len(seen)} of them were in its training' if seen else ''
     else:
         part = 'train' in (options.fit.part, options.calibrate.part)

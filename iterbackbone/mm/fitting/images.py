@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -130,15 +130,15 @@ def leaves(cfg: Any) -> Iterator[Any]:
         yield cfg
 
 
-def image_infos(dataset: Any, places: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """Files and labels of images; none where a data set does not say."""
-    if hasattr(dataset, 'get_data_info'):
-        yield from map(dataset.get_data_info, places)
+def image_infos(subset: Any) -> Iterator[dict[str, Any]]:
+    """Files and labels of the images of a ``Subset``; none where its data set does not say."""
+    if hasattr(subset.dataset, 'get_data_info'):
+        yield from map(subset.dataset.get_data_info, subset.indices)
 
 
-def image_names(dataset: Any, places: Iterable[int]) -> set[Any]:
-    """What tells images apart: their files; empty where a data set does not say."""
-    infos = image_infos(dataset, places)
+def image_names(subset: Any) -> set[Any]:
+    """What tells a subset's images apart: their files; empty where its data set does not say."""
+    infos = image_infos(subset)
     return {info.get('img_path') or info.get('filename') for info in infos} - {None}
 
 
@@ -157,7 +157,7 @@ def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:
         dataset = DATASETS.build(_with_indices(own.to_dict(), theirs))
     except OSError:  # the training's annotations are not here
         return set()
-    return image_names(dataset, range(len(dataset)))
+    return image_names(Subset(dataset, range(len(dataset))))
 
 
 def _with_indices(own: Any, theirs: Any) -> Any:
