@@ -140,16 +140,16 @@ def _promise(fitted: Sequence[FittedBlock], constants: Depths, share: float) -> 
     """
     blocks = list(zip(fitted, constants, strict=True))
     low, high = _log_prices(fitted)
+
+    def met(position: float) -> float:
+        return sum(block.share(depth, _price(position)) for block, depth in blocks)
+
     for _ in range(30):
         middle = (low + high) / 2
-        if sum(block.share(depth, _price(middle)) for block, depth in blocks) > share:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if met(middle) > share else (low, middle)
     position = (low + high) / 2
-    price = _price(position)
-    met = sum(block.share(depth, price) for block, depth in blocks)
-    return _Promise(constants, met, sum(b.change(depth, price) for b, depth in blocks), position)
+    loss = sum(block.change(depth, _price(position)) for block, depth in blocks)
+    return _Promise(constants, met(position), loss, position)
 
 
 def _log_prices(fitted: Sequence[FittedBlock]) -> tuple[float, float]:

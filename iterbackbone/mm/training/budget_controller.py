@@ -9,7 +9,6 @@ from mmengine.dist import all_reduce
 from torch import Tensor
 
 from ...core.adaptive import AdaptiveModule
-from ...core.macs import MacTable
 from ..traces import Call, table_of, trained_calls
 
 SMOOTHING = 5  # training steps over which the measured share is averaged
@@ -113,17 +112,16 @@ def _averaged(before: Tensor | None, value: Tensor, steps: int) -> Tensor:
 
 
 def _macs(call: Call) -> tuple[Tensor, int, int]:
-    """MACs of a call's rows together: executed, at one iteration everywhere, at all."""
-    table = table_of(call.module, call.trace.input_size)
-    rows = len(call.trace.iterations)
-    return _executed(table, call.trace.iterations), rows * table.lowest, rows * table.highest
+    """MACs of a call's rows together: executed, at one iteration everywhere, at all.
 
-
-def _executed(table: MacTable, iterations: Tensor) -> Tensor:
-    """Sum over the rows of :meth:`MacTable.total`; ``iterations`` is (B, K) int64."""
+    What was executed is the sum of :meth:`~iterbackbone.core.macs.MacTable.total` on the device.
+    """
+    iterations, table = call.trace.iterations, table_of(call.module, call.trace.input_size)
     counts, limits, each, score = (
         torch.as_tensor(values, dtype=torch.float64, device=iterations.device)
         for values in (iterations, table.max_iterations, table.per_iteration, table.per_score)
     )
-    rows = counts * each + torch.minimum(counts, limits - 1) * score
-    return (rows.sum() + len(iterations) * table.fixed).float()
+    of_blocks = counts * each + torch.minimum(counts, limits - 1) * score
+    rows = len(iterations)
+    executed = (of_blocks.sum() + rows * table.fixed).float()
+    return executed, rows * table.lowest, rows * table.highest
