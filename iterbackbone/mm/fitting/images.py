@@ -100,19 +100,16 @@ def annotations_first(pipeline: Any) -> Any:
     Segmentation maps stay where they are: the loss resizes predictions to them.
     """
     names = [type_name(step) for step in pipeline]
-    if ANNOTATIONS not in names or not _loads_boxes(pipeline, names):
+    if ANNOTATIONS not in names:
         return pipeline
     steps = list(pipeline)
     annotations = steps.pop(names.index(ANNOTATIONS))
+    # mmdet's loads boxes unless told otherwise; mmseg's has none.
+    if not annotations.get('with_bbox', 'PackDetInputs' in names):
+        return pipeline
     resizes = [i for i, step in enumerate(steps) if 'Resize' in type_name(step)]
     steps.insert(resizes[0] if resizes else 1, annotations)
     return steps
-
-
-def _loads_boxes(pipeline: Any, names: list[str]) -> bool:
-    """mmdet's LoadAnnotations does unless told otherwise; mmseg's has no boxes."""
-    wanted = pipeline[names.index(ANNOTATIONS)].get('with_bbox')
-    return 'PackDetInputs' in names if wanted is None else bool(wanted)
 
 
 def leaves(cfg: Any) -> Iterator[Any]:
