@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .adaptive import AdaptiveModule
-from .layers import Size, pixels
+from .layers import Layer, Size
 from .resnet import DEPTHS, IterativeResNet
 
 EXPANSION = 4
@@ -51,51 +51,34 @@ class ResNetCounterpart:
 
 def resnet_macs(module: AdaptiveModule, input_size: Size) -> int:
     """MACs of the counterpart on one row (image or RoI) of ``input_size`` (H, W) in pixels."""
-    total = sum(layer.total(input_size) for layer in module.entry_layers())
-    for stage, reduction in zip(_plain_stages(module), module.reductions(), strict=True):
-        total += stage.weights_before * pixels(input_size, reduction // stage.stride)
-        total += stage.weights_behind * pixels(input_size, reduction)
-    return total
+    plain = (layer for stage in _plain_stages(module) for layer in stage.layers)
+    return sum(layer.total(input_size) for layer in (*module.entry_layers(), *plain))
 
 
 class _Stage(NamedTuple):
-    """Bottlenecks of one width."""
+    """Bottlenecks of one width; layers are what is before the stride, and all that is behind it."""
 
-    in_channels: int
-    width: int
-    stride: int
     blocks: int
-
-    @property
-    def weights_before(self) -> int:
-        """Of the 1x1 convolution before the stride."""
-        return self.in_channels * self.width
-
-    @property
-    def weights_behind(self) -> int:
-        """Of all other convolutions."""
-        n, out = self.width, self.width * EXPANSION
-        return (
-            self.in_channels * out + self.blocks * (9 * n * n + n * out) + (self.blocks - 1) * out * n
-        )
-
-    @property
-    def parameters(self) -> int:
-        channels = self.width * (self.blocks * (2 + EXPANSION) + EXPANSION)  # of the norms
-        return self.weights_before + self.weights_behind + PER_NORM_CHANNEL * channels
+    width: int
+    layers: tuple[Layer, Layer]
+    parameters: int
 
 
 def _plain_stages(module: AdaptiveModule) -> list[_Stage]:
     """What stands where the module has its iterative stages."""
     stages = []
-    for k, stage in enumerate(module.iterative_stages()):
-        block = stage.iterative_blocks()[0]
-        width = block.conv1.out_channels
-        is_first = module.first_stage + k == 0
-        first = stage.transition.conv.in_channels  # behind a stem its width, else an entry's output
-        in_channels = first if is_first else width // 2 * EXPANSION
-        stride = stage.transition.conv.stride[0]
-        stages.append(_Stage(in_channels, width, stride, block.max_iterations))
+    pairs = zip(module.iterative_stages(), module.reductions(), strict=True)
+    for k, (stage, reduction) in enumerate(pairs, start=module.first_stage):
+        block, conv = stage.iterative_blocks()[0], stage.transition.conv
+        blocks, n = block.max_iterations, block.conv1.out_channels
+        out = n * EXPANSION
+        # Behind a stem its width, behind an entry that one's output.
+        in_channels = n // 2 * EXPANSION if k else conv.in_channels
+        others = in_channels * out + blocks * (9 * n * n + n * out) + (blocks - 1) * out * n
+        before = Layer(in_channels * n, 0, reduction // conv.stride[0])
+        norms = n * (blocks * (2 + EXPANSION) + EXPANSION)  # channels of all
+        parameters = before.macs + others + PER_NORM_CHANNEL * norms
+        stages.append(_Stage(blocks, n, (before, Layer(others, 0, reduction)), parameters))
     return stages
 
 
