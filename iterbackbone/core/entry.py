@@ -87,11 +87,9 @@ def measured(network: nn.Module, in_channels: int) -> tuple[list[Layer], torch.S
         for part in was_training:
             part.training = True
     for size, odd in zip(sizes, odd_sizes, strict=True):
-        reduction = None if size == (1, 1) else reduction_of(EVEN, size)
-        if any(
-            after != ((1, 1) if reduction is None else reduced(before, reduction))
-            for before, after in ((EVEN, size), (ODD, odd))
-        ):
+        stride = reduction_of(EVEN, size)
+        rounded_up = (reduced(EVEN, stride), reduced(ODD, stride))
+        if not size == odd == (1, 1) and (size, odd) != rounded_up:  # (1, 1): global pooling
             raise ValueError(
                 'entry must round sizes up, as padded convolutions do; one of its layers makes '
                 f'{size} of an image of {EVEN}, but {odd} of {ODD}'
