@@ -67,19 +67,13 @@ def trained_iterations(name: str, block: IterativeBlock) -> int:
     Its norms count the batches they have seen.
     """
     if block.trained is None:  # read once: on a GPU the read waits for the device
-        block.trained = block.max_iterations
-        if not block.norm1[0].training:
-            block.trained = _counted(name, block)
+        most = block.max_iterations
+        trained = most if block.norm1[0].training else last_trained(block.norm1) or most
+        block.trained = trained
+        if trained < most:
+            warnings.warn(
+                f'{name} ran at most {trained} of its {most} iterations in training, so the BatchNorm '
+                f'statistics of the others mean nothing: evaluation stops at {trained}',
+                stacklevel=2,
+            )
     return block.trained
-
-
-def _counted(name: str, block: IterativeBlock) -> int:
-    trained = last_trained(block.norm1)
-    if trained is None or trained == block.max_iterations:
-        return block.max_iterations
-    warnings.warn(
-        f'{name} ran at most {trained} of its {block.max_iterations} iterations in training, so the '
-        f'BatchNorm statistics of the others mean nothing: evaluation stops at {trained}',
-        stacklevel=2,
-    )
-    return trained
