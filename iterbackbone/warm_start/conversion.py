@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,11 +13,12 @@ from torch.optim.swa_utils import update_bn
 
 from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.validation import check_choice
-from .layouts import COUNTER, NORM, ResNetWeights
+from .layouts import COUNTER, ResNetWeights, tensor_shapes
 
-CONVS = (1, 2, 3)
 # Of the kernels of a stage's identity blocks, what all iterations share, and what became of each.
 METHODS = {'first': 'used', 'mean': 'averaged'}
+STEM = {'conv1': 'stem.conv', 'bn1': 'stem.norm'}
+SHARED = '.blocks.0.conv'
 STATISTICS = ('.running_mean', '.running_var', f'.{COUNTER}')
 
 
@@ -77,14 +79,12 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
         ValueError: unknown ``method``, or a stage of one block.
     """
     check_choice('method', method, METHODS)
-    copies = dict(_copied_keys(resnet))
-    shared = {
-        f'stages.{stage - 1}.blocks.0.conv{conv}.weight': _identity_kernels(resnet, stage, conv)
-        for stage in range(1, len(resnet.blocks) + 1)
-        for conv in CONVS
-    }
-    if method == 'first':
-        shared = {target: names[:1] for target, names in shared.items()}
+    for stage, blocks in enumerate(resnet.blocks, start=1):
+        if blocks < 2:
+            raise ValueError(
+                f'layer{stage} must have at least 2 blocks, got {blocks}: the shared convolutions come '
+                'from the blocks behind the first, whose input has the channels of the state'
+            )
     network = IterativeResNet(
         in_channels=resnet.in_channels,
         stem=resnet.stem,
@@ -94,17 +94,23 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
         num_stages=len(resnet.blocks),
         last_relu=last_relu,
     )
-    converted = {target: resnet.tensors[source] for source, target in copies.items()}
-    for target, names in shared.items():
-        converted[target] = torch.stack([resnet.tensors[name] for name in names]).mean(dim=0)
+    sources: dict[str, list[str]] = defaultdict(list)
+    for name, _ in tensor_shapes(resnet):
+        if name in resnet.tensors and (target := _target(name)):
+            sources[target].append(name)
+    converted, uses = {}, {}
+    for target, names in sources.items():
+        shared = SHARED in target
+        taken = names[:1] if method == 'first' else names
+        tensors = [resnet.tensors[name] for name in taken]
+        converted[target] = torch.stack(tensors).mean(dim=0) if shared else tensors[0]
+        uses |= dict.fromkeys(taken, (METHODS[method] if shared else 'used', target))
     state = network.state_dict()
     for key in state:
         if key.endswith(COUNTER):  # 0 would mean statistics that no training has written
             converted[key] = converted.get(key, torch.ones(())).to(torch.int64).clamp(min=1)
     initial = [key for key in state if key not in converted]
     network.load_state_dict({**state, **converted})
-    uses = {name: ('used', target) for name, target in copies.items()}
-    uses |= {name: (METHODS[method], target) for target, names in shared.items() for name in names}
     account = [
         KeyUse(resnet.prefix + name, *uses.get(name, ('dropped', None))) for name in resnet.tensors
     ]
@@ -145,37 +151,18 @@ def recalibrate(conversion: Conversion, batches: Iterable[Tensor]) -> Conversion
     return conversion._replace(uses=uses)
 
 
-def _identity_kernels(resnet: ResNetWeights, stage: int, conv: int) -> list[str]:
-    """Names of the kernels of a stage's identity blocks, in order; stages and convolutions from 1.
+def _target(name: str) -> str | None:
+    """The IterativeResNet's key for a ResNet's name; None for the kernels of a stage's first block.
 
-    Those are the blocks behind the first: like an iteration, they read and write e*n channels.
-
-    Raises:
-        ValueError: the stage has no identity block.
+    The blocks behind it, like an iteration, read and write e*n channels.
     """
-    blocks = resnet.blocks[stage - 1]
-    if blocks < 2:
-        raise ValueError(
-            f'layer{stage} must have at least 2 blocks, got {blocks}: the shared convolutions come '
-            'from the blocks behind the first, whose input has the channels of the state'
-        )
-    return [f'layer{stage}.{i}.conv{conv}.weight' for i in range(1, blocks)]
-
-
-def _copied_keys(resnet: ResNetWeights) -> Iterator[tuple[str, str]]:
-    """(ResNet's name, IterativeResNet's key) of everything but the blocks' convolutions."""
-    yield 'conv1.weight', 'stem.conv.weight'
-    norms = [('bn1', 'stem.norm')]
-    for k, blocks in enumerate(resnet.blocks):
-        path = f'layer{k + 1}.0.downsample'
-        yield f'{path}.0.weight', f'stages.{k}.transition.conv.weight'
-        norms.append((f'{path}.1', f'stages.{k}.transition.norm'))
-        norms += [
-            (f'layer{k + 1}.{i}.bn{j}', f'stages.{k}.blocks.0.norm{j}.{i}')
-            for i in range(blocks)
-            for j in CONVS
-        ]
-    for source, target in norms:
-        for part in (*NORM, COUNTER):
-            if f'{source}.{part}' in resnet.tensors:
-                yield f'{source}.{part}', f'{target}.{part}'
+    part, *path = name.split('.')
+    if part in STEM:
+        return '.'.join((STEM[part], *path))
+    stage = f'stages.{int(part.removeprefix("layer")) - 1}'
+    i, part, *path = path
+    if part == 'downsample':
+        return f'{stage}.transition.{("conv", "norm")[int(path[0])]}.{path[1]}'
+    if part.startswith('bn'):
+        return f'{stage}.blocks.0.norm{part.removeprefix("bn")}.{i}.{path[0]}'
+    return None if i == '0' else f'{stage}.blocks.0.{part}.{path[0]}'

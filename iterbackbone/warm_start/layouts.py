@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..core.stage import STEMS
 from .safe_loading import flaws, state_dict_of
 
 ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
@@ -23,7 +24,7 @@ NORM = ('weight', 'bias', 'running_mean', 'running_var')
 COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
 POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
 OWN = re.compile(r'(layer\d+|conv1|bn1)\.')  # what is the ResNet's
-STEMS = {7: 'imagenet', 3: 'cifar'}
+KERNELS = {kernel: stem for stem, (kernel, _) in STEMS.items()}
 
 
 class ResNetWeights(NamedTuple):
@@ -76,13 +77,13 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
         tensors=tensors,
         prefix=prefix,
         others=(),
-        stem=STEMS[tensors['conv1.weight'].shape[-1]],
+        stem=KERNELS[tensors['conv1.weight'].shape[-1]],
         in_channels=tensors['conv1.weight'].shape[1],
         width=first.shape[0],
         expansion=tensors['layer1.0.conv3.weight'].shape[0] // first.shape[0],
         blocks=blocks,
     )
-    expected = dict(_shapes(found))
+    expected = dict(tensor_shapes(found))
     _check(tensors, expected)
     own = {
         name: value.float() if value.is_floating_point() else value
@@ -129,7 +130,7 @@ def _refuse_variants(tensors: Mapping[str, Tensor]) -> None:
         variant = 'pools in its downsample path (ResNetV1d)'
     elif conv is None:
         variant = "has no stem: there is no 'conv1.weight'"
-    elif conv.dim() != 4 or conv.shape[-1] not in STEMS:
+    elif conv.dim() != 4 or conv.shape[-1] not in KERNELS:
         variant = f'has a stem of shape {tuple(conv.shape)}; a kernel of 7x7 or 3x3 is known'
     else:
         return
@@ -146,10 +147,9 @@ def _count(tensors: Mapping[str, Tensor], pattern: str, start: int = 0) -> int:
     return count
 
 
-def _shapes(resnet: ResNetWeights) -> Iterator[tuple[str, tuple[int, ...]]]:
+def tensor_shapes(resnet: ResNetWeights) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Name and shape of every tensor of a ResNet with these blocks."""
-    kernel = next(size for size, stem in STEMS.items() if stem == resnet.stem)
-    channels = resnet.width
+    kernel, channels = STEMS[resnet.stem][0], resnet.width
     yield 'conv1.weight', (channels, resnet.in_channels, kernel, kernel)
     yield from _norm_shapes('bn1', channels)
     for s, blocks in enumerate(resnet.blocks, start=1):
