@@ -31,9 +31,6 @@ class _Ignored:
 
     dtype = torch.uint8  # of the bytes, where it stands for an untyped storage
 
-    def __new__(cls, *_: Any, **__: Any) -> _Ignored:
-        return super().__new__(cls)
-
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
     def __setstate__(self, state: Any) -> None: ...
@@ -64,17 +61,12 @@ def _dense(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Tensor
     return torch._utils._rebuild_tensor(storage, offset, size, stride)
 
 
-def _of_type(function: Callable[..., Any], kind: Any, args: tuple, state: Any) -> Any:
-    """Of a tensor with Python attributes: without them."""
-    return function(*args)
-
-
 CALLED: dict[str, Callable[..., Any]] = {
     'torch._utils._rebuild_tensor': _dense,
     'torch._utils._rebuild_tensor_v2': _dense,
     'torch._utils._rebuild_parameter': lambda tensor, *_: tensor,
     'torch._utils._rebuild_parameter_with_state': lambda tensor, *_: tensor,
-    'torch._tensor._rebuild_from_type_v2': _of_type,
+    'torch._tensor._rebuild_from_type_v2': lambda function, kind, args, state: function(*args),
     'torch._utils._rebuild_tensor_v3': lambda *_: OtherTensor('a tensor of an unusual type'),
     'torch._utils._rebuild_qtensor': lambda *_: OtherTensor('a quantised tensor'),
     'torch._utils._rebuild_sparse_tensor': lambda *_: OtherTensor('a sparse tensor'),
