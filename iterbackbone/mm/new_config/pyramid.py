@@ -97,8 +97,7 @@ def _pyramid_options(name: str, outputs: list[Any], side: int) -> dict[str, Any]
 def _expansion(channels: tuple[int, ...], out_indices: tuple[int, ...]) -> int:
     """The expansion at which the channels stay, else the paper's 4."""
     firsts = {c / 2**k for c, k in zip(channels, out_indices, strict=True)}
-    fitting = [e for e in (1, 2, 3, 4) if firsts == {WIDTH * e}]
-    return fitting[0] if fitting else 4
+    return next((e for e in (1, 2, 3) if firsts == {WIDTH * e}), 4)
 
 
 def _refused(name: str, reason: str) -> ValueError:
