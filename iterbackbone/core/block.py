@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -112,13 +111,17 @@ class IterativeBlock(nn.Module):
         if max_iterations > 1:
             self.halting = HaltingUnit(channels, max_iterations, hidden, bias, layer_norm)
 
-    def norms(self, i: int) -> Iterator[nn.Module]:
+    def layers(self) -> list[tuple[nn.Conv2d, nn.ModuleList]]:
+        """The convolutions in order, each with the norms behind it: one an iteration."""
+        conv2: Any = self.conv2
+        middle = [(conv2, self.norm2)]
+        if isinstance(conv2, DepthwiseSeparableConv):
+            middle = [(conv2.depthwise, conv2.norm), (conv2.pointwise, self.norm2)]
+        return [(self.conv1, self.norm1), *middle, (self.conv3, self.norm3)]
+
+    def norms(self, i: int) -> list[nn.Module]:
         """The norms of iteration ``i``."""
-        yield self.norm1[i]
-        if isinstance(self.conv2, DepthwiseSeparableConv):
-            yield self.conv2.norm[i]
-        yield self.norm2[i]
-        yield self.norm3[i]
+        return [norms[i] for _, norms in self.layers()]
 
     def residual(self, state: Tensor, i: int) -> Tensor:
         """y_i = F_i(s_{i-1}): (B, e*n, H, W) -> same (Eq. 1.2), i from 0."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from ..core import act
 from ..core.block import IterativeBlock
 from ..core.halting import mean_over_pixels
-from ..inference.built import hidden_convs
 from ..inference.folding import affine_of
 from .norms import ConstantNorms, NormTables
 
@@ -70,14 +70,15 @@ class ExportBlock(nn.Module):
         self.unrolled = unrolled
         self.of_regions = of_regions
         self.max_regions = max_regions
-        convs = [*hidden_convs(block), block.conv3]
-        self.convs = nn.ModuleList(convs)
+        layers = [
+            (conv, [affine_of(norm) for norm in islice(norms, limit)]) for conv, norms in block.layers()
+        ]
+        self.convs = nn.ModuleList(conv for conv, _ in layers)
         self.halting = block.halting
         self.last_relu = block.last_relu
-        norms = [[affine_of(norm) for norm in block.norms(i)] for i in range(limit)]
         self.norms = nn.ModuleList(
             ConstantNorms(affines) if unrolled else NormTables(affines, conv)
-            for affines, conv in zip(zip(*norms, strict=True), convs, strict=True)
+            for conv, affines in layers
         )
 
     def forward(self, x: Tensor, limit: Tensor, threshold: Tensor) -> Carried:

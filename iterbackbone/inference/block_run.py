@@ -6,7 +6,6 @@ from torch import Tensor
 
 from ..core.block import IterativeBlock
 from ..core.halting import HaltingUnit
-from .built import hidden_convs
 from .folding import ScaledSum
 from .kernels import Kernel, Size, conv_norm_relu, images, pixels
 from .update import update
@@ -24,7 +23,7 @@ class BlockRun:
     def __init__(self, block: IterativeBlock, norms: list[ScaledSum], limit: int) -> None:
         self.block = block
         self.norms = [norms[i::limit] for i in range(limit)]  # of each iteration
-        self.kernels = [Kernel(conv) for conv in hidden_convs(block)]
+        self.kernels = [Kernel(conv) for conv, _ in block.layers()[:-1]]
 
     @property
     def halting(self) -> HaltingUnit | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,21 +17,11 @@ Part = ConvNorm | IterativeBlock
 KNOWN = frozenset(kind.forward for kind in CALLS)
 
 
-def hidden_convs(block: IterativeBlock) -> list[nn.Conv2d]:
-    """The convolutions before the last, one for each norm before the last."""
-    conv2: Any = block.conv2
-    if isinstance(conv2, DepthwiseSeparableConv):
-        return [block.conv1, conv2.depthwise, conv2.pointwise]
-    return [block.conv1, conv2]
-
-
 def norms_of(part: Part, limit: int | None = None) -> list[nn.Module]:
     """The norms behind each convolution, of the first ``limit`` iterations: sorted by convolution."""
     if isinstance(part, ConvNorm):
         return [part.norm]
-    between = [part.conv2.norm] if isinstance(part.conv2, DepthwiseSeparableConv) else []
-    groups = (part.norm1, *between, part.norm2, part.norm3)
-    return [norm for group in groups for norm in islice(group, limit)]
+    return [norm for _, norms in part.layers() for norm in islice(norms, limit)]
 
 
 def only_built_in(part: Part) -> bool:
@@ -46,7 +35,7 @@ def only_built_in(part: Part) -> bool:
     if isinstance(part, ConvNorm):
         convs = [part.conv]
     else:
-        convs = [*hidden_convs(part), part.conv3]
+        convs = [conv for conv, _ in part.layers()]
         unit = part.halting
         others += [part.conv2, *([] if unit is None else (unit, unit.fc1, unit.fc2))]
     return _all_known([*convs, *others]) and all(map(_is_product, convs))
