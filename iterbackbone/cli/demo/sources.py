@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from ...files import IMAGE_TYPES
 from .panel import printable
 
 MAGIC = '*?['
+TYPES = ', '.join(IMAGE_TYPES)
 
 
 class Video(NamedTuple):
@@ -53,21 +54,20 @@ def open_source(text: str) -> list[Path] | Video:
     if text.isdecimal() and not path.exists():
         return _opened(int(text), f'camera {text}')
     if text and path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_TYPES and p.is_file())
-        return _some(files, f'folder {text} has no picture ({", ".join(IMAGE_TYPES)})')
+        return _pictures(path.iterdir(), f'folder {text} has no picture ({TYPES})')
     if not path.exists() and any(c in text for c in MAGIC):
-        files = sorted(map(Path, glob.glob(text, recursive=True)))
-        files = [p for p in files if p.suffix.lower() in IMAGE_TYPES and p.is_file()]
-        return _some(files, f'no picture ({", ".join(IMAGE_TYPES)}) is named {text}')
+        found = glob.glob(text, recursive=True)
+        return _pictures(map(Path, found), f'no picture ({TYPES}) is named {text}')
     if not path.is_file():
         raise ValueError(f'SOURCE must be a file, folder, glob or camera number, got {text!r}')
     if path.suffix.lower() in IMAGE_TYPES:
         read_picture(path)
         return [path]
-    return _opened(path, f'{text} is no picture ({", ".join(IMAGE_TYPES)}) and no video')
+    return _opened(path, f'{text} is no picture ({TYPES}) and no video')
 
 
-def _some(files: list[Path], otherwise: str) -> list[Path]:
+def _pictures(paths: Iterable[Path], otherwise: str) -> list[Path]:
+    files = sorted(p for p in paths if p.suffix.lower() in IMAGE_TYPES and p.is_file())
     if not files:
         raise ValueError(otherwise)
     return files
