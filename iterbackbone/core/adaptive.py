@@ -159,7 +159,12 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         self.check_budget()
         self._forget_table_if_trained()
         limits = self.limits()
-        settings = self._settings()
+        threshold = None if self.training else self.budget.threshold
+        settings = RunSettings(
+            rows_leave=self.execution['train' if self.training else 'eval'] == 'active',
+            threshold=1.0 - self.epsilon if threshold is None else threshold,
+            record_scores=self.scores_are_recorded,
+        )
         features: list[Tensor] = []
         results: list[BlockResult] = []
         for stage, stage_limits in zip(self.iterative_stages(), limits, strict=True):
@@ -169,11 +174,3 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             results.extend(stage_results)
         self.keep_trace(HaltingTrace.of(results, [n for s in limits for n in s], input_size))
         return features
-
-    def _settings(self) -> RunSettings:
-        threshold = None if self.training else self.budget.threshold
-        return RunSettings(
-            rows_leave=self.execution['train' if self.training else 'eval'] == 'active',
-            threshold=1.0 - self.epsilon if threshold is None else threshold,
-            record_scores=self.scores_are_recorded,
-        )

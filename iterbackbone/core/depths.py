@@ -13,20 +13,14 @@ from torch import Tensor
 DISTRIBUTIONS = ('mixed', 'log_uniform')
 
 
-def check_depths(depths: object, blocks: int) -> Tensor:
-    """Return ``depths``.
-
-    Raises:
-        TypeError: it is no int64 tensor.
-        ValueError: its shape is not (B, ``blocks``), or a depth is below 1.
-    """
+def check_depths(depths: object, blocks: int) -> None:
+    """Raise TypeError for no int64 tensor, ValueError for no (B, ``blocks``) or a depth below 1."""
     if not isinstance(depths, Tensor) or depths.dtype != torch.int64:
         raise TypeError(f'depths must be an int64 tensor, got {depths!r}')
     if depths.ndim != 2 or depths.shape[1] != blocks:
         raise ValueError(f'depths must have the shape (B, {blocks}), got {tuple(depths.shape)}')
     if depths.numel() and int(depths.min()) < 1:
         raise ValueError(f'depths must be at least 1, got {int(depths.min())}')
-    return depths
 
 
 def draw_depths(

@@ -185,14 +185,10 @@ class IterativeResNet(AdaptiveModule):
 
     def train(self, mode: bool = True) -> IterativeResNet:
         super().train(mode)
-        self._freeze()
+        for frozen in [self.stem, *self.stages][: self.frozen_stages + 1]:
+            frozen.requires_grad_(False)
+            set_norms_eval(frozen)
         return self
-
-    def _freeze(self) -> None:
-        frozen = [self.stem, *self.stages][: self.frozen_stages + 1]
-        for module in frozen:
-            module.requires_grad_(False)
-            set_norms_eval(module)
 
 
 def initialise_convolutions(module: nn.Module) -> None:
