@@ -98,7 +98,8 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
     for name, _ in tensor_shapes(resnet):
         if name in resnet.tensors and (target := _target(name)):
             sources[target].append(name)
-    converted, uses = {}, {}
+    converted: dict[str, Tensor] = {}
+    uses: dict[str, tuple[str, str | None]] = {}
     for target, names in sources.items():
         shared = SHARED in target
         taken = names[:1] if method == 'first' else names
