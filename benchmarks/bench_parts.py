@@ -18,7 +18,7 @@ from iterbackbone.core import act
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
 from iterbackbone.files import whole_file
-from iterbackbone.inference import block_run, loop, network_form
+from iterbackbone.inference import block_run, network_form
 from iterbackbone.timing import machine
 
 HIDDEN, LAST, ENTRY = 'conv1 and conv2', 'conv3 with the sweep', 'stem and transitions'
@@ -29,7 +29,7 @@ WATCHED = {
     ENTRY: [(network_form.ConvNormForm, '__call__')],
     'halting unit': [(HaltingUnit, 'score')],
     'halting arithmetic': [(act, 'advance'), (act, 'output_weight')],
-    'loop': [(loop, 'iterate'), (network_form, 'run_form')],
+    'loop': [(block_run.BlockRun, 'iterate'), (network_form, 'run_form')],
 }
 
 

@@ -13,7 +13,7 @@ from ..core.loop import BlockResult
 from ..core.settings import RunSettings
 from .block_run import BlockRun
 from .kernels import pixels
-from .rows import Batch, Rows, iterate, start
+from .rows import Batch, Rows, start
 
 WORTH_MOVING = 0.5  # on a device that is not waited for, rows move once so few of them go on
 
@@ -38,26 +38,23 @@ class Running:
         return int(self._count)
 
 
-def run_form(
-    run: BlockRun, x: Tensor, limit: int, settings: RunSettings, late: bool = False
-) -> BlockResult:
+def run_form(run: BlockRun, x: Tensor, settings: RunSettings, late: bool) -> BlockResult:
     """What :func:`iterbackbone.core.loop.run_iterations` does in ``active`` execution.
 
     Args:
         run: Of the block.
         x: s_0, (B, C, H, W) channels_last; overwritten.
-        limit: L'.
         settings: Threshold and what to record.
         late: Whether to read which rows go on one iteration late, while the next one is already
             queued, for devices that must not be waited for. It changes no output, as halted rows get
             weight 0, and costs at most one surplus iteration, which ``executed`` counts.
     """
-    count, size = len(x), (x.shape[2], x.shape[3])
+    count, limit = len(x), run.limit
     rows = start(pixels(x), limit)
     batch = Batch(count, limit if settings.record_scores else None, x.device)
     queued: Running | None = None
     for i in range(limit):
-        score = iterate(run, rows, i, limit, settings.threshold, size, halted_stay=late)
+        score = run.iterate(rows, i, settings.threshold, halted_stay=late)
         batch.record(rows, i, score)
         if i == limit - 1:
             break
@@ -72,7 +69,7 @@ def run_form(
             if queued is not None:
                 queued.rows = rows.halting.running
     batch.take(rows, torch.arange(len(rows.position), device=x.device), i + 1)
-    return batch.result(size, i + 1)
+    return batch.result(run.size, i + 1)
 
 
 def _worth_moving(going_on: int, rows: Rows, late: bool) -> bool:

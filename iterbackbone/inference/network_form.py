@@ -57,8 +57,8 @@ class BlockForm(PartForm):
     ) -> BlockResult:
         norms = self._norms(norms_of(block, limit))
         with torch.autocast(state.device.type, enabled=False):
-            run = BlockRun(block, norms, limit)
-            return run_form(run, state, limit, settings, late=state.is_cuda)
+            run = BlockRun(block, norms, limit, (state.shape[2], state.shape[3]))
+            return run_form(run, state, settings, late=state.is_cuda)
 
 
 @torch.inference_mode(False)

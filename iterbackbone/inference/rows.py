@@ -10,7 +10,6 @@ from torch import Tensor
 from ..core import act
 from ..core.halting import INPUTS
 from ..core.loop import BlockResult
-from .block_run import BlockRun
 from .kernels import Size, images
 
 
@@ -104,31 +103,3 @@ def start(state: Tensor, limit: int) -> Rows:
         torch.mean(state, dim=1, dtype=torch.float32, out=pooled[:, 0])
     position = torch.arange(count, device=state.device)
     return Rows(position, state, None, pooled, act.initial_state(count, state.device))
-
-
-def iterate(
-    run: BlockRun,
-    rows: Rows,
-    i: int,
-    limit: int,
-    threshold: float,
-    size: Size,
-    halted_stay: bool = False,
-) -> Tensor:
-    """One iteration of ``rows``, some of which may have halted; returns the halting scores."""
-    onto = rows.part()
-    if i > 0 and rows.output is None:  # the first iteration's weight is 1: output and state agree
-        rows.output = torch.empty_like(rows.state)
-    shares = act.output_weight(rows.halting)
-    halted = ~rows.halting.running if halted_stay and i > 0 else None
-    total = run.iterate(rows.state, rows.output, onto, i, shares, size, halted)
-    if i == limit - 1:
-        score = torch.ones_like(rows.halting.cumulative)
-    else:
-        state_mean, mean = rows.pooled.unbind(1)
-        torch.div(total, rows.state.shape[1], out=mean)
-        state_mean.add_(mean)
-        assert run.halting is not None
-        score = run.halting.score(rows.pooled)
-    rows.halting = act.advance(rows.halting, score, threshold)
-    return score

@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-
-from .folding import ScaledSum
-from .kernels import linear_norm
 
 STRIP = 1 << 20  # bytes of y computed at a time: small enough to stay in a core's cache
 
 
 def update(
     hidden: Tensor,
-    weight: Tensor,
-    norm: ScaledSum,
+    y_of: Callable[[Tensor], Tensor],
     state: Tensor,
     output: Tensor | None,
     onto: Tensor,
     shares: Tensor,
-    relu: bool,
-    halted: Tensor | None = None,
+    halted: Tensor | None,
 ) -> Tensor:
-    """y = relu(norm(hidden @ weight.T)); output = onto + share * y; s += y.
+    """output = onto + share * y; s += y.
 
     y never exists as a whole: strip by strip it is made, added and forgotten. The pooled mean needs
     y only, see ``mean(s_i) = mean(s_{i-1}) + mean(y_i)``.
 
     Args:
         hidden: (M, P, n), of M images with P pixels.
-        weight: (C, n), of the last 1x1 convolution.
-        norm: Of its output.
+        y_of: From any K of these pixels, (K, n), to their y, (K, C), which is changed.
         state: s, (M, P, C), changed in place.
         output: The same, or None where nothing is to be added.
         onto: The same; may be ``state`` or ``output``.
         shares: (M,) float32, 1 - c_{i-1}.
-        relu: Whether the ReLU is applied.
         halted: (M,) bool, images whose y is taken for 0; None for none.
 
     Returns:
         The sum of y over the pixels, (M, C) float32.
     """
-    weight = weight.to(hidden.dtype)
     parts = strips(state)
     if len(parts) == 1:
-        return _sweep(hidden, weight, norm, state, output, onto, shares, relu, halted)
+        return _sweep(hidden, y_of, state, output, onto, shares, halted)
     total = torch.zeros(len(state), state.shape[2], dtype=torch.float32, device=state.device)
     for part in parts:
         rows = None if output is None else output[part]
         stop = None if halted is None else halted[part[0]]
         total[part[0]] += _sweep(
-            *(hidden[part], weight, norm, state[part], rows, onto[part], shares[part[0]], relu, stop)
+            hidden[part], y_of, state[part], rows, onto[part], shares[part[0]], stop
         )
     return total
 
@@ -72,18 +66,14 @@ def strips(state: Tensor) -> list[tuple[slice, slice]]:
 
 def _sweep(
     hidden: Tensor,
-    weight: Tensor,
-    norm: ScaledSum,
+    y_of: Callable[[Tensor], Tensor],
     state: Tensor,
     output: Tensor | None,
     onto: Tensor,
     shares: Tensor,
-    relu: bool,
     halted: Tensor | None,
 ) -> Tensor:
-    y = linear_norm(hidden.flatten(0, 1), weight, norm).view_as(state)
-    if relu:
-        y.relu_()
+    y = y_of(hidden.flatten(0, 1)).view_as(state)
     if halted is not None:  # a share of 0 would not keep an infinite y out of the output
         y.masked_fill_(halted.view(-1, 1, 1), 0.0)
     if output is not None:

@@ -10,10 +10,10 @@ X = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 NEAR = 1e-5  # of the threshold, where rounding may decide
 
 
-def read_late(run, x, limit, settings, late):
+def read_late(run, x, settings, late):
     """In place of run_form: what runs on GPUs, here without one."""
     assert not late  # no GPU here
-    return run_form(run, x, limit, settings, late=True)
+    return run_form(run, x, settings, late=True)
 
 
 def both(net, x):
