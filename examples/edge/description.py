@@ -36,24 +36,25 @@ def _whole(value: Any, lowest: int = 1, highest: int = 2**31) -> bool:
 
 
 def _step(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get('step'), str)
-        and all(
-            type(value.get(key)) is bool
-            if key == 'keep_ratio'
-            else _whole(value.get(key))
-            if key == 'edge'
-            else _list_of(_whole, value.get(key)) and len(value[key]) == 2
-            for key in STEPS.get(value['step'], ())
-        )
-    )
+    if not isinstance(value, dict) or not isinstance(value.get('step'), str):
+        return False
+    return all(STEP_HOLDS[key](value.get(key)) for key in STEPS.get(value['step'], ()))
+
+
+def _pair(value: Any) -> bool:
+    return _list_of(_whole, value) and len(value) == 2
 
 
 def _colour(value: Any) -> bool:
     return _list_of(lambda x: _whole(x, 0, 255), value) and len(value) == 3
 
 
+STEP_HOLDS: dict[str, Callable[[Any], bool]] = {
+    'keep_ratio': lambda x: type(x) is bool,
+    'edge': _whole,
+    'scale': _pair,
+    'size': _pair,
+}
 HOLDS: dict[str, Callable[[Any], bool]] = {
     'task': lambda x: isinstance(x, str),
     'classes': lambda x: x is None or _list_of(lambda name: isinstance(name, str), x),

@@ -11,6 +11,7 @@ from session import Result
 
 SHOWN = 3  # classes or boxes in a line of text
 OPACITY = 0.55
+COLOURS = np.random.default_rng(3).integers(40, 256, (256, 3)).tolist()  # the same on every run
 
 
 def words(result: Result, about: dict[str, Any], score_thr: float) -> str:
@@ -50,7 +51,7 @@ def draw(
     if about['task'] == 'segmentation':
         labels = Image.fromarray(result.values['label_map'][0].astype(np.uint8))
         labels = labels.resize(picture.size, Image.NEAREST)
-        colours = np.array(about['palette'] or _colours(256), dtype=np.uint8)
+        colours = np.array(about['palette'] or COLOURS, dtype=np.uint8)
         colours = colours[np.asarray(labels) % len(colours)]
         picture = Image.blend(picture, Image.fromarray(colours), OPACITY)
     pen = ImageDraw.Draw(picture)
@@ -58,7 +59,7 @@ def draw(
         scale = np.array([image.shape[1] / result.size[1], image.shape[0] / result.size[0]] * 2)
         boxes, scores, labels = (result.values[name] for name in ('boxes', 'scores', 'labels'))
         for k in _kept(result.values, score_thr):
-            colour = tuple(_colours(256)[int(labels[k]) % 256])
+            colour = tuple(COLOURS[int(labels[k]) % len(COLOURS)])
             corners = _corners(boxes[k] * scale, picture.size)
             if about.get('mask_threshold') is not None:
                 _paint(picture, result.values['masks'][k], about['mask_threshold'], corners, colour)
@@ -114,8 +115,3 @@ def _corners(box: np.ndarray, size: tuple[int, int]) -> list[float]:
 def _name(about: dict[str, Any], label: int) -> str:
     classes = about['classes']
     return classes[label] if classes and label < len(classes) else str(label)
-
-
-def _colours(count: int) -> list[list[int]]:
-    """Distinct colours, the same on every run."""
-    return np.random.default_rng(3).integers(40, 256, (count, 3)).tolist()

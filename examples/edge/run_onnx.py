@@ -84,10 +84,9 @@ def clear_progress() -> None:
         print('\r\033[K', end='', file=sys.stderr, flush=True)
 
 
-def summary(pairs: list[tuple[Result, float]], network: Network) -> str:
+def summary(results: list[Result], network: Network) -> str:
     """Means, median time and its spread, beside all iterations where those were run."""
-    results = [result for result, _ in pairs]
-    full = np.median([milliseconds for _, milliseconds in pairs])
+    full = np.median([r.full_milliseconds for r in results])
     blocks = np.mean([r.iterations for r in results], axis=0)
     total = [sum(r.iterations) for r in results]
     times = [r.milliseconds for r in results]
@@ -104,27 +103,28 @@ def summary(pairs: list[tuple[Result, float]], network: Network) -> str:
 
 def process(
     frame: Frame, picture: Path | None, network: Network, args: argparse.Namespace, full_first: bool
-) -> tuple[Result, float]:
-    """Run one image, print it and draw it where asked for; milliseconds at all iterations, or 0."""
+) -> Result:
+    """Run one image, print it and draw it where asked for."""
     image = frame.read()
     order = (True, False) if full_first else (False, True)
     runs = {full: network(image, full) for full in order if args.full or not full}
     result = runs[False]
-    full = runs[True].milliseconds if args.full else 0.0
     iterations = ' '.join(map(str, result.iterations))
     found = words(result, network.about, args.score_thr)
     clear_progress()
     print(f'{printable(frame.name)}  {found}  iterations {iterations}  {result.milliseconds:.1f} ms')
     if picture:
         draw(image, result, network.about, args.score_thr, picture)
-    return result._replace(values={}), full  # a stream may be long, features large
+    full = runs[True].milliseconds if args.full else 0.0
+    # without values: a stream may be long, features large
+    return result._replace(values={}, full_milliseconds=full)
 
 
 def stream(
     found: Iterable[Frame], total: int | None, network: Network, args: argparse.Namespace
-) -> list[tuple[Result, float]]:
+) -> list[Result]:
     """Run all images, until interrupted; those that cannot be read are named and left out."""
-    results: list[tuple[Result, float]] = []
+    results: list[Result] = []
     pictures = Pictures(args.out)
     try:
         for done, frame in enumerate(found, start=1):
@@ -134,7 +134,7 @@ def stream(
             except UserError as error:
                 clear_progress()
                 print(printable(f'skipped: {error}'), file=sys.stderr)
-            progress(done, total, [result for result, _ in results])
+            progress(done, total, results)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
     clear_progress()

@@ -23,6 +23,7 @@ class Result(NamedTuple):
         macs: Executed by the backbone.
         milliseconds: In the runtime, warm; without loading and preparing the image.
         size: (H, W) of what the network saw.
+        full_milliseconds: At all iterations, where that was run too; else 0.
     """
 
     values: dict[str, np.ndarray]
@@ -30,6 +31,7 @@ class Result(NamedTuple):
     macs: int
     milliseconds: float
     size: tuple[int, int]
+    full_milliseconds: float = 0.0
 
 
 class Network:

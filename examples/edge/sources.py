@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from images import TYPES, UserError, find, load
@@ -70,15 +70,11 @@ def _stream(source: Path) -> Iterator[Frame]:
                 number += 1
                 pixels = np.ascontiguousarray(found[1][:, :, ::-1])
                 name = f'{source.stem}-{number:06}'
-                yield Frame(name, name, partial(_same, pixels))
+                yield Frame(name, name, lambda pixels=pixels: pixels)
         finally:
             capture.release()
 
     return read()
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 class Pictures:
