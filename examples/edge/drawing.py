@@ -52,7 +52,7 @@ def draw(
         labels = Image.fromarray(result.values['label_map'][0].astype(np.uint8))
         labels = labels.resize(picture.size, Image.NEAREST)
         colours = np.array(about['palette'] or COLOURS, dtype=np.uint8)
-        colours = colours[np.asarray(labels) % len(colours)]
+        colours = colours[np.asarray(labels, dtype=int) % len(colours)]
         picture = Image.blend(picture, Image.fromarray(colours), OPACITY)
     pen = ImageDraw.Draw(picture)
     if about['task'] == 'detection':

@@ -59,6 +59,16 @@ def test_label_maps_take_the_palette(tmp_path, capsys):
     assert drawn[50, 50].tolist() == [int(0.55 * 255), 0, 0]
 
 
+def test_label_maps_without_a_palette_get_colours(tmp_path):
+    """Or with one of 256, which numpy does not divide 8-bit labels by."""
+    labels = np.arange(128, dtype=np.uint8).reshape(1, 8, 16)
+    path = small_file(tmp_path / 'labels.onnx', 'segmentation', {'label_map': labels}, {'palette': None})
+    Image.new('RGB', (16, 8)).save(tmp_path / 'a.png')
+    assert run_onnx.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
+    drawn = np.asarray(Image.open(tmp_path / 'out' / 'a.png'))
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 2
+
+
 def test_small_images_keep_their_pixels_beside_the_caption(tmp_path):
     scores = {'scores': np.float32([[0.25, 0.75]])}
     path = small_file(tmp_path / 'scores.onnx', 'classification', scores)
