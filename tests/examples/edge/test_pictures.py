@@ -62,7 +62,9 @@ def test_label_maps_take_the_palette(tmp_path, capsys):
 def test_label_maps_without_a_palette_get_colours(tmp_path):
     """Or with one of 256, which numpy does not divide 8-bit labels by."""
     labels = np.arange(128, dtype=np.uint8).reshape(1, 8, 16)
-    path = small_file(tmp_path / 'labels.onnx', 'segmentation', {'label_map': labels}, {'palette': None})
+    path = small_file(
+        tmp_path / 'labels.onnx', 'segmentation', {'label_map': labels}, {'palette': None}
+    )
     Image.new('RGB', (16, 8)).save(tmp_path / 'a.png')
     assert run_onnx.main([str(path), str(tmp_path / 'a.png'), '--out', str(tmp_path / 'out')]) == 0
     drawn = np.asarray(Image.open(tmp_path / 'out' / 'a.png'))
