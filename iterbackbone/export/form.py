@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -90,12 +89,13 @@ class ExportForm(nn.Module):
     @property
     def limits(self) -> tuple[int, ...]:
         """Highest iterations of each stage: those of the block that goes furthest."""
-        limits = [block.limit for block in self._blocks()]
-        each = len(limits) // len(self.transitions)
-        return tuple(max(limits[k : k + each]) for k in range(0, len(limits), each))
+        return tuple(max(block.limit for block in blocks) for blocks in self._stages())
 
-    def _blocks(self) -> list[ExportBlock]:
-        return list(self.blocks)  # type: ignore[arg-type]
+    def _stages(self) -> list[list[ExportBlock]]:
+        """The blocks of each."""
+        blocks: list[Any] = list(self.blocks)
+        each = len(blocks) // len(self.transitions)
+        return [blocks[k : k + each] for k in range(0, len(blocks), each)]
 
     def forward(
         self,
@@ -137,11 +137,10 @@ class ExportForm(nn.Module):
         macs: Tensor = table.fixed * rows  # type: ignore[assignment]
         x = self.stem(x)
         features, iterations = [], []
-        blocks = zip(self._blocks(), table.per_iteration, table.per_score, strict=True)
-        each = len(self.blocks) // len(self.transitions)
-        for k, transition in enumerate(self.transitions):
+        counts = zip(table.per_iteration, table.per_score, strict=True)
+        for k, (transition, blocks) in enumerate(zip(self.transitions, self._stages(), strict=True)):
             x = transition(x)
-            for block, iteration, score in islice(blocks, each):
+            for block, (iteration, score) in zip(blocks, counts, strict=False):  # of all stages
                 limit = max_iterations[k].clamp(1, block.limit)
                 end = block(x, limit, halting_threshold)
                 x = end.output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,19 +23,18 @@ class Affine(NamedTuple):
     rows: tuple[onnx.NodeProto, ...]
 
 
-def affine_of(
-    chain: Chain, scope: Scope, made_by: Mapping[str, onnx.NodeProto], channels: int
-) -> Affine:
+def affine_of(chain: Chain, scope: Scope) -> Affine:
     """Bias and norm of a chain in one; its norm's mean and variance must be constants."""
     if chain.scaling is not None:
         factor = next(name for name in chain.scaling.input if name != chain.weight)
-        gain, rows = _table(factor, scope, made_by)
-        return Affine(gain, _table(chain.conv.input[2], scope, made_by)[0], rows)
+        gain, rows = _table(factor, scope)
+        return Affine(gain, _table(chain.conv.input[2], scope)[0], rows)
+    channels = len(scope.constants[chain.weight])
     bias = scope.constants[chain.conv.input[2]] if len(chain.conv.input) > 2 else np.zeros(channels)
     if chain.norm is None:
         return Affine(np.ones(channels), bias.astype(np.float64), ())
-    scale, rows = _table(chain.norm.input[1], scope, made_by)
-    shift, _ = _table(chain.norm.input[2], scope, made_by)
+    scale, rows = _table(chain.norm.input[1], scope)
+    shift, _ = _table(chain.norm.input[2], scope)
     if chain.norm.op_type == 'Conv':
         return Affine(scale, bias * scale + shift, rows)
     mean, variance = (scope.constants[name].astype(np.float64) for name in chain.norm.input[3:5])
@@ -45,13 +43,11 @@ def affine_of(
     return Affine(gain, (bias - mean) * gain + shift, rows)
 
 
-def _table(
-    name: str, scope: Scope, made_by: Mapping[str, onnx.NodeProto]
-) -> tuple[np.ndarray, tuple[onnx.NodeProto, ...]]:
+def _table(name: str, scope: Scope) -> tuple[np.ndarray, tuple[onnx.NodeProto, ...]]:
     """A constant, and the nodes that take a row of it; how the row is shaped then is left out."""
     rows: list[onnx.NodeProto] = []
     while name not in scope.constants:
-        node = made_by[name]
+        node = scope.made_by[name]
         if node.op_type == 'Gather':
             rows.insert(0, node)
         name = node.input[0]

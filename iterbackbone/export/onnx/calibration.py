@@ -12,12 +12,7 @@ from .chains import Scope, scopes
 from .runtime import open_session, run
 
 Range = tuple[float, float]
-Key = tuple[str, str]  # name of the loop or '', name of the tensor
-
-
-def key_of(scope: Scope, tensor: str) -> Key:
-    """Of a tensor of that graph."""
-    return (scope.loop.name if scope.loop else '', tensor)
+Key = tuple[str, str]  # names of the scope and of the tensor
 
 
 def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Range]:
@@ -37,17 +32,14 @@ def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Ra
     keys = [key for scope in scopes(observed) for key in _observe(observed, scope)]
     session = open_session(observed.SerializeToString())
     names = [output.name for output in session.get_outputs()][-2 * len(keys) :]
-    lowest: dict[Key, list[float]] = {key: [] for key in keys}
-    highest: dict[Key, list[float]] = {key: [] for key in keys}
+    extremes: dict[Key, list[Range]] = {key: [] for key in keys}
     for image in images:
         values = run(session, names, image)
         for key, low, high in zip(keys, values[::2], values[1::2], strict=True):
             if low.size:
-                lowest[key].append(float(low.min()))
-                highest[key].append(float(high.max()))
-    return {
-        key: (float(np.mean(lowest[key])), float(np.mean(highest[key]))) for key in keys if lowest[key]
-    }
+                extremes[key].append((float(low.min()), float(high.max())))
+    reached = {key: zip(*each, strict=True) for key, each in extremes.items() if each}
+    return {key: (float(np.mean(low)), float(np.mean(high))) for key, (low, high) in reached.items()}
 
 
 def _observe(model: onnx.ModelProto, scope: Scope) -> list[Key]:
@@ -55,7 +47,7 @@ def _observe(model: onnx.ModelProto, scope: Scope) -> list[Key]:
     tensors = list(dict.fromkeys(name for chain in scope.chains for name in (chain.x, chain.y)))
     for tensor in tensors:
         for kind in ('ReduceMin', 'ReduceMax'):
-            name = f'{scope.loop.name if scope.loop else ""}.{tensor}.{kind}'
+            name = f'{scope.name}.{tensor}.{kind}'
             scope.graph.node.append(helper.make_node(kind, [tensor], [name], name=name, keepdims=0))
             value = helper.make_tensor_value_info(name, TensorProto.FLOAT, [])
             scope.graph.output.append(value)
@@ -64,4 +56,4 @@ def _observe(model: onnx.ModelProto, scope: Scope) -> list[Key]:
                 scope.loop.output.append(outside)
                 value = helper.make_tensor_value_info(outside, TensorProto.FLOAT, [None])
                 model.graph.output.append(value)
-    return [key_of(scope, tensor) for tensor in tensors]
+    return [(scope.name, tensor) for tensor in tensors]

@@ -55,21 +55,27 @@ class Scope:
     Attributes:
         graph: The model's, or a loop's body.
         loop: Node whose body it is; None for the model's.
+        made_by: The node behind each tensor of the graph.
         constants: By name; those around the loop too.
         chains: In order.
     """
 
     graph: onnx.GraphProto
     loop: onnx.NodeProto | None
+    made_by: Mapping[str, onnx.NodeProto]
     constants: Constants
     chains: list[Chain]
 
+    @property
+    def name(self) -> str:
+        """Of the loop; '' for the model's graph."""
+        return self.loop.name if self.loop else ''
+
     def read_elsewhere(self, chain: Chain, chains: Sequence[Chain]) -> bool:
         """Whether anything but the data input of one of ``chains`` reads the chain's output."""
-        inputs = {c.conv.name: c.x for c in chains}
         reads = Counter(name for node in self.graph.node for name in names_read(node))
         reads.update(output.name for output in self.graph.output)
-        return reads[chain.y] > sum(x == chain.y for x in inputs.values())
+        return reads[chain.y] > sum(each.x == chain.y for each in chains)
 
 
 def scopes(model: onnx.ModelProto) -> list[Scope]:
@@ -175,7 +181,7 @@ def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Const
             if norm and norm.op_type == 'Conv' and kernel(norm):  # the next chain's
                 norm = None
             chains.append(Chain(found[0], conv, norm, activation(norm or conv), found[1]))
-    return Scope(graph, loop, constants, chains)
+    return Scope(graph, loop, made_by, constants, chains)
 
 
 def _keeps_zero(clip: onnx.NodeProto, constants: Constants) -> bool:

@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from .affine import affine_of
-from .calibration import Key, Range, key_of, ranges
+from .calibration import Range, ranges
 from .chains import Chain, Scope, prune, replace_nodes, scopes
 from .graph import describe
 
@@ -47,7 +47,9 @@ def quantized(
     model = onnx.ModelProto.FromString(model.SerializeToString())
     fixed = description.get('fixed') is not None
     for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
-        _Rewriter(scope, found, fixed, 63.0 if reduce_range else 127.0).run()
+        own = {tensor: each for (name, tensor), each in found.items() if name == scope.name}
+        rewriter = _Rewriter(scope, own, fixed, 63.0 if reduce_range else 127.0)
+        replace_nodes(scope, rewriter.chains, rewriter.rewritten)
     prune(model)
     describe(model, {**description, 'precision': 'int8'})
     return model
@@ -55,25 +57,17 @@ def quantized(
 
 class _Rewriter:
     def __init__(
-        self, scope: Scope, ranges: Mapping[Key, Range], qdq: bool, largest_weight: float
+        self, scope: Scope, ranges: Mapping[str, Range], qdq: bool, largest_weight: float
     ) -> None:
         self.scope = scope
         self.ranges = ranges
         self.largest_weight = largest_weight
         self.convolve = self.in_qdq_form if qdq else self.fused
         fewest = COLOURS + 1 if qdq else 1
-        self.chains = [
-            chain
-            for chain in scope.chains
-            if key_of(scope, chain.y) in ranges and channels(chain, scope) >= fewest
-        ]
+        self.chains = [c for c in scope.chains if c.y in ranges and channels(c, scope) >= fewest]
         self.quantities: dict[str, tuple[str, str, str]] = {}  # 8-bit tensor, scale, zero point
-        self.made_by = {o: node for node in scope.graph.node for o in node.output}
-        self.prefix = f'{scope.loop.name}.' if scope.loop else ''
+        self.prefix = f'{scope.name}.' if scope.loop else ''
         self.stored: set[str] = set()
-
-    def run(self) -> None:
-        replace_nodes(self.scope, self.chains, self.rewritten)
 
     def rewritten(self, chain: Chain) -> list[onnx.NodeProto]:
         nodes = []
@@ -117,17 +111,17 @@ class _Rewriter:
 
     def declare(self, tensor: str) -> tuple[str, str, str]:
         """Names of a tensor's 8-bit form, of its scale and zero point, which are stored."""
-        low, _ = self.ranges[key_of(self.scope, tensor)]
+        low, _ = self.ranges[tensor]
         scale = self.scale_of(tensor)
         zero = int(np.clip(round(-min(low, 0.0) / scale), 0, 255))
-        names = tuple(f'{self.prefix}{tensor}.{part}' for part in ('q', 'scale', 'zero'))
-        self.store(names[1], np.float32(scale))
-        self.store(names[2], np.uint8(zero))
-        self.quantities[tensor] = names  # type: ignore[assignment]
-        return self.quantities[tensor]
+        own = f'{self.prefix}{tensor}'
+        self.quantities[tensor] = q, step, start = f'{own}.q', f'{own}.scale', f'{own}.zero'
+        self.store(step, np.float32(scale))
+        self.store(start, np.uint8(zero))
+        return q, step, start
 
     def scale_of(self, tensor: str) -> float:
-        low, high = self.ranges[key_of(self.scope, tensor)]
+        low, high = self.ranges[tensor]
         return float(np.float32(max(high, 0.0) - min(low, 0.0)) or 1.0) / 255.0
 
     def weights(
@@ -138,7 +132,7 @@ class _Rewriter:
         steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / self.largest_weight
         steps = np.where(steps > 0.0, steps, 1.0)
         q = np.round(weight / steps.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8)
-        affine = affine_of(chain, self.scope, self.made_by, len(weight))
+        affine = affine_of(chain, self.scope)
         unit = x_scale * steps
         least = np.maximum(np.abs(affine.shift) / (unit * LARGEST_BIAS), 1e-12)
         sign = np.where(affine.gain < 0.0, -1.0, 1.0)

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import openvino as ov
-
-
-class Named(NamedTuple):
-    """An input or output.
-
-    Attributes:
-        name: Of the file.
-    """
-
-    name: str
 
 
 class OpenVinoSession:
@@ -44,13 +35,13 @@ class OpenVinoSession:
             raise ValueError(f'OpenVINO {ov.__version__} cannot use the file: {error}') from error
         self.names = [output.any_name for output in self.compiled.outputs]
 
-    def get_outputs(self) -> list[Named]:
-        """In the file's order."""
-        return [Named(name) for name in self.names]
+    def get_outputs(self) -> list[SimpleNamespace]:
+        """In the file's order; each has its ``name``."""
+        return [SimpleNamespace(name=name) for name in self.names]
 
-    def get_overridable_initializers(self) -> list[Named]:
-        """The inputs with defaults."""
-        return [Named(name) for name in self.defaults]
+    def get_overridable_initializers(self) -> list[SimpleNamespace]:
+        """The inputs with defaults, likewise."""
+        return [SimpleNamespace(name=name) for name in self.defaults]
 
     def run(self, names: Sequence[str] | None, feed: Mapping[str, Any]) -> list[np.ndarray]:
         """The outputs of these names, or all."""
