@@ -35,7 +35,10 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     backbone = [r for r in rows if not r.module.of_regions]
     rois = [r for r in rows if r.module.of_regions]
     if num_images > 1:
-        backbone, rois = _one_by_one(backbone, num_images), _owned_in_turn(rois, num_images)
+        backbone = _one_by_one(backbone, num_images)
+        layers = [module for module in collector.modules if module.of_regions]
+        each = ([call for call in rois if call.module is layer] for layer in layers)
+        rois = [call for calls in each for call in _owned_in_turn(calls, num_images)]
     for call in backbone:
         if len(call.iterations) != num_images:
             raise ValueError(
@@ -109,7 +112,7 @@ def _one_by_one(calls: list[_Rows], num_images: int) -> list[_Rows]:
 
 
 def _owned_in_turn(calls: list[_Rows], num_images: int) -> list[_Rows]:
-    """The same for RoIs, whose owner is then the first image of each call."""
+    """The same for RoIs of one layer, whose owner is then the first image of each call."""
     if len(calls) != num_images or any(any(call.owners) for call in calls):
         return calls
     return [call._replace(owners=[i] * len(call.owners)) for i, call in enumerate(calls)]
