@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from ...core.adaptive import AdaptiveModule
@@ -10,7 +12,6 @@ from ...core.block import IterativeBlock
 from ...core.macs import Size
 from ..traces import Call, TraceCollector, counts_of
 
-PER_ROW = ('iterations', 'ponder_cost', 'macs')
 REFERENCES = ('macs_lowest', 'macs_full', 'macs_resnet')
 MACS = ('macs', *REFERENCES)
 
@@ -31,91 +32,69 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
         ValueError: a backbone call whose rows are not the batch's images.
         FloatingPointError: a halting score was NaN.
     """
-    rows = [_Rows.of(call) for call in collector.calls]
-    backbone = [r for r in rows if not r.module.of_regions]
-    rois = [r for r in rows if r.module.of_regions]
-    if num_images > 1:
-        backbone = _one_by_one(backbone, num_images)
-        layers = [module for module in collector.modules if module.of_regions]
-        each = ([call for call in rois if call.module is layer] for layer in layers)
-        rois = [call for calls in each for call in _owned_in_turn(calls, num_images)]
-    for call in backbone:
-        if len(call.iterations) != num_images:
+    rows: dict[AdaptiveModule, defaultdict[int, list[_Row]]] = {}
+    for module in collector.modules:
+        calls = [call for call in collector.calls if call.module is module]
+        if calls:
+            rows[module] = defaultdict(list)
+        for call, owners in zip(calls, _owners(calls, num_images), strict=True):
+            for owner, row in zip(owners, _rows(call), strict=True):
+                rows[module][owner].append(row)
+    return [
+        _image(collector, {module: each[index] for module, each in rows.items()})
+        for index in range(num_images)
+    ]
+
+
+def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[_Row]]) -> dict[str, Any]:
+    """One image's rows in the modules that were called: of the only backbone, or of several."""
+    names = collector.names
+    bodies = {names[m]: _backbone_compute(m, own) for m, own in rows.items() if not m.of_regions}
+    heads = {names[m]: _rois_compute(own) for m, own in rows.items() if m.of_regions}
+    entries = list(bodies.values()) or [_backbone_compute(None, [])]
+    image = _joined(entries) if len(entries) > 1 else entries[0]
+    if any(module.of_regions for module in collector.modules):
+        image = _with_rois(image, list(heads.values()))
+    several = len(bodies) > 1 or len(heads) > 1
+    return {**image, 'modules': bodies | heads} if several else image
+
+
+class _Row(NamedTuple):
+    """One row of one call, on the host."""
+
+    iterations: list[int]
+    ponder_cost: float
+    macs: int
+    references: tuple[int, ...]  # the other MAC fields, which all rows of a call share
+    input_size: Size
+
+
+def _rows(call: Call) -> list[_Row]:
+    _check_scores(call)
+    trace = call.trace
+    table, plain = counts_of(call.module, trace.input_size)
+    references = (table.lowest, table.highest, plain)
+    macs = [table.total(executed, trace.limits) for executed in trace.executed.tolist()]
+    columns = trace.iterations.tolist(), trace.ponder_cost.sum(dim=1).tolist(), macs
+    return list(map(_Row, *columns, repeat(references), repeat(trace.input_size)))
+
+
+def _owners(calls: list[Call], num_images: int) -> list[list[int]]:
+    """Of each call of a module the index of each row's image.
+
+    Trackers call a module frame by frame, which each is the first image of its call.
+    """
+    owners = [_owners_of(call) for call in calls]
+    sizes = {call.trace.input_size for call in calls}
+    if len(calls) == num_images and len(sizes) == 1 and not any(map(any, owners)):
+        return [[image] * len(rows) for image, rows in enumerate(owners)]
+    for call, rows in zip(calls, owners, strict=True):
+        if not call.module.of_regions and len(rows) != num_images:
             raise ValueError(
-                f'{type(call.module).__name__} was called with {len(call.iterations)} rows for a '
+                f'{type(call.module).__name__} was called with {len(rows)} rows for a '
                 f'batch of {num_images} images: their iterations cannot be told apart'
             )
-    return [_image(collector, backbone, rois, index) for index in range(num_images)]
-
-
-def _image(
-    collector: TraceCollector, backbone: list[_Rows], rois: list[_Rows], index: int
-) -> dict[str, Any]:
-    """All calls of one image: those of the only backbone, or of several side by side."""
-    bodies = _by_module(collector, backbone)
-    entries = {name: _backbone_compute(calls, index) for name, calls in bodies.items()}
-    several = len(entries) > 1
-    image = _joined(list(entries.values())) if several else _backbone_compute(backbone, index)
-    if any(module.of_regions for module in collector.modules):
-        heads = {n: _rois_compute(c, index) for n, c in _by_module(collector, rois).items()}
-        image = _with_rois(image, list(heads.values()))
-        several = several or len(heads) > 1
-        entries |= heads
-    return {**image, 'modules': entries} if several else image
-
-
-def _by_module(collector: TraceCollector, calls: list[_Rows]) -> dict[str, list[_Rows]]:
-    """In the model's order, by path; modules without a call are left out."""
-    found = {name: [c for c in calls if c.module is m] for m, name in collector.names.items()}
-    return {name: of_module for name, of_module in found.items() if of_module}
-
-
-class _Rows(NamedTuple):
-    """One call's rows on the host."""
-
-    module: AdaptiveModule
-    input_size: Size
-    iterations: list[list[int]]
-    ponder_cost: list[float]
-    macs: list[int]
-    references: dict[str, int]  # the MAC fields that all rows share
-    owners: list[int]  # index of each row's image
-
-    @classmethod
-    def of(cls, call: Call) -> _Rows:
-        trace = call.trace
-        _check_scores(call)
-        table, plain = counts_of(call.module, trace.input_size)
-        return cls(
-            call.module,
-            trace.input_size,
-            trace.iterations.tolist(),
-            trace.ponder_cost.sum(dim=1).tolist(),
-            [table.total(executed, limits=trace.limits) for executed in trace.executed.tolist()],
-            dict(zip(REFERENCES, (table.lowest, table.highest, plain), strict=True)),
-            _owners(call),
-        )
-
-
-def _one_by_one(calls: list[_Rows], num_images: int) -> list[_Rows]:
-    """As one call each what a module was called for image by image, as trackers do with frames."""
-    joined = []
-    for module in dict.fromkeys(call.module for call in calls):
-        own = [call for call in calls if call.module is module]
-        one_each = len(own) == num_images and all(len(call.iterations) == 1 for call in own)
-        if not one_each or len({call.input_size for call in own}) > 1:
-            joined += own
-            continue
-        parts = {name: [getattr(call, name)[0] for call in own] for name in PER_ROW}
-        joined.append(own[0]._replace(**parts))
-    return joined
-
-
-def _owned_in_turn(calls: list[_Rows], num_images: int) -> list[_Rows]:
-    """The same for RoIs of one layer, whose owner is then the first image of each call."""
-    if len(calls) != num_images or any(any(call.owners) for call in calls):
-        return calls
-    return [call._replace(owners=[i] * len(call.owners)) for i, call in enumerate(calls)]
+    return owners
 
 
 def _check_scores(call: Call) -> None:
@@ -132,7 +111,7 @@ def _check_scores(call: Call) -> None:
     )
 
 
-def _owners(call: Call) -> list[int]:
+def _owners_of(call: Call) -> list[int]:
     rows = len(call.trace.iterations)
     if not call.module.of_regions:
         return list(range(rows))
@@ -144,20 +123,20 @@ def _owners(call: Call) -> list[int]:
     return call.owners.tolist()
 
 
-def _backbone_compute(calls: list[_Rows], image: int) -> dict[str, Any]:
-    per_block = [_mean(n) for n in zip(*(call.iterations[image] for call in calls), strict=True)]
+def _backbone_compute(module: AdaptiveModule | None, rows: list[_Row]) -> dict[str, Any]:
+    """What a backbone did for one image, in one row of each call; None is one that was not called."""
+    per_block = [_mean(n) for n in zip(*(row.iterations for row in rows), strict=True)]
     values = iter(per_block)
-    stages = calls[0].module.iterative_stages() if calls else []
+    stages = module.iterative_stages() if module else []
     per_stage = [sum(next(values) for _ in stage.blocks) for stage in stages]
     return {
         'iterations_per_block': per_block,
         'iterations': per_stage,
         'total_iterations': sum(per_stage),
-        'ponder_cost': _mean(call.ponder_cost[image] for call in calls),
-        'num_calls': len(calls),
-        'input_size': list(calls[0].input_size) if calls else None,
-        'macs': sum(call.macs[image] for call in calls),
-        **{name: sum(call.references[name] for call in calls) for name in REFERENCES},
+        'ponder_cost': _mean(row.ponder_cost for row in rows),
+        'num_calls': len(rows),
+        'input_size': list(rows[0].input_size) if rows else None,
+        **_macs(rows),
     }
 
 
@@ -173,15 +152,18 @@ def _joined(entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _rois_compute(calls: list[_Rows], index: int) -> dict[str, Any]:
+def _rois_compute(rows: list[_Row]) -> dict[str, Any]:
     """What a RoI layer did for the RoIs of one image."""
-    owned = [(c, row) for c in calls for row, owner in enumerate(c.owners) if owner == index]
     return {
-        'macs': sum(call.macs[row] for call, row in owned),
-        **{name: sum(call.references[name] for call, _ in owned) for name in REFERENCES},
-        'num_rois': len(owned),
-        'mean_roi_iterations': _mean(sum(call.iterations[row]) for call, row in owned),
+        **_macs(rows),
+        'num_rois': len(rows),
+        'mean_roi_iterations': _mean(sum(row.iterations) for row in rows),
     }
+
+
+def _macs(rows: list[_Row]) -> dict[str, int]:
+    sums = {name: sum(row.references[k] for row in rows) for k, name in enumerate(REFERENCES)}
+    return {'macs': sum(row.macs for row in rows), **sums}
 
 
 def _with_rois(image: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, Any]:
