@@ -64,13 +64,10 @@ def _input(summary: Summary) -> str:
 
 
 def _parameters(model: Summary, baseline: Summary | None) -> Iterator[list[str]]:
-    columns = [model['parameters']] + ([baseline['parameters']] if baseline else [])
-    share = ratios(model, baseline)['parameters'] if baseline else {}
-    names = ['model', 'baseline', 'share'] if baseline else ['']
-    yield ['Parameters, millions', *names]
-    for key in dict.fromkeys(key for column in columns for key in column):
-        cells = [_number(column.get(key), 1e6) for column in columns]
-        yield [_row(key), *cells, *([_percent(share.get(key))] if baseline else [])]
+    columns = [summary['parameters'] for summary in (model, baseline) if summary]
+    shares = [ratios(model, baseline)['parameters']] if baseline else []
+    yield ['Parameters, millions', *(['model', 'baseline', 'share'] if baseline else [''])]
+    yield from _rows(columns, shares, 1e6)
 
 
 def _macs(model: Summary, baseline: Summary | None) -> Iterator[list[str]]:
@@ -85,10 +82,7 @@ def _macs(model: Summary, baseline: Summary | None) -> Iterator[list[str]]:
         *(f'baseline {bound}' if len(theirs) > 1 else 'baseline' for bound in theirs),
         *(f'share {bound}' if len(shares) > 1 else 'share' for bound in shares),
     ]
-    columns = [*ours.values(), *theirs.values()]
-    for key in dict.fromkeys(key for column in columns for key in column):
-        cells = [_number(column.get(key), unit) for column in columns]
-        yield [_row(key), *cells, *(_percent(share.get(key)) for share in shares.values())]
+    yield from _rows([*ours.values(), *theirs.values()], [*shares.values()], unit)
 
 
 def _columns(summary: Summary) -> dict[str, dict[str, Any]]:
@@ -144,8 +138,14 @@ def _uncounted(title: str, summary: Summary) -> Iterator[str]:
     yield f'  without multiply-adds by the convention: {kinds}'
 
 
-def _row(key: str) -> str:
-    return key if key == 'total' else f'  {key}'
+def _rows(
+    columns: list[dict[str, Any]], shares: list[dict[str, float]], unit: float
+) -> Iterator[list[str]]:
+    """A row for the total and each child that any column has, shares at the right."""
+    for key in dict.fromkeys(key for column in columns for key in column):
+        name = key if key == 'total' else f'  {key}'
+        cells = [_number(column.get(key), unit) for column in columns]
+        yield [name, *cells, *(_percent(share.get(key)) for share in shares)]
 
 
 def _unit(macs: float) -> tuple[float, str]:
