@@ -42,7 +42,7 @@ def evaluation_meta(
         weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
     """
     model, said = unwrapped(runner.model), metainfo_of(dataset)
-    palette = palette_of(said.get('palette'))
+    palette, modules = palette_of(said.get('palette')), evaluated_modules(names, sizes)
     return {
         'schema_version': SCHEMA_VERSION,
         'task': task,
@@ -52,8 +52,8 @@ def evaluation_meta(
         'classes': list(class_names(said)),
         **({'palette': palette} if palette else {}),
         'parameters': parameter_counts(model),
-        'resnet': asdict(counterpart(evaluated_modules(names, sizes))),
-        **iterative_fields(names, sizes),
+        'resnet': asdict(counterpart(modules)),
+        **iterative_fields(modules, sizes),
         'dataset': {
             'type': type(dataset).__name__,
             'ann_file': getattr(dataset, 'ann_file', None),
@@ -143,19 +143,19 @@ def evaluated_modules(
 
 
 def iterative_fields(
-    names: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
+    modules: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
 ) -> dict[str, Any]:
-    """Maximum iterations, budget and MAC table of the evaluated modules.
+    """Maximum iterations, budget and MAC table of iterative modules.
 
     Args:
-        names, sizes: See :func:`evaluated_modules`; MAC tables are those of these sizes.
+        modules: With their paths in the model.
+        sizes: (H, W) of the input that the MAC table of each is of; others have none.
 
     Returns:
         ``modules``, an entry a module by path; the backbone's entry without its path, and that
         of the RoI layer with ``roi_`` before each field. Of several backbones, or RoI layers,
         lists are one behind the other, the rest is None.
     """
-    modules = evaluated_modules(names, sizes)
     entries = {name: _entry(module, sizes.get(module)) for module, name in modules.items()}
     fields: dict[str, Any] = {'modules': entries}
     for prefix, is_roi in (('', False), ('roi_', True)):
