@@ -157,7 +157,7 @@ def pipeline_size(cfg: Config) -> Size | None:
     steps = list(_steps(loader.get('dataset')))
     for kind, key in (('CenterCrop', 'crop_size'), ('Resize', 'scale')):
         for step in steps:
-            if str(step.get('type')).split('.')[-1] == kind and step.get(key):
+            if step.get(key) and 'type' in step and type_name(step) == kind:
                 size = step[key]
                 width, height = (size, size) if isinstance(size, int) else size
                 return height, width

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from mmcv.transforms import Resize
 from mmengine.config import Config
 from torch import nn
 
@@ -88,6 +89,7 @@ def loaders(pipeline, **wrapper):
             (60, 100),
         ),
         (loaders([dict(type='mmseg.Resize', scale=48)]), (48, 48)),
+        (loaders([dict(scale=5), dict(type=Resize, scale=(9, 7))]), (7, 9)),
         (loaders([dict(type='Resize', scale_factor=0.5)]), None),
         (loaders([dict(type='RandomResize', scale=(9, 9))]), None),
         (
