@@ -48,13 +48,11 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
 def toolbox_of(cfg: Config) -> str:
     """``default_scope``, or else the toolbox of the model's type; ValueError for any other."""
     scope, kind = cfg.get('default_scope'), cfg.model.get('type')
-    if scope in TOOLBOXES:
-        return scope
-    of_type = _registered_in(kind) if scope is None else None
-    if of_type is None:
+    toolbox = _registered_in(kind) if scope is None else scope
+    if toolbox not in TOOLBOXES:
         found = f'default_scope {scope!r}' if scope else f'model type {kind!r} and no default_scope'
         raise ValueError(f'config must be of {", ".join(TOOLBOXES)}, got {found} in {cfg.filename}')
-    return of_type
+    return toolbox
 
 
 def _registered_in(kind: Any) -> str | None:
