@@ -46,8 +46,8 @@ class Predictions:
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
-        last = 0
-        for last, offset, text in read_lines(path, MOST_BYTES[PREDICTIONS]):
+        last, lines = 0, read_lines(path, MOST_BYTES[PREDICTIONS]) if wanted else ()
+        for last, offset, text in lines:
             if last in wanted:
                 predictions._add(wanted[last], records[wanted[last]], text, offset)
         lost = sum(number > last for number in wanted)
