@@ -142,25 +142,15 @@ def test_two_roi_layers_have_no_common_mean():
     assert image['macs'] == sum(entry['macs'] for entry in image['modules'].values())
 
 
-def test_two_roi_layers_keep_the_owners_of_their_rois():
+def test_rois_of_two_layers_belong_to_their_images():
     net = network()
     layers = [IterativeResLayer(base_channels=4, stage=2, max_iterations=4) for _ in range(2)]
-    calls = [Call(net, trace([[1, 1, 1, 1]] * 2, (32, 32), (2, 2, 3, 3)), None)]
-    calls += [Call(n, trace([[4], [3]], (14, 14), (4,)), torch.tensor([0, 0])) for n in layers]
-    images = image_compute(collector(calls, net, *layers), 2)
-    assert [image['num_rois'] for image in images] == [4, 0]  # as many calls as images
-
-
-def test_two_roi_layers_called_image_by_image():
-    net = network()
-    layers = [IterativeResLayer(base_channels=4, stage=2, max_iterations=4) for _ in range(2)]
-    calls = [Call(net, trace([[1, 1, 1, 1]], (32, 32), (2, 2, 3, 3)), None) for _ in range(2)]
-    for depths in ([[4], [3]], [[1]]):
-        owners = torch.zeros(len(depths), dtype=torch.long)
-        calls += [Call(layer, trace(depths, (14, 14), (4,)), owners) for layer in layers]
-    images = image_compute(collector(calls, net, *layers), 2)
-    assert [image['num_rois'] for image in images] == [4, 2]
-    assert [image['num_calls'] for image in images] == [1, 1]
+    body = [Call(net, trace([[1, 1, 1, 1]] * 2, (32, 32), (2, 2, 3, 3)), None)]
+    first = [Call(n, trace([[4], [3]], (14, 14), (4,)), torch.tensor([0, 0])) for n in layers]
+    second = [Call(n, trace([[1]], (14, 14), (4,)), torch.tensor([0])) for n in layers]
+    for calls, rois in ((first, [4, 0]), (first + second, [4, 2])):  # of the batch; image by image
+        images = image_compute(collector(body + calls, net, *layers), 2)
+        assert [image['num_rois'] for image in images] == rois
 
 
 def test_one_backbone_needs_no_entries():
