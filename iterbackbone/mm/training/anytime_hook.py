@@ -105,7 +105,8 @@ class AnytimeHook(Hook):
         for module in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._draw))
             self._handles.append(module.register_forward_hook(self._forget, always_call=True))
-        self._handles.append(model.register_forward_hook(self._after_forward, with_kwargs=True))
+        self._handles.append(model.register_forward_pre_hook(self._measure, with_kwargs=True))
+        self._handles.append(model.register_forward_hook(self._drop_traces))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the training step, on which the draws depend."""
@@ -151,10 +152,15 @@ class AnytimeHook(Hook):
     def _forget(self, module: AdaptiveModule, *_: Any) -> None:
         module.force_depths(None)
 
-    def _after_forward(self, model: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+    def _measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
+        # Before the training's own pass: a loss that rescales weights in place, as SwAV's, would
+        # spoil its gradients behind it.
         if model.training and kwargs.get('mode') == 'loss' and self._measures:
             with evaluating(model):
                 self.losses.measure(model, args, kwargs)
+            torch.clear_autocast_cache()  # older torch keeps weights without a gradient
+
+    def _drop_traces(self, model: nn.Module, *_: Any) -> None:
         if model.training:
             for module in self._modules:
                 module.drop_trace()  # nobody asks for its ponder cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -42,8 +43,9 @@ class DepthLosses:
             warnings.simplefilter('ignore', UserWarning)
             for name, share in DEPTHS.items():
                 self.share = share
-                try:
-                    losses: Any = model.forward(*args, **kwargs)
+                own = {k: copy.deepcopy(v) for k, v in kwargs.items() if k == 'data_samples'}
+                try:  # heads may change samples
+                    losses: Any = model.forward(*args, **{**kwargs, **own})
                 finally:
                     self.share = None
                 self._found[name] = model.parse_losses(losses)[0]  # type: ignore[operator]

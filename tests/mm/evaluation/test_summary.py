@@ -62,7 +62,7 @@ def test_without_annotations_there_is_no_correlation(tmp_path):
 
 def test_rois_are_named_where_they_are_counted(tmp_path):
     records = [record(i, num_rois=300, mean_roi_iterations=1.5) for i in range(3)]
-    assert 'backbone and RoI head 0.404 GMAC' in summarise_log(write_log(tmp_path / 'a', records)).line
+    assert 'backbone and RoI head 0.4 GMAC' in summarise_log(write_log(tmp_path / 'a', records)).line
 
 
 def test_an_empty_evaluation_says_so(tmp_path):

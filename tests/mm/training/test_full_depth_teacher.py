@@ -28,7 +28,7 @@ class Seen:
             self.stages = [f.detach().clone() for f in outputs]
 
     def _keep_logits(self, module, inputs, logits):
-        if module.training and self.logits is None:
+        if torch.is_grad_enabled() and self.logits is None:  # no measurement
             self.logits = logits.detach().clone()
 
 
