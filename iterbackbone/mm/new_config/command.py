@@ -49,7 +49,8 @@ def write_config(path: Path, base: Path, name: str) -> str:
             f'Wrote {path}, which inherits {name or base}:',
             *described(cfg, pyramid, changed),
             f'  parameters {before / 1e6:.1f} M -> {after / 1e6:.1f} M',
-            f'It builds and runs. Next: iterbackbone train {path}',
+            f'It builds and runs. Next: iterbackbone train {path}, which trains every depth,',
+            'then tools/fit_halting.py, which fits the halting',
         ]
     )
 
