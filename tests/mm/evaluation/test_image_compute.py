@@ -193,6 +193,13 @@ def test_rows_that_are_not_the_images_are_refused():
         image_compute(collector(calls, net), 3)
 
 
+def test_windows_of_several_sizes_are_no_frames():
+    net = network()
+    calls = [Call(net, trace([[1, 1, 1, 1]], (s, s), (2, 2, 3, 3)), None) for s in (32, 64)]
+    with pytest.raises(ValueError, match='called with 1 rows for a batch of 2 images'):
+        image_compute(collector(calls, net), 2)
+
+
 def test_a_model_without_iterative_modules_is_refused():
     with pytest.raises(ValueError, match='Linear has no iterative module: set backbone='):
         TraceCollector(nn.Linear(2, 2))
