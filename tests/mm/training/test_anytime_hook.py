@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper
 
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.depths import draw_depths
 from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.traces import unwrapped
 from iterbackbone.registry import HOOKS
-from tests.support.tiny_training import TinyClassifier, TinyImages, endless, train_tiny
+from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 
 
 class DepthSpy(Hook):
@@ -101,50 +98,6 @@ def test_losses_are_those_of_the_batch_at_each_depth(tmp_path):
         with torch.no_grad():
             wanted = model(x, labels, mode='loss')['loss_cls'].item()
         assert steps[0]['scalars'][f'train/loss_at_{name}'] == pytest.approx(wanted, rel=1e-5)
-
-
-class Consuming(TinyClassifier):
-    """As some heads do, it changes its samples, and its weights in place."""
-
-    def forward(self, inputs, data_samples=None, mode='tensor'):
-        with torch.no_grad():
-            self.head.weight.div_(self.head.weight.norm())
-        labels = data_samples.pop('labels') if mode == 'loss' else None
-        return super().forward(inputs, labels, mode)
-
-
-class DictImages(TinyImages):
-    def __getitem__(self, i):
-        image, label = super().__getitem__(i)
-        return dict(inputs=image, data_samples=dict(labels=label))
-
-
-class Bfloat16Wrapper(OptimWrapper):
-    """Autocast on the CPU, which keeps the weights that it has cast."""
-
-    @contextmanager
-    def optim_context(self, model):
-        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
-            yield
-
-
-@pytest.mark.parametrize('wrapper', [OptimWrapper, Bfloat16Wrapper])
-def test_training_does_not_notice_a_measurement(tmp_path, wrapper):
-    runs = []
-    for every in (1, 0):
-        torch.manual_seed(0)
-        model = Consuming(norm_eval=True)
-        options = dict(
-            hook=dict(measure_every=every),
-            optim_wrapper=wrapper(torch.optim.SGD(model.parameters(), lr=0.1)),
-            train_dataloader=endless(DictImages(8), 4),
-        )
-        runs.append(train(tmp_path / str(every), model=model, **options)[0])
-    for step, other in zip(*runs, strict=True):
-        assert step['outputs'] == pytest.approx(other['outputs'], rel=1e-4)
-        assert step['grads'].keys() == other['grads'].keys()
-        for name, grad in other['grads'].items():
-            torch.testing.assert_close(step['grads'][name], grad, rtol=1e-3, atol=1e-6)
 
 
 def test_what_is_logged_is_the_last_measurement(tmp_path):

@@ -1,0 +1,57 @@
+"""Losses by depth beside models that change what they are given."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+from mmengine.optim import OptimWrapper
+
+from iterbackbone.mm import AnytimeHook
+from tests.support.tiny_training import TinyClassifier, TinyImages, endless, train_tiny
+
+
+class Consuming(TinyClassifier):
+    """As some heads do, it changes its samples, and its weights in place."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        with torch.no_grad():
+            self.head.weight.div_(self.head.weight.norm())
+        labels = data_samples.pop('labels') if mode == 'loss' else None
+        return super().forward(inputs, labels, mode)
+
+
+class DictImages(TinyImages):
+    def __getitem__(self, i):
+        image, label = super().__getitem__(i)
+        return dict(inputs=image, data_samples=dict(labels=label))
+
+
+class Bfloat16Wrapper(OptimWrapper):
+    """Autocast on the CPU, which keeps the weights that it has cast."""
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+@pytest.mark.parametrize('wrapper', [OptimWrapper, Bfloat16Wrapper])
+def test_training_does_not_notice_a_measurement(tmp_path, wrapper):
+    runs = []
+    for every in (1, 0):
+        torch.manual_seed(0)
+        model = Consuming(norm_eval=True)
+        options = dict(
+            model=model,
+            randomness=dict(seed=3),
+            optim_wrapper=wrapper(torch.optim.SGD(model.parameters(), lr=0.1)),
+            train_dataloader=endless(DictImages(8), 4),
+        )
+        runs.append(train_tiny(tmp_path / str(every), AnytimeHook(measure_every=every), **options)[0])
+    for step, other in zip(*runs, strict=True):
+        assert step['outputs'] == pytest.approx(other['outputs'], rel=1e-4)
+        assert step['grads'].keys() == other['grads'].keys()
+        for name, grad in other['grads'].items():
+            torch.testing.assert_close(step['grads'][name], grad, rtol=1e-3, atol=1e-6)
