@@ -15,7 +15,8 @@ model = dict(
         out_indices=(3,),
         halting=dict(layer_norm=True),
         init_cfg=dict(
-            type='Pretrained', checkpoint='iterbackbone://iterative_resnet50_w32.tiny_imagenet'
+            type='Pretrained',
+            checkpoint='iterbackbone://iterative_resnet50_w32.tiny_imagenet_distilled',
         ),
     ),
     neck=dict(type='GlobalAveragePooling'),
