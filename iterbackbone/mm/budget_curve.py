@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch import nn
@@ -154,12 +155,14 @@ class _Budget:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what evaluators log, such as a table of classes, and what pycocotools prints."""
-    logging.disable(logging.INFO)
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # one that has spoken does not hear of logging.disable
     try:
         with redirect_stdout(io.StringIO()):
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logger.setLevel(level)
 
 
 def _images(cfg: Config, most: int | None) -> tuple[ImageSpec, Any, DataLoader]:

@@ -19,7 +19,7 @@ from ..core.adaptive import AdaptiveModule
 from ..core.budget_table import Setting
 from ..timing import checked_device
 from .checkpoints.checking import weights_for
-from .checkpoints.loading import load_weights_only
+from .checkpoints.loading import load_weights_only, palette
 from .configs import load_datasets, read_config, toolbox_of
 from .evaluation.image_compute import image_compute
 from .traces import TraceCollector
@@ -70,6 +70,8 @@ class Predictor:
         with redirect_stdout(io.StringIO()):  # mmengine prints each key that does not fit
             self._inferencer = getattr(import_module(package), name)(cfg, **options)
         weights_for(self._inferencer.model, content, checkpoint)  # raises for those
+        if self._toolbox == 'mmseg':
+            self._name_classes()
         self._device, self._score = torch.device(device), score
         self._collector = TraceCollector(self._inferencer.model)
         self._modules: list[AdaptiveModule] = self._collector.modules
@@ -120,6 +122,14 @@ class Predictor:
         options = {'pred_score_thr': self._score} if self._toolbox == 'mmdet' else {}
         self._inferencer.visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
         return self._inferencer.visualizer.get_image()
+
+    def _name_classes(self) -> None:
+        """Tell mmseg's visualizer the checkpoint's classes, else it draws those of Cityscapes."""
+        meta = self._inferencer.model.dataset_meta
+        classes, colours = meta['classes'] or (), meta.get('palette') or ()
+        if len(colours) != len(classes):
+            colours = palette(len(classes))
+        self._inferencer.visualizer.set_dataset_meta(classes, colours)
 
     def _now(self) -> float:
         if self._device.type == 'cuda':

@@ -51,6 +51,25 @@ def test_cost_and_drawing(files):
     assert not np.array_equal(drawn, picture[..., ::-1])
 
 
+@pytest.mark.parametrize('files', ['mmseg'], indirect=True)
+@pytest.mark.parametrize('palette', [None, [(i, 255 - i, i) for i in range(200)]])
+def test_a_segmentor_is_drawn_in_its_own_classes(files, palette):
+    """Not in those of Cityscapes, of which there are 19."""
+    config, checkpoint = files
+    content = torch.load(checkpoint, weights_only=True)
+    content['meta']['dataset_meta']['palette'] = palette
+    torch.save(content, checkpoint)
+    picture = np.zeros((64, 64, 3), np.uint8)
+    predictor = Predictor(config, checkpoint, 'cpu', None, 0.0)
+    prediction = predictor.predict(picture)
+    prediction.sample.pred_sem_seg.data[:] = 100
+    drawn = predictor.draw(picture, prediction)[0, 0]
+    said = predictor._inferencer.visualizer.dataset_meta
+    assert said['classes'][100] == 'class 100'
+    assert drawn == pytest.approx(0.8 * np.array(said['palette'][100]), abs=1)
+    assert palette is None or said['palette'] == palette
+
+
 def test_limits_are_those_of_the_backbones_that_ran(tmp_path):
     """Of teacher and student only the teacher predicts."""
     cfg = detector_cfg('retinanet')

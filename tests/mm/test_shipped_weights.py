@@ -108,6 +108,16 @@ def test_a_whole_classifier(states):
     assert list(meta['dataset_meta']['classes']) == CLASSES
 
 
+def test_mmsegs_visualizer_takes_the_classes(states):
+    """It refuses classes without as many colours."""
+    from mmseg.visualization import SegLocalVisualizer
+
+    meta = CheckpointLoader.load_checkpoint(f'iterbackbone://{DETECTOR}')['meta']
+    visualizer = SegLocalVisualizer()
+    visualizer.set_dataset_meta(**meta['dataset_meta'])
+    assert visualizer.dataset_meta['classes'] == ('class 0', 'class 1', 'class 2')
+
+
 def test_offline(states, tmp_path):
     """mmdet's own function for a detector; a backbone's init_cfg."""
     retinanet().dump(tmp_path / 'config.py')

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
 
+import numpy as np
 import torch
 from mmengine import dist, fileio, runner
 
@@ -88,5 +89,10 @@ def load_from_iterbackbone(name: str, map_location: Any = None) -> dict[str, Any
         ValueError: there are no such weights, or their file is missing or damaged.
     """
     weights = find_weights(name.removeprefix(SCHEME))
-    dataset = dict(classes=tuple(weights.classes))
+    dataset = dict(classes=tuple(weights.classes), palette=palette(len(weights.classes)))
     return dict(state_dict=weights.read(), meta=dict(dataset_meta=dataset))
+
+
+def palette(count: int) -> list[list[int]]:
+    """Red, green and blue of each class, always the same: mmseg cannot draw classes without."""
+    return np.random.default_rng(0).integers(256, size=(count, 3)).tolist()

@@ -45,6 +45,9 @@ class BudgetRuns:
             (each, LoggedEvaluation(runner, mode, loop, weights, name))
             for name, each in settings.items()
         ]
+
+    def open_passes(self) -> None:
+        """Open the runs' folders; called on all ranks."""
         for _, log in self._runs:
             log.open_pass()
 

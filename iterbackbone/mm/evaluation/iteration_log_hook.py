@@ -100,6 +100,7 @@ class IterationLogHook(Hook):
         self._evaluation.open_pass()
         if self._gain_images:
             self._budgets = BudgetRuns(runner, mode, loop, weights, self._gain_images)
+            self._budgets.open_passes()
 
 
 def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:

@@ -85,7 +85,6 @@ class LoggedEvaluation:
         model = unwrapped(runner.model)
         if not getattr(model, 'prototype_inited', True):
             model.prepare_prototype()  # a retriever's, which it would encode in the first batch
-        self._collector = TraceCollector(model)
         self._weights = weights
         self._dataset = loop.dataloader.dataset
         self._indices = SampledIndices.of(loop.dataloader)
@@ -97,6 +96,7 @@ class LoggedEvaluation:
         if part is not None:
             self._path = self._path.with_name(f'{self._path.name}_budgets') / part
         self._passes: list[EvaluationPass] = []
+        self._collector = TraceCollector(model)  # behind what may raise: nobody would detach it
 
     def open_pass(self) -> None:
         """Open the folder of a pass; called on all ranks."""

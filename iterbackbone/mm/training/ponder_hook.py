@@ -94,13 +94,13 @@ class PonderCostHook(Hook):
         warn_of_lost_hooks(runner)
         forget_tables_of_copies(runner)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
-        self._training = PonderTraining(runner, self.target)
         model = unwrapped(runner.model)
-        self._handles = [
+        self._handles = exempt_halting_biases(runner.optim_wrapper, model)  # may raise: first
+        self._training = PonderTraining(runner, self.target)
+        self._handles += [
             self._training,
             model.register_forward_pre_hook(self._before_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
-            *exempt_halting_biases(runner.optim_wrapper, model),
         ]
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:

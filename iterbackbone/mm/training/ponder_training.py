@@ -37,15 +37,15 @@ class PonderTraining:
         model = unwrapped(runner.model)
         intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
         self.scalars = TrainScalars(model, min(intervals, default=50))
-        self._collector = TraceCollector(model)
-        self._modules = self._collector.modules
-        self._rehearsal = Rehearsal(self._modules)
         self._calls: list[Call] = []  # of this training step, without their graphs
         self._rehearsed: list[Call] = []
         self._controller = None if target is None else BudgetController(target)
         saved = runner.message_hub.runtime_info.get(CONTROLLER) if runner.iter else None
         if self._controller is not None and saved is not None:
             self._controller.load_state_dict(saved)
+        self._collector = TraceCollector(model)  # behind what may raise: nobody would detach it
+        self._modules = self._collector.modules
+        self._rehearsal = Rehearsal(self._modules)
         trainable = [module for module in self._modules if is_trainable(module)]
         for module in trainable if runner.iter == 0 else ():
             for unit in module.halting_units():

@@ -10,6 +10,7 @@ import torch
 from mmengine.runner import Runner
 
 from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm.evaluation import logged_evaluation
 from tests.support.openmmlab import detector_config
 from tests.support.resnets import RunsCode
 from tests.support.tiny_training import TinyClassifier, train_tiny
@@ -24,8 +25,9 @@ def shapes(shapes_root, tmp_path):
     return Path(shutil.copytree(shapes_root, tmp_path / 'shapes'))
 
 
-def runner_of(root, tmp_path):
+def runner_of(root, tmp_path, **log):
     cfg = detector_config(root, tmp_path / 'run')
+    cfg.custom_hooks[1].update(log)
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
     cfg.visualizer['name'] = cfg.experiment_name = tmp_path.name
     return Runner.from_cfg(cfg)
@@ -57,6 +59,27 @@ def test_an_unreadable_image_is_mmdets_error_and_leaves_only_parts(shapes, tmp_p
         runner.val()
     assert 'iterbackbone' not in str(caught.traceback[-1].path)
     assert logged(runner) == PARTS
+
+
+@pytest.mark.parametrize('fault', ['SampleReader', 'EvaluationFolder'])
+def test_nothing_listens_behind_an_evaluation_that_could_not_begin(
+    shapes_root, tmp_path, monkeypatch, fault
+):
+    """The next one of the process lets go what the first, such as on a full disk, had attached."""
+    runner = runner_of(shapes_root, tmp_path, gain_images=1)
+    made = getattr(logged_evaluation, fault)
+
+    def failing(first, *rest):
+        if fault == 'SampleReader' or '_budgets' in str(first):
+            raise OSError('No space left on device')
+        return made(first, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(logged_evaluation, fault, failing)
+        with pytest.raises(OSError, match='No space left'):
+            runner.val()
+    runner.val()
+    assert not runner.model.backbone._forward_hooks
 
 
 def test_mmdets_hook_for_invalid_losses_sees_the_ponder_cost(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -236,3 +238,17 @@ def test_a_run_after_one_that_was_broken_off(tmp_path):
         train_tiny(tmp_path / 'a', hook, model=model, more_hooks=[interruption])
     steps, _ = train_tiny(tmp_path / 'b', hook, model=model)
     assert all(step['outputs']['loss_ponder'] > 1 for step in steps)
+
+
+@pytest.mark.parametrize(
+    'part', ['ponder_hook.exempt_halting_biases', 'ponder_training.BudgetController']
+)
+def test_a_run_that_cannot_begin_leaves_nothing_attached(tmp_path, monkeypatch, part):
+    """Calls would be kept for ever by listeners that nobody knows."""
+    model = TinyClassifier()
+    monkeypatch.setattr(f'iterbackbone.mm.training.{part}', Mock(side_effect=RuntimeError('broken')))
+    with pytest.raises(RuntimeError, match='broken'):
+        train_tiny(tmp_path, PonderCostHook(target=0.5), model=model)
+    for module in model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
