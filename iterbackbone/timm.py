@@ -12,7 +12,7 @@ from timm.layers import ClassifierHead
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
-from .pretrained.entry import take_over
+from .pretrained.entry import of_file, take_over
 from .pretrained.index import all_weights
 from .pretrained.models import VARIANTS, create_model
 
@@ -90,9 +90,10 @@ def _register(network: str) -> Callable[..., nn.Module]:
         weights = WEIGHTS.get(f'{network}.{cfg.tag}')
         if kwargs.get('features_only'):
             stages = weights.architecture.get('num_stages', 4) if weights else 4
-            taken, last = feature_take_indices(stages, kwargs.get('out_indices'))
-            kwargs |= dict(out_indices=taken, stages=range(last + 1), num_classes=0)
+            kwargs['out_indices'], last = feature_take_indices(stages, kwargs.get('out_indices'))
+            kwargs |= dict(stages=range(last + 1), num_classes=0, pretrained_strict=False)
         build = partial(TimmResNet, weights.name if weights else network)
+        kwargs['pretrained_filter_fn'] = partial(of_file, options=kwargs.get('entry'))
         kwargs |= dict(pretrained_cfg=cfg.to_dict(), feature_cfg=dict(feature_cls='getter'))
         model = models.build_model_with_cfg(build, network, pretrained, **kwargs)
         if not kwargs.get('features_only'):

@@ -69,6 +69,8 @@ def test_tool_path():
     [
         ('mmdet', 'fly', "tool must be one that mmdet ships, got 'fly'"),
         ('no_such_package', 'train', "package must be installed, got 'no_such_package'"),
+        ('no_such.package', 'train', "package must be installed, got 'no_such.package'"),
+        ('.mmdet', 'train', r"package must be installed, got '\.mmdet'"),
     ],
 )
 def test_unknown_tool_is_named(package, tool, message):

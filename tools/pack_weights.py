@@ -24,6 +24,7 @@ from iterbackbone.mm.checkpoints.checking import weights_for
 from iterbackbone.mm.checkpoints.loading import load_weights_only
 from iterbackbone.mm.configs import build_model, read_config, toolbox_of_model
 from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
+from iterbackbone.pretrained.models import VARIANTS
 
 NAME = re.compile(r'[a-z0-9_-]+\.[a-z0-9_-]+')
 TASKS = {'mmpretrain': 'classification', 'mmdet': 'detection', 'mmseg': 'segmentation'}
@@ -60,7 +61,7 @@ def parse_args(argv):
     )
     parser.add_argument('checkpoint', help='by mmengine, of the whole model')
     parser.add_argument('--config', type=Path, required=True, help="the training's")
-    parser.add_argument('--name', required=True, help='NETWORK.TAG, such as iterative_resnet50.in1k')
+    parser.add_argument('--name', required=True, help='NETWORK.TAG, such as my_network.my_data')
     parser.add_argument('--facts', type=Path, required=True, metavar='FILE', help='JSON for the card')
     parser.add_argument(
         '--folder', type=Path, default=SHIPPED, help="where to write; default: the package's"
@@ -72,6 +73,8 @@ def packed(args):
     """The weights' entry, once everything is written."""
     if not NAME.fullmatch(args.name):
         raise ValueError(f'--name must be NETWORK.TAG of a-z, 0-9, _ and -, got {args.name!r}')
+    if args.name.partition('.')[0] in VARIANTS:  # too large to be packed, so these are of another
+        raise ValueError(f"--name must not be that of the paper's networks, got {args.name!r}")
     facts = read_facts(args.facts)
     cfg = read_config(args.config)
     model = build_model(cfg)

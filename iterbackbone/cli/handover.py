@@ -40,9 +40,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Become the toolbox's tool; ValueError for no known toolbox's config, or too few GPUs."""
+    """Become the toolbox's tool; ValueError for a wrong config or checkpoint, or too few GPUs."""
     args, rest = gpus_option().parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
+    if args.command == 'test':
+        check_checkpoint(rest)
     from torch.cuda import device_count  # this and OpenMMLab, where a command needs it
 
     from ..mm.configs import read_config, toolbox_of
@@ -53,6 +55,13 @@ def run(args: argparse.Namespace) -> None:
     command = handed_over(tool, config, rest, args.gpus)
     print(*command[1:], flush=True)
     os.execv(command[0], command)
+
+
+def check_checkpoint(rest: list[str]) -> None:
+    """Raise ValueError where CHECKPOINT comes first and is a path without a file."""
+    name = next(iter(rest), '-')  # mmengine would end in a traceback
+    if not name.startswith('-') and '://' not in name and not Path(name).expanduser().is_file():
+        raise ValueError(f'CHECKPOINT must be a file or an address, got {name!r}')
 
 
 def handed_over(tool: Path, config: Path, rest: list[str], gpus: int | None) -> list[str]:

@@ -54,7 +54,7 @@ def tool_path(package: str, name: str) -> Path:
 
 def package_roots(package: str) -> list[Path]:
     """Where a package's tools and configs may lie: installed, or a checkout; ValueError for none."""
-    spec = find_spec(package)
+    spec = find_spec(package) if package.isidentifier() else None  # 'a.b' would import a
     if spec is None or spec.origin is None:
         near = nearest(package, [*OPENMMLAB, 'iterbackbone'])
         raise ValueError(f'package must be installed, got {package!r}{near}')

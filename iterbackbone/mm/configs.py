@@ -29,7 +29,7 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
     """Read an OpenMMLab config, with overrides as of ``--cfg-options``.
 
     Raises:
-        ValueError: there is no such file, or it is no config of a model.
+        ValueError: there is no such file, it is no config of a model, or an override does not fit.
     """
     if not path.is_file():
         raise ValueError(f'config must be a file, got {path}')
@@ -39,7 +39,10 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
         raise ValueError(f'config {path}: {error}') from None
     except Exception as error:  # a config is a program, which may raise anything
         raise ValueError(f'config {path}: {type(error).__name__}: {error}') from None
-    cfg.merge_from_dict(options or {})
+    try:
+        cfg.merge_from_dict(options or {})
+    except (TypeError, KeyError) as error:  # below a text, or beyond a list's end
+        raise ValueError(f'--cfg-options: {error}') from None
     if not isinstance(cfg.get('model'), dict):
         raise ValueError(f'config must have a model, got {path}')
     return cfg

@@ -18,6 +18,7 @@ from ..cli.demo.panel import Cost
 from ..core.adaptive import AdaptiveModule
 from ..core.budget_table import Setting
 from ..timing import checked_device
+from ..warm_start.safe_loading import state_dict_of
 from .checkpoints.checking import weights_for
 from .checkpoints.loading import load_weights_only, palette
 from .configs import load_datasets, read_config, toolbox_of
@@ -62,6 +63,7 @@ class Predictor:
         if not (cfg.get('test_dataloader') or {}).get('dataset'):
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
         content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
+        state_dict_of(content, checkpoint)
         load_datasets(self._toolbox)
         package, name, weights = INFERENCERS[self._toolbox]
         init_default_scope(self._toolbox)

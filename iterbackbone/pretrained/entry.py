@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.entry import Entry
 from .classifier import TimmEntry
@@ -37,6 +37,19 @@ def take_over(model: nn.Module, source: nn.Module) -> None:
     entry = _entry_of(model)
     if entry is not None and has_frozen_entry(source):
         entry.freeze()
+
+
+def of_file(state: dict[str, Tensor], model: nn.Module, options: object) -> dict[str, Tensor]:
+    """What timm reads of a file, for an entry of ``options``: it is frozen as by :func:`timm_entry`."""
+    entry = _entry_of(model)
+    if entry is not None:
+        kernels = entry.state_dict(prefix='backbone.stem.').items()
+        frozen = all(key in state and state[key].shape == x.shape for key, x in kernels)
+        if isinstance(options, Mapping):
+            frozen = options.get('frozen', frozen)
+        if frozen:
+            entry.freeze()
+    return state
 
 
 def _entry_of(model: nn.Module) -> Entry | None:

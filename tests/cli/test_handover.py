@@ -27,11 +27,28 @@ def command(monkeypatch, capsys):
     return run
 
 
-def test_all_options_but_gpus_are_handed_over(command):
+def test_all_options_but_gpus_are_handed_over(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'w.pth').touch()
     options = ['w.pth', '--work-dir', 'x', '--launcher', 'none', '--cfg-options', 'a=1', 'b=[2]']
     tool, config = str(tool_path('mmdet', 'test')), str(config_path(NAME))
     assert command('test', NAME, *options) == [sys.executable, tool, config, *options]
     assert command('train', NAME, '--help')[-1] == '--help'
+
+
+@pytest.mark.parametrize('name', ['iterbackbone://NAME', 'https://host/w.pth', '--help'])
+def test_addresses_of_checkpoints_are_handed_over(command, name):
+    assert command('test', NAME, name)[-1] == name
+
+
+@pytest.mark.parametrize('name', ['missing.pth', '.', ''])
+def test_a_checkpoint_must_be_there(command, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        command('test', NAME, name, '--work-dir', 'work')
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f'error: CHECKPOINT must be a file or an address, got {name!r}')
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('args', [('--gpus', '2', NAME, '--amp'), (NAME, '--amp', '--gpus', '2')])

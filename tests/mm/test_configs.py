@@ -172,3 +172,11 @@ def test_data_sets_load_without_a_word():
     code = f'from iterbackbone.mm.configs import load_datasets\n{load}'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, ''), done.stderr
+
+
+@pytest.mark.parametrize('option', [{'model.type.x': 1}, {'steps.5': 1}])
+def test_an_override_that_does_not_fit_is_named(option, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("model = dict(type='ResNet')\nsteps = [1]")
+    with pytest.raises(ValueError, match='--cfg-options: '):
+        read_config(path, option)

@@ -108,3 +108,6 @@ def test_wrong_settings_are_named(files):
         Predictor(config, checkpoint, 'abacus', None, 0.3)
     with pytest.raises(ValueError, match=r'checkpoint must be a file, got none\.pth'):
         Predictor(config, 'none.pth', 'cpu', None, 0.3)
+    torch.save(dict(state_dict=3), checkpoint)
+    with pytest.raises(ValueError, match='its state_dict must be a dict of tensors, got a int'):
+        Predictor(config, checkpoint, 'cpu', None, 0.3)

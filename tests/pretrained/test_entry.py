@@ -61,6 +61,27 @@ def test_in_timm(options, frozen):
         assert all(torch.equal(found[key], wanted[key]) for key in wanted)
 
 
+@pytest.mark.parametrize(
+    ('options', 'frozen'),
+    [
+        (dict(), True),
+        (dict(features_only=True, out_indices=(0,)), True),
+        (dict(entry=dict(ENTRY, frozen=False)), False),
+    ],
+)
+def test_in_timm_of_a_folder(options, frozen, tmp_path):
+    """timm's own files come without ``load_pretrained``."""
+    pytest.importorskip('iterbackbone.timm')
+    saved = timm.create_model(NAME)
+    check(saved, False)
+    timm.models.save_for_hf(saved, tmp_path, safe_serialization=True)
+    model = timm.create_model(f'local-dir:{tmp_path}', pretrained=True, **options)
+    model = getattr(model, 'model', model)
+    check(model, frozen)
+    wanted = saved.state_dict()
+    assert all(torch.equal(x, wanted[key]) for key, x in model.state_dict().items())
+
+
 @pytest.mark.parametrize(('options', 'frozen'), CASES[:3])
 def test_of_a_folder(options, frozen, tmp_path):
     """A folder's own weights come after the network is made."""

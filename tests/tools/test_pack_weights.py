@@ -88,6 +88,7 @@ def changed(key, value):
     [
         (dict(name='tiny_net'), 'must be NETWORK.TAG'),
         (dict(name='../tiny.toy'), 'must be NETWORK.TAG'),
+        (dict(name='iterative_resnet50.toy'), "must not be that of the paper's networks"),
         (dict(cfg=changed('base_channels', 8)), 'does not fit'),
         (dict(cfg=changed('norm_cfg', dict(type='GN', num_groups=2))), 'norm_cfg must be BN or SyncBN'),
         (dict(facts={'license': 'MIT'}), '--facts: .* must have color_order, commit, data'),
