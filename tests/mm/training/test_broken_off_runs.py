@@ -1,0 +1,46 @@
+"""PonderCostHook after a run that was broken off, or could not begin."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import pytest
+from mmengine.hooks import Hook
+
+from iterbackbone.mm import PonderCostHook
+from tests.support.tiny_training import TinyClassifier, train_tiny
+
+
+class Interruption(Hook):
+    """Ctrl-C in the second step of the first run."""
+
+    def __init__(self):
+        self.due = True
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.due and batch_idx == 1:
+            self.due = False
+            raise KeyboardInterrupt
+
+
+def test_a_run_after_one_that_was_broken_off(tmp_path):
+    """As in a notebook: the second run trains the halting as the first did."""
+    model, hook, interruption = TinyClassifier(), PonderCostHook(weight=0.25), Interruption()
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / 'a', hook, model=model, more_hooks=[interruption])
+    steps, _ = train_tiny(tmp_path / 'b', hook, model=model)
+    assert all(step['outputs']['loss_ponder'] > 1 for step in steps)
+
+
+@pytest.mark.parametrize(
+    'part', ['ponder_hook.exempt_halting_biases', 'ponder_training.BudgetController']
+)
+def test_a_run_that_cannot_begin_leaves_nothing_attached(tmp_path, monkeypatch, part):
+    """Calls would be kept for ever by listeners that nobody knows."""
+    model = TinyClassifier()
+    monkeypatch.setattr(f'iterbackbone.mm.training.{part}', Mock(side_effect=RuntimeError('broken')))
+    with pytest.raises(RuntimeError, match='broken'):
+        train_tiny(tmp_path, PonderCostHook(target=0.5), model=model)
+    for module in model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
