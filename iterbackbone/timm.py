@@ -91,7 +91,7 @@ def _register(network: str) -> Callable[..., nn.Module]:
         if kwargs.get('features_only'):
             stages = weights.architecture.get('num_stages', 4) if weights else 4
             kwargs['out_indices'], last = feature_take_indices(stages, kwargs.get('out_indices'))
-            kwargs |= dict(stages=range(last + 1), num_classes=0, pretrained_strict=False)
+            kwargs |= dict(stages=range(last + 1), num_classes=0)
         build = partial(TimmResNet, weights.name if weights else network)
         kwargs['pretrained_filter_fn'] = partial(of_file, options=kwargs.get('entry'))
         kwargs |= dict(pretrained_cfg=cfg.to_dict(), feature_cfg=dict(feature_cls='getter'))

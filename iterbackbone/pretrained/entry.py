@@ -40,7 +40,10 @@ def take_over(model: nn.Module, source: nn.Module) -> None:
 
 
 def of_file(state: dict[str, Tensor], model: nn.Module, options: object) -> dict[str, Tensor]:
-    """What timm reads of a file, for an entry of ``options``: it is frozen as by :func:`timm_entry`."""
+    """What timm reads of a file, without stages that the model leaves out.
+
+    An entry of ``options`` is frozen as by :func:`timm_entry`.
+    """
     entry = _entry_of(model)
     if entry is not None:
         kernels = entry.state_dict(prefix='backbone.stem.').items()
@@ -49,7 +52,14 @@ def of_file(state: dict[str, Tensor], model: nn.Module, options: object) -> dict
             frozen = options.get('frozen', frozen)
         if frozen:
             entry.freeze()
-    return state
+    stages = {_stage(key) for key in model.state_dict()}
+    return {key: x for key, x in state.items() if _stage(key) in {None, *stages}}
+
+
+def _stage(key: str) -> str | None:
+    """K of ``backbone.stages.K``; None elsewhere."""
+    words = key.split('.')
+    return words[2] if words[:2] == ['backbone', 'stages'] else None
 
 
 def _entry_of(model: nn.Module) -> Entry | None:

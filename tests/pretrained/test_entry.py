@@ -82,6 +82,15 @@ def test_in_timm_of_a_folder(options, frozen, tmp_path):
     assert all(torch.equal(x, wanted[key]) for key, x in model.state_dict().items())
 
 
+def test_in_timm_of_a_folder_that_lacks_something(tmp_path):
+    pytest.importorskip('iterbackbone.timm')
+    saved = timm.create_model(NAME)
+    del saved.backbone.stages[0].blocks[0].conv1
+    timm.models.save_for_hf(saved, tmp_path, safe_serialization=True)
+    with pytest.raises(RuntimeError, match=r'Missing key.*stages\.0\.blocks\.0\.conv1'):
+        timm.create_model(f'local-dir:{tmp_path}', True, features_only=True, out_indices=(0,))
+
+
 @pytest.mark.parametrize(('options', 'frozen'), CASES[:3])
 def test_of_a_folder(options, frozen, tmp_path):
     """A folder's own weights come after the network is made."""
