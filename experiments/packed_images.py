@@ -57,37 +57,44 @@ class PackedImages(BaseDataset):
 
 @DATASETS.register_module()
 class PackedBatches(PackedImages):
-    """The same, a whole batch read at once; needs ``collate_fn=dict(type='whole_batch')``."""
+    """The same, a whole batch read at once; needs ``collate_fn=dict(type='whole_batch')``.
 
-    def __getitems__(self, indices: list[int]) -> dict:
-        items = [self.data_list[i] for i in indices]
-        images = self.images[[item['index'] for item in items]]
-        labels = torch.tensor([item['label'] for item in items])
-        return dict(inputs=torch.from_numpy(images).permute(0, 3, 1, 2), labels=labels)
-
-
-@DATASETS.register_module()
-class SoftTargetBatches(PackedBatches):
-    """The same, with class probabilities as targets: what ``pretraining/teacher.py`` writes.
+    A target is a row of class probabilities: the label, smoothed, and what a teacher says
+    (``pretraining/teacher.py`` writes ``train_teacher.npy``).
 
     Args:
-        share: Of the teacher in a target; the rest is the label.
+        smoothing: Share of a label that is spread over all classes.
+        teacher: Share of the teacher in a target; the rest is the label.
+        device: Where the images are kept; ``'cpu'``: in their file. Others need ``num_workers=0``.
         options: Of :class:`PackedImages`.
     """
 
-    def __init__(self, share: float = 0.5, **options: Any) -> None:
-        self.share = share
+    def __init__(
+        self, smoothing: float = 0.0, teacher: float = 0.0, device: str = 'cpu', **options: Any
+    ) -> None:
+        self.smoothing, self.teacher_share, self.device = smoothing, teacher, device
         super().__init__(**options)
 
     def load_data_list(self) -> list[dict]:
-        self.teacher = np.load(Path(self.data_root) / f'{self.part}_teacher.npy', mmap_mode='r')
-        return super().load_data_list()
+        items = super().load_data_list()
+        root = Path(self.data_root)
+        self.labels = torch.from_numpy(np.load(root / f'{self.part}_labels.npy')).long()
+        self.classes = int(self.labels.max()) + 1
+        if self.teacher_share:
+            self.teacher = torch.from_numpy(np.load(root / f'{self.part}_teacher.npy'))
+            self.classes = self.teacher.shape[1]
+        if self.device != 'cpu':
+            self.images = torch.from_numpy(np.load(root / f'{self.part}.npy')).to(self.device)
+        return items
 
     def __getitems__(self, indices: list[int]) -> dict:
-        batch = super().__getitems__(indices)
-        said = torch.from_numpy(self.teacher[[self.data_list[i]['index'] for i in indices]]).float()
-        label = F.one_hot(batch['labels'], said.shape[1])
-        return {**batch, 'targets': self.share * said + (1 - self.share) * label}
+        chosen = [self.data_list[i]['index'] for i in indices]
+        labels = F.one_hot(self.labels[chosen], self.classes).float()
+        targets = (1 - self.smoothing) * labels + self.smoothing / self.classes
+        if self.teacher_share:
+            targets = torch.lerp(targets, self.teacher[chosen].float(), self.teacher_share)
+        images = torch.as_tensor(self.images[chosen])
+        return dict(inputs=images.permute(0, 3, 1, 2), targets=targets)
 
 
 @FUNCTIONS.register_module()
@@ -125,12 +132,8 @@ class BatchCrops(ClsDataPreprocessor):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         data = self.cast_data(data)
-        if 'labels' in data:
-            data['data_samples'] = [DataSample().set_gt_label(y) for y in data.pop('labels').split(1)]
-        for sample, target in zip(
-            data.get('data_samples') or [], data.pop('targets', ()), strict=False
-        ):
-            sample.set_gt_score(target)
+        if 'targets' in data:
+            data['data_samples'] = data.pop('targets')
         x = data['inputs']
         x = torch.stack(list(x)) if not isinstance(x, Tensor) else x
         x = (x.float() - self.mean) / self.std
@@ -158,11 +161,20 @@ class BatchCrops(ClsDataPreprocessor):
 
 @MODELS.register_module()
 class Float32Head(LinearClsHead):
-    """Linear classifier whose logits and loss are float32 under autocast."""
+    """Linear classifier whose logits and loss are float32 under autocast.
+
+    A whole batch's class probabilities, (B, classes), may stand for its samples: a DataSample for
+    each image takes longer than a GPU's training step.
+    """
 
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         with torch.autocast(feats[-1].device.type, enabled=False):
             return super().forward((feats[-1].float(),))
+
+    def _get_loss(self, cls_score: Tensor, data_samples: Any, **options: Any) -> dict:
+        if not isinstance(data_samples, Tensor):
+            return super()._get_loss(cls_score, data_samples, **options)
+        return dict(loss=self.loss_module(cls_score, data_samples, **options))
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -3,15 +3,12 @@ _base_ = 'iterative.py'
 work_dir = 'work_dirs/pretraining/distilled'
 load_from = 'iterbackbone://iterative_resnet50_w32.tiny_imagenet'
 batch, steps = 128, 3600  # of each process
-model = dict(
-    data_preprocessor=dict(train_sizes=(48,)),
-    head=dict(loss=dict(_delete_=True, type='CrossEntropyLoss', use_soft=True)),
-)
+model = dict(data_preprocessor=dict(train_sizes=(48,)))
 train_dataloader = dict(
     batch_size=batch,
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(type='SoftTargetBatches', share=0.5),
+    dataset=dict(smoothing=0.0, teacher=0.5),
 )
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=0.15))
 param_scheduler = dict(eta_max=0.15, total_steps=steps, pct_start=0.1)

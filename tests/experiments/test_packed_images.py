@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
 
 from experiments.packed_images import (
@@ -12,7 +13,6 @@ from experiments.packed_images import (
     Float32Head,
     PackedBatches,
     PackedImages,
-    SoftTargetBatches,
     whole_batch,
 )
 from tests.support.packed import packed
@@ -37,30 +37,40 @@ def test_a_part_is_the_same_every_time(tmp_path):
 
 
 def test_a_batch_is_read_at_once(tmp_path):
-    """By torch's own loader: the items in order, their labels as samples of the same order."""
+    """By torch's own loader: the items in order, their labels in the same order."""
     images, labels = packed(tmp_path, 'train', 8, side=4)
-    dataset = PackedBatches(str(tmp_path), 'train')
+    dataset = PackedBatches(data_root=str(tmp_path), part='train')
     order = [5, 2, 7]
     (batch,) = DataLoader(dataset, 3, sampler=order, collate_fn=whole_batch)
     assert np.array_equal(batch['inputs'].permute(0, 2, 3, 1), images[order])
     found = crops(size=4)(batch)
-    assert [int(sample.gt_label) for sample in found['data_samples']] == list(labels[order])
+    assert found['data_samples'].argmax(1).tolist() == list(labels[order])
     one_by_one = [dataset[i]['inputs'] for i in order]
     assert torch.equal(found['inputs'], crops(size=4)({'inputs': one_by_one})['inputs'])
 
 
-def test_a_soft_target_mixes_labels_and_the_teacher(tmp_path):
+def test_images_on_a_device_are_those_of_the_file(tmp_path):
+    images, _ = packed(tmp_path, 'train', 8, side=4)
+    dataset = PackedBatches(data_root=str(tmp_path), part='train', device='cpu:0')
+    assert isinstance(dataset.images, torch.Tensor)
+    order = [5, 2, 7]
+    found = dataset.__getitems__(order)['inputs']
+    assert np.array_equal(found.permute(0, 2, 3, 1), images[order])
+
+
+def test_a_target_mixes_the_smoothed_label_and_the_teacher(tmp_path):
     _, labels = packed(tmp_path, 'train', 8, side=4)
-    said = np.random.default_rng(0).dirichlet(np.ones(10), 8).astype(np.float16)
+    classes = labels.max() + 1
+    said = np.random.default_rng(0).dirichlet(np.ones(classes), 8).astype(np.float16)
     np.save(tmp_path / 'train_teacher.npy', said)
     order = [5, 2, 7]
-    dataset = SoftTargetBatches(share=0.25, data_root=str(tmp_path), part='train')
-    (batch,) = DataLoader(dataset, 3, sampler=order, collate_fn=whole_batch)
+    options = dict(smoothing=0.1, teacher=0.25, data_root=str(tmp_path), part='train')
+    (batch,) = DataLoader(PackedBatches(**options), 3, sampler=order, collate_fn=whole_batch)
     found = crops(size=4)(batch)['data_samples']
-    for sample, i in zip(found, order, strict=True):
-        expected = 0.25 * said[i].astype(np.float32) + 0.75 * (np.arange(10) == labels[i])
-        assert torch.allclose(sample.gt_score, torch.from_numpy(expected).float())
-        assert int(sample.gt_label) == labels[i]
+    for row, i in zip(found, order, strict=True):
+        smoothed = 0.9 * (np.arange(classes) == labels[i]) + 0.1 / classes
+        expected = 0.25 * said[i].astype(np.float32) + 0.75 * smoothed
+        assert torch.allclose(row, torch.from_numpy(expected).float())
 
 
 def crops(**options):
@@ -113,6 +123,17 @@ def test_logits_are_float32_under_autocast():
     head = Float32Head(num_classes=3, in_channels=4)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert head((torch.rand(2, 4, dtype=torch.bfloat16),)).dtype == torch.float32
+
+
+def test_a_batch_of_targets_has_the_loss_of_its_samples():
+    torch.manual_seed(0)
+    loss = dict(type='mmpretrain.CrossEntropyLoss', use_soft=True)
+    head = Float32Head(num_classes=3, in_channels=4, loss=loss)
+    x, targets = (torch.rand(2, 4),), torch.rand(2, 3).softmax(1)
+    samples = [DataSample().set_gt_score(target) for target in targets]
+    expected = -(targets * head(x).log_softmax(1)).sum(1).mean()
+    assert torch.allclose(head.loss(x, targets)['loss'], expected)
+    assert torch.allclose(head.loss(x, samples)['loss'], expected)
 
 
 def test_the_optimizer_computes_in_bfloat16():
