@@ -8,7 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
-from iterbackbone.cli.arguments import one_line
+from iterbackbone.cli.arguments import new_folder, one_line
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
 from iterbackbone.report.gain_panel import GainPanel
@@ -20,7 +20,9 @@ def parse_args():
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument('folders', nargs='+', type=Path, help='evaluation folders', metavar='FOLDER')
-    parser.add_argument('--out', type=Path, required=True, help='folder for the report and the figures')
+    parser.add_argument(
+        '--out', type=new_folder, required=True, help='folder for the report and the figures'
+    )
     parser.add_argument(
         '--names', nargs='+', help='what to call the evaluations, one a folder; give it last'
     )

@@ -34,6 +34,15 @@ def new_file(text: str) -> Path:
     return Path(text)
 
 
+def new_folder(text: str) -> Path:
+    """A folder to write to, made where it is missing."""
+    path = Path(text).absolute()
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not text or not there.is_dir():
+        raise argparse.ArgumentTypeError(f'must be a folder, or one that can be made, got {text!r}')
+    return Path(text)
+
+
 @contextmanager
 def one_line(
     parser: argparse.ArgumentParser, argument: str = '', *more: type[Exception]

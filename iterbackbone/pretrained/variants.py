@@ -63,10 +63,10 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     Raises:
         ValueError: torch cannot use the device, or the memory is too small for the image.
     """
+    where = f'{machine()}, {torch.get_num_threads()} threads, {_named(device)}'
     with torch.device('meta'):
         networks: Any = {x: create_model(x, features_only=True, in_chans=3) for x in list_models()}
     tables = {name: mac_table(network, size) for name, network in networks.items()}
-    where = f'{machine()}, {torch.get_num_threads()} threads, {_named(device)}'
     setting = hashlib.sha256(repr((__version__, where, tables)).encode()).hexdigest()
     folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'iterbackbone')
     file = folder / f'variants-{setting[:16]}.json'

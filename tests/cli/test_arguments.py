@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from iterbackbone.cli.arguments import folder, new_file, one_line, positive
+from iterbackbone.cli.arguments import folder, new_file, new_folder, one_line, positive
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,14 @@ from iterbackbone.cli.arguments import folder, new_file, one_line, positive
         (positive, '0', 'must be at least 1, got 0'),
         (folder, 'nowhere', 'must be a folder, got nowhere'),
         (new_file, 'nowhere/a.json', 'must be in a folder that exists, got nowhere/a.json'),
+        (new_file, '', 'must be a file, got the folder '),
+        (new_folder, '', "must be a folder, or one that can be made, got ''"),
+        (new_folder, __file__, f'must be a folder, or one that can be made, got {__file__!r}'),
+        (
+            new_folder,
+            f'{__file__}/a',
+            f'must be a folder, or one that can be made, got {__file__ + "/a"!r}',
+        ),
     ],
 )
 def test_kinds(kind, text, message, capsys):
@@ -23,6 +31,15 @@ def test_kinds(kind, text, message, capsys):
     with pytest.raises(SystemExit, match='2'):
         parser.parse_args(['--it', text])
     assert capsys.readouterr().err.endswith(f'argument --it: {message}\n')
+
+
+def test_a_folder_to_come(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [str(new_folder(text)) for text in ('a/b', '.', str(tmp_path))] == [
+        'a/b',
+        '.',
+        str(tmp_path),
+    ]
 
 
 def test_errors_are_printable_and_others_pass(capsys):

@@ -105,9 +105,20 @@ def test_pretrained_of_another_network_is_refused(tmp_path, change, message):
 
 def test_pretrained_with_a_wrong_prefix_is_refused(tmp_path):
     path = save(iterbackbone.IterativeResNet(**TINY), tmp_path / 'a.pth')
-    net = IterativeResNet(**TINY, init_cfg=pretrained(path, prefix='encoder.'))
-    with pytest.raises(ValueError, match=r"prefix 'encoder.' does not fit .*missing"):
-        net.init_weights()
+    for prefix in ('encoder.', None):
+        net = IterativeResNet(**TINY, init_cfg=pretrained(path, prefix=prefix))
+        message = f"prefix {prefix!r} does not fit .*missing.*; with prefix 'backbone.' it fits"
+        with pytest.raises(ValueError, match=message):
+            net.init_weights()
+
+
+def test_no_prefix_is_advised_where_none_fits(tmp_path):
+    path = save(
+        iterbackbone.IterativeResNet(**{**TINY, 'max_iterations': (2, 3, 3, 2)}), tmp_path / 'a.pth'
+    )
+    with pytest.raises(ValueError, match='does not fit') as caught:
+        IterativeResNet(**TINY, init_cfg=pretrained(path, prefix=None)).init_weights()
+    assert 'it fits' not in str(caught.value)
 
 
 def test_stage_four_is_a_leftover_only_where_there_is_no_stage_four(tmp_path):

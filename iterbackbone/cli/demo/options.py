@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...files import check_writable
+from ..arguments import new_folder
 from ..paths import any_config
 
 # A detector in the package, for those who name no model.
@@ -50,7 +51,9 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         help=f'lowest of a drawn box; default: {SCORE}, without CONFIG {OWN_SCORE}',
     )
     parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'), help='default: %(default)s')
+    parser.add_argument(
+        '--out', type=new_folder, default=Path('work_dirs/demo'), help='default: %(default)s'
+    )
     parser.add_argument('--show', action='store_true', help='in a window, too; q closes it')
     parser.set_defaults(run=run)
 

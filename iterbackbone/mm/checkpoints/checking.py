@@ -69,11 +69,16 @@ def pretrained_weights(
     name, prefix = str(source.checkpoint), source.prefix
     if prefix is None and name.startswith(SCHEME):
         prefix = 'backbone.'  # of a whole model, as all that is shipped
-    found = _below(state_dict_of(load_weights_only(name), name), prefix)
+    state = state_dict_of(load_weights_only(name), name)
+    found = _below(state, prefix)
     problems = misfit(module, found, leftovers)
     if problems:
+        others = [x for x in (None, 'backbone.') if not misfit(module, _below(state, x), leftovers)]
+        hint = f'; with prefix {others[0]!r} it fits' if others else ''
         kind = type(module).__name__
-        raise ValueError(f'checkpoint {name!r} with prefix {prefix!r} does not fit {kind}: {problems}')
+        raise ValueError(
+            f'checkpoint {name!r} with prefix {prefix!r} does not fit {kind}: {problems}{hint}'
+        )
     return {key: value for key, value in found.items() if not leftovers.match(key)}
 
 

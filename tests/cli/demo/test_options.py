@@ -50,9 +50,8 @@ def test_an_output_that_cannot_be_made(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'demo', 'a.png', '--out', 'a.png/x'])
     with pytest.raises(SystemExit, match='2'):
         main()
-    assert capsys.readouterr().err.splitlines() == [
-        "iterbackbone demo: error: [Errno 20] Not a directory: 'a.png/x'"
-    ]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("argument --out: must be a folder, or one that can be made, got 'a.png/x'")
 
 
 @pytest.mark.parametrize('option', ['--config', '--checkpoint'])
