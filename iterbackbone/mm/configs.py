@@ -15,6 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.utils import to_2tuple
 from torch import nn
 
 from ..core.macs import Size
@@ -104,10 +105,7 @@ def build_model(cfg: Config) -> nn.Module:
 def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, Mapping[str, Any]]:
     """The config's model with the weights of a checkpoint, in evaluation mode, and all it contains.
 
-    Args:
-        cfg: Of the model.
-        checkpoint: See :func:`.load_weights_only`.
-        device: Such as 'cuda:0'.
+    The ``checkpoint`` is one of :func:`.load_weights_only`, the ``device`` such as 'cuda:0'.
 
     Raises:
         ValueError: there are no such weights, or not of this model, or there is no such device.
@@ -119,11 +117,7 @@ def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module,
 
 
 def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
-    """What the model's data preprocessor makes of one image of noise.
-
-    Args:
-        model: mmdet's, mmseg's or mmpretrain's.
-        size: (H, W) of the image in pixels.
+    """What the model's data preprocessor makes of one image of noise, ``size`` (H, W) in pixels.
 
     Returns:
         ``inputs`` (1, C, H, W), padded as in a real run, with the channels that the first convolution
@@ -159,8 +153,7 @@ def pipeline_size(cfg: Config) -> Size | None:
     for kind, key in (('CenterCrop', 'crop_size'), ('Resize', 'scale')):
         for step in steps:
             if step.get(key) and 'type' in step and type_name(step) == kind:
-                size = step[key]
-                width, height = (size, size) if isinstance(size, int) else size
+                width, height = to_2tuple(step[key])
                 return height, width
     return None
 

@@ -17,6 +17,7 @@ from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBB
 from mmdet.models.task_modules.prior_generators import AnchorGenerator, MlvlPointGenerator
 
 from ..traces import iterative_modules
+from .models import unchanged
 from .roi_boxes import stages
 
 DENSE = ('predict', 'predict_by_feat', '_predict_by_feat_single', '_bbox_post_process')
@@ -31,27 +32,27 @@ def obstacle(model: Any) -> str | None:
 
 
 def _obstacles(model: Any) -> Iterator[str]:
-    if _as(TwoStageDetector, model, 'predict') and model.with_rpn:
+    if unchanged(TwoStageDetector, model, 'predict') and model.with_rpn:
         yield from _of_dense('rpn_head', model.rpn_head, RPNHead)
         yield from _of_roi_head(model.roi_head)
         if len({(m.epsilon, m.budget.threshold) for m in iterative_modules(model)}) > 1:
             yield 'roi_head: it halts at another threshold than the backbone'
-    elif _as(DETR, model, 'predict', 'forward_transformer', 'pre_transformer'):
-        if not _as(DETRHead, model.bbox_head, *BY_FEATURES):
+    elif unchanged(DETR, model, 'predict', 'forward_transformer', 'pre_transformer'):
+        if not unchanged(DETRHead, model.bbox_head, *BY_FEATURES):
             yield f'bbox_head: {type(model.bbox_head).__name__} predicts in its own way'
         if getattr(model.data_preprocessor, 'pad_size_divisor', 1) > 1:
             yield 'data_preprocessor: it pads images, which the transformer must know'
-    elif _as(SingleStageDetector, model, 'predict'):
+    elif unchanged(SingleStageDetector, model, 'predict'):
         yield from _of_dense('bbox_head', model.bbox_head, BaseDenseHead)
     else:
         yield f'{type(model).__name__} is no single-stage detector, DETR or one with RPN and RoIs'
 
 
 def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:
-    if not _as(base, head, *DENSE):
+    if not unchanged(base, head, *DENSE):
         yield f'{name}: {type(head).__name__} predicts in its own way'
     elif not any(
-        _as(kind, head.prior_generator, *PRIORS) for kind in (AnchorGenerator, MlvlPointGenerator)
+        unchanged(kind, head.prior_generator, *PRIORS) for kind in (AnchorGenerator, MlvlPointGenerator)
     ):
         made = type(head.prior_generator).__name__
         yield f'{name}: {made} makes no anchors or points as AnchorGenerator or MlvlPointGenerator does'
@@ -64,8 +65,8 @@ def _of_dense(name: str, head: Any, base: type) -> Iterator[str]:
 
 
 def _of_roi_head(head: Any) -> Iterator[str]:
-    cascade = _as(CascadeRoIHead, head, '_refine_roi', *ROI_HEAD)
-    if not cascade and not _as(StandardRoIHead, head, *ROI_HEAD):
+    cascade = unchanged(CascadeRoIHead, head, '_refine_roi', *ROI_HEAD)
+    if not cascade and not unchanged(StandardRoIHead, head, *ROI_HEAD):
         yield f'roi_head: {type(head).__name__} predicts in its own way'
     if head.with_shared_head and (head.with_mask or cascade):
         yield 'roi_head: masks or stages behind a shared head'
@@ -73,19 +74,19 @@ def _of_roi_head(head: Any) -> Iterator[str]:
     for extractor in chain.from_iterable(map(stages, parts)):
         yield from _of_extractor(extractor)
     for boxes in stages(head.bbox_head):
-        if not _as(BBoxHead, boxes, *BY_FEATURES) or boxes.custom_cls_channels:
+        if not unchanged(BBoxHead, boxes, *BY_FEATURES) or boxes.custom_cls_channels:
             yield f'roi_head: {type(boxes).__name__} predicts in its own way'
         if not (boxes.with_cls and boxes.with_reg):
             yield f'roi_head: {type(boxes).__name__} has no scores or no boxes'
         yield from _of_coder('roi_head', boxes.bbox_coder)
     for masks in stages(head.mask_head) if head.with_mask else []:
-        if not _as(FCNMaskHead, masks, *BY_FEATURES):
+        if not unchanged(FCNMaskHead, masks, *BY_FEATURES):
             yield f'roi_head: {type(masks).__name__} predicts in its own way'
     yield from _of_nms('roi_head', head.test_cfg)
 
 
 def _of_extractor(extractor: Any) -> Iterator[str]:
-    if not _as(SingleRoIExtractor, extractor, 'forward', 'map_roi_levels'):
+    if not unchanged(SingleRoIExtractor, extractor, 'forward', 'map_roi_levels'):
         yield f'roi_head: {type(extractor).__name__} is no SingleRoIExtractor'
     for layer in extractor.roi_layers:
         if type(layer) is not RoIAlign or layer.pool_mode != 'avg':
@@ -94,7 +95,7 @@ def _of_extractor(extractor: Any) -> Iterator[str]:
 
 def _of_coder(name: str, coder: Any) -> Iterator[str]:
     known = (DeltaXYWHBBoxCoder, DistancePointBBoxCoder)
-    if not any(_as(kind, coder, 'decode') for kind in known) or coder.use_box_type:
+    if not any(unchanged(kind, coder, 'decode') for kind in known) or coder.use_box_type:
         yield f'{name}: {type(coder).__name__} is no {" or ".join(kind.__name__ for kind in known)}'
 
 
@@ -105,10 +106,3 @@ def _of_nms(name: str, test_cfg: Any) -> Iterator[str]:
     known = {'type', 'iou_threshold', 'class_agnostic', 'split_thr'}
     if nms.get('type') != 'nms' or not known.issuperset(nms):
         yield f'{name}: test_cfg.nms must be of type nms with {sorted(known)}, got {dict(nms)}'
-
-
-def _as(base: type, thing: Any, *methods: str) -> bool:
-    """Whether ``thing`` is a ``base`` and has its methods unchanged."""
-    return isinstance(thing, base) and all(
-        getattr(type(thing), name) is getattr(base, name) for name in methods
-    )

@@ -1,8 +1,6 @@
-"""mmdet's detectors as modules that return boxes, or the features where they cannot."""
+"""mmdet's detectors as modules that return boxes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from mmdet.models.detectors import DetectionTransformer
 from torch import Tensor, nn
@@ -10,8 +8,7 @@ from torch import Tensor, nn
 from ...export import ExportForm, ExportOutputs
 from .boxes import Detections, limits_of
 from .dense_boxes import DenseBoxes
-from .detector_support import obstacle
-from .models import ExportedFeatures, ExportedModel, Run
+from .models import ExportedModel, Run
 from .query_boxes import QueryBoxes
 from .roi_boxes import RoIBoxes
 
@@ -64,9 +61,7 @@ class ExportedDetector(ExportedModel):
             calls.append(run(form, x))
             return calls[-1].features
 
-        features = features_of(self.form, self.preparation(image))
-        if self.model.with_neck:
-            features = self.model.neck(features)
+        features = self.after_neck(features_of(self.form, self.preparation(image)))
         limits = limits_of(image)
         results = found = self.dense(features, limits)
         if self.rois is not None:
@@ -76,15 +71,3 @@ class ExportedDetector(ExportedModel):
         body, *of_regions = calls
         macs = sum((call.macs for call in of_regions), body.macs)
         return (*results, *(call.iterations for call in of_regions), body.iterations, macs)
-
-
-def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:
-    """The exported form of a detector: its boxes, or its features and why.
-
-    Raises:
-        TypeError: its backbone is no IterativeResNet.
-    """
-    reason = obstacle(model)
-    if reason is not None:
-        return ExportedFeatures(model, fixed, reason)
-    return ExportedDetector(model, fixed)

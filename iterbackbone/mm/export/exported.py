@@ -6,15 +6,19 @@ import copy
 from typing import Any
 
 import torch
+from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
-from .models import ExportedClassifier, ExportedModel, ExportedSegmentor
+from .models import ExportedClassifier, ExportedFeatures, ExportedModel, ExportedSegmentor
 
 
 def _exported_detector(model: Any, fixed: int | None) -> ExportedModel:
-    from .detectors import exported_detector  # the one that needs mmdet
+    """Its boxes, or its features and why."""
+    from .detector_support import obstacle  # what needs mmdet
+    from .detectors import ExportedDetector
 
-    return exported_detector(model, fixed)
+    reason = obstacle(model)
+    return ExportedFeatures(model, fixed, reason) if reason else ExportedDetector(model, fixed)
 
 
 KINDS = {  # by library; the first part of a class's module
@@ -72,8 +76,7 @@ def with_bin_means(module: nn.Module) -> nn.Module:
     """Replace the adaptive average poolings in ``module``, which is changed and returned."""
     for name, child in module.named_children():
         if isinstance(child, nn.AdaptiveAvgPool2d):
-            size = child.output_size
-            setattr(module, name, BinMeans(size if isinstance(size, tuple) else (size, size)))
+            setattr(module, name, BinMeans(to_2tuple(child.output_size)))
         else:
             with_bin_means(child)
     return module

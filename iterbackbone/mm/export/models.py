@@ -16,6 +16,13 @@ from .preparation import Preparation
 Run = Callable[[ExportForm, Tensor], ExportOutputs]
 
 
+def unchanged(base: type, thing: object, *methods: str) -> bool:
+    """Whether ``thing`` is a ``base`` and has its methods as they are there."""
+    return isinstance(thing, base) and all(
+        getattr(type(thing), name) is getattr(base, name) for name in methods
+    )
+
+
 class ExportedModel(nn.Module):
     """Base: preparation of the image, adaptive backbone, then what :meth:`finish` does.
 
@@ -88,9 +95,6 @@ class ExportedModel(nn.Module):
     def reference(self, image: Tensor) -> tuple[dict[str, Tensor], float]:
         """The same outputs by the adaptive modules' own execution, and their decisions' margin.
 
-        Args:
-            image: As of :meth:`forward`.
-
         Returns:
             Outputs by name, and the least distance of a sum of halting scores to the threshold.
         """
@@ -104,12 +108,7 @@ class ExportedModel(nn.Module):
         return dict(zip(self.outputs, self.results(image, run), strict=True)), min(margins)
 
     def results(self, image: Tensor, run: Run) -> tuple[Tensor, ...]:
-        """All ``outputs``.
-
-        Args:
-            image: As of :meth:`forward`.
-            run: How adaptive modules are run.
-        """
+        """All ``outputs`` for the image of :meth:`forward`; ``run`` is how adaptive modules are run."""
         x = self.preparation(image)
         found = run(self.form, x)
         return (*self.finish(found.features, image, x), found.iterations, found.macs)
@@ -119,14 +118,12 @@ class ExportedModel(nn.Module):
         return [f'features_{k}' for k in self.form.network.out_indices]
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-        """From the backbone's features to the task's results.
-
-        Args:
-            features: Of the backbone.
-            image: As given.
-            x: As the backbone saw it.
-        """
+        """From the backbone's features to the results; ``x`` is the image as the backbone saw it."""
         return features
+
+    def after_neck(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What the heads take: the features behind the model's neck, if it has one."""
+        return self.model.neck(features) if getattr(self.model, 'with_neck', False) else features
 
 
 class ExportedClassifier(ExportedModel):
@@ -136,20 +133,17 @@ class ExportedClassifier(ExportedModel):
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
-        kind = type(model.head)
-        base = next((c for c in kind.__mro__ if c.__name__ == 'ClsHead'), None)
-        if base is None or kind._get_predictions is not base._get_predictions:
-            raise ValueError(
-                f'head must name one class by a softmax, to be exported, got {kind.__name__}'
-            )
+        from mmpretrain.models.heads import ClsHead  # detectors and segmentors do without
+
+        if not unchanged(ClsHead, model.head, '_get_predictions'):
+            kind = type(model.head).__name__
+            raise ValueError(f'head must name one class by a softmax, to be exported, got {kind}')
 
     def result_names(self) -> list[str]:
         return ['scores']
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-        if self.model.with_neck:
-            features = self.model.neck(features)
-        return (self.model.head(features).softmax(dim=1),)
+        return (self.model.head(self.after_neck(features)).softmax(dim=1),)
 
 
 class ExportedSegmentor(ExportedModel):
@@ -159,13 +153,13 @@ class ExportedSegmentor(ExportedModel):
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
+        from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+
         head = model.decode_head
-        kind = type(head)
-        base = next((c for c in kind.__mro__ if c.__name__ == 'BaseDecodeHead'), None)
-        own = ('predict', 'predict_by_feat')
-        if base is None or any(getattr(kind, name) is not getattr(base, name) for name in own):
+        if not unchanged(BaseDecodeHead, head, 'predict', 'predict_by_feat'):
+            kind = type(head).__name__
             raise ValueError(
-                f'decode_head must predict as BaseDecodeHead does, to be exported, got {kind.__name__}'
+                f'decode_head must predict as BaseDecodeHead does, to be exported, got {kind}'
             )
         if head.num_classes > 256:
             raise ValueError(f'num_classes must be at most 256 to be exported, got {head.num_classes}')
@@ -174,12 +168,10 @@ class ExportedSegmentor(ExportedModel):
         return ['label_map']
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-        if self.model.with_neck:
-            features = self.model.neck(features)
         head = self.model.decode_head
-        logits = F.interpolate(
-            head(features), size=x.shape[-2:], mode='bilinear', align_corners=head.align_corners
-        )
+        logits = head(self.after_neck(features))
+        size = x.shape[-2:]
+        logits = F.interpolate(logits, size, mode='bilinear', align_corners=head.align_corners)
         logits = logits[..., : image.shape[-2], : image.shape[-1]]
         if logits.shape[1] > 1:
             labels = logits.argmax(dim=1)
@@ -189,25 +181,18 @@ class ExportedSegmentor(ExportedModel):
 
 
 class ExportedFeatures(ExportedModel):
-    """A detector up to its neck: ``features_k``, one for each level; on the CPU.
-
-    Args:
-        model, fixed: See :class:`ExportedModel`.
-        reason: Why it is not exported whole.
-    """
+    """A detector up to its neck: ``features_k``, one for each level; on the CPU."""
 
     task = 'features'
 
     def __init__(self, model: nn.Module, fixed: int | None = None, reason: str | None = None) -> None:
         super().__init__(model, fixed)
         self.reason = reason
-        self.levels = len(model.backbone.out_indices)
-        if getattr(model, 'with_neck', False):
-            with torch.no_grad():  # not all necks say how many levels they have
-                self.levels = len(model.neck(self.form(torch.zeros(1, 3, 64, 64)).features))
+        with torch.no_grad():  # not all necks say how many levels they have
+            self.levels = len(self.after_neck(self.form(torch.zeros(1, 3, 64, 64)).features))
 
     def result_names(self) -> list[str]:
         return [f'features_{k}' for k in range(self.levels)]
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-        return self.model.neck(features) if getattr(self.model, 'with_neck', False) else features
+        return self.after_neck(features)

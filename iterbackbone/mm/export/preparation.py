@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
+from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from ...core.macs import Size
@@ -98,15 +99,12 @@ def image_steps(cfg: Config) -> list[dict[str, Any]]:
 
 def _described(name: str, step: dict[str, Any]) -> dict[str, Any]:
     if name == 'Resize' and step.get('scale'):
-        scale = step['scale']
-        width, height = (scale, scale) if isinstance(scale, int) else scale
         keep_ratio = bool(step.get('keep_ratio', False))
-        return {'step': 'resize', 'scale': [width, height], 'keep_ratio': keep_ratio}
+        return {'step': 'resize', 'scale': list(to_2tuple(step['scale'])), 'keep_ratio': keep_ratio}
     if name == 'ResizeEdge' and step.get('edge', 'short') == 'short':
         return {'step': 'resize_short', 'edge': int(step['scale'])}
     if name == 'CenterCrop':
-        size = step['crop_size']
-        width, height = (size, size) if isinstance(size, int) else size
+        width, height = to_2tuple(step['crop_size'])
         return {'step': 'center_crop', 'size': [height, width]}
     raise ValueError(
         f'test pipeline: {name} is none of the steps an exported file can describe: Resize with a '
