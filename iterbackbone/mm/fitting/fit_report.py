@@ -102,33 +102,18 @@ def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
     outcomes = [outcome for _, outcome in fit.menu]
     costs = [float(o.macs.mean()) for o in outcomes]
     vertices = envelope(costs, [float(_score(o).mean()) for o in outcomes])
+    menu = torch.stack([o.macs for o in outcomes]), torch.stack([_score(o) for o in outcomes])
     rows = []
     for point in fit.points:
-        cost = float(point.outcome.macs.mean())
-        if not min(costs) <= cost <= max(costs):  # of regions there may be more than at full depth
-            row = {'asked': point.asked, 'met': cost / costs[-1]}
-            row |= {'score': float(_score(point.outcome).mean())}
-            rows.append(row | dict.fromkeys(('static', 'gain', 'low', 'high')))
-            continue
-        found = gain(
-            point.outcome.macs.numpy(),
-            _score(point.outcome).numpy(),
-            torch.stack([o.macs for o in outcomes]).numpy(),
-            torch.stack([_score(o) for o in outcomes]).numpy(),
-            vertices=vertices,
-            groups=groups,
-        )
-        rows.append(
-            {
-                'asked': point.asked,
-                'met': found.share,
-                'score': found.score,
-                'static': found.mixture,
-                'gain': found.value,
-                'low': found.low,
-                'high': found.high,
-            }
-        )
+        macs, scores = point.outcome.macs, _score(point.outcome)
+        cost = float(macs.mean())
+        row = {'asked': point.asked, 'met': cost / costs[-1], 'score': float(scores.mean())}
+        row |= dict.fromkeys(('static', 'gain', 'low', 'high'))
+        if min(costs) <= cost <= max(costs):  # of regions there may be more than at full depth
+            found = gain(macs, scores, *menu, vertices=vertices, groups=groups)
+            row |= {'met': found.share, 'score': found.score, 'static': found.mixture}
+            row |= {'gain': found.value, 'low': found.low, 'high': found.high}
+        rows.append(row)
     return rows
 
 

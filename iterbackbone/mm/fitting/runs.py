@@ -62,9 +62,6 @@ class ModelRuns:
         loader: Of the images, in a fixed order.
         cache, identity: See :class:`Results`.
         progress: Wraps the batches, such as tqdm.
-
-    Attributes:
-        modules: The model's iterative modules.
     """
 
     def __init__(
