@@ -21,7 +21,7 @@ from .classification import class_fields, is_classification, picture
 from .detection import annotated_objects, is_detection, object_fields, prediction_fields
 from .meta import class_names, metainfo_of
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
-from .sources import Index, Source, Sources
+from .sources import Index, Sources
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
 INDEX = re.compile(r'_*(bg|background|ignore|void)(_?(class|cls|label))?(_?(ind|index|idx|id))?s?')
@@ -62,7 +62,8 @@ class SampleReader:
         fields = object_fields(objects, sample, self._classes)
         task = self._task(sample)
         if task == 'segmentation':
-            pngs = self._label_maps(sample, source)
+            true = true_label_map(sample, source, plane(sample.pred_sem_seg).shape, self._say)
+            pngs = label_maps(sample, true, self._ignored, len(self._classes))
             fields = label_map_fields(pngs, self._classes, self._background)
         elif task == 'classification':
             image = picture(sample, self._dataset, index)
@@ -89,11 +90,6 @@ class SampleReader:
         # mmdet's RPN proposes boxes without classes.
         proposes = any(base.__name__ == 'RPN' for base in type(self._model).__mro__)
         return 'detection' if is_detection(sample) and not proposes else None
-
-    def _label_maps(self, sample: Any, source: Source) -> dict[str, np.ndarray]:
-        shape = plane(sample.pred_sem_seg).shape
-        true = true_label_map(sample, source, shape, self._say)
-        return label_maps(sample, true, self._ignored, len(self._classes))
 
     def _say(self, message: str) -> None:
         if message not in self._said:
