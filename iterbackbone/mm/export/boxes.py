@@ -18,17 +18,11 @@ HIGHEST_RATIO = abs(math.log(16 / 1000))  # of widths and heights to an anchor's
 
 
 class Detections(NamedTuple):
-    """Boxes, best first after :func:`suppressed`.
+    """Boxes, best first after :func:`suppressed`."""
 
-    Attributes:
-        boxes: (N, 4) float32.
-        scores: (N,) float32.
-        labels: (N,) int64, classes; levels among an RPN's proposals.
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
+    boxes: Tensor  # (N, 4) float32
+    scores: Tensor  # (N,) float32
+    labels: Tensor  # (N,) int64, classes; levels among an RPN's proposals
 
     def take(self, index: Tensor) -> Detections:
         """Those at ``index``, (M,) int64."""
@@ -50,13 +44,11 @@ def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tens
         deltas: (N, 4), as predicted.
         limits: Of :func:`limits_of`.
     """
-    from_points = isinstance(coder, DistancePointBBoxCoder)
-    boxes = _around(anchors, deltas) if from_points else _shifted(coder, anchors, deltas)
+    if isinstance(coder, DistancePointBBoxCoder):
+        boxes = torch.cat((anchors - deltas[:, :2], anchors + deltas[:, 2:]), dim=1)
+    else:
+        boxes = _shifted(coder, anchors, deltas)
     return torch.minimum(boxes.clamp(min=0), limits) if coder.clip_border else boxes
-
-
-def _around(points: Tensor, distances: Tensor) -> Tensor:
-    return torch.cat((points - distances[:, :2], points + distances[:, 2:]), dim=1)
 
 
 def _shifted(coder: Any, anchors: Tensor, deltas: Tensor) -> Tensor:
@@ -80,11 +72,9 @@ def large_enough(found: Detections, smallest: float) -> Detections:
 
 
 def suppressed(found: Detections, test_cfg: Any) -> Detections:
-    """Without those that overlap a better one of the same label.
+    """What is ``found``, in any order or nothing, without those that overlap a better of their label.
 
-    Args:
-        found: In any order, none at all included.
-        test_cfg: mmdet's: ``nms`` and ``max_per_img``.
+    Of mmdet's ``test_cfg`` it takes ``nms`` and ``max_per_img``.
     """
     boxes = found.boxes
     if not test_cfg.nms.get('class_agnostic', False):  # labels lie apart, as in mmcv's batched_nms
