@@ -168,17 +168,11 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
         self.expected_leftovers = re.compile(rf'stages\.[{later}]\.' if later else r'(?!)')
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Where a parameter stands, for layer-wise learning rates (mmpretrain's constructor asks).
+        """A parameter's layer, from 0, and the number of layers (mmpretrain's constructor asks).
 
         The stem is layer 0; each block is one, its stage's transition with the first; what
-        follows the backbone is the last.
-
-        Args:
-            param_name: Of the whole model.
-            prefix: What the names of the backbone's own parameters begin with.
-
-        Returns:
-            The layer, from 0, and the number of layers.
+        follows the backbone is the last. The ``param_name`` is that of the whole model, in which the
+        names of the backbone's own begin with ``prefix``.
         """
         blocks = len(self.stages[0].blocks)
         layers = len(self.stages) * blocks + 2

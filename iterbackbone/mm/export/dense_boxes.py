@@ -28,11 +28,9 @@ class DenseBoxes(nn.Module):
         self.score_thr = float(self.test_cfg.get('score_thr', 0))
 
     def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
-        """Boxes of all levels.
+        """Boxes of all levels of the neck's ``features``, (1, C, H_k, W_k) each.
 
-        Args:
-            features: Of the neck, (1, C, H_k, W_k) each.
-            limits: Of :func:`~iterbackbone.mm.export.boxes.limits_of`.
+        ``limits`` are those of :func:`~iterbackbone.mm.export.boxes.limits_of`.
         """
         levels = []
         for k, (scores, deltas, anchors, factors) in enumerate(self._levels(features)):

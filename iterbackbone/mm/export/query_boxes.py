@@ -14,22 +14,16 @@ from .dense_boxes import best
 
 
 class QueryBoxes(nn.Module):
-    """mmdet's DETR behind the neck, for a single image without padding.
-
-    Args:
-        model: In evaluation mode.
-    """
+    """mmdet's DETR behind the neck, in evaluation mode, for a single image without padding."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
-        """Boxes of all classes.
+        """Boxes of all classes from the neck's only level of ``features``, (1, C, H, W).
 
-        Args:
-            features: Of the neck, (1, C, H, W) alone.
-            limits: Of :func:`~iterbackbone.mm.export.boxes.limits_of`.
+        ``limits`` are those of :func:`~iterbackbone.mm.export.boxes.limits_of`.
         """
         head = self.model.bbox_head
         whole = DetDataSample(metainfo=dict(batch_input_shape=(1, 1), img_shape=(1, 1)))  # no padding

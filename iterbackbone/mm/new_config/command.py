@@ -19,15 +19,9 @@ SIDE = 128  # pixels of the image on which the written model runs
 
 
 def write_config(path: Path, base: Path, name: str) -> str:
-    """Write a config whose backbone is an IterativeResNet.
+    """Write a config that inherits ``base`` with an IterativeResNet; return what changed, in lines.
 
-    Args:
-        path: To write.
-        base: The config to inherit.
-        name: Its ``package::FILE``, or '' for a file of one's own.
-
-    Returns:
-        What was changed, in lines.
+    The ``name`` is the base's ``package::FILE``, or '' for a file of one's own.
 
     Raises:
         ValueError: the base can't be served, or what was written does not build.

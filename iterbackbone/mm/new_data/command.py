@@ -31,15 +31,14 @@ def write_data_config(
 ) -> str:
     """Write a config that trains on a folder, and beside it the split with cleaned annotations.
 
+    Returns what was found and written, in lines.
+
     Args:
         path: To write; the annotations go to ``NAME_data``.
         data: Pictures with annotations or in class folders. Nothing is written into it.
         task: 'detection', 'classification', or None for what the folder is fit for.
         bases: The config to inherit for each task.
         starts: Address of a model of that config to start from, for each task that has one.
-
-    Returns:
-        What was found and written, in lines.
 
     Raises:
         ValueError: the folder has no known layout, too little is usable, or the base does not fit.

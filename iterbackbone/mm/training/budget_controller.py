@@ -80,9 +80,7 @@ class BudgetController:
     def steer(self, modules: list[AdaptiveModule], lr_share: float = 1.0) -> None:
         """Move the halting biases of ``modules`` by what the last error asks for.
 
-        Args:
-            modules: Whose units are steered.
-            lr_share: The learning rate over the highest of the training.
+        ``lr_share`` is the learning rate over the highest of the training.
         """
         share = self.expected()
         if share is None:

@@ -27,10 +27,6 @@ class TrainScalars:
     Attributes:
         held: Whether the halting units are held; then stages are not expected to differ.
         interval: Training steps a mean covers.
-
-    Args:
-        model: With the iterative modules.
-        interval: The same.
     """
 
     def __init__(self, model: nn.Module, interval: int) -> None:
