@@ -21,9 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
-from ...core.resnet_counterpart import resnet_macs
 from ..configs import random_input
-from ..traces import iterative_modules, table_of
+from ..traces import counts_of, iterative_modules, table_of
 from .uncounted import OperatorWatch, Uncounted
 
 ELSEWHERE = '(elsewhere)'  # not within any child's call
@@ -57,7 +56,7 @@ class IterativeMacs:
     @property
     def resnet(self) -> int:
         """MACs of all rows in the plain ResNet of the same shape."""
-        return self.rows * resnet_macs(self.module, self.table.input_size)
+        return self.rows * counts_of(self.module, self.table.input_size)[1]
 
 
 @dataclass(frozen=True)
