@@ -5,17 +5,16 @@ A killed evaluation leaves only a folder that is called ``.part``.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack
-from itertools import accumulate, chain
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_rank, get_world_size
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger
 
 from ...files import named_errors, whole_file
 from ...log.meta_schema import EvaluationMeta
@@ -45,7 +44,8 @@ class EvaluationFolder:
             name: open(_part(self.path, name, get_rank()), 'wb', buffering=0)  # noqa: SIM115
             for name in (RECORDS, PREDICTIONS)
         }
-        self._lines = {name: LineWriter(kind, MOST_BYTES[name], _warn) for name, kind in KINDS.items()}
+        warn = MMLogger.get_current_instance().warning
+        self._lines = {name: LineWriter(kind, MOST_BYTES[name], warn) for name, kind in KINDS.items()}
         self._pngs = PngFiles(self.path)
         self._keys: dict[Key, None] = {}  # of the lines, in order
 
@@ -102,21 +102,14 @@ class EvaluationFolder:
         return len(order)
 
     def _complete(self, order: list[tuple[int, int]], described: bytes) -> None:
-        parts = {
-            name: [_part(self.path, name, rank) for rank in range(get_world_size())]
-            for name in (RECORDS, PREDICTIONS)
-        }
-        for name in parts:
+        ranks = range(get_world_size())
+        for name in self._files:
             with whole_file(self.path / name) as file:
-                file.writelines(_lines(parts[name], order))
+                file.writelines(_lines([_part(self.path, name, rank) for rank in ranks], order))
         with whole_file(self.path / META) as file:
             file.write(described)
-        for part in chain(*parts.values()):
-            part.unlink()
-
-
-def _warn(message: str) -> None:
-    print_log(message, 'current', logging.WARNING)
+        for name, rank in product(self._files, ranks):
+            _part(self.path, name, rank).unlink()
 
 
 def _identity(record: Mapping[str, Any], number: int) -> Hashable:
