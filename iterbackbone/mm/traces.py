@@ -43,6 +43,13 @@ def counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
     return counts[input_size]
 
 
+def remove_all(handles: list[Any]) -> None:
+    """Detach PyTorch's hooks by their handles, which the list then forgets."""
+    for handle in handles:
+        handle.remove()
+    handles.clear()
+
+
 class Call(NamedTuple):
     """One call of one iterative module."""
 
@@ -114,9 +121,7 @@ class TraceCollector:
 
     def detach(self) -> None:
         """Stop listening."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        remove_all(self._handles)
         self.reset()
 
     def _remember_rois(self, _: nn.Module, args: tuple, kwargs: dict) -> None:

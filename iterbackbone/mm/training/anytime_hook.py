@@ -19,7 +19,7 @@ from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
-from ..traces import is_trainable, iterative_modules, unwrapped
+from ..traces import is_trainable, iterative_modules, remove_all, unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
 from .ponder_hook import PonderCostHook, forget_tables_of_copies
@@ -123,9 +123,7 @@ class AnytimeHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Detach from the model."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        remove_all(self._handles)
 
     def _silence(self) -> None:
         for module in self._modules:

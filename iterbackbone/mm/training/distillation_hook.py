@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...core.validation import check_int_tuple, check_real
 from ...registry import HOOKS
 from ..checkpoints.checking import is_pretrained, pretrained_weights
-from ..traces import unwrapped
+from ..traces import remove_all, unwrapped
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
 
@@ -74,9 +74,8 @@ class StageDistillationHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Detach from the model and let the teacher go."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles, self._losses, self._teacher = [], [], None
+        remove_all(self._handles)
+        self._losses, self._teacher = [], None
 
     def _before_forward(self, _: nn.Module, __: tuple) -> None:
         self._losses = []
@@ -132,16 +131,10 @@ def stage_loss(student: Tensor, teacher: Tensor, stage: int) -> Tensor:
     in PKD (Cao et al. 2022, https://arxiv.org/abs/2207.02039): the student's own scale and
     shift, which the norms behind it take out, cost nothing.
 
-    Args:
-        student: (B, C, H, W).
-        teacher: The same shape.
-        stage: For the message.
-
-    Returns:
-        Float32 scalar in [0, 2].
+    Both maps are (B, C, H, W), the loss is a float32 scalar in [0, 2].
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ; it names the ``stage``.
     """
     if student.shape != teacher.shape:
         raise ValueError(

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from ...core.validation import check_real
 from ...registry import OPTIM_WRAPPER_CONSTRUCTORS
 from ..modules import IterativeResNet
-from ..traces import iterative_modules
+from ..traces import iterative_modules, remove_all
 
 DECAYS = ('weight_decay', 'lambd')  # the latter is ASGD's, beside the former
 
@@ -34,8 +34,7 @@ class DecayExemption:
 
     def remove(self) -> None:
         """Let the optimizer decay everything again."""
-        for handle in self._handles:
-            handle.remove()
+        remove_all(self._handles)
 
     def _split(self, optimizer: Optimizer, *_: Any) -> None:
         self._join(optimizer)  # a step that raised left its groups split

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
-from ..traces import Call, iterative_modules, trained_calls, unwrapped
+from ..traces import Call, iterative_modules, remove_all, trained_calls, unwrapped
 from .lost_hooks import warn_of_lost_hooks
 from .optimizers import exempt_halting_biases
 from .ponder_training import PonderTraining
@@ -90,7 +90,7 @@ class PonderCostHook(Hook):
                 'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
                 'default_hooks or in custom_hooks'
             )
-        self._detach()  # from a run that was broken off
+        remove_all(self._handles)  # of a run that was broken off
         warn_of_lost_hooks(runner)
         forget_tables_of_copies(runner)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
@@ -99,7 +99,7 @@ class PonderCostHook(Hook):
         self._training = PonderTraining(runner, self.target)
         self._handles += [
             self._training,
-            model.register_forward_pre_hook(self._before_forward),
+            model.register_forward_pre_hook(self._training.begin_forward),
             model.register_forward_hook(self._add_loss, with_kwargs=True),
         ]
 
@@ -122,15 +122,7 @@ class PonderCostHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Detach from the model and say which stages do not adapt."""
         self._training.scalars.warn_at_end()
-        self._detach()
-
-    def _detach(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-
-    def _before_forward(self, *_: Any) -> None:
-        self._training.begin_forward()
+        remove_all(self._handles)
 
     def _add_loss(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
         if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
@@ -144,11 +136,8 @@ class PonderCostHook(Hook):
 def ponder_cost(calls: list[Call]) -> Tensor:
     """Sum over trained modules of the mean over their rows of the sum over blocks of N + R.
 
-    Args:
-        calls: Of one forward pass of the model. The rows of a module's calls are one batch.
-
-    Returns:
-        Float32 scalar; zero and connected to the graph where a module had no rows.
+    The ``calls`` are of one forward pass of the model; the rows of a module's calls are one batch.
+    A float32 scalar; zero and connected to the graph where a module had no rows.
     """
     rows: dict[AdaptiveModule, list[Tensor]] = {}
     for call in trained_calls(calls):

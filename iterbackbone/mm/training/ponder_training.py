@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from ...core.adaptive import AdaptiveModule
 from ...core.halting import let_halt
 from ...core.trace import trace_in_evaluation
-from ..traces import Call, TraceCollector, is_trainable, trained_calls, unwrapped
+from ..traces import Call, TraceCollector, is_trainable, remove_all, trained_calls, unwrapped
 from .budget_controller import BudgetController
 from .scalars import TrainScalars
 
@@ -28,9 +28,6 @@ class PonderTraining:
     """Listens to the model's iterative modules until :meth:`remove`.
 
     The ``target`` is that of :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`.
-
-    Attributes:
-        scalars: The training scalars.
     """
 
     def __init__(self, runner: Runner, target: float | None) -> None:
@@ -67,7 +64,7 @@ class PonderTraining:
         self._calls.clear()
         self._rehearsed.clear()
 
-    def begin_forward(self) -> None:
+    def begin_forward(self, *_: Any) -> None:
         """Forget calls that belong to no loss."""
         self._collector.reset()
         self._rehearsal.calls.clear()
@@ -131,8 +128,7 @@ class Rehearsal:
 
     def detach(self) -> None:
         """Stop listening."""
-        for handle in self._handles:
-            handle.remove()
+        remove_all(self._handles)
         self.calls.clear()
 
     def _rehearse(self, module: AdaptiveModule, args: tuple, kwargs: dict, _: Any) -> None:
