@@ -100,7 +100,8 @@ def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[st
     ``found`` has the checkpoint's values by their keys in the module; ``leftovers`` as in
     :func:`pretrained_weights`.
     """
-    tables = _tables(module)  # of fitted halting, with it or not
+    parts = (name for name, part in module.named_modules() if isinstance(part, BudgetedModule))
+    tables = {f'{n}.{TABLE_KEY}' if n else TABLE_KEY for n in parts}  # each may be there or not
     expected = {key: x for key, x in module.state_dict().items() if key not in tables}
     known = {*expected, *tables}
     unexpected = [key for key in found if key not in known and not leftovers.match(key)]
@@ -118,12 +119,6 @@ def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[st
     }
     listed = [f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k]
     return '; '.join([*_other_stem(found, expected), *listed])
-
-
-def _tables(module: nn.Module) -> set[str]:
-    """Keys of the budget tables that a module or its parts can have."""
-    names = [name for name, part in module.named_modules() if isinstance(part, BudgetedModule)]
-    return {f'{name}.{TABLE_KEY}' if name else TABLE_KEY for name in names}
 
 
 def _other_stem(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:

@@ -41,7 +41,9 @@ class Pyramid(NamedTuple):
             options = _pyramid_options(name, outputs, 224)
         channels = tuple(x.shape[1] for x in outputs)
         out_indices = options['out_indices']
-        expansion = _expansion(channels, out_indices)
+        firsts = {c / 2**k for c, k in zip(channels, out_indices, strict=True)}
+        # The expansion at which the channels stay, else the paper's.
+        expansion = next((e for e in (1, 2, 3) if firsts == {WIDTH * e}), 4)
         options = {'base_channels': WIDTH, 'expansion': expansion, **options}
         new = tuple(WIDTH * expansion * 2**k for k in out_indices)
         return cls(name, channels, new, options)
@@ -92,12 +94,6 @@ def _pyramid_options(name: str, outputs: list[Any], side: int) -> dict[str, Any]
     if indices[-1] < 3:
         options['num_stages'] = indices[-1] + 1
     return options
-
-
-def _expansion(channels: tuple[int, ...], out_indices: tuple[int, ...]) -> int:
-    """The expansion at which the channels stay, else the paper's 4."""
-    firsts = {c / 2**k for c, k in zip(channels, out_indices, strict=True)}
-    return next((e for e in (1, 2, 3) if firsts == {WIDTH * e}), 4)
 
 
 def _refused(name: str, reason: str) -> ValueError:
