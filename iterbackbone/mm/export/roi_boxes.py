@@ -32,11 +32,11 @@ class RoIBoxes(nn.Module):
     def __init__(self, head: Any, proposals: int, fixed: int | None = None) -> None:
         super().__init__()
         self.heads, self.extractors = stages(head.bbox_head), stages(head.bbox_roi_extractor)
-        self.mask_heads, self.mask_extractors = nn.ModuleList(), nn.ModuleList()
+        self.mask_threshold = None
         if head.with_mask:
             self.mask_heads = stages(head.mask_head)
             self.mask_extractors = stages(head.mask_roi_extractor)
-        self.mask_threshold = float(head.test_cfg.mask_thr_binary) if head.with_mask else None
+            self.mask_threshold = float(head.test_cfg.mask_thr_binary)
         self.shared = head.shared_head if head.with_shared_head else nn.Identity()
         if isinstance(self.shared, AdaptiveModule):
             self.shared = ExportForm(self.shared, fixed, proposals)
