@@ -25,11 +25,10 @@ from .configs import load_datasets, read_config, toolbox_of
 from .evaluation.image_compute import image_compute
 from .traces import TraceCollector
 
-# Package, class, and what it calls a checkpoint.
-INFERENCERS = {
-    'mmdet': ('mmdet.apis', 'DetInferencer', 'weights'),
-    'mmseg': ('mmseg.apis', 'MMSegInferencer', 'weights'),
-    'mmpretrain': ('mmpretrain', 'ImageClassificationInferencer', 'pretrained'),
+INFERENCERS = {  # package and class
+    'mmdet': ('mmdet.apis', 'DetInferencer'),
+    'mmseg': ('mmseg.apis', 'MMSegInferencer'),
+    'mmpretrain': ('mmpretrain', 'ImageClassificationInferencer'),
 }
 
 
@@ -65,12 +64,12 @@ class Predictor:
         content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
         state_dict_of(content, checkpoint)
         load_datasets(self._toolbox)
-        package, name, weights = INFERENCERS[self._toolbox]
+        package, name = INFERENCERS[self._toolbox]
         init_default_scope(self._toolbox)
-        options: dict[str, Any] = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
-        options |= {weights: checkpoint, 'device': checked_device(device)}
+        quiet: dict[str, Any] = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
         with redirect_stdout(io.StringIO()):  # mmengine prints each key that does not fit
-            self._inferencer = getattr(import_module(package), name)(cfg, **options)
+            make = getattr(import_module(package), name)
+            self._inferencer = make(cfg, checkpoint, device=checked_device(device), **quiet)
         weights_for(self._inferencer.model, content, checkpoint)  # raises for those
         if self._toolbox == 'mmseg':
             self._name_classes()
