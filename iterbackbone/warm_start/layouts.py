@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 import torch
@@ -141,10 +142,7 @@ def _count(tensors: Mapping[str, Tensor], pattern: str, start: int = 0) -> int:
     """How many numbers from ``start`` on, without a gap, stand where the pattern's group is."""
     matches = (re.fullmatch(pattern, name) for name in tensors)
     numbers = {int(match[1]) for match in matches if match}
-    count = 0
-    while start + count in numbers:
-        count += 1
-    return count
+    return next(k for k in count(start) if k not in numbers) - start
 
 
 def tensor_shapes(resnet: ResNetWeights) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 
+@dataclass(eq=False)
 class OtherTensor:
-    """A tensor that is not read, as its numbers are not dense.
+    """A tensor that is not read, as its numbers are not dense."""
 
-    Args:
-        kind: Of tensor, for messages.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    kind: str  # for messages
 
 
 class _Ignored:
@@ -110,7 +107,8 @@ class Unpickler(pickle.Unpickler):
             return _Function(CALLED[full_name])
         if full_name == 'collections.OrderedDict':
             return _Dict
-        if full_name in IGNORED or (module == 'torch' and _is_number_type(name)):
+        kind = vars(torch).get(name) if module == 'torch' else None
+        if full_name in IGNORED or isinstance(kind, (torch.dtype, torch.qscheme)):
             return _Ignored
         raise pickle.UnpicklingError(f'GLOBAL {full_name}')
 
@@ -132,10 +130,6 @@ def plain(value: Any, done: dict[int, Any] | None = None) -> Any:
             result = None if isinstance(value, _Ignored) or value is _Ignored else value
         done[id(value)] = result
     return done[id(value)]
-
-
-def _is_number_type(name: str) -> bool:
-    return isinstance(vars(torch).get(name), (torch.dtype, torch.qscheme))
 
 
 def load(file: BinaryIO, **options: Any) -> Any:
