@@ -68,7 +68,10 @@ def image_ap50(
         return None
     order = np.argsort(-predicted.scores, kind='stable')
     outcomes = match(predicted, true, difficult, crowds=crowds)[0, order]
-    return _area(outcomes[outcomes != IGNORED] == RIGHT, len(true.boxes))
+    right = outcomes[outcomes != IGNORED] == RIGHT
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(envelope[right].sum() / len(true.boxes))
 
 
 def match(
@@ -131,10 +134,3 @@ def _of_one_label(overlaps: Array, predicted: Boxes, labels: NDArray[np.int64]) 
 
 def _areas(boxes: Array) -> Array:
     return np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=1)
-
-
-def _area(right: NDArray[np.bool_], num_true: int) -> float:
-    """Under the precision-recall curve of detections by falling score."""
-    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(envelope[right].sum() / num_true)

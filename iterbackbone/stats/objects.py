@@ -15,19 +15,8 @@ BORDER = 8  # pixels; VOC draws ignored borders of about 5 between its classes
 
 # Words of a class that is no object, and whole names (letters only) of such a class.
 BACKGROUND_WORDS = {'background', 'bg'}
-BACKGROUND_NAMES = {
-    *BACKGROUND_WORDS,
-    'void',
-    'unlabeled',
-    'unlabelled',
-    'unannotated',
-    'ignore',
-    'ignored',
-    'ignoreregion',
-    'ignoredregion',
-    'ignoredregions',
-    'dontcare',
-}
+BACKGROUND_NAMES = BACKGROUND_WORDS | {'void', 'unlabeled', 'unlabelled', 'unannotated', 'dontcare'}
+BACKGROUND_NAMES |= {'ignore', 'ignored', 'ignoreregion', 'ignoredregion', 'ignoredregions'}
 
 Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
