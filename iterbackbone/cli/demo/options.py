@@ -83,9 +83,7 @@ def run(args: argparse.Namespace) -> None:
     if args.score is not None and not 0 <= args.score <= 1:
         raise ValueError(f'--score must be 0 to 1, got {args.score:g}')
     window = Window() if args.show else None
-    name, checkpoint = args.config, args.checkpoint
-    if name is None:
-        name, checkpoint = shipped_detector()
+    name, checkpoint = shipped_detector() if args.config is None else (args.config, args.checkpoint)
     config = any_config(name)
     args.out.mkdir(parents=True, exist_ok=True)
     check_writable(args.out)

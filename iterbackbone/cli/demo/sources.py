@@ -52,7 +52,7 @@ def open_source(text: str) -> list[Path] | Video:
     """The pictures, or the opened video; ValueError where there is neither."""
     path = Path(text)
     if text.isdecimal() and not path.exists():
-        return _opened(int(text), f'camera {text}')
+        return _opened(int(text), cv2.CAP_ANY, f'camera {text}', 'camera', live=True)
     if text and path.is_dir():
         return _pictures(path.iterdir(), f'folder {text} has no picture ({TYPES})')
     if not path.exists() and any(c in text for c in MAGIC):
@@ -63,7 +63,8 @@ def open_source(text: str) -> list[Path] | Video:
     if path.suffix.lower() in IMAGE_TYPES:
         read_picture(path)
         return [path]
-    return _opened(path, f'{text} is no picture ({TYPES}) and no video')
+    message = f'{text} is no picture ({TYPES}) and no video'
+    return _opened(ffmpeg_path(path), cv2.CAP_FFMPEG, message, path.stem)
 
 
 def _pictures(paths: Iterable[Path], otherwise: str) -> list[Path]:
@@ -73,19 +74,14 @@ def _pictures(paths: Iterable[Path], otherwise: str) -> list[Path]:
     return files
 
 
-def _opened(source: Path | int, name: str) -> Video:
+def _opened(source: str | int, backend: int, what: str, name: str, live: bool = False) -> Video:
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # their lines would hide ours
     cv2.setLogLevel(0)
-    if isinstance(source, Path):
-        capture = cv2.VideoCapture(ffmpeg_path(source), cv2.CAP_FFMPEG)
-    else:
-        capture = cv2.VideoCapture(source, cv2.CAP_ANY)
+    capture = cv2.VideoCapture(source, backend)
     read, first = capture.read() if capture.isOpened() else (False, None)
     if not read:
-        raise ValueError(f'{name}: no frame can be read')
-    if isinstance(source, Path):
-        return Video(capture, first, source.stem)
-    return Video(capture, first, 'camera', live=True)
+        raise ValueError(f'{what}: no frame can be read')
+    return Video(capture, first, name, live)
 
 
 def ffmpeg_path(path: Path) -> str:
