@@ -33,17 +33,19 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield 'budget', _budget(summary['budget'])
     total = iterations['total']
     yield 'iterations per image', f'{total["mean"]:.2f} ({total["lowest"]:g} to {total["highest"]:g})'
-    yield from _roi_rows(summary['rois'])
+    if (rois := summary['rois']) is not None:
+        yield 'RoIs per image', f'{rois["per_image"]:.1f}'
+        mean = 'n/a' if rois['mean_iterations'] is None else f'{rois["mean_iterations"]:.2f}'
+        yield 'iterations per RoI', f'{mean} of at most {"/".join(map(str, rois["max"]))}'
+        yield 'budget of the RoI head', _budget(rois['budget'])
     bounds = (in_units(macs[key], 1e9) for key in ('lowest', 'mean', 'highest'))
     yield 'adaptive GMAC: one iteration / mean / all', ' / '.join(bounds)
     yield 'share of all iterations', percent(macs['share_of_full'])
-    if summary['time']:
-        yield 'milliseconds per image', _time(summary['time'])
-    resnet = summary['resnet'] or {}
-    yield (
-        'plain ResNet of that shape',
-        f'{resnet.get("name", "n/a")}, {in_units(macs["resnet"], 1e9)} GMAC',
-    )
+    if time := summary['time']:  # such as 12.3 (batches of 1, cpu, 4 threads)
+        value = time.get('milliseconds_per_image')
+        yield 'milliseconds per image', 'n/a' if value is None else f'{value:.4g} ({conditions(time)})'
+    name = (summary['resnet'] or {}).get('name', 'n/a')
+    yield 'plain ResNet of that shape', f'{name}, {in_units(macs["resnet"], 1e9)} GMAC'
     yield 'share of that ResNet', percent(macs['share_of_resnet'])
     parameters = summary['parameters'] or {}
     whole, backbone = (in_units(parameters.get(key), 1e6) for key in ('total', 'backbone'))
@@ -54,15 +56,6 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f'mean {summary["error"]["name"]}', f'{summary["error"]["overall"]:.3f}'
 
 
-def _roi_rows(rois: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
-    if rois is not None:
-        yield 'RoIs per image', f'{rois["per_image"]:.1f}'
-        mean = rois['mean_iterations']
-        limits = '/'.join(map(str, rois['max']))
-        yield 'iterations per RoI', f'{"n/a" if mean is None else f"{mean:.2f}"} of at most {limits}'
-        yield 'budget of the RoI head', _budget(rois['budget'])
-
-
 def _budget(budget: Any) -> str:
     budget = budget or {}
     caps, threshold, share = (budget.get(key) for key in ('caps', 'threshold', 'share'))
@@ -70,12 +63,6 @@ def _budget(budget: Any) -> str:
     parts += [f'halting at {threshold}'] if threshold is not None else []
     parts += [f'{share:.1%} of the MACs'] if share is not None else []
     return ', '.join(parts) or 'none'
-
-
-def _time(time: dict[str, Any]) -> str:
-    """Such as ``12.3 (batches of 1, cpu, 4 threads)``."""
-    value = time.get('milliseconds_per_image')
-    return 'n/a' if value is None else f'{value:.4g} ({conditions(time)})'
 
 
 def conditions(time: dict[str, Any]) -> str:
