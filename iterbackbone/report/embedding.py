@@ -90,6 +90,6 @@ def details(
             'relative': record.get('mean_relative_area'),
             'outcome': evaluation.outcome(i),
             'error': None if errors.binary or not np.isfinite(wrong) else float(wrong),
+            **pictures.get(i, {}),
         }
-        found[i] |= pictures.get(i, {})
     return found

@@ -27,11 +27,9 @@ def contact_sheets(
 ) -> dict[str, Figure]:
     """``easiest`` and ``hardest``; empty where none of the images can be read."""
     ranked = ranking(evaluation)
-    orders = {'easiest': ranked, 'hardest': ranked[::-1]}
     sheets = {}
-    for name, order in orders.items():
-        images = _readable(evaluation, order, image_root)
-        if images:
+    for name, order in {'easiest': ranked, 'hardest': ranked[::-1]}.items():
+        if images := _readable(evaluation, order, image_root):
             sheets[name] = _sheet(evaluation, images, score_threshold)
     return sheets
 

@@ -75,20 +75,14 @@ def render(
 
 def _order(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The runs from least to most compute, and what the slider says of each."""
-    means = [summary['macs']['mean'] for summary in summaries]
-    return [
-        {'run': run, 'label': f'{summaries[run]["name"]}, {means[run] / 1e9:.3g} GMAC'}
-        for run in sorted(range(len(means)), key=means.__getitem__)
-    ]
+    runs = [(summary['macs']['mean'], k, summary['name']) for k, summary in enumerate(summaries)]
+    return [{'run': k, 'label': f'{name}, {mean / 1e9:.3g} GMAC'} for mean, k, name in sorted(runs)]
 
 
 def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[str, list[int]]]:
     ranked = [i for i in ranking(evaluation) if i in pictures]
     ends = min(GALLERY, (len(ranked) + 1) // 2)
-    found = [
-        ('Fewest iterations', ranked[:ends]),
-        ('Most iterations', ranked[len(ranked) - ends :][::-1]),
-    ]
+    found = [('Fewest iterations', ranked[:ends]), ('Most iterations', ranked[::-1][:ends])]
     if evaluation.meta.get('task') == 'classification':
         titles = ('Fewest iterations of each class', 'Most iterations of each class')
         for title, images in zip(titles, class_ends(evaluation, GALLERY), strict=True):
@@ -133,10 +127,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         finalize=lambda value: value if isinstance(value, Markup) else all_printable(value),
     )
-    environment.filters['percent'] = percent
+    environment.filters |= dict(percent=percent, probability=probability, error_sentence=error_sentence)
     environment.filters['correlation'] = lambda entry: short(Association(**entry))
-    environment.filters['probability'] = probability
-    environment.filters['error_sentence'] = error_sentence
     return environment
 
 

@@ -14,16 +14,7 @@ MIN_IMAGES = 5  # of a bin whose mean gets an interval
 GREY = '#7a8793'  # of what is no run
 # Okabe & Ito's palette, apart also for colour-blind readers, with Tol's wine for its pale yellow.
 # A menu may have as many budgets.
-COLOURS = (
-    '#0072B2',
-    '#D55E00',
-    '#009E73',
-    '#CC79A7',
-    '#E69F00',
-    '#56B4E9',
-    '#000000',
-    '#882255',
-)
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000', '#882255')
 
 LAYOUT = dict(
     template='plotly_white',
