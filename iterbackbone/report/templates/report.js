@@ -17,13 +17,11 @@ function imageOf(key) {
   return runs[run][i];
 }
 
-function box(svg, share, kind) {
-  const rect = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  const [left, top, right, bottom] = share;
-  const place = { x: left, y: top, width: right - left, height: bottom - top };
-  for (const [name, value] of Object.entries(place)) rect.setAttribute(name, value);
-  rect.setAttribute('class', kind);
-  svg.append(rect);
+function drawn(tag, parent, attributes) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  parent.append(node);
+  return node;
 }
 
 // Images of a few pixels, such as CIFAR's, are shown larger.
@@ -39,19 +37,16 @@ function picture(image, parent, labels) {
   const img = element('img', frame, small(image));
   img.src = image.thumbnail;
   img.alt = image.id;
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  svg.setAttribute('viewBox', '0 0 1 1');
-  svg.setAttribute('preserveAspectRatio', 'none');
-  frame.append(svg);
+  const svg = drawn('svg', frame, { viewBox: '0 0 1 1', preserveAspectRatio: 'none' });
   for (const [kind, boxes] of Object.entries(image.boxes)) {
-    for (const { box: share, label, score } of boxes) {
-      box(svg, share, kind);
+    for (const { box: [left, top, right, bottom], label, score } of boxes) {
+      drawn('rect', svg, { x: left, y: top, width: right - left, height: bottom - top, class: kind });
       if (!labels) continue;
       const text = kind === 'predicted' ? `${label} ${score.toFixed(2)}` : label;
       const span = element('span', frame, kind, text);
-      span.style.left = `${100 * share[0]}%`;
+      span.style.left = `${100 * left}%`;
       // Predicted labels below, so that they do not cover those of the true box.
-      span.style.top = `${100 * (kind === 'predicted' ? share[3] : share[1])}%`;
+      span.style.top = `${100 * (kind === 'predicted' ? bottom : top)}%`;
       if (kind === 'predicted') span.style.transform = 'translateY(-100%)';
     }
   }
@@ -70,20 +65,16 @@ function picture(image, parent, labels) {
   }
 }
 
-function number(value, digits) {
-  return value === null || value === undefined ? '–' : value.toFixed(digits);
-}
-
 function lines(image) {
   const percent = image.share === null ? '' : ` (${(100 * image.share).toFixed(0)}% of full)`;
   const per = image.iterations.map((n) => +n.toFixed(2)).join('/');
   const found = [`${+image.total.toFixed(2)} iterations (${per}), ${image.gmacs.toFixed(2)} GMAC${percent}`];
-  if (image.objects !== null && image.objects !== undefined) {
-    const size = image.relative === null ? '' : `, mean size ${number(100 * image.relative, 1)}% of the image`;
+  if (image.objects !== null) {
+    const size = image.relative === null ? '' : `, mean size ${(100 * image.relative).toFixed(1)}% of the image`;
     found.push(`${image.objects} object${image.objects === 1 ? '' : 's'}${size}`);
   }
   if (image.outcome !== null) found.push(image.outcome);
-  if (image.error !== null) found.push(`error ${number(image.error, 3)}`);
+  if (image.error !== null) found.push(`error ${image.error.toFixed(3)}`);
   return found;
 }
 
