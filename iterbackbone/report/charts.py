@@ -27,42 +27,34 @@ def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> di
         'figure4': errors(summaries),
         'tradeoff': tradeoff(summaries),
     }
-    return {name: figure for name, figure in found.items() if figure is not None}
+    return {name: figure for name, figure in found.items() if figure.data}
 
 
 def scatter(
     evaluations: list[Evaluation], summaries: list[dict[str, Any]], measure: Measure
-) -> go.Figure | None:
+) -> go.Figure:
     """Figure 6: iterations against a measure, one point an image, binned means on top."""
     figure = go.Figure()
     for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
-        if measure.field in summary['bins']:
-            _add_points(figure, run, evaluation, measure, runs=len(summaries))
-            figure.add_trace(_means(run, summaries, summary['bins'][measure.field]))
-    if not figure.data:
-        return None
+        if measure.field not in summary['bins']:
+            continue
+        chosen = shown(evaluation, MAX_POINTS // len(summaries))
+        x = evaluation.column(measure.field)[chosen]
+        figure.add_scatter(
+            x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),
+            y=jittered(evaluation.column('total_iterations')[chosen], 1),
+            mode='markers',
+            name='image',
+            showlegend=len(summaries) == 1,
+            customdata=[f'{run}/{i}' for i in chosen],
+            legendgroup=str(run),
+            hoverinfo='none',  # the page shows its own, with the picture
+            marker=dict(color=colour(run), size=6, opacity=0.45),
+        )
+        figure.add_trace(_means(run, summaries, summary['bins'][measure.field]))
     figure.update_layout(**LAYOUT, xaxis_title=measure.label, yaxis_title='iterations per image')
     figure.update_xaxes(type='log' if measure.log else 'linear')
     return figure
-
-
-def _add_points(
-    figure: go.Figure, run: int, evaluation: Evaluation, measure: Measure, runs: int
-) -> None:
-    chosen = shown(evaluation, MAX_POINTS // runs)
-    x = evaluation.column(measure.field)[chosen]
-    y = evaluation.column('total_iterations')[chosen]
-    figure.add_scatter(
-        x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),
-        y=jittered(y, 1),
-        mode='markers',
-        name='image',
-        showlegend=runs == 1,
-        customdata=[f'{run}/{i}' for i in chosen],
-        legendgroup=str(run),
-        hoverinfo='none',  # the page shows its own, with the picture
-        marker=dict(color=colour(run), size=6, opacity=0.45),
-    )
 
 
 def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
@@ -113,15 +105,14 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
             )
     for k, most in enumerate(highest, start=1):
         figure.update_xaxes(range=[0.4, most + 0.6], col=k)
-    figure.update_layout(**LAYOUT, barmode='group')
-    figure.update_layout(legend_y=1.1)  # above the panels' titles
+    figure.update_layout(**LAYOUT, barmode='group', legend_y=1.1)  # above the panels' titles
     figure.update_yaxes(range=[0, 100])
     figure.update_yaxes(title='% of the images', col=1)
     figure.update_xaxes(title='iterations', col=(count + 1) // 2)  # once: panels may be narrow
     return figure
 
 
-def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
+def errors(summaries: list[dict[str, Any]]) -> go.Figure:
     """Figure 4: mean error of the images by their iterations, and the overall one as a line."""
     figure = go.Figure()
     known = [(run, s['error']) for run, s in enumerate(summaries) if s['error'] is not None]
@@ -138,8 +129,6 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
             hoverinfo='skip',
             line=dict(color=colour(run), dash='dash', width=1),
         )
-    if not figure.data:
-        return None
     figure.update_layout(
         **LAYOUT, xaxis_title='iterations per image', yaxis_title=error_title(summaries)
     )
@@ -148,12 +137,12 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure | None:
     return figure
 
 
-def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure | None:
-    """Score against MACs, one point an evaluation; None where there are not several."""
+def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure:
+    """Score against MACs, one point an evaluation; empty where there are not several."""
     score = main_score([summary['score'] for summary in summaries])
-    if len(summaries) < 2 or score is None:
-        return None
     figure = go.Figure()
+    if len(summaries) < 2 or score is None:
+        return figure
     for run, summary in enumerate(summaries):
         figure.add_scatter(
             x=[summary['macs']['mean'] / 1e9],

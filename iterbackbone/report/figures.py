@@ -41,7 +41,11 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
     both = zip(figure.subplots(1, 2, sharey=True), (COUNT, SIZE), titles, strict=True)
     for axes, measure, title in both:
         for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
-            _points(axes, run, evaluation, measure)
+            chosen = shown(evaluation)
+            x = evaluation.column(measure.field)[chosen]
+            y = jittered(evaluation.column('total_iterations')[chosen], 1)
+            x = x if measure.log else jittered(x, 0)
+            axes.scatter(x, y, s=8, color=colour(run), alpha=0.3, linewidths=0)
             _means(axes, run, mean_label(summaries, run), summary['bins'].get(measure.field, []))
         axes.set_xlabel(measure.label)
         sizes = [b['x_mean'] for s in summaries for b in s['bins'].get(measure.field, [])]
@@ -57,15 +61,6 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
             *figure.axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=2
         )
     return figure
-
-
-def _points(axes: Axes, run: int, evaluation: Evaluation, measure: Measure) -> None:
-    chosen = shown(evaluation)
-    x = evaluation.column(measure.field)[chosen]
-    y = jittered(evaluation.column('total_iterations')[chosen], 1)
-    axes.scatter(
-        x if measure.log else jittered(x, 0), y, s=8, color=colour(run), alpha=0.3, linewidths=0
-    )
 
 
 def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None:

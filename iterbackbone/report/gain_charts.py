@@ -12,6 +12,8 @@ from .charts import binned, error_bars
 from .gain_panel import GainPanel, MeasuredGains
 from .style import GREY, LAYOUT, colour, safe
 
+BELOW = {**LAYOUT, 'legend_y': -0.3, 'legend_yanchor': 'top'}  # its legend
+
 
 def gain_charts(panel: GainPanel | None) -> dict[str, go.Figure]:
     """Figures by the id of their place in the page; none without a panel."""
@@ -57,9 +59,8 @@ def frontier(measured: MeasuredGains) -> go.Figure:
             hovertemplate=f'%{{x:.1f}}% of the MACs, %{{y:.4g}}, gain {value}<extra></extra>',
         )
     figure.update_layout(
-        **LAYOUT, xaxis_title="% of full depth's MACs", yaxis_title=safe(measured.score)
+        **BELOW, xaxis_title="% of full depth's MACs", yaxis_title=safe(measured.score)
     )
-    figure.update_layout(legend=dict(y=-0.3, yanchor='top'))
     return figure
 
 
@@ -83,8 +84,7 @@ def by_measure(entry: dict[str, Any], names: list[str]) -> go.Figure:
         _add_bins(
             figure, 2, f'{name}: policy over the static mixture', policy['benefit'], colour(run), 'dash'
         )
-    figure.update_layout(**LAYOUT)
-    figure.update_layout(legend=dict(y=-0.3, yanchor='top'))
+    figure.update_layout(**BELOW)
     figure.update_xaxes(type='log' if entry['log'] else 'linear')
     figure.update_xaxes(title=entry['label'], row=2)
     figure.update_yaxes(title='iterations', row=1)
