@@ -33,19 +33,17 @@ def load(folders: Sequence[Path], names: list[str] | None = None) -> list[Evalua
 
 def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
     """``--menu`` and what belongs to it."""
-    folders = dict(nargs='+', type=Path, metavar='FOLDER')
-    parser.add_argument(
-        '--menu', required=required, default=[], help='evaluations at static budgets', **folders
-    )
+    paths = dict(nargs='+', default=[], type=Path)
+    folders = dict(paths, metavar='FOLDER')
+    parser.add_argument('--menu', required=required, help='evaluations at static budgets', **folders)
     parser.add_argument(
         '--calibration-menu',
-        default=[],
         help='the same budgets on other images, which choose the envelope; without them half of the '
         'images do',
         **folders,
     )
     parser.add_argument(
-        '--more-static', default=[], help='evaluations at further depths, for the shuffles', **folders
+        '--more-static', help='evaluations at further depths, for the shuffles', **folders
     )
     parser.add_argument(
         '--groups',
@@ -56,14 +54,7 @@ def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument(
         '--score', help='top1, ap50, map, mean_iou or a field of the records; by default of the task'
     )
-    parser.add_argument(
-        '--other-seeds',
-        nargs='+',
-        default=[],
-        type=Path,
-        metavar='FILE',
-        help='gains of other trainings',
-    )
+    parser.add_argument('--other-seeds', metavar='FILE', help='gains of other trainings', **paths)
     parser.add_argument(
         '--rest-macs',
         type=float,
@@ -74,9 +65,7 @@ def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def measure_gains(
-    args: argparse.Namespace,
-    policies: list[Evaluation],
-    menu: list[Evaluation],
+    args: argparse.Namespace, policies: list[Evaluation], menu: list[Evaluation]
 ) -> tuple[MeasuredGains, list[MeasuredGains]]:
     """Gains of this training by the options, and those of the other ones.
 
