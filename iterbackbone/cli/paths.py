@@ -29,13 +29,12 @@ def complete_config(**_: object) -> list[str]:
 
 def config_path(name: str) -> Path:
     """Path of a config; ValueError where there is none of that name."""
-    names = config_names()
-    wanted = name.removesuffix('.py')
-    matches = [n for n in names if wanted in (n.removesuffix('.py'), Path(n).stem)]
+    names, wanted = complete_config(), name.removesuffix('.py')
+    matches = [each for each in names if wanted in (each, Path(each).name)]
     if len(matches) != 1:
-        near = nearest(wanted, [n.removesuffix('.py') for n in names])
+        near = nearest(wanted, names)
         raise ValueError(f'config must be one that "iterbackbone config" lists, got {name!r}{near}')
-    return config_root() / matches[0]
+    return config_root() / f'{matches[0]}.py'
 
 
 def tool_path(package: str, name: str) -> Path:

@@ -8,16 +8,8 @@ import sys
 from ..text import aligned
 from .arguments import positive
 
-HEADER = (
-    'backbone',
-    'parameters, M',
-    'GMACs, lowest',
-    'highest',
-    'ms, lowest',
-    'highest',
-    'MB',
-    'figure',
-)
+MEASURED = ('GMACs, lowest', 'highest', 'ms, lowest', 'highest', 'MB')
+HEADER = ('backbone', 'parameters, M', *MEASURED, 'figure')
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
@@ -39,11 +31,8 @@ def run(args: argparse.Namespace) -> None:
     """Measure, or read what was measured, and print; ValueError where the target is no time."""
     if args.target_ms is not None and not args.target_ms > 0:
         raise ValueError(f'--target-ms must be above 0, got {args.target_ms:g}')
-    from ..pretrained.variants import (  # torch, where a command needs it
-        ADVICE,
-        recommendation,
-        variants,
-    )
+    # torch, where a command needs it
+    from ..pretrained.variants import ADVICE, recommendation, variants
 
     found, where = variants(tuple(args.input), args.device, args.again, show)
     print('\n'.join(aligned([HEADER, *map(cells, found)])))

@@ -4,11 +4,4 @@ from .classifier import IterativeClassifier
 from .index import SCHEME, Weights, find_weights
 from .models import create_model, list_models
 
-__all__ = [
-    'SCHEME',
-    'IterativeClassifier',
-    'Weights',
-    'create_model',
-    'find_weights',
-    'list_models',
-]
+__all__ = ['SCHEME', 'IterativeClassifier', 'Weights', 'create_model', 'find_weights', 'list_models']
