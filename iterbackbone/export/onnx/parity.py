@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,22 +87,24 @@ def compare(
         wanted, margin = reference(feed['image'])
         counts = {name for name in names if name.endswith('iterations')}  # of regions, too
         same = all(np.array_equal(found[name], wanted[name]) for name in counts)
-        errors = {k: _error(k, value, wanted[k]) for k, value in found.items() if k not in counts}
+        results = {k: value for k, value in found.items() if k not in counts}
+        errors = {k: _error(k, value, wanted[k], np.max) for k, value in results.items()}
         comparisons.append(Comparison(errors, same, margin))
     if not comparisons:
         raise ValueError('images must be at least one, got none')
     return Parity(comparisons)
 
 
-def _error(name: str, found: Array, wanted: Array) -> float:
+def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -> float:
+    """Largest or mean (``of``) difference over that magnitude; of a label map the pixels' share."""
     if found.shape != wanted.shape:
         return float('inf')
-    if found.size == 0:
+    if found.size == 0:  # no box was found
         return 0.0
     if name == 'label_map':
         return float(np.mean(found != wanted))
-    difference = np.abs(found.astype(np.float64) - wanted).max()
-    return float(difference / max(np.abs(wanted).max(), np.finfo(np.float32).tiny))
+    difference = of(np.abs(found.astype(np.float64) - wanted))
+    return float(difference / max(of(np.abs(wanted)), np.finfo(np.float32).tiny))
 
 
 class Agreement(NamedTuple):
@@ -141,18 +143,9 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     results = [name for name in names if name != 'macs' and not name.endswith('iterations')]
     alike = [(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
     compared = results if alike else []
-    errors = {n: float(np.mean([_mean_error(n, a[n], b[n]) for a, b in alike])) for n in compared}
+    errors = {n: float(np.mean([_error(n, b[n], a[n], np.mean) for a, b in alike])) for n in compared}
     top1 = None
     if 'scores' in results and pairs[0][0]['scores'].ndim == 2:  # not those of boxes
         best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
         top1 = float(np.concatenate(best).mean())
     return Agreement(apart, len(alike) / len(pairs), errors, top1)
-
-
-def _mean_error(name: str, old: Array, new: Array) -> float:
-    if old.size == 0:  # no box was found
-        return 0.0
-    if name == 'label_map':
-        return float(np.mean(old != new))
-    magnitude = max(float(np.abs(old).mean()), float(np.finfo(np.float32).tiny))
-    return float(np.abs(new - old).mean()) / magnitude
