@@ -18,20 +18,12 @@ from .norms import ConstantNorms, NormTables
 
 
 class Carried(NamedTuple):
-    """What one iteration hands to the next.
+    """What one iteration hands to the next; the last four are those of :class:`.act.HaltingState`."""
 
-    Attributes:
-        i: () int64, iterations done.
-        state: s_i, (B, C, H, W).
-        output: The weighted sum so far, the same.
-        pooled: mean of s_i, (B, 1, C) float32.
-        cumulative, remainder, iterations, running: :class:`~iterbackbone.core.act.HaltingState`.
-    """
-
-    i: Tensor
-    state: Tensor
-    output: Tensor
-    pooled: Tensor
+    i: Tensor  # () int64, iterations done
+    state: Tensor  # s_i, (B, C, H, W)
+    output: Tensor  # the weighted sum so far, the same
+    pooled: Tensor  # mean of s_i, (B, 1, C) float32
     cumulative: Tensor
     remainder: Tensor
     iterations: Tensor
@@ -129,10 +121,7 @@ class ExportBlock(nn.Module):
         return Carried(done, x, output, mean_over_pixels(x).unsqueeze(1), *halting)
 
     def _traced(
-        self,
-        going_on: Callable[..., Tensor],
-        iterate: Callable[..., Any],
-        start: tuple[Tensor, ...],
+        self, going_on: Callable[..., Tensor], iterate: Callable[..., Any], start: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         """``torch.while_loop`` with what it needs: numbers of rows that do not depend on data."""
         if self.max_regions is None:

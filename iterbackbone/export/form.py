@@ -98,10 +98,7 @@ class ExportForm(nn.Module):
         return [blocks[k : k + each] for k in range(0, len(blocks), each)]
 
     def forward(
-        self,
-        x: Tensor,
-        max_iterations: Tensor | None = None,
-        halting_threshold: Tensor | None = None,
+        self, x: Tensor, max_iterations: Tensor | None = None, halting_threshold: Tensor | None = None
     ) -> ExportOutputs:
         """Run.
 

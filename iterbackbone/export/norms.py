@@ -44,15 +44,7 @@ class NormTables(nn.Module):
         self.depthwise = False
 
     def forward(self, conv: nn.Conv2d, x: Tensor, i: Tensor) -> Tensor:
-        """norm_i(conv(x)).
-
-        Args:
-            x: (B, C_in, H, W).
-            i: () int64, from 0.
-
-        Returns:
-            (B, C_out, H', W').
-        """
+        """norm_i(conv(x)): (B, C_in, H, W) to (B, C_out, H', W'); ``i`` is () int64, from 0."""
         scale = F.embedding(i, self.scale).view(-1, 1, 1, 1)
         shift = F.embedding(i, self.shift)
         if self.in_kernel:

@@ -11,16 +11,11 @@ from .chains import Chain, Scope
 
 
 class Affine(NamedTuple):
-    """What follows a convolution's sum: gain * sum + shift.
+    """What follows a convolution's sum: gain * sum + shift."""
 
-    Attributes:
-        gain, shift: (C,), or (L, C) with one row of each iteration.
-        rows: Gather node that takes the iteration's row; none for (C,).
-    """
-
-    gain: np.ndarray
-    shift: np.ndarray
-    rows: tuple[onnx.NodeProto, ...]
+    gain: np.ndarray  # (C,), or (L, C) with one row of each iteration
+    shift: np.ndarray  # the same
+    rows: tuple[onnx.NodeProto, ...]  # what takes the iteration's row; none for (C,)
 
 
 def affine_of(chain: Chain, scope: Scope) -> Affine:

@@ -16,21 +16,14 @@ Constants = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Chain:
-    """Conv, norm or not, activation or not; nothing else reads what is in between.
+    """Conv, norm or not, activation or not; nothing else reads what is in between."""
 
-    Attributes:
-        scaling: Mul of the constant kernel with the norm's scale; its shift is then the bias.
-        conv, norm: Nodes; the norm a BatchNormalization or a depthwise 1x1 Conv of numbers
-            that are no constants.
-        activation: Relu, or Clip between constants with 0 among them, such as ReLU6.
-        weight: Name of the constant kernel.
-    """
-
+    # Mul of the constant kernel with the norm's scale; its shift is then the bias.
     scaling: onnx.NodeProto | None
     conv: onnx.NodeProto
-    norm: onnx.NodeProto | None
-    activation: onnx.NodeProto | None
-    weight: str
+    norm: onnx.NodeProto | None  # BatchNormalization, or depthwise 1x1 Conv of no constants
+    activation: onnx.NodeProto | None  # Relu, or Clip around 0 by constants, such as ReLU6
+    weight: str  # name of the constant kernel
 
     @property
     def nodes(self) -> list[onnx.NodeProto]:
@@ -50,21 +43,13 @@ class Chain:
 
 @dataclass(frozen=True)
 class Scope:
-    """A graph and what it can see.
+    """A graph and what it can see."""
 
-    Attributes:
-        graph: The model's, or a loop's body.
-        loop: Node whose body it is; None for the model's.
-        made_by: The node behind each tensor of the graph.
-        constants: By name; those around the loop too.
-        chains: In order.
-    """
-
-    graph: onnx.GraphProto
-    loop: onnx.NodeProto | None
-    made_by: Mapping[str, onnx.NodeProto]
-    constants: Constants
-    chains: list[Chain]
+    graph: onnx.GraphProto  # the model's, or a loop's body
+    loop: onnx.NodeProto | None  # whose body it is; None for the model's
+    made_by: Mapping[str, onnx.NodeProto]  # the node behind each tensor of the graph
+    constants: Constants  # by name; those around the loop too
+    chains: list[Chain]  # in order
 
     @property
     def name(self) -> str:

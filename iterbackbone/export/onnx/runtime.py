@@ -66,12 +66,10 @@ def settings(
     """Feeds at the lowest, the image's own and the highest iterations; its own only if fixed."""
     if not session.get_overridable_initializers():
         return {'fixed': {'image': image}}
-    lowest = {'max_iterations': np.ones(len(limits), dtype=np.int64)}
-    highest = {'halting_threshold': np.array(OUT_OF_REACH, dtype=np.float32)}
     return {
-        'lowest': {'image': image, **lowest},
+        'lowest': {'image': image, 'max_iterations': np.ones(len(limits), dtype=np.int64)},
         'own': {'image': image},
-        'highest': {'image': image, **highest},
+        'highest': {'image': image, 'halting_threshold': np.array(OUT_OF_REACH, dtype=np.float32)},
     }
 
 
