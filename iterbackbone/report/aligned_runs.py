@@ -19,15 +19,10 @@ from .evaluation import Evaluation
 
 @dataclass(frozen=True)
 class AlignedRuns:
-    """The n images that all r evaluations have, in the first one's order.
-
-    Attributes:
-        evaluations: r.
-        rows: (r, n) place of each image among the evaluation's records.
-    """
+    """The n images that all r evaluations have, in the first one's order."""
 
     evaluations: Sequence[Evaluation]
-    rows: Index
+    rows: Index  # (r, n) place of each image among the evaluation's records
 
     @classmethod
     def of(cls, evaluations: Sequence[Evaluation]) -> AlignedRuns:
@@ -106,8 +101,7 @@ def _places(evaluations: Sequence[Evaluation]) -> list[dict[Any, int]]:
     if all(len({img_id for img_id, _ in names}) == len(names) for names in keys):
         keys = [[(img_id, None) for img_id, _ in names] for names in keys]
     for evaluation, names in zip(evaluations, keys, strict=True):
-        if len(set(names)) < len(names):
-            repeated = len(names) - len(set(names))
+        if repeated := len(names) - len(set(names)):
             raise ValueError(
                 f'{evaluation.folder} must hold each image once: {repeated} records repeat one'
             )

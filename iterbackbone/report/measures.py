@@ -11,21 +11,13 @@ from .evaluation import Column, Evaluation
 
 
 class Measure(NamedTuple):
-    """A numeric field of the records.
+    """A numeric field of the records."""
 
-    Attributes:
-        field: Its name there.
-        noun: In a sentence.
-        label: On axes and in tables.
-        more: Of an image with more of it, in a sentence: "images with ... take".
-        log: Whether it spans orders of magnitude and wants a logarithmic axis.
-    """
-
-    field: str
-    noun: str
-    label: str
-    more: str
-    log: bool
+    field: str  # its name there
+    noun: str  # in a sentence
+    label: str  # on axes and in tables
+    more: str  # of an image with more of it, in a sentence: "images with ... take"
+    log: bool  # whether it spans orders of magnitude and wants a logarithmic axis
 
 
 COUNT = Measure('num_objects', 'number of objects', 'number of objects', 'more objects', False)
@@ -49,19 +41,12 @@ USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
 
 
 class ImageErrors(NamedTuple):
-    """How wrong each image's prediction is.
+    """How wrong each image's prediction is."""
 
-    Attributes:
-        name: What the error is called.
-        more: Of an image with more of it, in a sentence: "images with ... take".
-        values: (n,); NaN where an image has none.
-        binary: Whether they are 0 and 1, and their mean a rate.
-    """
-
-    name: str
-    more: str
-    values: Column
-    binary: bool = False
+    name: str  # of the error
+    more: str  # as of :class:`Measure`
+    values: Column  # (n,); NaN where an image has none
+    binary: bool = False  # whether they are 0 and 1, and their mean a rate
 
 
 def present(evaluation: Evaluation) -> list[Measure]:

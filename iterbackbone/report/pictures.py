@@ -43,10 +43,8 @@ def thumbnail(
 ) -> Image.Image | None:
     """The image as the network saw it, its longer side at most 320 px; None where it cannot be read.
 
-    Args:
-        path: Of the file.
-        size: (width, height) as the network's pipeline read it, as far as it is known.
-        exif_ignored: Whether the pipeline ignored the file's EXIF orientation.
+    ``size`` is (width, height) as the network's pipeline read it, as far as it is known;
+    ``exif_ignored``, whether that passed over the file's EXIF orientation.
     """
     try:
         with opened(path) as image:
@@ -87,8 +85,7 @@ def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | No
     An image that is no file may have a picture in the evaluation's folder. None where there
     is neither, or it lies in none of the folders.
     """
-    path = evaluation.records[i].get('img_path')
-    if path:
+    if path := evaluation.records[i].get('img_path'):
         return inside(image_root, path)
     return inside(evaluation.folder, evaluation.predictions.line(i).get('picture'))
 

@@ -18,21 +18,13 @@ _parse = Parser(PredictionLine, MOST_BYTES[PREDICTIONS])
 
 @dataclass
 class Predictions:
-    """What the log says of each record's predictions; the boxes themselves stay on disk.
-
-    Attributes:
-        path: The file.
-        offsets: Byte offset of the line of each record that has a usable one.
-        errors: (n,) 1 - AP50 of each record's image; NaN where it has none.
-        problems: Lines that could not be used.
-        crowds: Whether difficult boxes are COCO's crowds.
-    """
+    """What the log says of each record's predictions; the boxes themselves stay on disk."""
 
     path: Path
-    offsets: dict[int, int]
-    errors: NDArray[np.float64]
-    problems: list[Problem]
-    crowds: bool
+    offsets: dict[int, int]  # in bytes, of the line of each record that has a usable one
+    errors: NDArray[np.float64]  # (n,) 1 - AP50 of each record's image; NaN where it has none
+    problems: list[Problem]  # lines that could not be used
+    crowds: bool  # whether difficult boxes are COCO's crowds
 
     @classmethod
     def read(cls, path: Path, records: list[Line], crowds: bool = False) -> Predictions:

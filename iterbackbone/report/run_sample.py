@@ -24,19 +24,12 @@ Depth = tuple[float, ...]
 
 @dataclass(frozen=True)
 class RunSample:
-    """What a gain is measured from.
-
-    Attributes:
-        runs: r runs on n images.
-        scores: Their outcomes.
-        sources: (n,) names or numbers.
-        rest_macs: Of an image, beside those in the log.
-    """
+    """What a gain is measured from."""
 
     runs: AlignedRuns
-    scores: RunScores
-    sources: NDArray
-    rest_macs: float
+    scores: RunScores  # their outcomes
+    sources: NDArray  # (n,) names or numbers
+    rest_macs: float  # of an image, beside those in the log
 
     @classmethod
     def of(

@@ -16,9 +16,7 @@ TOLERANCE = 1.0  # pixels; boxes are rounded, and brought back from the network'
 def check_same(runs: AlignedRuns, same: Iterable[bool]) -> None:
     """Raise ValueError unless all runs have the first run's annotations.
 
-    Args:
-        runs: On the same images.
-        same: Whether an image's annotations are the first run's, for each pair of ``runs.images()``.
+    ``same`` says it of each pair of ``runs.images()``.
     """
     for (run, i), agrees in zip(runs.images(), same, strict=True):
         if not agrees:
