@@ -23,35 +23,21 @@ AT_ONCE = 2**21  # weights of images in runs, or of steps
 
 
 class Detections(NamedTuple):
-    """By class, and within a class by falling score.
+    """By class, and within a class by falling score."""
 
-    Attributes:
-        run: (d,) by which run.
-        image: (d,) in which image.
-        column: (d,) of which class.
-        score: (d,).
-        outcome: (t, d) of ``RIGHT``, ``WRONG`` and ``IGNORED``.
-    """
-
-    run: Index
-    image: Index
-    column: Index
-    score: Array
-    outcome: NDArray[np.int8]
+    run: Index  # (d,) by which run
+    image: Index  # (d,) in which image
+    column: Index  # (d,) of which class
+    score: Array  # (d,)
+    outcome: NDArray[np.int8]  # (t, d) of ``RIGHT``, ``WRONG`` and ``IGNORED``
 
 
 class Steps(NamedTuple):
-    """The steps of all classes at one threshold.
+    """The steps of all classes at one threshold."""
 
-    Attributes:
-        right: (s, r * n) right detections of each image in each run at each step.
-        counted: (s, r * n) right and wrong ones there and since the step before.
-        starts: (c + 1,) the first step of each class, and s.
-    """
-
-    right: sparse.csr_matrix
-    counted: sparse.csr_matrix
-    starts: Index
+    right: sparse.csr_matrix  # (s, r * n) right detections of each image in each run at each step
+    counted: sparse.csr_matrix  # (s, r * n) right and wrong ones there and since the step before
+    starts: Index  # (c + 1,) the first step of each class, and s
 
 
 class AveragePrecision(RunScores):

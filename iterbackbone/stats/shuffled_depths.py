@@ -92,12 +92,9 @@ class ShuffledDepths:
         return self._scores.mixed(histogram / counts.sum(axis=1, keepdims=True), counts)
 
     def beside(self, policy: float, gains: Array, grouped: bool = False) -> Shuffled:
-        """The shuffles beside the policy's score.
+        """The shuffles beside the policy's score, where images share sources or not.
 
-        Args:
-            policy: The policy's score.
-            gains: (B,) the policy's score minus :meth:`expected` in each resample.
-            grouped: Whether images share sources.
+        ``gains`` are (B,) the policy's score minus :meth:`expected` in each resample.
         """
         scores = self._shuffled_scores
         mean = float(scores.mean())

@@ -83,13 +83,9 @@ class StaticMixture:
         self._cheaper = scores.take(best, np.arange(scores.num_images))
 
     def cheaper(self, counts: Array) -> Array:
-        """Score of the best static budget that costs less than the policy; minus infinity without one.
+        """Score of the best static budget that costs less than the policy, (B, n) counts to (B,).
 
-        Args:
-            counts: (B, n) how often each image counts.
-
-        Returns:
-            (B,).
+        Minus infinity without one.
         """
         if not self._cheaper.num_runs:
             return np.full(len(counts), -np.inf)
@@ -99,13 +95,7 @@ class StaticMixture:
         """Score of the policy, score of the mixture, share of the mixture's second budget.
 
         In a resample the policy may leave the range of the two costs by a little; the share is
-        then a little below 0 or above 1.
-
-        Args:
-            counts: (B, n) how often each image counts.
-
-        Returns:
-            (B,) each.
+        then a little below 0 or above 1. From (B, n) counts of the images, (B,) each.
         """
         cost, low, high = (counts @ self.costs.T / counts.sum(axis=1, keepdims=True)).T
         weight = (cost - low) / (high - low)
