@@ -133,10 +133,8 @@ def _flaw(key: str, value: Any, dtype: torch.dtype) -> str | None:
     return None
 
 
-def _kind(dtype: torch.dtype) -> str:
-    if dtype.is_floating_point or dtype.is_complex:
-        return 'floating point' if dtype.is_floating_point else 'complex'
-    return 'bool' if dtype == torch.bool else 'integer'
+def _kind(dtype: torch.dtype) -> tuple[bool, ...]:
+    return dtype.is_floating_point, dtype.is_complex, dtype == torch.bool
 
 
 def _name(dtype: torch.dtype) -> str:
