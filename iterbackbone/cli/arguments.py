@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +21,16 @@ def positive(text: str) -> int:
 
 def folder(text: str) -> Path:
     """One that exists."""
-    if not Path(text).is_dir():
+    if not os.path.isdir(text):
         raise argparse.ArgumentTypeError(f'must be a folder, got {text}')
     return Path(text)
 
 
 def new_file(text: str) -> Path:
     """A file to write, which may exist."""
-    if not Path(text).absolute().parent.is_dir():
+    if not os.path.isdir(Path(text).absolute().parent):
         raise argparse.ArgumentTypeError(f'must be in a folder that exists, got {text}')
-    if Path(text).is_dir():
+    if os.path.isdir(text or '.'):
         raise argparse.ArgumentTypeError(f'must be a file, got the folder {text}')
     return Path(text)
 
@@ -37,8 +38,8 @@ def new_file(text: str) -> Path:
 def new_folder(text: str) -> Path:
     """A folder to write to, made where it is missing."""
     path = Path(text).absolute()
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not text or not there.is_dir():
+    there = next(each for each in (path, *path.parents) if os.path.exists(each))
+    if not text or not os.path.isdir(there):
         raise argparse.ArgumentTypeError(f'must be a folder, or one that can be made, got {text!r}')
     return Path(text)
 

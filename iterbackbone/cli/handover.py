@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
 def check_checkpoint(rest: list[str]) -> None:
     """Raise ValueError where CHECKPOINT comes first and is a path without a file."""
     name = next(iter(rest), '-')  # mmengine would end in a traceback
-    if not name.startswith('-') and '://' not in name and not Path(name).expanduser().is_file():
+    if not name.startswith('-') and '://' not in name and not os.path.isfile(os.path.expanduser(name)):
         raise ValueError(f'CHECKPOINT must be a file or an address, got {name!r}')
 
 

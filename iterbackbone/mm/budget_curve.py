@@ -105,7 +105,8 @@ def budget_curve(
         )
     load_datasets(cfg.get('default_scope'))
     spec, evaluator, loader = _images(cfg, most)
-    budgets = [_Budget(share, evaluator, loader) for share in table.rows[:, 0].tolist()]
+    device = next(model.parameters()).device
+    budgets = [_Budget(x, evaluator, loader, device) for x in table.rows[:, 0].tolist()]
     for i, batch in enumerate(tqdm(loader, unit='batch', delay=2)):
         if i == 0:
             model.test_step(copy.deepcopy(batch))  # a first pass also loads and plans
@@ -115,7 +116,7 @@ def budget_curve(
     score = main_score([point.scores for point in points])
     if score is None:
         raise ValueError(f"config's evaluator must give a number, it gives none on {spec}")
-    time = budgets[0].times.fields(next(model.parameters()).device)
+    time = budgets[0].times.fields()
     where = f'{len(loader.dataset)} images ({spec}), {conditions(time)}'
     return BudgetCurve(where, score, points)
 
@@ -123,10 +124,10 @@ def budget_curve(
 class _Budget:
     """One share: what its images scored, cost and took."""
 
-    def __init__(self, share: float, evaluator: Any, loader: Any) -> None:
+    def __init__(self, share: float, evaluator: Any, loader: Any, device: torch.device) -> None:
         self.share, self.evaluator = share, Evaluator(copy.deepcopy(evaluator))
         self.evaluator.dataset_meta = getattr(loader.dataset.dataset, 'metainfo', None)
-        self.times, self.macs, self.full, self.ids = BatchTimes(), 0, 0, []
+        self.times, self.macs, self.full, self.ids = BatchTimes(device), 0, 0, []
 
     def run(self, model: nn.Module, collector: TraceCollector, batch: Any) -> None:
         for module in collector.modules:

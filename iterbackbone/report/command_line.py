@@ -91,5 +91,5 @@ def _read_groups(path: Path) -> dict[str, Any]:
     """The source of each image."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise ValueError(f'--groups: {path} must be an object from img_id to source: {error}') from None

@@ -74,7 +74,7 @@ class MeasuredGains:
         """
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise ValueError(f'{path} holds no measured gains: {error}') from None
 
 

@@ -23,7 +23,7 @@ def earlier_files(folder: Path) -> list[Path]:
     """
     try:
         sums = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return []
     own = {path.name: path for path in folder.iterdir() if path.is_file()}  # no path leads elsewhere
     return [

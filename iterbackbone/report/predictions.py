@@ -35,11 +35,13 @@ class Predictions:
         """
         predictions = cls(path, {}, np.full(len(records), np.nan), [], crowds)
         wanted = {line.number: i for i, line in enumerate(records)}
+        if not wanted:
+            return predictions
         if not path.is_file():
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
-        last, lines = 0, read_lines(path, MOST_BYTES[PREDICTIONS]) if wanted else ()
-        for last, offset, text in lines:
+        last = 0
+        for last, offset, text in read_lines(path, MOST_BYTES[PREDICTIONS]):
             if last in wanted:
                 predictions._add(wanted[last], records[wanted[last]], text, offset)
         lost = sum(number > last for number in wanted)

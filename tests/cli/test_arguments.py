@@ -8,11 +8,15 @@ import pytest
 
 from iterbackbone.cli.arguments import folder, new_file, new_folder, one_line, positive
 
+LONG = 300 * 'a'  # longer than a file system takes
+
 
 @pytest.mark.parametrize(
     ('kind', 'text', 'message'),
     [
         (positive, '0', 'must be at least 1, got 0'),
+        (folder, LONG, f'must be a folder, got {LONG}'),
+        (new_file, f'{LONG}/a', f'must be in a folder that exists, got {LONG}/a'),
         (folder, 'nowhere', 'must be a folder, got nowhere'),
         (new_file, 'nowhere/a.json', 'must be in a folder that exists, got nowhere/a.json'),
         (new_file, '', 'must be a file, got the folder '),
@@ -35,11 +39,8 @@ def test_kinds(kind, text, message, capsys):
 
 def test_a_folder_to_come(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert [str(new_folder(text)) for text in ('a/b', '.', str(tmp_path))] == [
-        'a/b',
-        '.',
-        str(tmp_path),
-    ]
+    for text in ('a/b', '.', str(tmp_path), LONG):
+        assert str(new_folder(text)) == text
 
 
 def test_errors_are_printable_and_others_pass(capsys):

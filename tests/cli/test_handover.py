@@ -41,7 +41,7 @@ def test_addresses_of_checkpoints_are_handed_over(command, name):
     assert command('test', NAME, name)[-1] == name
 
 
-@pytest.mark.parametrize('name', ['missing.pth', '.', ''])
+@pytest.mark.parametrize('name', ['missing.pth', '.', '', '~nobody_of_this_name/a.pth'])
 def test_a_checkpoint_must_be_there(command, name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match='2'):

@@ -70,6 +70,7 @@ def test_without_predictions_the_records_are_still_there(tmp_path):
     assert len(evaluation.records) == 3
     assert [problem.reason for problem in evaluation.problems] == ['the file is missing']
     assert evaluation.predictions.boxes(0) == {}
+    assert load_evaluation(folder, read_predictions=False).problems == []
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,9 @@ def test_without_a_manifest_nothing_is_known(tmp_path, text):
     if text is not None:
         (tmp_path / MANIFEST).write_text(text)
     assert earlier_files(tmp_path) == []
+
+
+@pytest.mark.parametrize('content', [b'{"\xff": "a"}', b'{"a":' + 100_000 * b'['])
+def test_a_manifest_that_is_something_else_names_no_file(content, tmp_path):
+    (tmp_path / MANIFEST).write_bytes(content)
+    assert earlier_files(tmp_path) == []

@@ -69,12 +69,17 @@ def test_seeds_are_shown_and_judged_together(root, run):
 
 def test_what_is_wrong_is_said_in_one_line(root, run):
     (root / 'groups.json').write_text('[1]')
+    (root / 'latin.json').write_bytes(b'{"\xff": 1}')
+    (root / 'deep.json').write_text('{"a":' + 100_000 * '[')
     good = ['--policy', 'test/oracle', '--menu', *menu('test')]
     for args, message in [
         (['--policy', 'nowhere', '--menu', *menu('test')], 'nowhere is no complete evaluation'),
         (['--policy', 'test/oracle', '--menu', 'test/static_0'], 'menu 2 to 8 static budgets'),
         ([*good, '--groups', 'groups.json'], '--groups: groups.json must be an object'),
         ([*good, '--groups', 'none.json'], '--groups: none.json must be an object'),
+        ([*good, '--groups', 'latin.json'], '--groups: latin.json must be an object'),
+        ([*good, '--groups', 'deep.json'], '--groups: deep.json must be an object'),
+        ([*good, '--other-seeds', 'deep.json'], 'deep.json holds no measured gains'),
         ([*good, '--other-seeds', 'groups.json'], 'groups.json holds no measured gains'),
         ([*good, '--out', 'no/folder.json'], 'argument --out: '),
     ]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,7 +39,7 @@ def load_weights_only(name: str) -> Mapping[str, Any]:
         ValueError: there is no such checkpoint, it cannot be read, or it wants to run code.
     """
     if '://' not in name:
-        return load_checkpoint(Path(name).expanduser())
+        return load_checkpoint(Path(os.path.expanduser(name)))
     if name.startswith(SCHEME):
         return load_from_iterbackbone(name)
     scheme, model = name.split('://', 1)
@@ -64,9 +65,11 @@ def _address(scheme: str, model: str, name: str) -> str:
 def _downloaded(address: str) -> Path:
     """Where mmengine keeps a download; the first process makes it, others wait for it."""
     path = Path(torch.hub.get_dir(), 'checkpoints', PurePosixPath(urlparse(address).path).name)
-    if dist.get_rank() == 0:
-        _download(address, path)
-    dist.barrier()
+    try:
+        if dist.get_rank() == 0:
+            _download(address, path)
+    finally:
+        dist.barrier()  # others wait there, whatever became of it
     _download(address, path)  # where another machine's first process did not
     return path
 

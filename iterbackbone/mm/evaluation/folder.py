@@ -94,11 +94,13 @@ class EvaluationFolder:
         ranks = get_world_size()
         self._pngs.keep({rank + ranks * line for rank, line in order if rank == get_rank()})
         barrier()
-        if get_rank() == 0:
-            self._complete(order, msgspec.json.format(self._lines[META](meta)) + b'\n')
-            wanted = self._wanted.name + (f'_{label}' if label else '')
-            self.path = _renamed(self.path, self._wanted.with_name(wanted))
-        barrier()
+        try:
+            if get_rank() == 0:
+                self._complete(order, msgspec.json.format(self._lines[META](meta)) + b'\n')
+                wanted = self._wanted.name + (f'_{label}' if label else '')
+                self.path = _renamed(self.path, self._wanted.with_name(wanted))
+        finally:
+            barrier()  # others wait there, on a full disk, too
         return len(order)
 
     def _complete(self, order: list[tuple[int, int]], described: bytes) -> None:

@@ -28,6 +28,7 @@ from .sources import SampledIndices
 class BatchTimes:
     """A stopwatch for the batches of one pass over the data."""
 
+    device: torch.device  # of the model
     seconds: list[float] = field(default_factory=list)  # an image of each batch took
     batch_size: int = 0  # the largest
     _started: float = 0.0
@@ -38,16 +39,18 @@ class BatchTimes:
 
     def stop(self, images: int) -> None:
         """After a batch of so many images, of a tracker frames."""
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()  # work that is only queued has taken no time yet
-        self.seconds.append((time.perf_counter() - self._started) / images)
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)  # work that is only queued has taken no time yet
+        if images:
+            self.seconds.append((time.perf_counter() - self._started) / images)
         self.batch_size = max(self.batch_size, images)
 
-    def fields(self, device: torch.device) -> dict[str, Any] | None:
+    def fields(self) -> dict[str, Any] | None:
         """``time`` of ``meta.json``, the median over the batches of this rank; None without any."""
         if not self.seconds:
             return None
-        name = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+        on_gpu = self.device.type == 'cuda'
+        name = torch.cuda.get_device_name(self.device) if on_gpu else self.device.type
         return {
             'milliseconds_per_image': round(1000 * median(self.seconds), 4),
             'batch_size': self.batch_size,
@@ -61,11 +64,10 @@ class EvaluationPass:
     """One pass over the data: some loops evaluate a teacher and then its student, batch by batch."""
 
     folder: EvaluationFolder  # its log
+    times: BatchTimes  # from the loaded data to the updated metric, without loading and logging
     task: str | None = None  # of its data samples
     # (H, W) of the last input of each module that was called.
     sizes: dict[AdaptiveModule, Size] = field(default_factory=dict)
-    # From the loaded data to the updated metric, without loading and logging.
-    times: BatchTimes = field(default_factory=BatchTimes)
 
 
 class LoggedEvaluation:
@@ -96,11 +98,13 @@ class LoggedEvaluation:
         if part is not None:
             self._path = self._path.with_name(f'{self._path.name}_budgets') / part
         self._passes: list[EvaluationPass] = []
+        self._device = next(model.parameters()).device
         self._collector = TraceCollector(model)  # behind what may raise: nobody would detach it
 
     def open_pass(self) -> None:
         """Open the folder of a pass; called on all ranks."""
-        self._passes.append(EvaluationPass(EvaluationFolder(self._path)))
+        times = BatchTimes(self._device)
+        self._passes.append(EvaluationPass(EvaluationFolder(self._path), times))
 
     def begin_batch(self, batch_idx: int) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
@@ -131,7 +135,7 @@ class LoggedEvaluation:
             meta = evaluation_meta(
                 runner, self._dataset, names, each.sizes, each.task, score, self._weights
             )
-            meta['time'] = each.times.fields(next(unwrapped(runner.model).parameters()).device)
+            meta['time'] = each.times.fields()
             images = meta['dataset']['num_images']
             if self._of_some:  # a reader would miss the others
                 del meta['dataset']['num_images']

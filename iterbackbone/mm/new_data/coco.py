@@ -77,6 +77,6 @@ def _pictures(path: Path, content: Any, boxes: dict, folder: Folder) -> Iterator
         else:
             yield Picture(file, folder.split_of(path), boxes.get(number, []), size)
         seen.add(number)
-    for number in boxes.keys() - seen:
+    for number in [each for each in boxes if each not in seen]:
         what = f'{path.name}: {len(boxes[number])} of image_id {number}'
         folder.wrong('annotations of no image, left out', what)

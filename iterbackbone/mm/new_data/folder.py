@@ -59,6 +59,7 @@ class Folder:
 
         Without any: where it should be.
         """
+        name = name.lstrip('/')  # of another machine: all that counts is what it is like
         last = re.split(r'[\\/]', name)[-1]
         wanted = {*self.words(self.path / name), *self.words(near)}
         common = {

@@ -30,7 +30,7 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
         elif root.tag == 'annotation':
             pictures.append(_picture(path, root, splits.get(path.stem), folder))
     found = {picture.file.stem for picture in pictures}
-    for name in {name for splits in listed.values() for name in splits} - found:
+    for name in sorted({name for splits in listed.values() for name in splits} - found):
         folder.wrong('picture in ImageSets/Main without an XML file that can be read', name)
     return sorted({box.name for picture in pictures for box in picture.boxes} - {''}), pictures
 

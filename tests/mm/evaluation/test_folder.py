@@ -189,3 +189,16 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_folder(tmp_path, monkeypatch)
                 break
     assert killed_at > 5
     assert names(tmp_path / str(killed_at) / 'log') == FILES
+
+
+def test_a_full_disk_leaves_no_rank_waiting(tmp_path, monkeypatch):
+    folder, waited = evaluated(tmp_path / 'log'), []
+    monkeypatch.setattr('iterbackbone.mm.evaluation.folder.barrier', lambda: waited.append(1))
+    monkeypatch.setattr(folder, '_complete', fails)
+    with pytest.raises(OSError, match='no room'):
+        folder.publish({})
+    assert len(waited) == 2
+
+
+def fails(*_):
+    raise OSError('no room')

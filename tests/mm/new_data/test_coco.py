@@ -110,3 +110,8 @@ def test_json_nested_too_deeply_is_left_out(folder):
     (folder / 'deep.json').write_text('[' * 100_000)
     _, wrong = read(folder)
     assert list(wrong) == ['broken JSON file, left out']
+
+
+def test_pictures_named_by_paths_of_another_machine(folder):
+    images = [(1, '/home/someone/images/a.jpg', SIZE), (2, '/b.jpg', SIZE)]
+    assert read(folder, images) == ({'a.jpg': ['star'], 'b.jpg': ['ring']}, {})

@@ -120,3 +120,16 @@ def test_the_split_may_be_that_of_the_pictures(tmp_path):
         picture(tmp_path / f'images/{split}/{name}.jpg')
         xml_file(tmp_path / f'annotations/{name}.xml', [BOX])
     assert splits(tmp_path) == ({'a': 'train', 'b': 'val'}, {})
+
+
+def test_problems_are_in_order(folder):
+    names = [f'x{k:02}' for k in range(20)]
+    lists(folder, train=['a', 'b', 'c', *names])
+    assert splits(folder)[1]['picture in ImageSets/Main without an XML file that can be read'] == names
+
+
+def test_a_picture_named_by_a_path_of_another_machine(folder):
+    file = folder / 'Annotations/a.xml'
+    stated = '<annotation><filename>/home/someone/JPEGImages/a.jpg</filename>'
+    file.write_text(file.read_text().replace('<annotation>', stated))
+    assert splits(folder) == ({'a': '', 'b': '', 'c': ''}, {})
