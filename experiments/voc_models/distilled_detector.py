@@ -1,4 +1,5 @@
-# The shipped detector's pyramid and head, trained on with the distilled backbone; hours of a core.
+# The first detector's pyramid and head, trained on with the distilled backbone; hours of a core. It ran
+# from the weights that had the name below until commit 2539c75, and its result has that name now.
 _base_ = '../../configs/detection/fcos_iterative-r50-w32_fpn_anytime_voc2007-320.py'
 work_dir = 'work_dirs/voc_models/distilled_detector'
 shipped = dict(
