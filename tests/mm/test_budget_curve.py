@@ -132,7 +132,7 @@ def test_images_of_the_annotations_that_did_not_run_are_not_missed(tmp_path):
         dataset=SimpleNamespace(dataset=SimpleNamespace(metainfo={'classes': ['a']}))
     )
     metric = dict(type='CocoMetric', ann_file=str(tmp_path / 'coco.json'))
-    budget = _Budget(1.0, metric, loader)
+    budget = _Budget(1.0, metric, loader, torch.device('cpu'))
     found = dict(
         bboxes=torch.tensor([[2.0, 2, 10, 10]]), scores=torch.ones(1), labels=torch.zeros(1, dtype=int)
     )

@@ -1,6 +1,8 @@
-"""mmdet's detectors as modules that return boxes."""
+"""mmdet's detectors as modules that return boxes, or the features where they cannot."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from mmdet.models.detectors import DetectionTransformer
 from torch import Tensor, nn
@@ -8,7 +10,8 @@ from torch import Tensor, nn
 from ...export import ExportForm, ExportOutputs
 from .boxes import Detections, limits_of
 from .dense_boxes import DenseBoxes
-from .models import ExportedModel, Run
+from .detector_support import obstacle
+from .models import ExportedFeatures, ExportedModel, Run
 from .query_boxes import QueryBoxes
 from .roi_boxes import RoIBoxes
 
@@ -71,3 +74,13 @@ class ExportedDetector(ExportedModel):
         body, *of_regions = calls
         macs = sum((call.macs for call in of_regions), body.macs)
         return (*results, *(call.iterations for call in of_regions), body.iterations, macs)
+
+
+def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:
+    """The exported form of a detector: its boxes, or its features and why.
+
+    Raises:
+        TypeError: its backbone is no IterativeResNet.
+    """
+    reason = obstacle(model)
+    return ExportedFeatures(model, fixed, reason) if reason else ExportedDetector(model, fixed)

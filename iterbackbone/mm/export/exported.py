@@ -9,16 +9,13 @@ import torch
 from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
-from .models import ExportedClassifier, ExportedFeatures, ExportedModel, ExportedSegmentor
+from .models import ExportedClassifier, ExportedModel, ExportedSegmentor
 
 
 def _exported_detector(model: Any, fixed: int | None) -> ExportedModel:
-    """Its boxes, or its features and why."""
-    from .detector_support import obstacle  # what needs mmdet
-    from .detectors import ExportedDetector
+    from .detectors import exported_detector  # the one that needs mmdet
 
-    reason = obstacle(model)
-    return ExportedFeatures(model, fixed, reason) if reason else ExportedDetector(model, fixed)
+    return exported_detector(model, fixed)
 
 
 KINDS = {  # by library; the first part of a class's module

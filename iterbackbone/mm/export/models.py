@@ -23,6 +23,14 @@ def unchanged(base: type, thing: object, *methods: str) -> bool:
     )
 
 
+def named_base(thing: object, name: str) -> type:
+    """The class of this name that a head is or inherits, an empty one where there is none.
+
+    Its toolbox need not be imported for other kinds of model.
+    """
+    return next((each for each in type(thing).__mro__ if each.__name__ == name), type(name, (), {}))
+
+
 class ExportedModel(nn.Module):
     """Base: preparation of the image, adaptive backbone, then what :meth:`finish` does.
 
@@ -133,9 +141,7 @@ class ExportedClassifier(ExportedModel):
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
-        from mmpretrain.models.heads import ClsHead  # detectors and segmentors do without
-
-        if not unchanged(ClsHead, model.head, '_get_predictions'):
+        if not unchanged(named_base(model.head, 'ClsHead'), model.head, '_get_predictions'):
             kind = type(model.head).__name__
             raise ValueError(f'head must name one class by a softmax, to be exported, got {kind}')
 
@@ -153,10 +159,8 @@ class ExportedSegmentor(ExportedModel):
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
-        from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-
         head = model.decode_head
-        if not unchanged(BaseDecodeHead, head, 'predict', 'predict_by_feat'):
+        if not unchanged(named_base(head, 'BaseDecodeHead'), head, 'predict', 'predict_by_feat'):
             kind = type(head).__name__
             raise ValueError(
                 f'decode_head must predict as BaseDecodeHead does, to be exported, got {kind}'
