@@ -92,9 +92,10 @@ class ShuffledDepths:
         return self._scores.mixed(histogram / counts.sum(axis=1, keepdims=True), counts)
 
     def beside(self, policy: float, gains: Array, grouped: bool = False) -> Shuffled:
-        """The shuffles beside the policy's score, where images share sources or not.
+        """The shuffles beside the policy's score.
 
         ``gains`` are (B,) the policy's score minus :meth:`expected` in each resample.
+        ``grouped`` says whether images share sources.
         """
         scores = self._shuffled_scores
         mean = float(scores.mean())

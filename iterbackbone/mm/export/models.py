@@ -185,7 +185,10 @@ class ExportedSegmentor(ExportedModel):
 
 
 class ExportedFeatures(ExportedModel):
-    """A detector up to its neck: ``features_k``, one for each level; on the CPU."""
+    """A detector up to its neck: ``features_k``, one for each level; on the CPU.
+
+    The ``reason`` says why it is not exported whole.
+    """
 
     task = 'features'
 
