@@ -87,8 +87,8 @@ class AdaptiveModule(TracedModule, BudgetedModule):
     def force_depths(self, depths: Tensor | None) -> None:
         """Stop each row of the next calls after a given number of iterations, or no longer.
 
-        A block's output is then the state of its row's last iteration. Halting units take no part,
-        limits hold as ever. Not in the state dict.
+        A block's output is then the state of its row's last iteration. Halting units take no part
+        and have no scores, limits hold as ever. Not in the state dict.
 
         Args:
             depths: (B, stages * blocks) int64, at least 1, for calls of B rows; None: rows halt
@@ -100,6 +100,7 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         blocks = self.iterative_blocks()
         if depths is not None:
             check_depths(depths, len(blocks))
+            depths = depths.cpu()
         for k, block in enumerate(blocks):
             block.depths = None if depths is None else depths[:, k]
 

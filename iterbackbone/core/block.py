@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 
+from .forced_loop import run_to_depths
 from .halting import HaltingUnit
 from .iteration import recomputing, storing
 from .loop import BlockResult, any_row, run_iterations
@@ -67,7 +68,8 @@ class IterativeBlock(nn.Module):
 
     Attributes:
         form: What runs instead in inference, if anything.
-        depths: Where each row of the next calls stops, (B,) int64; None: where its scores say.
+        depths: Where each row of the next calls stops, (B,) int64 on the CPU; None: where its
+            scores say.
         trained: Iterations that training has reached; None until the norms' counts were read.
     """
 
@@ -148,16 +150,16 @@ class IterativeBlock(nn.Module):
             raise ValueError(f'depths must have a row for each of {len(state)}, got {len(self.depths)}')
         synchronised = synchronises(self.norm1[0])
         recompute = self.with_cp and torch.is_grad_enabled()
-        result = run_iterations(
-            recomputing(self.residual, self.norms) if recompute else storing(self.residual),
-            self.halting,  # type: ignore[arg-type]  # None where L is 1: no score is asked for
-            state,
-            limit,
-            # Ranks that share statistics must run the same iterations.
-            settings._replace(rows_leave=settings.rows_leave and not synchronised),
-            partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row,
-            self.depths,
-        )
+        iteration = recomputing(self.residual, self.norms) if recompute else storing(self.residual)
+        any_running = partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row
+        # Ranks that share statistics must run the same iterations.
+        rows_leave = settings.rows_leave and not synchronised
+        if self.depths is not None:
+            result = run_to_depths(iteration, state, limit, self.depths, rows_leave, any_running)
+        else:
+            unit: Any = self.halting  # None where L is 1: no score is asked for
+            settings = settings._replace(rows_leave=rows_leave)
+            result = run_iterations(iteration, unit, state, limit, settings, any_running)
         if self.training and torch.is_grad_enabled():
             result = result._replace(output=self._connect_unused(result.output, result.steps))
         return result

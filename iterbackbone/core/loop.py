@@ -73,12 +73,19 @@ class _Rows(NamedTuple):
     halting: act.HaltingState
 
     def select(self, rows: Tensor) -> _Rows:
-        position, state, output, pooled = (field.index_select(0, rows) for field in self[:4])
+        position, state, output, pooled = (take_rows(field, rows) for field in self[:4])
         return _Rows(position, state, output, pooled, self.halting.select(rows))
 
     def part(self, rows: Tensor) -> _Part:
-        position, output = (field.index_select(0, rows) for field in (self.position, self.output))
+        position, output = self.position.index_select(0, rows), take_rows(self.output, rows)
         return _Part(position, output, self.halting.select(rows))
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """``x[rows]``, (M,) int64, of the same memory format, which ``index_select`` loses."""
+    if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return x.movedim(1, -1).index_select(0, rows).movedim(-1, 1)
+    return x.index_select(0, rows)
 
 
 def run_iterations(
@@ -88,7 +95,6 @@ def run_iterations(
     limit: int,
     settings: RunSettings,
     any_running: AnyRunning = any_row,
-    depths: Tensor | None = None,
 ) -> BlockResult:
     """Algorithm 1 for a batch.
 
@@ -100,8 +106,6 @@ def run_iterations(
         limit: Highest number of iterations, at least 1.
         settings: Execution, threshold and what to record.
         any_running: Decides from the running flags of the rows in the batch whether to go on.
-        depths: Where each row stops instead, (B,) int64 from 1; the block's output is then the
-            state of that iteration, and no score is asked for.
     """
     size = len(state)
     position = torch.arange(size, device=state.device)
@@ -115,8 +119,7 @@ def run_iterations(
     for i in range(limit):
         running, output = rows.halting.running, None if settings.rows_leave else rows.output
         last = i == limit - 1
-        score_of = halting_score if depths is None else _stop_at(depths[rows.position], i)
-        rows, score = _iterate(iteration, score_of, rows, i, last, settings.threshold)
+        rows, score = _iterate(iteration, halting_score, rows, i, last, settings.threshold)
         if output is not None:  # a weight of 0 would not keep an infinite y out of it
             output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
             rows = rows._replace(output=output)
@@ -153,11 +156,6 @@ def _iterate(
     ), score
 
 
-def _stop_at(depths: Tensor, i: int) -> HaltingScore:
-    """Scores of 1 where a row's depth, (M,), is reached after iteration ``i``, else 0."""
-    return lambda *_: (depths <= i + 1).float()
-
-
 def _set_aside_halted(rows: _Rows, halted: list[_Part]) -> _Rows:
     """Move halted rows out of the batch; rows are copied only when some halt and some go on."""
     running = rows.halting.running.nonzero().flatten()
@@ -179,6 +177,6 @@ def _assemble(parts: list[_Part], steps: int, rows_leave: bool, scores: Tensor |
     cost = torch.cat([act.ponder_cost(p.halting) for p in parts])
     if len(parts) > 1:
         order = torch.cat([p.position for p in parts]).argsort()
-        output, iterations, cost = (t.index_select(0, order) for t in (output, iterations, cost))
+        output, iterations, cost = (take_rows(t, order) for t in (output, iterations, cost))
     executed = iterations if rows_leave else torch.full_like(iterations, steps)
     return BlockResult(output, iterations, executed, cost, steps, scores)

@@ -191,3 +191,18 @@ def test_a_halted_row_is_safe_from_what_it_would_have_become(rows_leave):
     result = run_iterations(storing(residual), score, state, 3, settings)
     assert result.iterations.tolist() == [1, 3]
     assert result.output[:, 0, 0, 0].tolist() == pytest.approx([2.0, 5.0 + 1 + 0.9 + 0.8])
+
+
+@both
+def test_the_memory_format_stays(rows_leave):
+    script, seen = golden_script(), []
+
+    def residual(state, i):
+        seen.append(state.is_contiguous(memory_format=torch.channels_last))
+        return script.residual(state, i)
+
+    settings = RunSettings(rows_leave, golden.THRESHOLD, record_scores=False)
+    state = script.start().contiguous(memory_format=torch.channels_last)
+    output = run_iterations(storing(residual), script.score, state, 5, settings).output
+    assert seen == [True] * 5
+    assert output.is_contiguous(memory_format=torch.channels_last)

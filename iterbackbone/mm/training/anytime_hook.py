@@ -142,7 +142,7 @@ class AnytimeHook(Hook):
             depths = draw_depths(len(inputs[0]), module.max_iterations, *options)
             if self.teacher is not None and not module.of_regions:
                 depths[: len(depths) // 2] = torch.tensor(module.max_iterations)
-            module.force_depths(depths.to(inputs[0].device))
+            module.force_depths(depths)
             self._calls += 1
         else:
             module.force_depths(None)

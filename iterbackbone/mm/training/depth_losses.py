@@ -32,10 +32,10 @@ class DepthLosses:
         return self.every > 0 and (last_of_epoch or step % self.every == 0)
 
     def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
-        """Of this measurement, (rows, K) int64 on the module's device."""
+        """Of this measurement, (rows, K) int64."""
         limits = torch.tensor(module.max_iterations)
         depths = 1 + ((limits - 1) * self.share).round().long()
-        return depths.expand(rows, -1).to(next(module.parameters()).device)
+        return depths.expand(rows, -1)
 
     def measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
         """Repeat a forward pass with ``mode='loss'`` at each depth; the model is in evaluation mode."""

@@ -1,0 +1,74 @@
+"""The loop where each row's depth is given from outside: no scores, no weighted sum of states.
+
+The rest is as in :mod:`iterbackbone.core.loop`. Depths are read on the host, so that rows leave
+without waiting for a GPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .iteration import Iteration
+from .loop import AnyRunning, BlockResult, any_row, take_rows
+
+
+def run_to_depths(
+    iteration: Iteration,
+    state: Tensor,
+    limit: int,
+    depths: Tensor,
+    rows_leave: bool,
+    any_running: AnyRunning = any_row,
+) -> BlockResult:
+    """Run each row to its depth; its output is the state there.
+
+    Args:
+        iteration: What an iteration does, see :mod:`iterbackbone.core.iteration`.
+        state: s_0, (B, C, H, W).
+        limit: Highest number of iterations, at least 1.
+        depths: (B,) int64 from 1, on the CPU; ``limit`` where they are above it.
+        rows_leave: Whether rows leave the batch at their depth.
+        any_running: Where rows stay: decides from the flags of those below their depth whether
+            to go on.
+    """
+    depths = depths.clamp(max=limit)
+    iterations = depths.to(state.device)
+    if rows_leave:
+        output, steps = _leaving(iteration, state, depths)
+        executed = iterations
+    else:
+        output, steps = _staying(iteration, state, limit, iterations, any_running)
+        executed = torch.full_like(iterations, steps)
+    # The remainder is 1, as with a single score of 1.
+    return BlockResult(output, iterations, executed, iterations + 1.0, steps, None)
+
+
+def _leaving(iteration: Iteration, state: Tensor, depths: Tensor) -> tuple[Tensor, int]:
+    """The deepest rows come first, so that those that leave are the last: no copies on the way."""
+    order = depths.argsort(descending=True, stable=True)
+    moved = not torch.equal(order, torch.arange(len(order)))
+    rows = take_rows(state, order.to(state.device)) if moved else state
+    halted: list[Tensor] = []
+    steps = int(depths.max()) if len(depths) else 1
+    for i in range(steps):
+        staying = int((depths > i).sum())
+        if staying < len(rows):
+            rows, done = rows.split([staying, len(rows) - staying])
+            halted.append(done)
+        rows = iteration(rows, rows, None, i, True).state
+    output = torch.cat([rows, *reversed(halted)]) if halted else rows
+    return take_rows(output, order.argsort().to(state.device)) if moved else output, steps
+
+
+def _staying(
+    iteration: Iteration, state: Tensor, limit: int, depths: Tensor, any_running: AnyRunning
+) -> tuple[Tensor, int]:
+    """All rows go on until the last is at its depth."""
+    output = state
+    for i in range(limit):
+        state = iteration(state, state, None, i, True).state
+        output = torch.where((depths > i).view(-1, 1, 1, 1), state, output)
+        if i == limit - 1 or not any_running(depths > i + 1):
+            break
+    return output, i + 1
