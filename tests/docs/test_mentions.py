@@ -17,6 +17,7 @@ TUTORIAL = 'faster-rcnn_iterative-r50-tiny_fpn_shapes'
 SPAN = re.compile(r'`([^`\n]+)`')
 FOLDERS = r'(?:benchmarks|configs|docs|examples|experiments|iterbackbone|requirements|tests|tools)'
 FILE = re.compile(rf'^(?:python )?({FOLDERS}/[\w./-]+\.\w+)\b')
+PLACE = re.compile(rf'((?:`\w+`(?:,| and)? )+)(?:in|of) `({FOLDERS}/[\w./-]+\.py)`')
 CONFIG = re.compile(r'^python -m iterbackbone config ([a-z]\S+)$')
 
 
@@ -48,6 +49,25 @@ def check_mention(span):
 def test_what_is_mentioned_is_there(path):
     for span in mentions(path):
         check_mention(span)
+
+
+def check_places(text):
+    """Raise where a file lacks a name that the text says is in it."""
+    for names, file in PLACE.findall(text):
+        for name in re.findall(r'`(\w+)`', names):
+            assert re.search(rf'\b{name}\b', (ROOT / file).read_text()), f'{file} has no {name}'
+
+
+@pytest.mark.parametrize('path', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_are_in_the_files_that_are_said_to_hold_them(path):
+    check_places(path.read_text())
+
+
+def test_a_name_that_a_file_lacks_is_found():
+    text = '`INPUTS` and `{}` in `iterbackbone/core/halting.py`'
+    check_places(text.format('HaltingUnit'))
+    with pytest.raises(AssertionError, match='has no none_such'):
+        check_places(text.format('none_such'))
 
 
 def test_pages_mention_something():
