@@ -1,5 +1,6 @@
 """Short commands around OpenMMLab's own tools. CONFIG is a file, mmdet::FILE, or a name from `config`.
 
+iterbackbone new NAME --data FOLDER               a config for your own images
 iterbackbone new NAME --base mmdet::FILE          a config with the backbone swapped in
 iterbackbone train CONFIG ...                     starts the train.py of the config's toolbox
 iterbackbone test CONFIG CHECKPOINT ...           starts its test.py
@@ -9,7 +10,7 @@ iterbackbone variants --target-ms 200             compares the backbones by name
 iterbackbone config                               lists the configs
 iterbackbone config detection/NAME.py             prints that config's path
 iterbackbone tool mmdet train                     prints the path of mmdet's tools/train.py
-iterbackbone tool iterbackbone analyze_iterations and of this package's own
+iterbackbone tool iterbackbone analyze_iterations   and of this package's own tools
 iterbackbone check                                what does not work in this environment
 """
 
@@ -52,7 +53,9 @@ def make_parser() -> argparse.ArgumentParser:
     budget.add_command(commands)
     variants.add_command(commands)
     config = commands.add_parser('config', help="print a config's path, or list the configs")
-    name = config.add_argument('name', nargs='?')
+    name = config.add_argument(
+        'name', nargs='?', metavar='NAME', help='such as detection/NAME.py; without it all'
+    )
     name.completer = complete_config
     config.set_defaults(run=print_config)
     tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iterbackbone import __version__
-from iterbackbone.__main__ import config_names, config_path, config_root, main, tool_path
+from iterbackbone.__main__ import config_names, config_path, config_root, main, make_parser, tool_path
 
 NAME = 'detection/faster-rcnn_iterative-r50_fpn_1x_voc2007.py'
 
@@ -58,6 +58,11 @@ def test_version(capsys, monkeypatch):
     with pytest.raises(SystemExit, match='0'):
         main()
     assert capsys.readouterr().out == f'iterbackbone {__version__}\n'
+
+
+def test_every_argument_has_a_help():
+    (commands,) = (a.choices for a in make_parser()._actions if isinstance(a.choices, dict))
+    assert {n: a.dest for n, c in commands.items() for a in c._actions if not a.help} == {}
 
 
 def test_tool_path():
