@@ -16,7 +16,7 @@ TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 class UserError(Exception):
-    """Something the user can mend; the message says how."""
+    """Something the user can fix; the message says how."""
 
 
 def find(paths: Iterable[Path], limit: int | None) -> list[Path]:

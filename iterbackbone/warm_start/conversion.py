@@ -122,7 +122,7 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
 def recalibrate(conversion: Conversion, batches: Iterable[Tensor]) -> Conversion:
     """Replace all running means and variances by those of a few images at full depth.
 
-    A ResNet's statistics describe what its own kernels put out; the shared kernel puts out
+    A ResNet's statistics describe what its own kernels give; the shared kernel gives
     something else, and what one iteration changes the next one reads. gamma and beta stay.
     As after weight averaging (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407), it
     is a plain average over the batches.

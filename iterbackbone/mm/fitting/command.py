@@ -88,7 +88,7 @@ def _digest(model: nn.Module) -> str:
 
 
 def _annotations(loader: DataLoader) -> str:
-    """Of the images' files and labels: what was computed before these were mended is not used."""
+    """Of the images' files and labels: what was computed before these were corrected is not used."""
     infos = list(image_infos(loader.dataset))
     return hashlib.sha256(repr(infos).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What a base's backbone puts out, and the IterativeResNet that stands in for it."""
+"""The outputs of a base's backbone, and the IterativeResNet that stands in for it."""
 
 from __future__ import annotations
 

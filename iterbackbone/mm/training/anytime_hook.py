@@ -27,7 +27,7 @@ from .ponder_hook import PonderCostHook, forget_tables_of_copies
 
 @HOOKS.register_module()
 class AnytimeHook(Hook):
-    """Anytime training: every row stops at a depth drawn for it, block by block.
+    """Anytime training: every row (image or RoI) stops at a depth drawn for it, block by block.
 
     A row's output is the state of its last iteration. BatchNorm sees the mixture of depths that
     it meets in evaluation. The halting units learn nothing: their biases are set so low that the

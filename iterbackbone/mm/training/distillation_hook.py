@@ -35,7 +35,7 @@ class StageDistillationHook(Hook):
             the model's backbone need the same channels and strides.
         weight: Of each stage's loss, which is between 0 and 2.
         stages: Numbers of the supervised stages, from 0, as in the backbones'
-            ``out_indices``; None for all that both put out.
+            ``out_indices``; None for all that both return.
 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
@@ -138,7 +138,7 @@ def stage_loss(student: Tensor, teacher: Tensor, stage: int) -> Tensor:
     """
     if student.shape != teacher.shape:
         raise ValueError(
-            f'teacher must put out the shapes of the student, got {tuple(teacher.shape)} instead '
+            f'teacher must return the shapes of the student, got {tuple(teacher.shape)} instead '
             f'of {tuple(student.shape)} in stage {stage}'
         )
     return F.mse_loss(_standardised(student), _standardised(teacher)) / 2

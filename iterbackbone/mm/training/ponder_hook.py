@@ -39,7 +39,7 @@ class PonderCostHook(Hook):
     Also logs, as running means over the logging interval: iterations, their spread and the
     share of one-iteration images per stage, and the ponder cost.
 
-    Whoever thinks in compute instead of weights sets ``target``: from the end of the warm-up
+    With ``target`` a share of the MACs is given instead: from the end of the warm-up
     on the halting biases are steered to it (see
     :class:`~iterbackbone.mm.training.budget_controller.BudgetController`), and the measured share is
     logged as ``train/macs_share``, as evaluation would execute it.

@@ -45,7 +45,7 @@ class TrainScalars:
             window.append(trained if window.trained else calls)
 
     def publish(self, runner: Runner) -> None:
-        """Send the running means to the message hub, whence every logger takes them."""
+        """Send the running means to the message hub, which every logger reads."""
         hub: MessageHub = runner.message_hub
         costs = []
         for window in self._windows:
