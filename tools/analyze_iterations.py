@@ -16,9 +16,7 @@ from iterbackbone.text import printable
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folders', nargs='+', type=Path, help='evaluation folders', metavar='FOLDER')
     parser.add_argument(
         '--out', type=new_folder, required=True, help='folder for the report and the figures'
@@ -32,11 +30,10 @@ def parse_args():
         action='append',
         default=argparse.SUPPRESS,
         help='only images below it are drawn, relative paths are of the first; may be given several '
-        'times (default: the current folder and the data root of the configs)',
+        'times; default: the current folder and the data root of the configs',
     )
-    parser.add_argument(
-        '--score-thr', type=float, default=0.3, help='lowest score of predicted boxes that are drawn'
-    )
+    score = parser.add_argument('--score-thr', type=float, default=0.3)
+    score.help = 'lowest score of predicted boxes that are drawn; default: %(default)s'
     gain = 'does adapting pay? Give the static budgets of the same network on the same images'
     add_gain_options(parser.add_argument_group(gain), required=False)
     args = parser.parse_args()

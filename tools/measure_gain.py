@@ -17,9 +17,7 @@ from iterbackbone.text import printable
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--policy', required=True, nargs='+', type=Path, metavar='FOLDER', help='evaluations to judge'
     )

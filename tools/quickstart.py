@@ -57,17 +57,18 @@ BINS = {'1-2': (1, 2), '3-5': (3, 5), '6-10': (6, 10), 'more than 10': (11, ANY)
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'task', nargs='?', choices=TASKS, default='detection', help='default: %(default)s'
     )
-    parser.add_argument('task', nargs='?', choices=TASKS, default='detection')
     parser.add_argument(
         '--work-dir',
         type=Path,
         default=argparse.SUPPRESS,
-        help=f'(default: {", ".join(f"{task.work_dir} for {name}" for name, task in TASKS.items())})',
+        help=f'default: {", ".join(f"{task.work_dir} for {name}" for name, task in TASKS.items())}',
     )
-    parser.add_argument('--data', type=Path, default=Path('data/shapes'), help='scenes, made if absent')
+    data = parser.add_argument('--data', type=Path, default=Path('data/shapes'))
+    data.help = 'scenes, made if absent; default: %(default)s'
     parser.add_argument(
         '--cfg-options',
         nargs='+',

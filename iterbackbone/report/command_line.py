@@ -59,9 +59,12 @@ def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
         '--rest-macs',
         type=float,
         default=0.0,
-        help='MACs an image of neck and head, which the log does not hold; they count in the shares',
+        help='MACs an image of neck and head, which the log does not hold; they count in the shares; '
+        'default: %(default)g',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the split and the resamples')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the split and the resamples; default: %(default)s'
+    )
 
 
 def measure_gains(
