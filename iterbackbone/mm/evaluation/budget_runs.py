@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,22 @@ class BudgetRuns:
         if batch_idx % self._every:
             return
         for settings, log in self._runs:
-            for module, setting in zip(self._modules, settings, strict=True):
-                module.use_budget(module.budget)
-                if setting is not None:
-                    module.apply_setting(setting)
             own = copy.deepcopy(batch)  # its data samples take the results
             log.begin_batch(batch_idx)
-            with autocast(enabled=self._fp16):
+            with self._at(settings), autocast(enabled=self._fp16):
                 outputs = self._step(own)
             log.write(batch_idx, own, outputs)
+
+    @contextmanager
+    def _at(self, settings: list[Setting | None]) -> Iterator[None]:
+        for module, setting in zip(self._modules, settings, strict=True):
+            if setting is not None:
+                module.apply_setting(setting)
+        try:
+            yield
+        finally:  # out of memory, too, leaves a model that halts by itself
+            for module in self._modules:
+                module.use_budget(module.budget)
 
     def publish(self, runner: Runner) -> Iterator[tuple[list[Path], str]]:
         """Merge the ranks' parts; on the main process each pass's folders and label.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
 
+from iterbackbone.mm.evaluation.budget_runs import BudgetRuns
 from iterbackbone.mm.evaluation.summary import summarise_gain
 from iterbackbone.report.evaluation import load_evaluation
+from tests.support.classifier_runs import classifier_run
 from tests.support.gain_logs import planted_logs
 from tests.support.networks import varied
 from tests.support.openmmlab import detector_config, read_log
@@ -127,6 +130,22 @@ def test_a_planted_gain_is_summarised(tmp_path):
     assert found.line.endswith(str(policy.parent))
     assert found.scalars['gain_low'] > 0
     assert found.picture.dtype == np.uint8
+
+
+def test_a_budget_that_raises_leaves_the_model_as_it_was(tmp_path):
+    runner = classifier_run(tmp_path)
+    model = runner.model.eval()
+    runs = BudgetRuns(runner, 'val', runner.val_loop, dict(epoch=0, iter=0), 5)
+    runs.open_passes()
+    batch = next(iter(runner.val_loop.dataloader))
+    full = model(torch.stack(batch['inputs'])), model.backbone.iterations()
+    handle = model.neck.register_forward_pre_hook(Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError):
+        runs.run(0, batch)
+    runs.detach()
+    handle.remove()
+    assert torch.equal(model(torch.stack(batch['inputs']))[0], full[0][0])
+    assert torch.equal(model.backbone.iterations(), full[1])
 
 
 @pytest.mark.parametrize('images', [-1, 1.5, True])
