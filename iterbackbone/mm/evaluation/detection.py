@@ -168,6 +168,6 @@ def _mask_boxes(instances: Any) -> Any:
 
 
 def _array(boxes: Any) -> np.ndarray | None:
-    array = np.asarray(getattr(boxes, 'tensor', boxes).cpu(), dtype=np.float64)
+    array = getattr(boxes, 'tensor', boxes).double().cpu().numpy()  # NumPy has no bfloat16
     array = array if array.size else array.reshape(0, 4)
     return array if array.ndim == 2 and array.shape[1] == 4 else None

@@ -96,7 +96,7 @@ def label_map_fields(
 
 def plane(pixels: Any) -> np.ndarray:
     """(H, W) of mmengine's ``PixelData``, which holds (1, H, W), or (H, W) behind a TTA model."""
-    array = pixels.data.cpu().numpy()
+    array = pixels.data.long().cpu().numpy()  # a threshold's may be bfloat16, which NumPy lacks
     return array.reshape(array.shape[-2:])
 
 

@@ -124,6 +124,12 @@ def test_predictions():
     assert prediction['difficult'] == {'boxes': [], 'labels': []}
 
 
+def test_boxes_in_half_precision():
+    data = sample()
+    data.pred_instances.bboxes = data.pred_instances.bboxes.bfloat16()
+    assert read(data)[1]['predicted']['boxes'] == [[1, 2, 3, 4.12], [0, 0, 9, 9]]
+
+
 def test_boxes_of_zeros_beside_masks_are_those_of_the_masks():
     """As SOLO's heads fill them in; masks are in the original frame."""
     data = sample()

@@ -55,6 +55,14 @@ def test_ignored_pixels_are_those_of_mmsegs_metric():
     assert fields['pixel_accuracy'] == pytest.approx(float(areas[0].sum() / areas[3].sum()))
 
 
+def test_a_binary_map_in_half_precision():
+    """mmseg compares logits with a threshold; autocast on a CPU makes them bfloat16."""
+    data = sample([[0.0, 1.0]], [[0, 255]])
+    data.pred_sem_seg.data = data.pred_sem_seg.data.bfloat16()
+    maps = maps_of(data)
+    assert (maps['predicted_map'].tolist(), maps['true_map'].tolist()) == ([[0, 1]], [[0, 255]])
+
+
 def test_without_annotations():
     maps = maps_of(sample([[0, 1], [2, 2]]))
     assert list(maps) == ['predicted_map']
