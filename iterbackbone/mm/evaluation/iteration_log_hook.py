@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from ...core.validation import check_int
 from ...registry import HOOKS
+from ..single_hook import refuse_second
 from .budget_runs import BudgetRuns
 from .evaluated_weights import EvaluatedWeights
 from .logged_evaluation import LoggedEvaluation
@@ -41,6 +42,10 @@ class IterationLogHook(Hook):
         self._weights = EvaluatedWeights()
         self._evaluation: LoggedEvaluation | None = None
         self._budgets: BudgetRuns | None = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Raise ValueError for a second hook of this type: each evaluation would have two logs."""
+        refuse_second(runner, IterationLogHook)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember which weights are evaluated."""

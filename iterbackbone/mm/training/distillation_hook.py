@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...core.validation import check_int_tuple, check_real
 from ...registry import HOOKS
 from ..checkpoints.checking import is_pretrained, pretrained_weights
+from ..single_hook import refuse_second
 from ..traces import remove_all, unwrapped
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
@@ -57,7 +58,13 @@ class StageDistillationHook(Hook):
         self._handles: list[Any] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Build the teacher and attach to the model."""
+        """Build the teacher and attach to the model.
+
+        Raises:
+            ValueError: the run has a second hook of this type, whose losses would have the same names;
+                the teacher does not fit the model, or its checkpoint not the teacher.
+        """
+        refuse_second(runner, StageDistillationHook)
         self.after_train(runner)  # of a run that was broken off
         model = unwrapped(runner.model)
         student = getattr(model, 'backbone', None)
@@ -95,9 +102,10 @@ class StageDistillationHook(Hook):
         )
 
     def _add_losses(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
-        if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
-            return None
         calls, self._losses = self._losses, []
+        # A student in evaluation mode is not compared, as where a hook asks for a validation loss.
+        if not calls or kwargs.get('mode') != 'loss' or not isinstance(output, dict):
+            return None
         return {**output, **{key: sum(call[key] for call in calls) / len(calls) for key in calls[0]}}
 
 

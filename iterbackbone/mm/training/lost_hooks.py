@@ -6,6 +6,7 @@ import ast
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from mmengine.config import Config
@@ -13,15 +14,17 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.utils import get_installed_path
 
+ALTERNATIVES = {'AnytimeHook', 'PonderCostHook'}  # a run that has one cannot have the other
+
 
 def warn_of_lost_hooks(runner: Runner) -> None:
-    """Name the hooks of the config's bases that the run does not have."""
+    """Name the hooks of the config's bases that the run of one of the ``ALTERNATIVES`` lacks."""
     try:
         wanted = hooks_of_bases(runner.cfg.filename)
     except Exception as error:  # of a file that has changed, or moved, since it was read
         print_log(f'the bases of the config cannot be read: {error!r}', 'current', logging.WARNING)
         return
-    if lost := wanted - {type(hook).__name__ for hook in runner.hooks}:
+    if lost := wanted - ALTERNATIVES - {type(hook).__name__ for hook in runner.hooks}:
         print_log(
             f'the custom_hooks of the base are gone: {", ".join(sorted(lost))}. A list replaces '
             'that of the base: write custom_hooks = [*_base_.custom_hooks, ...], or give your hooks in '
@@ -49,7 +52,11 @@ def hooks_of_bases(file: str | None) -> set[str]:
 def _bases(file: Path) -> Iterator[Path]:
     """mmengine has no public way to ask for them."""
     if not Config._is_lazy_import(str(file)):
-        for name in Config._get_base_files(str(file)):
+        with NamedTemporaryFile(suffix=file.suffix) as copy:  # a base's name may hold a variable
+            Config._substitute_predefined_vars(str(file), copy.name)
+            Config._substitute_env_variables(copy.name, copy.name)
+            names = Config._get_base_files(copy.name)
+        for name in names:
             yield Path(Config._get_cfg_path(name, str(file))[0])
         return
     for name in Config._get_base_modules(ast.parse(file.read_text(encoding='utf-8')).body):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
+from ..single_hook import refuse_second
 from ..traces import Call, iterative_modules, remove_all, trained_calls, unwrapped
 from .lost_hooks import warn_of_lost_hooks
 from .optimizers import exempt_halting_biases
@@ -85,11 +86,7 @@ class PonderCostHook(Hook):
             raise ValueError(
                 'PonderCostHook needs activation_checkpointing=None; set with_cp=True instead'
             )
-        if sum(isinstance(hook, PonderCostHook) for hook in runner.hooks) > 1:
-            raise ValueError(
-                'the run has two PonderCostHooks, so the ponder cost would count twice: give one, in '
-                'default_hooks or in custom_hooks'
-            )
+        refuse_second(runner, PonderCostHook)
         remove_all(self._handles)  # of a run that was broken off
         warn_of_lost_hooks(runner)
         forget_tables_of_copies(runner)

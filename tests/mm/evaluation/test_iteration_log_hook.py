@@ -14,6 +14,7 @@ from PIL import Image
 from iterbackbone.core.macs import mac_table
 from iterbackbone.core.resnet_counterpart import ResNetCounterpart, resnet_macs
 from iterbackbone.mm import report_iterations
+from tests.support.classifier_runs import classifier_run
 from tests.support.interruption import interrupted
 from tests.support.networks import varied
 from tests.support.openmmlab import detector_config, read_log
@@ -57,6 +58,14 @@ def trained(shapes_root, tmp_path_factory):
     runner.train()
     runner.test()
     return runner
+
+
+def test_two_hooks_are_refused(tmp_path):
+    """A base's custom_hooks may have one, and the default_hooks another."""
+    runner = classifier_run(tmp_path, dict(type='iterbackbone.IterationLogHook'))
+    with pytest.raises(ValueError, match='two IterationLogHooks'):
+        runner.val()
+    assert not list(tmp_path.glob('*/iterations'))
 
 
 @pytest.fixture(scope='module')

@@ -179,6 +179,12 @@ def test_a_fitted_checkpoint_loses_its_table(tmp_path):
     assert not [key for key in runner.model.state_dict() if 'budget_table' in key]
 
 
+def test_two_hooks_are_refused(tmp_path):
+    """One in a base's custom_hooks, one in the default_hooks: the draws of one would not count."""
+    with pytest.raises(ValueError, match='two AnytimeHooks'):
+        train(tmp_path, more_hooks=[AnytimeHook()])
+
+
 def test_not_beside_a_ponder_cost(tmp_path):
     with pytest.raises(ValueError, match='PonderCostHook trains: use one') as error:
         train(tmp_path, more_hooks=[PonderCostHook()])

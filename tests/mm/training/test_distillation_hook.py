@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mmengine.hooks import Hook
 
 from iterbackbone.mm import StageDistillationHook
 from iterbackbone.mm.training.distillation_hook import build_teacher, stage_loss, supervised_stages
@@ -129,7 +130,7 @@ def test_evaluation_never_runs_the_teacher(tmp_path, teacher):
     hook = StageDistillationHook(teacher)
 
     class Runner:
-        model = TinyClassifier()
+        model, hooks = TinyClassifier(), []
 
     hook.before_train(Runner)
     calls = []
@@ -141,6 +142,31 @@ def test_evaluation_never_runs_the_teacher(tmp_path, teacher):
     Runner.model.train()
     assert set(Runner.model(images, labels, mode='loss')) == {'loss_cls', *LOSSES}
     assert calls == [1]
+
+
+class ValidationLoss(Hook):
+    """Asks the model in evaluation mode for its losses."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        inputs, labels = data_batch
+        runner.model.eval()
+        self.found = runner.model(inputs, labels, mode='loss')
+        runner.model.train()
+
+
+def test_in_evaluation_mode_there_is_no_distillation_loss(tmp_path, teacher):
+    validation = ValidationLoss()
+    model = TinyClassifier(out_indices=(0, 1))
+    hook = StageDistillationHook(teacher)
+    train_tiny(tmp_path, hook, max_iters=1, model=model, more_hooks=[validation])
+    assert list(validation.found) == ['loss_cls']
+
+
+def test_two_hooks_are_refused(tmp_path, teacher):
+    """The losses of one would stand in for those of the other."""
+    hooks = [StageDistillationHook(teacher) for _ in range(2)]
+    with pytest.raises(ValueError, match='two StageDistillationHooks'):
+        train_tiny(tmp_path, hooks[0], model=TinyClassifier(out_indices=(0, 1)), more_hooks=hooks[1:])
 
 
 def test_supervised_stages():

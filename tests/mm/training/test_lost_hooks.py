@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.training.lost_hooks import hooks_of_bases
 from tests.support.tiny_training import train_tiny
 
@@ -86,6 +86,13 @@ def test_a_base_in_a_package(tmp_path, monkeypatch):
     assert hooks_of_bases(Config.fromfile(file).filename) == {'EMAHook', 'PonderCostHook'}
 
 
+def test_a_base_that_a_variable_names(tmp_path, monkeypatch):
+    monkeypatch.setenv('KIND', 'base')
+    (tmp_path / 'base.py').write_text(REPLACED)
+    cfg = config(tmp_path, '{{ $KIND:other }}.py', '')
+    assert hooks_of_bases(cfg.filename) == {'PonderCostHook'}
+
+
 def test_a_config_without_a_file():
     assert hooks_of_bases(Config(dict(custom_hooks=[])).filename) == set()
 
@@ -107,6 +114,18 @@ def test_the_training_names_what_is_gone(text, lost, tmp_path, monkeypatch):
     train_tiny(tmp_path / 'work', PonderCostHook(), max_iters=1, more_hooks=kept, cfg=cfg)
     (message,) = messages
     assert f'are gone: {lost}. ' in message
+
+
+def test_anytime_training_names_it_but_not_the_hook_it_replaces(tmp_path, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'iterbackbone.mm.training.lost_hooks.print_log', lambda text, **_: messages.append(text)
+    )
+    (tmp_path / 'base.py').write_text(f"custom_hooks = [dict(type='EMAHook'), {OURS}]")
+    cfg = config(tmp_path, 'base.py', "custom_hooks = [dict(type='iterbackbone.AnytimeHook')]")
+    train_tiny(tmp_path / 'work', AnytimeHook(measure_every=0), max_iters=1, cfg=cfg)
+    (message,) = messages
+    assert 'are gone: EMAHook. ' in message
 
 
 def test_nothing_is_said_where_nothing_is_gone(tmp_path, monkeypatch):
