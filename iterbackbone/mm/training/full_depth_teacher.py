@@ -43,7 +43,7 @@ class FullDepthTeacher:
         if self.logits is not None and not isinstance(self.logits, str):
             raise TypeError(f"teacher.logits must be a module's name or None, got {self.logits!r}")
         self._found: dict[str, Tensor] = {}
-        self._rows = 0  # of the doubled batch
+        self._rows = 0  # of the doubled batch; 0 while none is, as when a hook measures BatchNorm
 
     def attach(self, model: nn.Module) -> list[Any]:
         """Listen to ``model``, by handles; ValueError without our backbone or the logits' module."""
@@ -63,7 +63,7 @@ class FullDepthTeacher:
         return handles
 
     def _double(self, model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
-        self._found = {}
+        self._found, self._rows = {}, 0
         if not model.training or kwargs.get('mode') != 'loss':
             return None
         inputs, samples = kwargs.get('inputs'), kwargs.get('data_samples')
@@ -74,14 +74,14 @@ class FullDepthTeacher:
         return args, {**kwargs, **twice}
 
     def _compare_stages(self, backbone: Any, _: tuple, outputs: Sequence[Tensor]) -> None:
-        if backbone.training and self.stages:
+        if self._rows and backbone.training and self.stages:
             for k, features in zip(backbone.out_indices, outputs, strict=True):
                 full, drawn = features.chunk(2)
                 loss = self.stages * stage_loss(drawn, full.detach(), k)
                 self._found[f'loss_anytime_stage{k}'] = loss
 
     def _compare_logits(self, module: nn.Module, _: tuple, logits: Tensor) -> None:
-        if not module.training or not torch.is_grad_enabled():  # as in a measurement
+        if not self._rows or not torch.is_grad_enabled():  # as in a measurement
             return
         if 'loss_anytime_logits' in self._found or len(logits) != self._rows:
             raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from mmpretrain.engine import PreciseBNHook
 from mmpretrain.models import ImageClassifier
 
 from iterbackbone.mm import AnytimeHook
@@ -80,6 +81,17 @@ def test_losses_by_hand(tmp_path):
     labels = torch.cat([data[i]['data_samples'].gt_label for i in range(4)] * 2)
     task = F.cross_entropy(seen.logits, labels)
     assert found['loss'] == pytest.approx(task.item(), rel=1e-4)  # mmpretrain logs the head's alone
+
+
+def test_passes_without_a_loss_are_not_doubled(tmp_path):
+    """mmpretrain's hook runs the model on three images in training mode."""
+    loader = labelled_loader(LabelledImages(6), 3)
+    loader['sampler'] = dict(type='InfiniteSampler', shuffle=False)
+    hook = AnytimeHook(teacher=dict(logits='head.fc'), measure_every=0)
+    steps, _ = train_tiny(
+        tmp_path, hook, 1, classifier(), train_dataloader=loader, more_hooks=[PreciseBNHook()]
+    )
+    assert len(steps) == 1
 
 
 def test_the_full_half_is_taught_nothing(tmp_path):
