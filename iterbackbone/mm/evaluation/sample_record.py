@@ -111,6 +111,7 @@ def identity(
     if image is not None:
         height, width = image.shape[:2]
     path = info.get('img_path')
+    path = path if isinstance(path, (str, Path)) else None  # pairs of images have a list
     # mmseg and mmpretrain number no images: the file's name then, or, of an image that is no file,
     # its place in the data set: `sample_idx` is that in a wrapped one.
     name: Any = index

@@ -131,8 +131,9 @@ class Sources:
         except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
             return Source(None, list(self._pipelines.values()))
         for key in ('img_path', 'img_id'):
-            known = {sample.metainfo.get(key, info.get(key)), info.get(key, sample.metainfo.get(key))}
-            if len(known) > 1:  # a wrapper that orders its images in its own way
+            said = sample.metainfo.get(key)
+            # A wrapper may order its images in its own way.
+            if said is not None and info.get(key, said) != said:
                 return Source(None, list(self._pipelines.values()))
         return Source(info, [self._pipelines[id(part)]])
 

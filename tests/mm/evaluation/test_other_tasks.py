@@ -136,6 +136,26 @@ def test_several_tasks_of_one_head(tmp_path):
     assert [record['img_id'] for record in records] == [0, 1, 2, 3, 4]
 
 
+class Pairs(LabelledImages):
+    """Two pictures each, of which one is looked at, as in mmpretrain's NLVR2."""
+
+    def get_data_info(self, i):
+        return dict(img_path=[f'{i}.jpg', f'{i + 1}.jpg'])
+
+    def __getitem__(self, i):
+        data = super().__getitem__(i)
+        data['data_samples'].set_metainfo(self.get_data_info(i))
+        return data
+
+
+def test_pairs_of_images(tmp_path):
+    runner = classifier_run(tmp_path, val_dataloader=labelled_loader(Pairs(5), 2))
+    runner.val()
+    records, _, _ = read_log(Path(runner.log_dir, 'iterations/val_epoch_0'))
+    assert [record['img_id'] for record in records] == [0, 1, 2, 3, 4]
+    assert {record['img_path'] for record in records} == {None}
+
+
 def test_a_model_that_returns_no_data_samples(tmp_path):
     class Plain(TinyClassifier):
         def forward(self, inputs, data_samples=None, mode='tensor'):
