@@ -63,7 +63,10 @@ class Batch:
 
     def __init__(self, count: int, limit: int | None, device: torch.device) -> None:
         self.output: Tensor | None = None
-        self.scores = None if limit is None else torch.full((count, limit), torch.nan, device=device)
+        self.scores: Tensor | None = None
+        if limit is not None:
+            size = count, limit
+            self.scores = torch.full(size, torch.nan, dtype=torch.float32, device=device)
         self.iterations = torch.zeros(count, dtype=torch.int64, device=device)
         self.executed = torch.zeros(count, dtype=torch.int64, device=device)
         self.cost = torch.zeros(count, dtype=torch.float32, device=device)

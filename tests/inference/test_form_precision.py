@@ -65,3 +65,14 @@ def test_autocast_leaves_float64_as_it_is(net):
     for found, same in zip(form, plain, strict=True):
         assert found.dtype == torch.float64
         torch.testing.assert_close(found, same, rtol=1e-4, atol=1e-4)
+
+
+def test_scores_are_float32_whatever_the_default_type(net):
+    torch.set_default_dtype(torch.float64)
+    try:
+        (_, plain), (_, form) = both(net.double(), X.double())
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for expected, found in zip(plain.scores, form.scores, strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4, equal_nan=True)
