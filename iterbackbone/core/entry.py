@@ -117,7 +117,9 @@ def _run(
         if isinstance(part, (nn.Conv2d, *POOLS))
     ]
     try:
-        output = last_map(network(torch.zeros(1, in_channels, *size)))
+        like = next(network.parameters(), torch.zeros(()))
+        image = torch.zeros(1, in_channels, *size, dtype=like.dtype, device=like.device)
+        output = last_map(network(image))
     finally:
         for handle in handles:
             handle.remove()

@@ -197,6 +197,12 @@ def test_the_stride_need_not_divide_the_measured_image(kernel, stride):
     assert net(torch.zeros(1, 3, 315, 315))[0].shape[2] == -(-315 // stride)
 
 
+@pytest.mark.parametrize('place', [torch.float64, torch.bfloat16, 'meta'])
+def test_a_network_of_another_type_or_device_is_measured(place):
+    entry = Entry(chain().to(place))
+    assert (entry.out_channels, entry.reduction) == (4, 4)
+
+
 def test_a_refused_network_is_left_in_training_mode():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten()).train()
     with pytest.raises(ValueError, match='entry must return a map'):
