@@ -40,10 +40,13 @@ class BudgetTable:
         rows: (P, 1 + 2 K) float64, ascending: share, offsets, caps. P is at least 1.
 
     Raises:
-        ValueError: ``rows`` has another shape, is not ascending or not finite.
+        TypeError: ``rows`` is no tensor.
+        ValueError: it has another shape, is not ascending or not finite, or a cap is below 1.
     """
 
     def __init__(self, rows: Tensor) -> None:
+        if not isinstance(rows, Tensor):
+            raise TypeError(f'budget_table must be a tensor, got {rows!r}')
         rows = rows.detach().to('cpu', torch.float64)
         if rows.ndim != 2 or rows.shape[0] < 1 or rows.shape[1] % 2 != 1 or rows.shape[1] < 3:
             shape = tuple(rows.shape)
@@ -53,6 +56,8 @@ class BudgetTable:
             found = shares.tolist()
             raise ValueError(f'budget_table must be finite, its shares ascending, got {found}')
         self.rows = rows
+        if (caps := rows[:, 1 + self.blocks :]).min() < 1:
+            raise ValueError(f'budget_table must have caps of at least 1, got {caps.tolist()}')
 
     @classmethod
     def of(cls, points: Sequence[tuple[float, Setting]]) -> BudgetTable:

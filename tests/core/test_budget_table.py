@@ -159,10 +159,17 @@ def test_a_table_of_other_stages_is_left_out():
 
 
 @pytest.mark.parametrize(
-    'rows', [torch.zeros(0, 3), torch.zeros(2, 4), torch.tensor([[0.5, 0.0, 1.0], [0.4, 0.0, 1.0]])]
+    ('rows', 'allowed'),
+    [
+        ([[0.5, 0.0, 1.0]], 'be a tensor'),
+        (torch.zeros(0, 3), 'have the shape'),
+        (torch.zeros(2, 4), 'have the shape'),
+        (torch.tensor([[0.5, 0.0, 1.0], [0.4, 0.0, 1.0]]), 'be finite, its shares ascending'),
+        (torch.tensor([[0.5, 0.0, 1.0], [0.6, 0.0, 0.0]]), 'have caps of at least 1'),
+    ],
 )
-def test_bad_tables(rows):
-    with pytest.raises(ValueError, match='budget_table must'):
+def test_bad_tables(rows, allowed):
+    with pytest.raises((TypeError, ValueError), match=f'budget_table must {allowed}'):
         BudgetTable(rows)
 
 
