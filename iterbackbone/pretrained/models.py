@@ -82,7 +82,7 @@ def create_model(
     """
     weights = _weights_of(name, check_bool('pretrained', pretrained))
     options = {**(weights.architecture if weights else VARIANTS[name]), **kwargs}
-    stages = options.get('num_stages', 4)
+    stages = check_int('num_stages', options.get('num_stages', 4), 1, 4)
     if not check_bool('features_only', features_only):
         if out_indices is not None:
             raise ValueError(f'out_indices must be None without features_only, got {out_indices}')

@@ -197,6 +197,12 @@ def test_stages_to_return_are_a_sequence():
         create_model(NAME, features_only=True, out_indices=3)
 
 
+@pytest.mark.parametrize('options', [{}, {'features_only': True, 'out_indices': (0,)}])
+def test_the_number_of_stages_is_an_int(options):
+    with pytest.raises(TypeError, match='num_stages must be an int, got None'):
+        create_model(NAME, num_stages=None, **options)
+
+
 def test_default_arguments_of_the_backbone_are_in_the_index():
     """Later defaults do not change what the weights mean."""
     known = find_weights(NAME).architecture
