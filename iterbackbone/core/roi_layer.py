@@ -56,11 +56,11 @@ class IterativeResLayer(AdaptiveModule):
         budget: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(execution, halting, norm_eval)
-        self.stage = self.first_stage = check_int('stage', stage, 1, 3)
-        width = check_int('base_channels', base_channels, 1) * 2**self.stage
+        self.first_stage = check_int('stage', stage, 1, 3)
+        width = check_int('base_channels', base_channels, 1) * 2**self.first_stage
         expansion = check_int('expansion', expansion, 1)
         if max_iterations is None:
-            max_iterations = checked_iterations(depth, None, 4)[self.stage]
+            max_iterations = checked_iterations(depth, None, 4)[self.first_stage]
         layer = IterativeStage(
             width // 2 * expansion,
             width,
@@ -76,7 +76,7 @@ class IterativeResLayer(AdaptiveModule):
             last_relu=last_relu,
             **self.halting_options,
         )
-        self.stages = nn.ModuleDict({str(self.stage): layer})
+        self.stages = nn.ModuleDict({str(self.first_stage): layer})
         initialise_convolutions(self)
         self.train()  # applies norm_eval
         self._start_with(budget)

@@ -204,4 +204,4 @@ class IterativeResLayer(core.IterativeResLayer, OpenMMLabModule):
     ) -> None:
         super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')), **options)
         self.init_cfg = init_cfg
-        self.expected_leftovers = re.compile(rf'stem\.|stages\.(?!{self.stage}\.)')
+        self.expected_leftovers = re.compile(rf'stem\.|stages\.(?!{self.first_stage}\.)')
