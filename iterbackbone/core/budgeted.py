@@ -107,6 +107,8 @@ class BudgetedModule(nn.Module):
             raise ValueError(
                 f'budget table must be of {len(self.max_iterations)} blocks, got {table.blocks}'
             )
+        if table is not None and self.budget.share is not None:
+            table.at(self.budget.share)  # a refusal changes nothing
         self.budget_table = table
         self.use_budget(self.budget)
 

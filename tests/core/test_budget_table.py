@@ -173,6 +173,22 @@ def test_bad_tables(rows, allowed):
         BudgetTable(rows)
 
 
+def test_a_table_without_the_budgets_share_changes_nothing():
+    net, _ = fitted()
+    net.set_budget(share=0.5)
+    before = copy.deepcopy(net.state_dict())
+    other = tiny_net()
+    other.set_budget_table(BudgetTable.of([(0.8, POINTS[2][1]), (0.9, POINTS[3][1])]))
+    for take, given in (
+        (net.set_budget_table, other.budget_table),
+        (net.load_state_dict, other.state_dict()),
+    ):
+        with pytest.raises(ValueError, match=r'between 0\.8 and 0\.9, as calibrated, got 0\.5'):
+            take(given)
+        after = net.state_dict()
+        assert all(torch.equal(value, after[key]) for key, value in before.items())
+
+
 def test_weights_of_other_parts_leave_the_table():
     net, _ = fitted()
     model = torch.nn.ModuleDict({'backbone': net, 'head': torch.nn.Linear(2, 2)})
