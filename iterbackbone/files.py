@@ -93,7 +93,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 def _target(path: Path) -> Path:
     """What a path leads to; OSError where that can be no file, as a device would become one."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # Path.resolve: a RuntimeError where links go in a circle
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if target.exists() and not target.is_file():

@@ -33,6 +33,15 @@ def test_a_link_stays_a_link(tmp_path, write):
     assert set(os.listdir(tmp_path)) - {'other'} == {'link', 'target'}
 
 
+def test_links_in_a_circle_become_a_file(tmp_path, write):
+    link, other = tmp_path / 'link', tmp_path / 'back'
+    link.symlink_to(other)
+    other.symlink_to(link)
+    write(link)
+    assert link.read_bytes() == b'new'
+    assert not list(tmp_path.glob('*.part'))
+
+
 def test_permissions_stay(tmp_path, write):
     path = tmp_path / 'secret'
     write(path)
