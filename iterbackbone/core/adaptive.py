@@ -91,8 +91,8 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         and have no scores, limits hold as ever. Not in the state dict.
 
         Args:
-            depths: (B, stages * blocks) int64, at least 1, on the input's device, for calls of B
-                rows; None: rows halt by their scores again.
+            depths: (B, stages * blocks) int64, at least 1, for calls of B rows; kept on the CPU.
+                None: rows halt by their scores again.
 
         Raises:
             TypeError, ValueError: ``depths`` is no such tensor.
