@@ -41,6 +41,8 @@ class TimmResNet(nn.Module):
         self.backbone = create_model(name, **self._options)
         maps = self.backbone.feature_info
         self.feature_info = [x | dict(module=f'backbone.{x["module"]}') for x in maps]
+        convs = (key for key, x in self.named_modules() if isinstance(x, nn.Conv2d))
+        self._traits = dict(first_conv=next(convs))  # of an entry's network, too
         self.num_features = self.head_hidden_size = maps.channels()[-1]
         self.head = ClassifierHead(self.num_features, num_classes, global_pool, drop_rate)
 
@@ -96,6 +98,7 @@ def _register(network: str) -> Callable[..., nn.Module]:
         kwargs['pretrained_filter_fn'] = partial(of_file, options=kwargs.get('entry'))
         kwargs |= dict(pretrained_cfg=cfg.to_dict(), feature_cfg=dict(feature_cls='getter'))
         model = models.build_model_with_cfg(build, network, pretrained, **kwargs)
+        model.pretrained_cfg['first_conv'] = models.get_model_traits(model)['first_conv']
         if not kwargs.get('features_only'):
             stride, sides = model.feature_info[-1]['reduction'], cfg.input_size[1:]
             model.pretrained_cfg['pool_size'] = tuple(-(-side // stride) for side in sides)
@@ -106,8 +109,9 @@ def _register(network: str) -> Callable[..., nn.Module]:
 
 
 def _cfg(name: str) -> models.PretrainedCfg:
-    facts: dict[str, Any] = dict(classifier='head.fc', first_conv='backbone.stem.conv')
+    facts: dict[str, Any] = dict(classifier='head.fc')
     if weights := WEIGHTS.get(name):
+        facts['input_size'] = (len(weights.mean), 224, 224)  # timm's size, where none is known
         known = {field.name for field in fields(models.PretrainedCfg)} - {'url'}
         facts |= {key: x for key, x in weights.pretrained_cfg.items() if key in known}
         facts |= dict(file=str(weights.path), custom_load=True)

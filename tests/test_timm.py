@@ -26,6 +26,7 @@ import timm, iterbackbone.timm
 print(timm.list_models('own*', pretrained=True))
 model = timm.create_model('own.first', pretrained=True)
 print(float(model.head.fc.weight.sum()))
+print(timm.create_model('gray.first').default_cfg['input_size'])
 """
 
 IMPORT = """
@@ -147,17 +148,39 @@ def test_timms_own_saving(tmp_path):
     assert torch.equal(loaded(X), model(X))
 
 
+ENTRY = dict(model_name='resnet18', out_indices=(1,))
+
+
+@pytest.mark.parametrize('features_only', [False, True])
+def test_the_first_convolution_behind_an_entry(features_only):
+    model = made('iterative_resnet50', entry=ENTRY, features_only=features_only)
+    whole = model.model if features_only else model
+    first = whole.get_submodule(model.default_cfg['first_conv'])
+    assert first is whole.backbone.stem.network.timm_model.conv1
+
+
+def test_a_saved_entry_takes_other_channels(tmp_path):
+    model = made('iterative_resnet50', entry=ENTRY, num_classes=5)
+    save_for_hf(model, tmp_path, safe_serialization=True, model_args=dict(SMALL, entry=ENTRY))
+    loaded = timm.create_model(f'local-dir:{tmp_path}', pretrained=True, in_chans=1)
+    kernels = [x.get_submodule(x.default_cfg['first_conv']).weight for x in (loaded, model)]
+    assert torch.allclose(kernels[0], kernels[1].sum(1, keepdim=True), atol=1e-6)
+    assert not loaded.backbone.stem.frozen
+
+
 def test_own_weights(tmp_path, monkeypatch):
     """Those in the folder of ITERBACKBONE_WEIGHTS, but for BGR, which timm does not know."""
     entry = json.loads((SHIPPED / 'index.json').read_text())[TAGGED]
-    index = {'own.first': entry, 'own.blue': entry | {'color_order': 'BGR'}}
+    gray = entry | dict(mean=[100], std=[60], preprocessing={})
+    gray['architecture'] = entry['architecture'] | dict(in_channels=1)
+    index = {'own.first': entry, 'own.blue': entry | {'color_order': 'BGR'}, 'gray.first': gray}
     (tmp_path / 'index.json').write_text(json.dumps(index))
     shutil.copy(SHIPPED / f'{TAGGED}.safetensors', tmp_path / 'own.first.safetensors')
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     done = run(OWN, blocked=OPENMMLAB)
     assert done.returncode == 0, done.stderr
-    names, total = done.stdout.splitlines()
-    assert names == "['own.first']"
+    names, total, size = done.stdout.splitlines()
+    assert (names, size) == ("['own.first']", '(1, 224, 224)')
     assert float(total) == float(find_weights('own.first').read()['head.fc.weight'].sum())
 
 
