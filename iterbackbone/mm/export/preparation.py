@@ -17,6 +17,7 @@ from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from ...core.macs import Size
+from ...export.onnx.images import load_image
 from ..configs import type_name
 
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
@@ -117,10 +118,11 @@ def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     pipeline = Compose([step for step in pipeline_of(cfg) if 'Annotations' not in str(step['type'])])
     for file in files:
+        load_image(file, ())  # a pipeline would show the decoder's message
         with mmengine.DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
             try:
                 inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
-            except Exception as error:  # of a decoder or any other step
+            except Exception as error:  # of any step
                 raise ValueError(f'the test pipeline fails on {file}: {error!r}') from error
         yield np.ascontiguousarray(inputs.numpy()[None, ::-1])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -126,9 +128,26 @@ def test_padding_to_a_fixed_size_is_refused():
         Preparation(preprocessor)
 
 
-def test_a_broken_picture_is_named(tmp_path):
+@pytest.mark.parametrize('content', ['', 'no picture'])
+def test_a_broken_picture_is_named(content, tmp_path):
     broken = tmp_path / 'text.jpg'
-    broken.write_text('no picture')
+    broken.write_text(content)
     cfg = Config.fromfile(config_path('upernet_iterative-r50-tiny_voc2007'))
-    with pytest.raises(ValueError, match=r'test pipeline fails on .*text.jpg: '):
+    with pytest.raises(ValueError, match=r'^--images: .*/text\.jpg cannot be read as an image$'):
         next(prepared(cfg, [broken]))
+
+
+def test_a_picture_on_which_the_pipeline_fails_is_named(tmp_path):
+    small = tmp_path / 'small.png'
+    cv2.imwrite(str(small), np.zeros((1, 400, 3), np.uint8))
+    cfg = Config(
+        {
+            'test_dataloader': {
+                'dataset': {
+                    'pipeline': [{'type': 'LoadImageFromFile'}, {'type': 'Resize', 'scale': (0, 0)}]
+                }
+            }
+        }
+    )
+    with pytest.raises(ValueError, match=r'^the test pipeline fails on .*/small\.png: '):
+        next(prepared(cfg, [small]))
