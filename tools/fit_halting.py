@@ -59,7 +59,7 @@ def parse_args(argv):
     parser.add_argument('--device', default='cpu', help='such as cuda:0')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings')
     args = parser.parse_args(argv)
-    if args.out.suffix != '.pth' or not args.out.absolute().parent.is_dir():
+    if args.out.suffix != '.pth' or args.out.is_dir() or not args.out.absolute().parent.is_dir():
         parser.error(f'argument --out: must be a .pth file in a folder that exists, got {args.out}')
     if args.out.resolve() == Path(args.checkpoint).resolve():
         parser.error(f'argument --out: must be another file than CHECKPOINT, got {args.out}')

@@ -34,7 +34,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print and write; ValueError where an argument is not what it must be."""
-    if args.out.suffix != '.png':
+    if args.out.suffix != '.png' or args.out.is_dir():
         raise ValueError(f'--out must be a .png file, got {args.out}')
     if args.out.with_suffix('.json').resolve() == Path(args.checkpoint).with_suffix('.json').resolve():
         raise ValueError(

@@ -42,6 +42,7 @@ def test_from_a_checkpoint_to_the_picture(tmp_path):
     [
         (['none.py', 'a.pth'], "'none.py' is no file, and config must be one that"),
         (['a.py', 'a.pth', '--out', 'a.jpg'], '--out must be a .png file, got a.jpg'),
+        (['a.py', 'a.pth', '--out', 'folder.png'], '--out must be a .png file, got folder.png'),
         (['a.py', 'a.pth', '--images', '0'], 'argument --images: must be at least 1, got 0'),
         (['a.py', 'a.pth', '--cfg-options', 'a=1', 'b'], '--cfg-options must be KEY=VALUE, got b'),
         (['a.py', 'a.pth', '--out', 'file/b.png'], "File exists: 'file'"),
@@ -54,6 +55,7 @@ def test_wrong_input_is_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'a.py').write_text("model = dict(type='mmpretrain.ImageClassifier')")
     (tmp_path / 'file').touch()
+    (tmp_path / 'folder.png').mkdir()
     (tmp_path / 'text.pth').write_text('text')
     monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'budget', *args])
     with pytest.raises(SystemExit, match='2'):

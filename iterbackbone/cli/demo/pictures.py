@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ...files import write_together
+from ...files import whole_file, write_together
 from .panel import Cost, Window, caption, hints, printable, with_panel
 from .sources import read_picture
 
@@ -52,7 +52,8 @@ def run_pictures(
         prediction = predictor.predict(picture)
         drawn = predictor.draw(picture, prediction)
         whole = with_panel(drawn, prediction.cost)
-        whole.save(targets[path])
+        with whole_file(targets[path]) as file:
+            whole.save(file, 'PNG')
         thumbnail = Image.fromarray(drawn)
         thumbnail.thumbnail(THUMBNAIL)
         seen.append(Seen(path, prediction.cost, prediction.boxes, thumbnail))

@@ -56,10 +56,14 @@ class Recording:
             self._put(page, due - self._written)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left; ValueError where the file is not whole: OpenCV does not say so."""
         self._put_held()
-        if self._writer:
-            self._writer.release()
+        if self._writer is None:
+            return
+        self._writer.release()
+        if not cv2.VideoCapture(ffmpeg_path(self._path)).isOpened():
+            self._path.unlink()
+            raise ValueError(f'{self._path} cannot be completed: the disk may be full')
 
     def _put_held(self) -> None:
         if len(self._held) > 1:

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from ...files import named_errors, whole_file
 from ..configs import build_model, read_config, toolbox_of
 from .changes import base_model, changed_parts, config_text, described
 from .pyramid import Pyramid
@@ -36,7 +37,8 @@ def write_config(path: Path, base: Path, name: str) -> str:
     text = config_text(base_line(path, base, name), cfg, pyramid, changed)
     new = checked_model(path, text)
     _run(_with_backbone(new), base)
-    path.write_text(text, encoding='utf-8')
+    with whole_file(path) as file:
+        file.write(text.encode())
     before, after = (sum(p.numel() for p in m.parameters()) for m in (old, new))
     return '\n'.join(
         [
@@ -76,8 +78,9 @@ def _with_backbone(model: nn.Module) -> Any:
 def checked_model(path: Path, text: str) -> nn.Module:
     """What the text builds, before it takes its name."""
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=path.absolute().parent) as file:
-        file.write(text)
-        file.flush()
+        with named_errors(path):
+            file.write(text)
+            file.flush()
         return _built(read_config(Path(file.name)), 'the config')
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from mmengine.registry import DATASETS, init_default_scope
 
+from ...files import whole_file
 from ..configs import load_datasets, read_config, toolbox_of
 from ..new_config.command import base_line, checked_model
 from .cleaning import cleaned
@@ -51,7 +52,8 @@ def write_data_config(
     parts, made = split(dataset, folder.lines(1))
     try:
         write(target, data, dataset, parts)
-        (target / 'problems.txt').write_text('\n'.join(folder.lines()), encoding='utf-8')
+        with whole_file(target / 'problems.txt') as file:
+            file.write('\n'.join(folder.lines()).encode())
         _write_config(path, data, bases[dataset.task], dataset, parts, starts.get(dataset.task))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -96,7 +98,8 @@ def _write_config(
     begun = f'load_from = {start!r}  # other classes: its last layer begins anew\n' if start else ''
     text = f'{base_line(path, base, "")}\n{new}{begun}'
     checked_model(path, text)
-    path.write_text(text, encoding='utf-8')
+    with whole_file(path) as file:
+        file.write(text.encode())
     written = read_config(path)
     init_default_scope(wanted)
     load_datasets(wanted)

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ...files import write_together
 from .folder import Picture
 from .layouts import Dataset
 
@@ -95,7 +96,7 @@ def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[dict[str, lis
 
 def write(target: Path, folder: Path, dataset: Dataset, parts: dict[str, list[Picture]]) -> None:
     """COCO's JSON of each part for CocoDataset, or a list for mmpretrain's CustomDataset."""
-    target.mkdir()
+    contents = {}
     numbers = {name: number for number, name in enumerate(dataset.classes)}
     for name, pictures in parts.items():
         files = [os.path.relpath(picture.file, folder) for picture in pictures]
@@ -104,7 +105,8 @@ def write(target: Path, folder: Path, dataset: Dataset, parts: dict[str, list[Pi
         else:
             labels = (numbers[picture.boxes[0].name] for picture in pictures)
             text, suffix = ''.join(f'{f} {n}\n' for f, n in zip(files, labels, strict=True)), 'txt'
-        (target / f'{name}.{suffix}').write_text(text, encoding='utf-8')
+        contents[f'{name}.{suffix}'] = text.encode()
+    write_together(target, contents)
 
 
 def _coco(pictures: list[Picture], files: list[str], numbers: dict[str, int]) -> dict:

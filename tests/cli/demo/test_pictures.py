@@ -70,6 +70,15 @@ def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
     assert drawn[f'{folder}/a.png'] == 'a_2.png'
 
 
+def test_a_full_disk_keeps_the_good_picture(folder):
+    (folder / 'out').mkdir()
+    (folder / 'out/a.png').write_text('good')
+    (folder / 'out/a.png.part').symlink_to('/dev/full')
+    with pytest.raises(OSError, match=r"No space left on device: '.*/out/a\.png'"):
+        list(run_pictures([folder / 'a.png'], FakePredictor(), folder / 'out', None))
+    assert (folder / 'out/a.png').read_text() == 'good'
+
+
 def test_numbers_pass_over_names_that_are_taken(tmp_path):
     paths = [tmp_path / name for name in ('x/a.png', 'x/a_2.png', 'y/a.png', 'z/a.png', 'y/a_2.png')]
     names = [path.name for path in _targets(paths, tmp_path).values()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import cv2
 import numpy as np
 import pytest
@@ -55,6 +57,22 @@ def test_a_file_that_cannot_be_written_names_the_rate(tmp_path):
     (tmp_path / 'a.mp4').mkdir()
     with pytest.raises(ValueError, match=r'a\.mp4 cannot be written at 25 frames per second'):
         Recording(tmp_path / 'a.mp4', 25.0).add(PAGE)
+
+
+def test_a_full_disk_is_no_success(tmp_path):
+    """A file that may not grow, as OpenCV sees it."""
+    file = Recording(tmp_path / 'a.mp4', 25.0)
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        for _ in range(5):
+            file.add(noise)
+        with pytest.raises(ValueError, match=r'/a\.mp4 cannot be completed: the disk may be full'):
+            file.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_named_by_a_time_stamp(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections import Counter
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def test_each_class_is_held_out():
     ]
     parts, _ = split(Dataset('class folders', 'classification', ['a', 'b', 'c'], pictures))
     assert Counter(p.boxes[0].name for p in parts['val']) == dict(a=10, b=2, c=1)
+
+
+def test_a_full_disk_is_named(tmp_path):
+    data = dataset(('train', 2), ('val', 1))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # no file may grow
+    try:
+        with pytest.raises(OSError, match=r": '.*/mine_data/train\.json'"):
+            write(tmp_path / 'mine_data', tmp_path, data, split(data)[0])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize('counts', [[], [('', 1)]])
