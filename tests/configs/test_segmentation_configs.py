@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from mmcv.transforms import Compose
 from mmengine.model.utils import convert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -92,6 +95,24 @@ def test_plain_batchnorm_and_no_leftovers(name):
     else:
         checkpoint = cfg.model.backbone.init_cfg.checkpoint
         assert checkpoint == f'torchvision://resnet{cfg.model.backbone.depth}'
+
+
+@pytest.mark.parametrize('name', sorted({*CONFIGS} - {*ADE20K}))
+def test_test_time_augmentation_flips(name, tmp_path):
+    """What mmseg's ``--tta`` asks for, at the size of the test pipeline."""
+    cfg = load(name)
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.png'), picture)
+    cv2.imwrite(str(tmp_path / 'map.png'), picture[..., 0] % 2)
+
+    def inputs(pipeline):
+        files = dict(img_path=str(tmp_path / 'a.png'), seg_map_path=str(tmp_path / 'map.png'))
+        return Compose(pipeline)({**files, 'seg_fields': [], 'reduce_zero_label': False})['inputs']
+
+    init_default_scope('mmseg')
+    plain, flipped = inputs(cfg.tta_pipeline)
+    assert torch.equal(plain, inputs(cfg.test_dataloader.dataset.pipeline))
+    assert torch.equal(flipped, plain.flip(2))
 
 
 @pytest.mark.parametrize('name', [name for name in ADE20K if '-80k' in name and 'upernet' in name])

@@ -17,6 +17,9 @@ test_pipeline = [
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]
+*load, annotations, pack = test_pipeline
+flips = [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0.0, 1.0)]
+tta_pipeline = [*load, dict(type='TestTimeAug', transforms=[flips, [annotations], [pack]])]
 dataset = dict(
     type='PascalVOCDataset',
     data_root=data_root,

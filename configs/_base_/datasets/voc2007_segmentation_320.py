@@ -12,6 +12,8 @@ train_pipeline = [
 ]
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].scale = scale
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].scale = scale
 train_dataloader = dict(batch_size=16, num_workers=4, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
