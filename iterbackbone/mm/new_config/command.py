@@ -77,10 +77,10 @@ def _with_backbone(model: nn.Module) -> Any:
 
 def checked_model(path: Path, text: str) -> nn.Module:
     """What the text builds, before it takes its name."""
-    with tempfile.NamedTemporaryFile('w', suffix='.py', dir=path.absolute().parent) as file:
-        with named_errors(path):
-            file.write(text)
-            file.flush()
+    folder = path.absolute().parent
+    with named_errors(path), tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
+        file.write(text)
+        file.flush()
         return _built(read_config(Path(file.name)), 'the config')
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from iterbackbone.cli.demo.recording import MEASURED, Recording, writable_rate
 from iterbackbone.cli.demo.sources import Video
 from iterbackbone.cli.demo.video import run_video
 from tests.support.fake_predictor import FakePredictor
+from tests.support.full_disk import largest_file
 
 PAGE = np.zeros((48, 64, 3), np.uint8)
 
@@ -60,18 +59,13 @@ def test_a_file_that_cannot_be_written_names_the_rate(tmp_path):
 
 
 def test_a_full_disk_is_no_success(tmp_path):
-    """A file that may not grow, as OpenCV sees it."""
     file = Recording(tmp_path / 'a.mp4', 25.0)
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
+    incomplete = pytest.raises(ValueError, match=r'/a\.mp4 cannot be completed: the disk may be full')
+    with incomplete, largest_file(1000):
         for _ in range(5):
             file.add(noise)
-        with pytest.raises(ValueError, match=r'/a\.mp4 cannot be completed: the disk may be full'):
-            file.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        file.close()
     assert not list(tmp_path.iterdir())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from iterbackbone.mm.new_data.folder import Box, Picture
 from iterbackbone.mm.new_data.layouts import Dataset
 from iterbackbone.mm.new_data.writing import split, write
+from tests.support.full_disk import largest_file
 
 
 def dataset(*counts, task='detection'):
@@ -58,13 +58,8 @@ def test_each_class_is_held_out():
 
 def test_a_full_disk_is_named(tmp_path):
     data = dataset(('train', 2), ('val', 1))
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # no file may grow
-    try:
-        with pytest.raises(OSError, match=r": '.*/mine_data/train\.json'"):
-            write(tmp_path / 'mine_data', tmp_path, data, split(data)[0])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(OSError, match=r": '.*/mine_data/train\.json'"), largest_file(0):
+        write(tmp_path / 'mine_data', tmp_path, data, split(data)[0])
 
 
 @pytest.mark.parametrize('counts', [[], [('', 1)]])
