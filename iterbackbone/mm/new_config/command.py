@@ -77,10 +77,9 @@ def _with_backbone(model: nn.Module) -> Any:
 
 def checked_model(path: Path, text: str) -> nn.Module:
     """What the text builds, before it takes its name."""
-    folder = path.absolute().parent
-    with named_errors(path), tempfile.NamedTemporaryFile('w', suffix='.py', dir=folder) as file:
-        file.write(text)
-        file.flush()
+    with tempfile.NamedTemporaryFile(suffix='.py', dir=path.absolute().parent) as file:
+        with named_errors(path):
+            Path(file.name).write_text(text, encoding='utf-8')
         return _built(read_config(Path(file.name)), 'the config')
 
 
