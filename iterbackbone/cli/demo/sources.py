@@ -6,6 +6,7 @@ import glob
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,10 +99,12 @@ def read_picture(path: Path) -> np.ndarray:
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise ValueError(f'{path} cannot be read: {error}') from None
+    picture = None
     if content[8:12].tobytes() == b'WEBP':
         picture = _read_webp(content.tobytes())
-    else:
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    elif content.size:
+        with suppress(cv2.error):  # of one too large
+            picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError(f'{path} is no picture that OpenCV can read')
     return picture

@@ -45,12 +45,14 @@ def load_image(path: Path, steps: Sequence[Mapping[str, Any]]) -> np.ndarray:
         steps: As :func:`iterbackbone.mm.export.preparation.image_steps` describes them.
 
     Raises:
+        OSError: it cannot be read.
         ValueError: it is no image, or a step is not known.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'--images: {path} cannot be read as an image')
+    content = np.fromfile(path, np.uint8)  # as mmcv: OpenCV's imread fails on rotated TIFF files
     try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+        if image is None:
+            raise ValueError(f'--images: {path} cannot be read as an image')
         for step in steps:
             image = _after(image, step)
     except (cv2.error, MemoryError) as error:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from iterbackbone.cli.demo.sources import open_source, read_picture
+from tests.support.pictures import write_huge
 
 
 @pytest.fixture
@@ -81,6 +82,12 @@ def test_pictures_are_turned_as_exif_says(kind, tmp_path):
     assert found.shape == (20, 10, 3)
     assert found[5, 5, 0] > 200  # BGR
     assert found[5, 5, 2] < 50
+
+
+def test_a_picture_too_large_for_opencv(tmp_path):
+    huge = write_huge(tmp_path / 'a.bmp')
+    with pytest.raises(ValueError, match=r'a\.bmp is no picture that OpenCV can read'):
+        read_picture(huge)
 
 
 def test_a_broken_webp(tmp_path):

@@ -9,6 +9,7 @@ from mmcv.transforms import CenterCrop
 from PIL import Image
 
 from iterbackbone.export.onnx.images import load_image
+from tests.support.pictures import write_huge
 
 
 def test_steps_of_a_description(tmp_path):
@@ -31,3 +32,20 @@ def test_calibration_images_are_cropped_as_mmcv_crops(tmp_path):
         Image.fromarray(pixels).save(tmp_path / 'a.png')
         found = load_image(tmp_path / 'a.png', [{'step': 'center_crop', 'size': [16, 16]}])
         assert np.array_equal(found[0].transpose(1, 2, 0), CenterCrop(16)({'img': pixels})['img'])
+
+
+@pytest.mark.parametrize('kind', ['jpg', 'tif'])
+def test_images_are_turned_as_exif_says(kind, tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 6  # a quarter to the right
+    path = tmp_path / f'a.{kind}'
+    Image.new('RGB', (30, 20)).save(path, exif=exif)
+    assert load_image(path, []).shape == (1, 3, 30, 20)
+
+
+def test_what_is_no_image_is_named(tmp_path):
+    (tmp_path / 'a.png').touch()
+    huge = write_huge(tmp_path / 'b.bmp')
+    for path, reason in ((tmp_path / 'a.png', 'cannot be read as an image'), (huge, 'too large')):
+        with pytest.raises(ValueError, match=f'--images: {path} .*{reason}'):
+            load_image(path, [])
