@@ -167,6 +167,8 @@ class ExportedSegmentor(ExportedModel):
             )
         if head.num_classes > 256:
             raise ValueError(f'num_classes must be at most 256 to be exported, got {head.num_classes}')
+        if (mode := (model.test_cfg or {}).get('mode', 'whole')) != 'whole':
+            raise ValueError(f"test_cfg.mode must be 'whole' to be exported, got {mode!r}")
 
     def result_names(self) -> list[str]:
         return ['label_map']

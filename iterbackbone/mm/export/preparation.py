@@ -24,6 +24,8 @@ STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
 DESCRIBED = {  # arguments of steps, and the only values that a description can stand for
     'interpolation': 'bilinear',
     'backend': 'cv2',
+    'imdecode_backend': 'cv2',
+    'to_float32': False,
     'auto_pad': False,
     'color_type': 'color',
 }

@@ -132,6 +132,9 @@ def test_what_cannot_be_exported():
     many = model_of('upernet_iterative-r50-tiny_voc2007', **{'model.decode_head.num_classes': 300})
     with pytest.raises(ValueError, match='num_classes must be at most 256 to be exported, got 300'):
         exported(many)
+    many.decode_head.num_classes, many.test_cfg.mode = 21, 'slide'
+    with pytest.raises(ValueError, match=r"test_cfg\.mode must be 'whole' to be exported, got 'slide'"):
+        exported(many)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ def test_steps_that_cannot_be_described_are_refused(step):
         (dict(type='ResizeEdge', scale=8, backend='pillow'), "ResizeEdge must have backend='cv2'"),
         (dict(type='CenterCrop', crop_size=8, auto_pad=True), 'CenterCrop must have auto_pad=False'),
         (dict(type='LoadImageFromFile', color_type='grayscale'), "must have color_type='color'"),
+        (dict(type='LoadImageFromFile', to_float32=True), 'must have to_float32=False'),
+        (dict(type='LoadImageFromFile', imdecode_backend='pillow'), "imdecode_backend='cv2'"),
     ],
 )
 def test_arguments_that_cannot_be_described_are_refused(step, message):
