@@ -17,6 +17,7 @@ iterbackbone check                                what does not work in this env
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import suppress
 
@@ -78,8 +79,14 @@ def main() -> None:
     args = parser.parse_args()
     try:
         args.run(args)
-    except (ValueError, OSError) as error:
-        parser.exit(2, f'{parser.prog} {args.command}: error: {printable(str(error))}\n')
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as with head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)  # as a shell says of a program that SIGPIPE ended
+    except (ValueError, OSError, ImportError) as error:
+        extra = isinstance(error, ModuleNotFoundError)
+        hint = "; pip install 'iterbackbone[openmmlab]' brings what commands need" if extra else ''
+        parser.exit(2, f'{parser.prog} {args.command}: error: {printable(str(error))}{hint}\n')
     except KeyboardInterrupt:
         sys.exit(130)
 

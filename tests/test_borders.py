@@ -16,7 +16,7 @@ from tests.support.blocked_runs import OPENMMLAB
 
 PACKAGE = Path(iterbackbone.__file__).parent
 OUTSIDE = {'benchmarks', 'examples', 'experiments', 'shapes', 'tests', 'tools'}
-COMMON = {'iterbackbone', 'files', 'text'}  # the version, and what every room may use
+COMMON = {'iterbackbone', 'extras', 'files', 'text'}  # the version, and what every room may use
 
 # Of each room: the packages and the other rooms that its files may import.
 ROOMS = {

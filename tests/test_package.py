@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -81,6 +82,16 @@ def test_tool_path():
 def test_unknown_tool_is_named(package, tool, message):
     with pytest.raises(ValueError, match=message):
         tool_path(package, tool)
+
+
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_a_reader_that_leaves_ends_a_command(unbuffered):
+    call = [sys.executable, '-m', 'iterbackbone', 'config']
+    env = {**os.environ, 'PYTHONUNBUFFERED': unbuffered}
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b''
+        assert process.wait() == 141
 
 
 def test_command_line():

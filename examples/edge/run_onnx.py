@@ -142,7 +142,7 @@ def stream(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Returns 0, 1 where no image could be run, 2 where the call was wrong."""
+    """Returns 0, 1 where no image could be run, 2 where the call was wrong, 141 if nobody reads."""
     args = parse_args(argv)
     try:
         network = Network(args.model, args.threads, args.runtime)
@@ -151,19 +151,20 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError('--full needs a file that was exported without --fixed')
         found, total = frames(args.images, args.limit, args.out)
         results = stream(found, total, network, args)
+        if results:
+            print(summary(results, network), flush=True)
     except UserError as error:
         print(printable(f'run_onnx.py: {error}'), file=sys.stderr)
         return 2
     except BrokenPipeError:  # nobody reads on, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141  # as a shell says of a program that SIGPIPE ended
     except OSError as error:
         print(f'run_onnx.py: cannot write {error.filename or args.out}: {error}', file=sys.stderr)
         return 2
     if not results:
         print('run_onnx.py: no image was run', file=sys.stderr)
         return 1
-    print(summary(results, network))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -138,16 +139,17 @@ def test_what_is_no_video_or_camera_is_said(tmp_path, capfd):
     assert capfd.readouterr().err == 'run_onnx.py: 97 cannot be opened as a video or camera\n'
 
 
-def test_a_reader_that_leaves_is_no_error(tmp_path):
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_a_reader_that_leaves_ends_the_run(tmp_path, unbuffered):
     for k in range(40):
         Image.new('RGB', (8, 8)).save(tmp_path / f'{k}.png')
     model = broken(tmp_path, 'good')
-    call = [sys.executable, '-u', ROOT / 'examples' / 'edge' / 'run_onnx.py', model, tmp_path]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.readline()
+    call = [sys.executable, ROOT / 'examples' / 'edge' / 'run_onnx.py', model, tmp_path]
+    env = {**os.environ, 'PYTHONUNBUFFERED': unbuffered}
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
         process.stdout.close()
         assert process.stderr.read() == b''
-        assert process.wait() == 0
+        assert process.wait() == 141
 
 
 def test_an_interrupted_stream_is_summed_up(tmp_path, pictures, capsys, monkeypatch):
