@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 # One process more than cores: tests often wait for the tools that they start.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))')
+WORKERS = $(shell $(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
 WORK_DIR_OPTION = $(if $(WORK_DIR),--work-dir "$(WORK_DIR)")
 
 .PHONY: setup quickstart quickstart-segmentation test lint docs bench clean
