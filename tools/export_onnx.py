@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from mmengine.config import DictAction
 
-from iterbackbone.cli.arguments import folder, new_file, one_line, positive
+from iterbackbone.cli.arguments import check_out, folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import OPSETS, save
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import RUNTIMES, open_session, settings
@@ -63,6 +63,7 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if not OPSETS[0] <= args.opset <= OPSETS[1]:
         parser.error(f'argument --opset: must be between {OPSETS[0]} and {OPSETS[1]}, got {args.opset}')
+    check_out(parser, args.out, CONFIG=args.config, CHECKPOINT=args.checkpoint)
     return parser, args
 
 

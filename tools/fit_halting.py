@@ -13,7 +13,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 from tqdm import tqdm
 
-from iterbackbone.cli.arguments import one_line
+from iterbackbone.cli.arguments import check_out, one_line
 from iterbackbone.files import check_writable
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
@@ -61,8 +61,7 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     if args.out.suffix != '.pth' or args.out.is_dir() or not args.out.absolute().parent.is_dir():
         parser.error(f'argument --out: must be a .pth file in a folder that exists, got {args.out}')
-    if args.out.resolve() == Path(args.checkpoint).resolve():
-        parser.error(f'argument --out: must be another file than CHECKPOINT, got {args.out}')
+    check_out(parser, args.out, CHECKPOINT=args.checkpoint)
     if args.max_drop is not None and not args.max_drop > 0:
         parser.error(f'argument --max-drop: must be above 0, got {args.max_drop}')
     return parser, args

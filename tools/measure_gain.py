@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from iterbackbone.cli.arguments import one_line
+from iterbackbone.cli.arguments import new_file, one_line
 from iterbackbone.files import whole_file
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
 from iterbackbone.report.gain_panel import verdict_of
@@ -22,7 +22,9 @@ def parse_args():
         '--policy', required=True, nargs='+', type=Path, metavar='FOLDER', help='evaluations to judge'
     )
     add_gain_options(parser, required=True)
-    parser.add_argument('--out', type=Path, metavar='FILE', help='where to write all figures, as JSON')
+    parser.add_argument(
+        '--out', type=new_file, metavar='FILE', help='where to write all figures, as JSON'
+    )
     return parser, parser.parse_args()
 
 

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from iterbackbone.cli.arguments import folder, new_file, one_line, positive
+from iterbackbone.cli.arguments import check_out, folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import save
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
@@ -39,8 +39,7 @@ def parse_args(argv):
         help='7-bit weights, for x86 CPUs without VNNI, on which sums of 8-bit products overflow',
     )
     args = parser.parse_args(argv)
-    if args.out.resolve() == args.file.resolve():
-        parser.error(f'argument --out: must be another file than FILE, got {args.out}')
+    check_out(parser, args.out, FILE=args.file)
     return parser, args
 
 

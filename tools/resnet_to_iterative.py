@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from iterbackbone import __version__
-from iterbackbone.cli.arguments import new_file, one_line, positive
+from iterbackbone.cli.arguments import check_out, new_file, one_line, positive
 from iterbackbone.core.resnet import DEPTHS
 from iterbackbone.files import IMAGE_FORMATS, image_files
 from iterbackbone.tensor_file import save_whole
@@ -60,6 +60,7 @@ def parse_args(argv):
     )
     add_image_options(parser)
     args = parser.parse_args(argv)
+    check_out(parser, args.out, CHECKPOINT=args.checkpoint)
     if args.recalibrate and args.images is None:
         parser.error('--images is needed for --recalibrate')
     if min(args.std) <= 0:

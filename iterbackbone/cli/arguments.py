@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..files import check_writable
 from ..text import printable
 
 
@@ -32,6 +33,10 @@ def new_file(text: str) -> Path:
         raise argparse.ArgumentTypeError(f'must be in a folder that exists, got {text}')
     if os.path.isdir(text or '.'):
         raise argparse.ArgumentTypeError(f'must be a file, got the folder {text}')
+    try:
+        check_writable(Path(text))  # what fails is to fail at once
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return Path(text)
 
 
@@ -42,6 +47,13 @@ def new_folder(text: str) -> Path:
     if not text or not os.path.isdir(there):
         raise argparse.ArgumentTypeError(f'must be a folder, or one that can be made, got {text!r}')
     return Path(text)
+
+
+def check_out(parser: argparse.ArgumentParser, out: Path, **inputs: Path | str) -> None:
+    """End the program where --out is one of its ``inputs``, by the names that help texts give them."""
+    for name, given in inputs.items():
+        if out.resolve() == Path(given).resolve():
+            parser.error(f'argument --out: must be another file than {name}, got {out}')
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 
-from iterbackbone.cli.arguments import folder, new_file, new_folder, one_line, positive
+from iterbackbone.cli.arguments import check_out, folder, new_file, new_folder, one_line, positive
 
 LONG = 300 * 'a'  # longer than a file system takes
 
@@ -20,6 +21,7 @@ LONG = 300 * 'a'  # longer than a file system takes
         (folder, 'nowhere', 'must be a folder, got nowhere'),
         (new_file, 'nowhere/a.json', 'must be in a folder that exists, got nowhere/a.json'),
         (new_file, '', 'must be a file, got the folder '),
+        (new_file, '/proc/a', "[Errno 2] No such file or directory: '/proc/a'"),
         (new_folder, '', "must be a folder, or one that can be made, got ''"),
         (new_folder, __file__, f'must be a folder, or one that can be made, got {__file__!r}'),
         (
@@ -41,6 +43,16 @@ def test_a_folder_to_come(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for text in ('a/b', '.', str(tmp_path), LONG):
         assert str(new_folder(text)) == text
+
+
+def test_an_input_is_not_written_over(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    check_out(parser, Path('a'), FILE='b', CONFIG=Path('c'))
+    with pytest.raises(SystemExit, match='2'):
+        check_out(parser, Path('b/../a'), FILE='b', CONFIG=tmp_path / 'a')
+    message = 'error: argument --out: must be another file than CONFIG, got b/../a\n'
+    assert capsys.readouterr().err.endswith(message)
 
 
 def test_errors_are_printable_and_others_pass(capsys):

@@ -155,6 +155,14 @@ def test_bad_options_are_refused(checkpoint, tmp_path, options, message):
     assert not out.exists()
 
 
+def test_the_checkpoint_is_not_replaced(checkpoint):
+    before = checkpoint.read_bytes()
+    done = run(checkpoint, '--out', checkpoint)
+    assert done.returncode == 2
+    assert 'argument --out: must be another file than CHECKPOINT' in done.stderr
+    assert checkpoint.read_bytes() == before
+
+
 def test_a_missing_folder_and_a_missing_file(checkpoint, tmp_path):
     assert (
         'argument --out: must be in a folder' in run(checkpoint, '--out', tmp_path / 'a/b.pth').stderr
