@@ -136,7 +136,7 @@ def main(argv=None):
             images = list(noise(pipeline_size(cfg) or NOISE_SIZE, NOISE_IMAGES))
         onnx_file = onnx_model(module, cfg, meta, args.opset)
         session = open_session(onnx_file.SerializeToString(), args.threads, args.runtime)
-    parity = compare(session, reference_of(module), ({'image': image} for image in images))
+        parity = compare(session, reference_of(module), ({'image': image} for image in images))
     report_outputs(module)
     report_parity(parity, len(images))
     if not parity.agrees:

@@ -34,7 +34,7 @@ def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Ra
     names = [output.name for output in session.get_outputs()][-2 * len(keys) :]
     extremes: dict[Key, list[Range]] = {key: [] for key in keys}
     for image in images:
-        values = run(session, names, image)
+        values = run(session, names, {'image': image})
         for key, low, high in zip(keys, values[::2], values[1::2], strict=True):
             if low.size:
                 extremes[key].append((float(low.min()), float(high.max())))

@@ -79,11 +79,14 @@ def compare(
         session: Of the exported file.
         reference: From an image, (B, 3, H, W) uint8, to the outputs by name and the margin.
         feeds: Inputs of the session; ``image`` is the reference's.
+
+    Raises:
+        ValueError: there is no image, or the runtime fails.
     """
     names = [output.name for output in session.get_outputs()]
     comparisons = []
     for feed in feeds:
-        found = dict(zip(names, session.run(None, dict(feed)), strict=True))
+        found = dict(zip(names, run(session, None, feed), strict=True))
         wanted, margin = reference(feed['image'])
         counts = {name for name in names if name.endswith('iterations')}  # of regions, too
         same = all(np.array_equal(found[name], wanted[name]) for name in counts)
@@ -138,7 +141,9 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     """
     sessions = open_session(old), open_session(new)
     names = [output.name for output in sessions[0].get_outputs()]
-    pairs = [[dict(zip(names, run(s, None, i), strict=True)) for s in sessions] for i in images]
+    pairs = [
+        [dict(zip(names, run(s, None, {'image': i}), strict=True)) for s in sessions] for i in images
+    ]
     apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
     results = [name for name in names if name != 'macs' and not name.endswith('iterations')]
     alike = [(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]

@@ -51,16 +51,19 @@ def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxrunti
         raise ValueError(f'ONNX Runtime {ort.__version__} cannot use the file: {error}') from error
 
 
-def run(session: Session, names: Sequence[str] | None, image: np.ndarray) -> list[np.ndarray]:
-    """The outputs of these names, or all, for an image.
+def run(
+    session: Session, names: Sequence[str] | None, feed: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """The outputs of these names, or all, for a feed with an ``image``.
 
     Raises:
         ValueError: the runtime fails.
     """
     try:
-        return session.run(names, {'image': image})
+        return session.run(names, dict(feed))
     except Exception as error:
-        raise ValueError(f'the runtime cannot run an image of {image.shape}: {error}') from error
+        shape = feed['image'].shape
+        raise ValueError(f'the runtime cannot run an image of {shape}: {error}') from error
 
 
 def settings(
@@ -87,5 +90,5 @@ def int8_overflows() -> bool:
     graph = helper.make_graph([node], 'sum', [x], [y], [numpy_helper.from_array(weights, 'w')])
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid('', 20)])
     image = np.full((1, 4), 255, dtype=np.uint8)
-    (found,) = run(open_session(model.SerializeToString()), None, image)
+    (found,) = run(open_session(model.SerializeToString()), None, {'image': image})
     return bool(found != image.astype(int) @ weights)

@@ -52,6 +52,11 @@ def test_one_image(scores, iterations, macs, margin, error, agrees):
     assert parity.comparisons[0].agrees is agrees
 
 
+def test_a_runtime_that_fails_is_a_value_error():
+    with pytest.raises(ValueError, match=r'the runtime cannot run an image of \(3,\): '):
+        compare(doubling(), None, [{'image': np.float32([1, 2, 3])}])
+
+
 def test_many_images_need_the_same_iterations_in_nearly_all():
     same, other = Comparison({'scores': 0.0}, True, 1.0), Comparison({'scores': 0.5}, False, 1e-6)
     assert Parity([same] * 199 + [other]).agrees
