@@ -14,15 +14,16 @@ from importlib.machinery import PathFinder
 def blocks(name):
     return name.split('.')[0] in {blocked!r}
 
-class Block:
-    def find_spec(self, name, path=None, target=None):
+class Block(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
         if blocks(name) and not {absent}:
             raise ImportError(f'{{name}} is blocked')
-        return None if blocks(name) else PathFinder.find_spec(name, path, target)
+        return None if blocks(name) else super().find_spec(name, path, target)
 
 for name in filter(blocks, list(sys.modules)):
     del sys.modules[name]
-sys.meta_path[sys.meta_path.index(PathFinder)] = Block()
+sys.meta_path[sys.meta_path.index(PathFinder)] = Block
 """
 
 
