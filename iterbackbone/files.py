@@ -25,6 +25,11 @@ def shipped(name: str) -> Path:
     return path if path.exists() else PACKAGE.parent / name
 
 
+def same_place(first: Path | str, second: Path | str) -> bool:
+    """Whether two paths lead to one place, there or not; Path.resolve fails on a circle of links."""
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
     """Let an OSError name this file: that of a full disk names none, others a temporary one."""

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from iterbackbone.files import whole_file, write_together
+from iterbackbone.files import same_place, whole_file, write_together
 
 
 def write_one(path):
@@ -40,6 +40,14 @@ def test_links_in_a_circle_become_a_file(tmp_path, write):
     write(link)
     assert link.read_bytes() == b'new'
     assert not list(tmp_path.glob('*.part'))
+
+
+def test_one_place_by_two_paths(tmp_path):
+    (tmp_path / 'link').symlink_to(tmp_path / 'a')
+    (tmp_path / 'x').symlink_to(tmp_path / 'y')
+    (tmp_path / 'y').symlink_to(tmp_path / 'x')
+    assert same_place(tmp_path / 'link', tmp_path / 'b/../a')
+    assert not same_place(tmp_path / 'x', tmp_path / 'a')
 
 
 def test_permissions_stay(tmp_path, write):

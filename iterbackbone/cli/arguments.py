@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files import check_writable
+from ..files import check_writable, same_place
 from ..text import printable
 
 
@@ -52,7 +52,7 @@ def new_folder(text: str) -> Path:
 def check_out(parser: argparse.ArgumentParser, out: Path, **inputs: Path | str) -> None:
     """End the program where --out is one of its ``inputs``, by the names that help texts give them."""
     for name, given in inputs.items():
-        if out.resolve() == Path(given).resolve():
+        if same_place(out, given):
             parser.error(f'argument --out: must be another file than {name}, got {out}')
 
 

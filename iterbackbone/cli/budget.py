@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..files import check_writable
+from ..files import check_writable, same_place
 from .arguments import positive
 from .paths import any_config, complete_config
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print and write; ValueError where an argument is not what it must be."""
     if args.out.suffix != '.png' or args.out.is_dir():
         raise ValueError(f'--out must be a .png file, got {args.out}')
-    if args.out.with_suffix('.json').resolve() == Path(args.checkpoint).with_suffix('.json').resolve():
+    if same_place(args.out.with_suffix('.json'), Path(args.checkpoint).with_suffix('.json')):
         raise ValueError(
             f"--out must not be named as CHECKPOINT: its .json has the fit's, got {args.out}"
         )

@@ -6,7 +6,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...files import check_writable
+from ...files import check_writable, same_place
 from ..arguments import new_folder
 from ..paths import any_config
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError('--config and --checkpoint belong together: give both or none')
     source = open_source(args.source)
     pictures = [] if isinstance(source, Video) else source
-    if args.out.resolve() in {path.parent.resolve() for path in pictures}:
+    if any(same_place(args.out, folder) for folder in {path.parent for path in pictures}):
         raise ValueError(f'--out must be another folder than that of the pictures, got {args.out}')
     if args.budget is not None and not 0 < args.budget <= 1:
         raise ValueError(f'--budget must be above 0 and at most 1, got {args.budget:g}')
