@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from textwrap import shorten
 from typing import Any
 
 from torch import Tensor, nn
 
+from ..core.budgeted import TABLE_KEY
 from ..core.feature_info import ascending_stages
 from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.validation import check_bool, check_int, check_int_tuple
@@ -29,6 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {  # the paper's
     for kind, options in KINDS.items()
 }
 PER_STAGE = ('max_iterations', 'strides', 'dilations')
+OF_ITERATIONS = re.compile(r'stages\.\d\.blocks\.\d+\.(halting|.*norm\d?\.\d+)\.')  # keys
 
 
 def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
@@ -71,7 +75,8 @@ def create_model(
             weights, or 1000 without any. A layer of another number than theirs is a new one.
         kwargs: Arguments of :class:`~iterbackbone.IterativeResNet`, over those of the name. An
             ``entry`` is what timm builds of a dict; without a ``frozen`` in it, it is frozen where
-            it gets weights for as many channels.
+            it gets weights for as many channels. With fewer ``max_iterations`` than the weights
+            have, the first ones' norms are loaded.
 
     Returns:
         The network in training mode, as in timm, with ``feature_info`` and ``pretrained_cfg``.
@@ -148,16 +153,21 @@ def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> None:
-    """Load what is of the backbone's stages, its first kernel adapted to the images' channels."""
+    """Load what is of the backbone's stages and iterations, the first kernel adapted to the images."""
     later = tuple(f'stages.{k}.' for k in range(len(backbone.stages), 4))
     state = {key: x for key, x in state.items() if not key.startswith(later)}
+    own = backbone.state_dict().keys()
+    if surplus := [key for key in state if key not in own and OF_ITERATIONS.match(key)]:
+        for key in (*surplus, TABLE_KEY):  # its shares are of more iterations
+            state.pop(key, None)
     name, conv = next((n, m) for n, m in backbone.named_modules() if isinstance(m, nn.Conv2d))
     if (key := f'{name}.weight') in state:
         state[key] = adapted(state[key], conv.in_channels)
     try:
         backbone.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f'the arguments must fit the weights, got {source}: {error}') from None
+        reason = shorten(str(error), 300)
+        raise ValueError(f'the arguments must fit the weights, got {source}: {reason}') from None
 
 
 def adapted(weight: Tensor, channels: int) -> Tensor:
