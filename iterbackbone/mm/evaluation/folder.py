@@ -141,23 +141,28 @@ def _lines(parts: list[Path], order: list[tuple[int, int]]) -> Iterator[bytes]:
             yield files[rank].readline()
 
 
-def _new_part(wanted: Path, number: int = 1) -> Path:
-    part = _numbered(wanted, number, '.part')
-    try:
-        part.mkdir(parents=True)
-    except FileExistsError:  # of an evaluation that broke off, or still runs
-        return _new_part(wanted, number + 1)
-    return part
+def _new_part(wanted: Path) -> Path:
+    number = 1
+    while True:
+        part = _numbered(wanted, number, '.part')
+        try:
+            part.mkdir(parents=True)
+        except FileExistsError:  # of an evaluation that broke off, or still runs
+            number += 1
+        else:
+            return part
 
 
-def _renamed(part: Path, wanted: Path, number: int = 1) -> Path:
-    target = _numbered(wanted, number)
-    try:
-        return part.rename(target)
-    except OSError:  # an earlier evaluation's folder is never replaced
-        if not target.exists():
-            raise
-        return _renamed(part, wanted, number + 1)
+def _renamed(part: Path, wanted: Path) -> Path:
+    number = 1
+    while True:
+        target = _numbered(wanted, number)
+        try:
+            return part.rename(target)
+        except OSError:  # an earlier evaluation's folder is never replaced
+            if not target.exists():
+                raise
+            number += 1
 
 
 def _numbered(path: Path, number: int, suffix: str = '') -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,17 @@ def test_a_failed_publication_leaves_the_earlier_log_alone(tmp_path):
         evaluated(tmp_path / 'log', 2).publish({'score': object()})
     assert json.loads((tmp_path / 'log/meta.json').read_text()) == {}
     assert names(tmp_path) == ['log', 'log.part']
+
+
+def test_more_logs_of_a_name_than_a_call_may_nest(tmp_path):
+    numbers = ['', *(f'_{k}' for k in range(2, sys.getrecursionlimit() + 1))]
+    for number in numbers:
+        for path in (tmp_path / f'log{number}', tmp_path / f'log{number}.part'):
+            path.mkdir()
+            (path / 'meta.json').touch()
+    folder = evaluated(tmp_path / 'log')
+    folder.publish({})
+    assert folder.path.name == f'log_{len(numbers) + 1}'
 
 
 def test_what_a_reader_would_refuse_is_cut_or_left_out(tmp_path):
