@@ -18,7 +18,7 @@ def test_an_environment_that_is_there_needs_no_other_python(tmp_path):
         os.utime(tmp_path / name, (1, 1))  # none is newer than the stamp
     (tmp_path / '.venv/bin').mkdir()
     (tmp_path / '.venv/bin/python').symlink_to(sys.executable)
-    call = ['make', '-n', 'test', 'PYTHON=no-such-python']
+    call = ['make', '-n', '--no-print-directory', 'test', 'PYTHON=no-such-python']
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
     command = f'.venv/bin/python -m pytest -n {min(os.cpu_count() + 1, 4)} '
     assert (done.stdout[: len(command)], done.stderr) == (command, '')
