@@ -1,12 +1,13 @@
 # Anytime training on VOC2007's boxes as dense labels, from shipped weights; half an hour on a core.
-# Another seed: --cfg-options randomness.seed=1 split_seed=1.
+# Another seed: VOC_CELLS_SEED=1 in the environment of each command.
 _base_ = '../mosaics/anytime.py'
 custom_imports = dict(
     imports=['experiments.packed_images', 'experiments.voc_cells.dataset'], _delete_=True
 )
 data_root = '{{$ITERBACKBONE_DATA_ROOT:data}}/VOCdevkit/VOC2007'
 work_dir = 'work_dirs/voc_cells'
-split_seed = 0
+split_seed = int('{{$VOC_CELLS_SEED:0}}')
+randomness = dict(seed=split_seed)
 side, steps, batch = 288, 700, 16
 model = dict(
     data_preprocessor=dict(bgr_to_rgb=True, size=(side, side)),

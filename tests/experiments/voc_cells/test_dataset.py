@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from mmengine import Config
 from mmseg.registry import TRANSFORMS
 
 from experiments.voc_cells.dataset import CLASSES, IGNORED, PARTS, VOCCells, read_boxes
 
+CONFIG = Path(__file__).parents[3] / 'experiments/voc_cells/joint.py'
 BOXES = [(3, [0.0, 0.0, 63.0, 63.0]), (7, [30.0, 30.0, 34.0, 34.0])]  # the largest first
 
 
@@ -53,3 +57,12 @@ def test_parts_share_no_image(voc2007):
 def test_another_part_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"part must be one of .*'fit'.*, got 'all'"):
         VOCCells(str(tmp_path), 'all', [])
+
+
+def test_one_variable_sets_every_seed(monkeypatch):
+    monkeypatch.setenv('VOC_CELLS_SEED', '2')
+    cfg = Config.fromfile(CONFIG)
+    validation = cfg.val_dataloader.dataset.datasets
+    parts = [cfg.train_dataloader.dataset, *validation, cfg.test_dataloader.dataset]
+    assert [part.seed for part in parts] == [2, 2, 2, 2]
+    assert cfg.randomness.seed == 2
