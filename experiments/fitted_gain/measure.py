@@ -4,6 +4,7 @@
         --calibrate 'val[3000:]' [--group-by KEY --size-key KEY] [--cfg-options ...]
 
 The vertices of the static envelope and the rules' thresholds are chosen on calibration images.
+Halting is compared with static budgets of the same weights, or with those of ``--frontier``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ def parse_args():
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--test', type=ImageSpec.parse, default=ImageSpec.parse('test'))
     parser.add_argument('--calibrate', type=ImageSpec.parse, required=True)
+    parser.add_argument(
+        '--frontier', type=Path, help='checkpoint of the same config, for its static budgets'
+    )
     parser.add_argument('--group-by', help='metainfo that names the source of an image')
     parser.add_argument('--size-key', required=True, help='metainfo: size of the objects of an image')
     parser.add_argument('--shares', nargs='+', type=float, default=SHARES)
@@ -46,13 +50,17 @@ def parse_args():
     return parser.parse_args()
 
 
+def shown(batches):
+    return tqdm(batches, disable=None, leave=False)
+
+
 class Part:
     """One part of the images at all static budgets."""
 
     def __init__(self, model, loader, depths):
         self.loader, self.model = loader, model
-        self.runs = ModelRuns(model, loader, progress=lambda b: tqdm(b, disable=None, leave=False))
-        outcomes = [self.runs.losses(d) for d in depths]
+        runs = ModelRuns(model, loader, progress=shown)
+        outcomes = [runs.losses(d) for d in depths]
         self.costs = np.stack([o.macs.numpy() for o in outcomes])
         self.scores = np.stack([o.scores.numpy() for o in outcomes])
         self.likelihoods = np.stack([-o.losses.numpy() for o in outcomes])
@@ -87,43 +95,51 @@ def described(found):
 def main():
     args = parse_args()
     cfg = read_config(args.config, args.cfg_options)
-    model = build_model(cfg)
-    load_checkpoint(model, str(args.checkpoint), map_location='cpu', strict=True)
+    model = loaded(cfg, args.checkpoint)
+    static = loaded(cfg, args.frontier) if args.frontier else model
     limits = model.backbone.max_iterations
     depths = [d for d in MENU if all(a <= b for a, b in zip(d, limits, strict=True))]
-    test = Part(model, image_loader(cfg, args.test), depths)
+    test = Part(static, image_loader(cfg, args.test), depths)
     sizes = test.metainfo(args.size_key)
     sources = test.metainfo(args.group_by) if args.group_by else None
     groups = size_groups(sizes)
     full = float(test.costs[-1].mean())
     report = {'checkpoint': args.checkpoint.name, 'images': len(sizes), 'menu': []}
+    if args.frontier:
+        report['frontier'] = args.frontier.name
     for d, cost, score in zip(depths, test.costs, test.scores, strict=True):
         row = dict(depths=d, share=float(cost.mean()) / full, score=float(score.mean()))
         report['menu'].append({**row, 'by_size': by_group(score, groups)})
     if not args.static_only:
-        calibrate = Part(model, image_loader(cfg, args.calibrate), depths)
+        calibrate = Part(static, image_loader(cfg, args.calibrate), depths)
         costs = calibrate.costs.mean(axis=1)
         vertices = envelope(costs, calibrate.scores.mean(axis=1))
         measured = dict(vertices=vertices, groups=sources)
         likely = dict(measured, vertices=envelope(costs, calibrate.likelihoods.mean(axis=1)))
         fitted = model.backbone.budget_table is not None
         shares = args.shares if fitted else [None]
-        report['policy'] = [policy(test, s, sizes, groups, measured, likely) for s in shares]
+        report['policy'] = [policy(model, test, s, sizes, groups, measured, likely) for s in shares]
         report['rules'] = list(rules(calibrate, test, vertices, measured))
     args.out.write_text(json.dumps(report, indent=1))
     print(json.dumps(report, indent=1))
 
 
-def policy(test, share, sizes, groups, measured, likely):
+def loaded(cfg, checkpoint):
+    model = build_model(cfg)
+    load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
+    return model
+
+
+def policy(model, test, share, sizes, groups, measured, likely):
     """Fitted halting at one share, or with None as training left it."""
-    backbone = test.model.backbone
+    backbone = model.backbone
     limits = backbone.max_iterations
     setting = Setting((0.0,) * len(limits), limits)
     if share is not None:
         setting = backbone.budget_table.at(share)
     seen = []
     handle = backbone.register_forward_hook(lambda *_: seen.append(backbone.iterations()))
-    outcome = test.runs.policy([setting])
+    outcome = ModelRuns(model, test.loader, progress=shown).policy([setting])
     handle.remove()
     iterations = torch.cat(seen).sum(dim=1).numpy()
     scores = outcome.scores.numpy()

@@ -155,6 +155,7 @@ class AnytimeHook(Hook):
     def _forget(self, module: AdaptiveModule, *_: Any) -> None:
         module.force_depths(None)
 
+    @torch.compiler.disable  # random states are kept, which no graph can hold
     def _measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
         # Before the training's own pass: a loss that rescales weights in place, as SwAV's, would
         # spoil its gradients behind it.
