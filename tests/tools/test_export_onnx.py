@@ -14,7 +14,7 @@ from torch import nn
 
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.configs import read_config, trained_model
-from iterbackbone.mm.export.models import ExportedFeatures
+from iterbackbone.mm.export.models import ExportedModel
 from tests.support.exported_classifier import QUICK, export, write_classifier
 from tests.support.networks import tiny_net
 from tests.support.pretrained import CLASSES, pack
@@ -111,7 +111,7 @@ def test_fixed_keeps_the_configs_budget(trained, tmp_path, capsys):
 
 def test_says_why_a_detector_has_no_boxes(capsys):
     model = nn.ModuleDict({'backbone': tiny_net()}).eval()
-    tool.report_outputs(ExportedFeatures(model, reason='roi_head: it predicts masks'))
+    tool.report_outputs(ExportedModel(model, reason='roi_head: it predicts masks'))
     assert capsys.readouterr().out.splitlines() == [
         'exported     features: features_0, features_1, features_2, features_3, iterations, macs',
         'no boxes     roi_head: it predicts masks',

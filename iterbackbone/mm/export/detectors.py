@@ -11,7 +11,7 @@ from ...export import ExportForm, ExportOutputs
 from .boxes import Detections, limits_of
 from .dense_boxes import DenseBoxes
 from .detector_support import obstacle
-from .models import ExportedFeatures, ExportedModel, Run
+from .models import ExportedModel, Run
 from .query_boxes import QueryBoxes
 from .roi_boxes import RoIBoxes
 
@@ -83,4 +83,4 @@ def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:
         TypeError: its backbone is no IterativeResNet.
     """
     reason = obstacle(model)
-    return ExportedFeatures(model, fixed, reason) if reason else ExportedDetector(model, fixed)
+    return ExportedModel(model, fixed, reason) if reason else ExportedDetector(model, fixed)

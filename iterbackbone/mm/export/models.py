@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -32,11 +33,12 @@ def named_base(thing: object, name: str) -> type:
 
 
 class ExportedModel(nn.Module):
-    """Base: preparation of the image, adaptive backbone, then what :meth:`finish` does.
+    """A model up to its neck: ``features_k``, one for each level; base of those exported whole.
 
     Args:
-        model: In evaluation mode.
+        model: On the CPU, in evaluation mode.
         fixed: See :class:`~iterbackbone.export.ExportForm`.
+        reason: Why the model is not exported whole.
 
     Attributes:
         outputs: Names of what :meth:`forward` returns.
@@ -45,13 +47,12 @@ class ExportedModel(nn.Module):
         TypeError: the model's backbone is no IterativeResNet.
     """
 
-    task = 'backbone'
+    task = 'features'
     batched = True  # whether several images may be given at once
-    reason: str | None = None  # why the model is not exported whole
     mask_threshold: float | None = None  # lowest probability of a mask's pixels
     highest_opset: int | None = None  # where ONNX Runtime lacks an operator of later ones
 
-    def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
+    def __init__(self, model: nn.Module, fixed: int | None = None, reason: str | None = None) -> None:
         super().__init__()
         backbone = getattr(model, 'backbone', None)
         if not isinstance(backbone, IterativeResNet):
@@ -59,6 +60,7 @@ class ExportedModel(nn.Module):
         self.model = model
         self.preparation = Preparation(getattr(model, 'data_preprocessor', None))
         self.form = ExportForm(backbone, fixed)
+        self.reason = reason
 
     @property
     def outputs(self) -> list[str]:
@@ -123,11 +125,17 @@ class ExportedModel(nn.Module):
 
     def result_names(self) -> list[str]:
         """What :meth:`finish` returns."""
-        return [f'features_{k}' for k in self.form.network.out_indices]
+        return [f'features_{k}' for k in range(self._levels)]
+
+    @cached_property
+    @torch.no_grad()
+    def _levels(self) -> int:
+        """By a run: not all necks say how many they have."""
+        return len(self.after_neck(self.form(torch.zeros(1, 3, 64, 64)).features))
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         """From the backbone's features to the results; ``x`` is the image as the backbone saw it."""
-        return features
+        return self.after_neck(features)
 
     def after_neck(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """What the heads take: the features behind the model's neck, if it has one."""
@@ -184,24 +192,3 @@ class ExportedSegmentor(ExportedModel):
         else:
             labels = (logits.sigmoid() > head.threshold).squeeze(1)
         return (labels.to(torch.uint8),)
-
-
-class ExportedFeatures(ExportedModel):
-    """A detector up to its neck: ``features_k``, one for each level; on the CPU.
-
-    The ``reason`` says why it is not exported whole.
-    """
-
-    task = 'features'
-
-    def __init__(self, model: nn.Module, fixed: int | None = None, reason: str | None = None) -> None:
-        super().__init__(model, fixed)
-        self.reason = reason
-        with torch.no_grad():  # not all necks say how many levels they have
-            self.levels = len(self.after_neck(self.form(torch.zeros(1, 3, 64, 64)).features))
-
-    def result_names(self) -> list[str]:
-        return [f'features_{k}' for k in range(self.levels)]
-
-    def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-        return self.after_neck(features)

@@ -14,7 +14,7 @@ from iterbackbone.__main__ import config_path
 from iterbackbone.core.trace import HaltingTrace
 from iterbackbone.export.reference import margin
 from iterbackbone.mm.export.exported import exported
-from iterbackbone.mm.export.models import ExportedFeatures
+from iterbackbone.mm.export.models import ExportedModel
 from tests.support.networks import tiny_net, varied
 
 NARROW = {
@@ -125,10 +125,10 @@ def test_what_cannot_be_exported():
     with pytest.raises(TypeError, match=r'model must be of one of .*, got Identity'):
         exported(model)
     with pytest.raises(TypeError, match=r'model\.backbone must be an IterativeResNet, got NoneType'):
-        ExportedFeatures(model)
+        ExportedModel(model)
     model.backbone = tiny_net()
     with pytest.raises(RuntimeError, match='evaluation mode'):
-        ExportedFeatures(model)
+        ExportedModel(model)
     many = model_of('upernet_iterative-r50-tiny_voc2007', **{'model.decode_head.num_classes': 300})
     with pytest.raises(ValueError, match='num_classes must be at most 256 to be exported, got 300'):
         exported(many)
