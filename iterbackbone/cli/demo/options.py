@@ -13,7 +13,7 @@ from ..paths import any_config
 # A detector in the package, for those who name no model.
 CONFIG = 'fcos_iterative-r50-w32_fpn_anytime_voc2007-320'
 CHECKPOINT = 'iterbackbone://fcos_iterative_resnet50_w32.voc2007_subset'
-# A better one, where timm is installed.
+# A better one, whose config needs timm and mmseg.
 TIMM_CONFIG = 'fcos_efficientnet-lite0-iterative_fpn_anytime_voc2007-320'
 TIMM_CHECKPOINT = 'iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subset'
 SCORE, OWN_SCORE = 0.3, 0.2  # lowest of a drawn box; that detector's scores are low
@@ -60,9 +60,9 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 def shipped_detector() -> tuple[str, str]:
     """Config and checkpoint of the best detector in the package that can be built here."""
-    if find_spec('timm') is None:
-        return CONFIG, CHECKPOINT
-    return TIMM_CONFIG, TIMM_CHECKPOINT
+    if all(map(find_spec, ('timm', 'mmseg'))):
+        return TIMM_CONFIG, TIMM_CHECKPOINT
+    return CONFIG, CHECKPOINT
 
 
 def run(args: argparse.Namespace) -> None:

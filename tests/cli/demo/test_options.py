@@ -64,9 +64,12 @@ def test_config_and_checkpoint_belong_together(option, tmp_path, monkeypatch, ca
     assert 'give both or none' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('timm', 'name'), [(None, 'fcos_iterative'), (object(), 'fcos_efficientnet')])
-def test_the_shipped_detector_that_can_be_built_here(timm, name, monkeypatch):
-    monkeypatch.setattr(options, 'find_spec', lambda _: timm)
+@pytest.mark.parametrize(
+    ('missing', 'name'),
+    [('timm', 'fcos_iterative'), ('mmseg', 'fcos_iterative'), (None, 'fcos_efficientnet')],
+)
+def test_the_shipped_detector_that_can_be_built_here(missing, name, monkeypatch):
+    monkeypatch.setattr(options, 'find_spec', lambda package: None if package == missing else object())
     config, checkpoint = options.shipped_detector()
     assert config.startswith(name)
     assert any_config(config).is_file()
