@@ -70,17 +70,11 @@ for name, value in collect_env().items():
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the result.
+    """One line of the result."""
 
-    Attributes:
-        check: What was tried: a package, or 'pip check'.
-        level: 'ok', 'warning' or 'error'; with an error the environment is not usable.
-        reason: In one line, the version where all is well.
-    """
-
-    check: str
-    level: str
-    reason: str
+    check: str  # what was tried: a package, or 'pip check'
+    level: str  # 'ok', 'warning' or 'error'; with an error the environment is not usable
+    reason: str  # in one line, the version where all is well
 
 
 def findings() -> list[Finding]:
@@ -130,11 +124,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the running interpreter's environment, print what was found and mmengine's description.
-
-    Returns:
-        Exit status: 0 where the environment is usable, else 1.
-    """
+    """Check this environment, print what was found; the exit status, 0 where it is usable, else 1."""
     found = findings()
     usable = not any(each.level == 'error' for each in found)
     if args.json:

@@ -40,15 +40,9 @@ def checked_device(device: str) -> str:
 
 
 def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> dict[Key, list[float]]:
-    """Time each run once a round, in a new order every round, after a warm-up.
+    """Seconds that each run takes, once a round, in a new order every round, after a warm-up.
 
-    Args:
-        runs: By key.
-        rounds: At least 2.
-        threads: Cores that each run may use.
-
-    Returns:
-        Seconds of each round, by key.
+    There are at least 2 rounds; ``threads`` are the cores that each run may use.
     """
     if rounds < 2:
         raise ValueError(f'rounds must be at least 2, got {rounds}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,60 +21,36 @@ JUMP = 0.75  # of a gap, which runs in its middle left: the policy jumps there
 
 
 class Calibrated(NamedTuple):
-    """The policy at one share.
+    """The policy at one share of the full MACs."""
 
-    Attributes:
-        asked, share: Of the full MACs, wanted and met on the calibration images.
-        settings: Of each module.
-        outcome: On the calibration images.
-        constants: Depths of the blocks without a unit.
-        log_price: Position of the price.
-    """
-
-    asked: float
-    share: float
-    settings: list[Setting]
-    outcome: Outcome
-    constants: Depths
-    log_price: float
+    asked: float  # the share wanted
+    share: float  # met on the calibration images
+    settings: list[Setting]  # of each module
+    outcome: Outcome  # on the calibration images
+    constants: Depths  # of the blocks without a unit
+    log_price: float  # position of the price
 
 
+@dataclass
 class Calibration:
-    """Settings that meet shares, found by running the calibration images.
+    """Settings that meet shares, found by running the calibration images."""
 
-    Args:
-        run: Runs the calibration images with settings of the modules.
-        modules: Whose units are fitted.
-        fitted: Their blocks.
-        options: Candidates for the constants.
-        full_macs: Mean MACs of all iterations on the calibration images.
-        lowest: Share of one iteration everywhere there.
-
-    Attributes:
-        runs: All so far.
-    """
-
-    def __init__(
-        self,
-        run: Callable[[list[Setting]], Outcome],
-        modules: Sequence[AdaptiveModule],
-        fitted: Sequence[FittedBlock],
-        options: Sequence[Depths],
-        full_macs: float,
-        lowest: float,
-    ) -> None:
-        self._run, self._modules, self._fitted = run, modules, fitted
-        self._options, self._full_macs, self._lowest = options, full_macs, lowest
-        self._error = 0.0  # of the last promise
-        self.runs: list[Calibrated] = []
+    run: Callable[[list[Setting]], Outcome]  # runs these images with settings of the modules
+    modules: Sequence[AdaptiveModule]  # whose units are fitted
+    fitted: Sequence[FittedBlock]  # their blocks
+    options: Sequence[Depths]  # candidates for the constants
+    full_macs: float  # mean MACs of all iterations on these images
+    lowest: float  # share of one iteration everywhere there
+    runs: list[Calibrated] = field(default_factory=list)  # all so far
+    error: float = 0.0  # of the last promise
 
     def meet(self, wanted: float) -> Calibrated:
         """A share, with the constants and the price that promise the lowest loss there."""
-        target = wanted - self._lowest - self._error
-        promises = [_promise(self._fitted, constants, target) for constants in self._options]
+        target = wanted - self.lowest - self.error
+        promises = [_promise(self.fitted, constants, target) for constants in self.options]
         best = _best(promises, target)
-        tries = self._search(wanted, best.constants, best.log_price, _log_prices(self._fitted))
-        self._error = tries[0].share - self._lowest - best.share
+        tries = self._search(wanted, best.constants, best.log_price, _log_prices(self.fitted))
+        self.error = tries[0].share - self.lowest - best.share
         return min(tries, key=lambda c: abs(c.share - wanted))
 
     def fill_gaps(self) -> None:
@@ -104,13 +81,13 @@ class Calibration:
         low, high = bracket
         tries: list[Calibrated] = []
         for _ in range(ROUNDS):
-            blocks = zip(self._fitted, constants, strict=True)
+            blocks = zip(self.fitted, constants, strict=True)
             pairs = [block.halting(depth, _price(position)) for block, depth in blocks]
-            each = by_module(Setting(*zip(*pairs, strict=True)), self._modules)
-            outcome = self._run(each)
-            share = float(outcome.macs.mean()) / self._full_macs
+            each = by_module(Setting(*zip(*pairs, strict=True)), self.modules)
+            outcome = self.run(each)
+            share = float(outcome.macs.mean()) / self.full_macs
             tries.append(Calibrated(wanted, share, each, outcome, constants, position))
-            if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in self._fitted):
+            if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in self.fitted):
                 break
             low, high = (position, high) if share > wanted else (low, position)
             position = _between(tries, wanted, low, high)

@@ -24,18 +24,13 @@ FOLDS = 10  # of the sources; the first chooses between a unit's forms
 
 
 class BlockRows(NamedTuple):
-    """One block at several depths, all else being equal, row by row: its rows are images or regions.
+    """One block at several depths, all else being equal, row by row: its rows are images or regions."""
 
-    Attributes:
-        inputs: Of its halting unit in all its iterations, (L - 1, R, D); None where its rows cannot
-            be told apart and the losses are of the images.
-        losses: At each depth, (R, len(depths)) float64.
-        images: Place of each row's image, (R,) int64.
-    """
-
+    # Of its halting unit in all its iterations, (L - 1, R, D); None where its rows cannot be told
+    # apart and the losses are of the images.
     inputs: Tensor | None
-    losses: Tensor
-    images: Tensor
+    losses: Tensor  # at each depth, (R, len(depths)) float64
+    images: Tensor  # place of each row's image, (R,) int64
 
 
 class Runs(Protocol):
@@ -49,25 +44,21 @@ class Runs(Protocol):
     def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
         """A block at these depths (the last one L), all others at ``base``."""
 
+    def policy(self, settings: list[Setting]) -> Outcome:
+        """At these settings of the modules."""
+
 
 @dataclass(frozen=True, eq=False)
 class FittedBlock:
-    """A block's fit.
+    """A block's fit."""
 
-    Attributes:
-        unit: None where the gains cannot be predicted, or L is 1.
-        correlation: Of predicted and true gains in cross-validation; None where L is 1 or the
-            block's rows cannot be told apart.
-        indices: Of the rows by the unit, (L - 1, R); empty without one.
-        losses: By depth, (R, L).
-        price: MACs of an iteration as a share of the full MACs.
-    """
-
-    unit: UnitFit | None
+    unit: UnitFit | None  # None where the gains cannot be predicted, or L is 1
+    # Of predicted and true gains in cross-validation; None where L is 1 or the block's rows cannot
+    # be told apart.
     correlation: float | None
-    indices: Tensor
-    losses: Tensor
-    price: float
+    indices: Tensor  # of the rows by the unit, (L - 1, R); empty without one
+    losses: Tensor  # by depth, (R, L)
+    price: float  # MACs of an iteration as a share of the full MACs
 
     @cached_property
     def _lasts(self) -> Tensor:
@@ -75,11 +66,9 @@ class FittedBlock:
         return self.indices.cummin(dim=0).values.flatten().sort().values
 
     def share(self, constant: int, price: float) -> float:
-        """Of the full MACs, above one iteration, that the fit promises.
+        """Of the full MACs, above one iteration, that the fit promises at a price of going on.
 
-        Args:
-            constant: Depth where there is no unit.
-            price: Of going on, in loss over share of the full MACs.
+        That is in loss over share of the full MACs; ``constant`` is the depth where there is no unit.
         """
         if self.unit is None:
             return (constant - 1) * self.price
@@ -130,15 +119,10 @@ def silence(modules: Sequence[AdaptiveModule]) -> None:
 def fit_block(
     runs: Runs, base: Depths, k: int, block: IterativeBlock, full_macs: float, folds: Tensor
 ) -> FittedBlock:
-    """Fit block number ``k``, the others standing at ``base``.
+    """Fit a silenced model's ``block``, number ``k`` of all, the others standing at ``base``.
 
-    Args:
-        runs: Over the fitting images, of a silenced model.
-        base: Depths of a static budget in the middle of those wanted.
-        k: Its place among all blocks.
-        block: The same.
-        full_macs: Mean MACs of all iterations.
-        folds: (N,) int64, of the images, for cross-validation.
+    That is a static budget in the middle of those wanted; ``full_macs`` is the mean of all iterations,
+    ``folds``, (N,) int64, those of the fitting images for cross-validation.
     """
     grid = depth_grid(block.max_iterations)
     rows = runs.rows(base, k, grid)

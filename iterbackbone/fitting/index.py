@@ -18,19 +18,12 @@ Z = 3.0  # standard errors, between folds, by which a correlation must exceed 0 
 
 
 class BlockSamples(NamedTuple):
-    """What was seen of one block on the fitting images.
+    """What was seen of one block on the fitting images."""
 
-    Attributes:
-        inputs: Of its halting unit after iterations 1 to L - 1, (L - 1, N, D).
-        losses: Stopped after iterations 1 to L, (N, L), all else being equal.
-        price: MACs of an iteration of all rows as a share of the full MACs.
-        folds: (N,) int64, for cross-validation; rows of one source share one.
-    """
-
-    inputs: Tensor
-    losses: Tensor
-    price: float
-    folds: Tensor
+    inputs: Tensor  # of its halting unit after iterations 1 to L - 1, (L - 1, N, D)
+    losses: Tensor  # stopped after iterations 1 to L, (N, L), all else being equal
+    price: float  # MACs of an iteration of all rows as a share of the full MACs
+    folds: Tensor  # (N,) int64, for cross-validation; rows of one source share one
 
     def of(self, rows: Tensor) -> BlockSamples:
         """Of some rows, (N,) bool."""
@@ -43,19 +36,12 @@ class BlockSamples(NamedTuple):
 
 
 class BlockIndex(NamedTuple):
-    """Predictions for one block.
+    """Predictions for one block."""
 
-    Attributes:
-        ridges: For iterations 1 to L - 1.
-        price: As in :class:`BlockSamples`.
-        correlation: Of predicted and true gains in cross-validation, mean over iterations.
-        predictable: Whether that is more than chance; if not, the predictions are of no use.
-    """
-
-    ridges: tuple[Ridge, ...]
-    price: float
-    correlation: float
-    predictable: bool
+    ridges: tuple[Ridge, ...]  # for iterations 1 to L - 1
+    price: float  # as in :class:`BlockSamples`
+    correlation: float  # of predicted and true gains in cross-validation, mean over iterations
+    predictable: bool  # whether that is more than chance; if not, the predictions are of no use
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(L - 1, N, D) -> (L - 1, N) float64, in loss over share of the full MACs."""

@@ -14,17 +14,11 @@ RESAMPLES = 10_000
 
 
 class Drop(NamedTuple):
-    """Loss of score at one share.
-
-    Attributes:
-        share: Of the full MACs.
-        mean: Score at full depth minus score at this share.
-        upper: Upper confidence bound of it.
-    """
+    """Loss of score at one share of the full MACs."""
 
     share: float
-    mean: float
-    upper: float
+    mean: float  # score at full depth minus score at this share
+    upper: float  # upper confidence bound of it
 
 
 def cheapest(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..core.budget_table import BudgetTable, Setting
+from ..core.budget_table import BudgetTable
 from .calibration import Calibrated, Calibration
 from .halting import FOLDS, FittedBlock, Runs, all_blocks, candidates, fit_block
 from .static import Depths, Outcome, block_curves, menu, middle, static_path
@@ -33,17 +33,10 @@ class Fit(NamedTuple):
     menu: list[tuple[Depths, Outcome]]
 
 
-class CalibrationRuns(Runs, Protocol):
-    """As ``Runs``, and at settings of the modules."""
-
-    def policy(self, settings: list[Setting]) -> Outcome:
-        """At these settings."""
-
-
 def fit_halting(
     first: Runs,
     fitting: Runs,
-    calibration: CalibrationRuns,
+    calibration: Runs,
     groups: Tensor,
     progress: Progress = lambda items, **_: items,
 ) -> Fit:

@@ -13,22 +13,14 @@ CLIP = 3.0  # standard deviations of a target: losses have heavy tails
 
 
 class Ridge(NamedTuple):
-    """A linear prediction of T targets.
+    """A linear prediction of T targets."""
 
-    Attributes:
-        mean, scale: Of the inputs, (D,).
-        weights: Of standardised inputs, (D, T).
-        intercept: (T,).
-        correlation: Of predictions and targets in cross-validation, mean over the targets.
-        by_fold: The same within each fold, (F,).
-    """
-
-    mean: Tensor
-    scale: Tensor
-    weights: Tensor
-    intercept: Tensor
-    correlation: float
-    by_fold: Tensor
+    mean: Tensor  # of the inputs, (D,)
+    scale: Tensor  # likewise
+    weights: Tensor  # of standardised inputs, (D, T)
+    intercept: Tensor  # (T,)
+    correlation: float  # of predictions and targets in cross-validation, mean over the targets
+    by_fold: Tensor  # the same within each fold, (F,)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(N, D) -> (N, T)."""
@@ -38,10 +30,8 @@ class Ridge(NamedTuple):
 def fit_ridge(inputs: Tensor, targets: Tensor, folds: Tensor) -> Ridge:
     """Fit with the penalty whose predictions correlate best with targets that they have not seen.
 
-    Args:
-        inputs: (N, D).
-        targets: (N, T); clipped at ``CLIP`` standard deviations.
-        folds: (N,) int64, the fold of each row; rows of one source share one.
+    From inputs (N, D) to targets (N, T), which are clipped at ``CLIP`` standard deviations; rows of one
+    source share one of the ``folds``, (N,) int64.
     """
     inputs, targets = inputs.double(), targets.double()
     spread = CLIP * targets.std(dim=0)

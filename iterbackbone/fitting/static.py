@@ -58,15 +58,7 @@ def at_all_depths(values: Tensor, grid: Sequence[int]) -> Tensor:
 def block_curves(
     run: Callable[[Depths], Outcome], limits: Sequence[int]
 ) -> tuple[list[Tensor], list[float]]:
-    """Mean loss of each block's depths, the others at one iteration, and MACs of an iteration.
-
-    Args:
-        run: Runs all images at these depths.
-        limits: L of each block, (K,).
-
-    Returns:
-        K curves, (L,), and K prices.
-    """
+    """Mean loss of each block's depths, (L,), the others at one iteration; MACs of an iteration."""
     lowest = (1,) * len(limits)
     curves, prices = [], []
     for k, limit in enumerate(limits):
@@ -83,11 +75,8 @@ def static_path(curves: Sequence[Tensor], prices: Sequence[float]) -> list[Point
     """Deepen the block whose next step lowers the loss most for its MACs, until all are full.
 
     Blocks are taken as if they did not act on each other. A step that pays only together with later
-    ones is taken with them: steps are those of each curve's convex envelope.
-
-    Args:
-        curves: Mean loss of each block's depths, (L,) each.
-        prices: MACs of an iteration of each block.
+    ones is taken with them: steps are those of each curve's convex envelope. Both of
+    :func:`block_curves`.
     """
     steps = [
         (-gain / price, k)

@@ -19,22 +19,14 @@ BATCH = 1024
 
 
 class UnitFit(NamedTuple):
-    """A unit's weights, scaled so that the output is the index in standard deviations.
+    """A unit's weights, scaled so that the output is the index in standard deviations."""
 
-    Attributes:
-        fc1: Weight (hidden, D) and bias (hidden,).
-        fc2: Weight (1, hidden) and bias (1,).
-        mean, scale: The index is ``mean + scale * output``.
-        correlation: With the true gain of all further iterations on held-out rows.
-        kind: ``'linear'`` or ``'two layers'``.
-    """
-
-    fc1: tuple[Tensor, Tensor]
-    fc2: tuple[Tensor, Tensor]
-    mean: float
+    fc1: tuple[Tensor, Tensor]  # weight (hidden, D) and bias (hidden,)
+    fc2: tuple[Tensor, Tensor]  # weight (1, hidden) and bias (1,)
+    mean: float  # the index is ``mean + scale * output``
     scale: float
-    correlation: float
-    kind: str
+    correlation: float  # with the true gain of all further iterations on held-out rows
+    kind: str  # 'linear' or 'two layers'
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """The index: (..., D) -> (...)."""
@@ -55,13 +47,10 @@ class UnitFit(NamedTuple):
 
 
 def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int) -> UnitFit:
-    """Teach a unit the index, starting from its best linear approximation.
+    """Teach a unit of ``hidden`` neurons, at least 2, the index, from its best linear approximation.
 
-    Args:
-        samples: Of the block.
-        index: Of its iterations and rows, (L - 1, N): the teacher.
-        held_out: (N,) bool, rows that are left out of the fit and choose between both forms.
-        hidden: Neurons of the unit, at least 2.
+    The index is (L - 1, N), of the block's iterations and rows; those ``held_out``, (N,) bool, are left
+    out of the fit and choose between both forms.
     """
     inputs = samples.inputs[:, ~held_out].flatten(0, 1).float()
     targets = index[:, ~held_out].flatten().float()
