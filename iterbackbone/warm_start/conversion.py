@@ -13,7 +13,8 @@ from torch.optim.swa_utils import update_bn
 
 from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.validation import check_choice
-from .layouts import COUNTER, ResNetWeights, tensor_shapes
+from .layouts import ResNetWeights, tensor_shapes
+from .safe_loading import COUNTER
 
 # Of the kernels of a stage's identity blocks, what all iterations share, and what became of each.
 METHODS = {'first': 'used', 'mean': 'averaged'}

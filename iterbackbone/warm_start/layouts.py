@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 
 from ..core.stage import STEMS
-from .safe_loading import flaws, state_dict_of
+from .safe_loading import COUNTER, flaws, listed, misfits, state_dict_of
 
 ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
 WRAPPERS = ('state_dict', 'model')
 NORM = ('weight', 'bias', 'running_mean', 'running_var')
-COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
 POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
 OWN = re.compile(r'(layer\d+|conv1|bn1)\.')  # what is the ResNet's
 KERNELS = {kernel: stem for stem, (kernel, _) in STEMS.items()}
@@ -67,8 +66,9 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
     state = state_dict_of(checkpoint, 'of a ResNet', *WRAPPERS)
     prefix = _prefix(state)
     values = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
-    _refuse_flaws(values)
-    state = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    own = [name for name in values if OWN.match(name)]
+    dtypes = {name: torch.int64 if name.endswith(COUNTER) else torch.float32 for name in own}
+    _refuse({'no weights': flaws(values, dtypes)})
     tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
     _refuse_variants(tensors)
     stages = _count(tensors, r'layer(\d+)\.0\.conv1\.weight', start=1)
@@ -85,14 +85,13 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
         blocks=blocks,
     )
     expected = dict(tensor_shapes(found))
-    _check(tensors, expected)
-    own = {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in tensors.items()
-        if name in expected
-    }
-    others = tuple(key for key in state if key[len(prefix) :] not in own or not key.startswith(prefix))
-    return found._replace(tensors=own, others=others)
+    _refuse(misfits(tensors, expected, [name for name in own if name not in expected]))
+    wanted = {name: x for name, x in tensors.items() if name in expected}
+    keys = {prefix + name for name in wanted}
+    return found._replace(
+        tensors={name: x.float() if x.is_floating_point() else x for name, x in wanted.items()},
+        others=tuple(key for key, x in state.items() if isinstance(x, Tensor) and key not in keys),
+    )
 
 
 def _prefix(state: Mapping[str, Any]) -> str:
@@ -110,14 +109,9 @@ def _prefix(state: Mapping[str, Any]) -> str:
     )
 
 
-def _refuse_flaws(values: Mapping[str, Any]) -> None:
-    own = [name for name in values if OWN.match(name)]
-    found = flaws(values, {n: torch.int64 if n.endswith(COUNTER) else torch.float32 for n in own})
-    if found:
-        raise ValueError(
-            f'checkpoint must hold a plain bottleneck ResNet; {len(found)} no weights: '
-            f'{", ".join(found[:4])}'
-        )
+def _refuse(problems: Mapping[str, list[str]]) -> None:
+    if text := listed(problems):
+        raise ValueError(f'checkpoint must hold a plain bottleneck ResNet; {text}')
 
 
 def _refuse_variants(tensors: Mapping[str, Tensor]) -> None:
@@ -168,17 +162,3 @@ def tensor_shapes(resnet: ResNetWeights) -> Iterator[tuple[str, tuple[int, ...]]
 def _norm_shapes(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield from ((f'{name}.{part}', (channels,)) for part in NORM)
     yield f'{name}.{COUNTER}', ()
-
-
-def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
-    missing = [n for n in expected if n not in tensors and not n.endswith(COUNTER)]
-    strange = [n for n in tensors if n not in expected and OWN.match(n)]
-    shapes = [
-        f'{name} {tuple(tensors[name].shape)} instead of {shape}'
-        for name, shape in expected.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
-    ]
-    problems = {'missing': missing, 'unexpected': strange, 'of another shape': shapes}
-    listed = [f'{len(k)} {what}: {", ".join(k[:4])}' for what, k in problems.items() if k]
-    if listed:
-        raise ValueError(f'checkpoint must hold a plain bottleneck ResNet; {"; ".join(listed)}')

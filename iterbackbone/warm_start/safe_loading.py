@@ -6,7 +6,7 @@ import io
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,15 +17,14 @@ from ..text import printable
 from . import weights_unpickler
 from .weights_unpickler import OtherTensor
 
-NEVER_NEGATIVE = ('running_var', 'num_batches_tracked')
+COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
+NEVER_NEGATIVE = ('running_var', COUNTER)
+SHOWN = 4  # keys of a kind that a message lists
 MOST_UNPACKED = 10  # times a file's size: torch.save compresses nothing
 
 
 def load_checkpoint(path: Path) -> Mapping[str, Any]:
-    """The content of a checkpoint file: tensors on the CPU, plain data, None for other objects.
-
-    Args:
-        path: A file by ``torch.save``: of a state dict, or of a dict around one.
+    """The content of a file by ``torch.save``: tensors on the CPU, plain data, None for other objects.
 
     Raises:
         ValueError: there is no such file, it is no checkpoint, or it wants to run code.
@@ -52,8 +51,7 @@ def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
 def state_dict_of(checkpoint: Mapping[str, Any], name: str, *wrappers: str) -> dict[str, Any]:
     """The state dict of a checkpoint, which may be one itself and which messages call ``name``.
 
-    Args:
-        wrappers: Keys that may hold it; ``'state_dict'`` by default.
+    Else one of the keys ``wrappers`` holds it, ``'state_dict'`` by default.
 
     Raises:
         ValueError: it is no dict, or a key of it is no text.
@@ -103,15 +101,33 @@ def _refusal(name: str, error: pickle.UnpicklingError) -> str:
     )
 
 
+def misfits(
+    found: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], unexpected: list[str]
+) -> dict[str, list[str]]:
+    """Keys of a checkpoint that do not fit a network's tensors of these ``shapes``, by kind."""
+    others = [
+        f'{key} {tuple(found[key].shape)} instead of {tuple(shape)}'
+        for key, shape in shapes.items()
+        if isinstance(found.get(key), Tensor) and found[key].shape != shape
+    ]
+    missing = [key for key in shapes if key not in found and not key.endswith(COUNTER)]
+    return {'missing': missing, 'unexpected': unexpected, 'of another shape': others}
+
+
+def listed(problems: Mapping[str, list[str]]) -> str:
+    """How many keys there are of each kind, and the first ones; empty without any."""
+    texts = []
+    for kind, keys in problems.items():
+        if keys:
+            first = ', '.join(map(printable, keys[:SHOWN])) + (', ...' if len(keys) > SHOWN else '')
+            texts.append(f'{len(keys)} {kind}: {first}')
+    return '; '.join(texts)
+
+
 def flaws(found: Mapping[str, Any], dtypes: Mapping[str, torch.dtype]) -> list[str]:
     """Values that cannot be copied as they are, or that no training leaves behind.
 
-    Args:
-        found: A checkpoint's values by key.
-        dtypes: Of the network's tensors by key; keys that ``found`` lacks are passed over.
-
-    Returns:
-        ``'key (reason)'`` for each.
+    Keys of the network's ``dtypes`` that ``found`` lacks are passed over. ``'key (reason)'`` for each.
     """
     reasons = ((key, _flaw(key, found[key], dtype)) for key, dtype in dtypes.items() if key in found)
     return [f'{key} ({reason})' for key, reason in reasons if reason]

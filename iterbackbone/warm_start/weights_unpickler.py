@@ -97,11 +97,7 @@ class Unpickler(pickle.Unpickler):
     """As :class:`pickle.Unpickler`, with stand-ins for all that a file names."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The stand-in.
-
-        Raises:
-            UnpicklingError: there is none; the message ends in the name.
-        """
+        """The stand-in; an UnpicklingError, which ends in the name, where there is none."""
         full_name = f'{module}.{name}'
         if full_name in CALLED:
             return _Function(CALLED[full_name])
@@ -116,9 +112,7 @@ class Unpickler(pickle.Unpickler):
 def plain(value: Any, done: dict[int, Any] | None = None) -> Any:
     """What was read, without stand-ins: as dicts, or None where nobody asks for the content.
 
-    Args:
-        value: A part of it.
-        done: Results by the parts' ids: what a file repeats by reference is looked at once.
+    ``done`` has results by the parts' ids: what a file repeats by reference is looked at once.
     """
     done = {} if done is None else done
     if id(value) not in done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.model import PretrainedInit
@@ -12,12 +12,9 @@ from torch import Tensor, nn
 
 from ...core.budgeted import TABLE_KEY, BudgetedModule
 from ...pretrained.index import SCHEME
-from ...text import printable
-from ...warm_start.layouts import COUNTER
-from ...warm_start.safe_loading import flaws, state_dict_of
+from ...warm_start.safe_loading import flaws, listed, misfits, state_dict_of
 from .loading import load_weights_only
 
-SHOWN = 4  # keys listed in a message
 NO_LEFTOVERS = re.compile('(?!)')
 STEM = 'stem.conv.weight'
 STEM_NAMES = {3: "CIFAR stem (3x3, stem='cifar')", 7: "ImageNet stem (7x7, stem='imagenet')"}
@@ -83,11 +80,7 @@ def pretrained_weights(
 
 
 def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
-    """The weights of a whole model in the content of a checkpoint, with every key accounted for.
-
-    Raises:
-        ValueError: as in :func:`pretrained_weights`; it has the checkpoint's ``name``.
-    """
+    """The weights of a whole model in a checkpoint's content; ValueError for another model."""
     found = _below(state_dict_of(content, name), None)
     if problems := misfit(model, found, NO_LEFTOVERS):
         raise ValueError(f'checkpoint {name} does not fit the config: {problems}')
@@ -105,20 +98,9 @@ def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[st
     expected = {key: x for key, x in module.state_dict().items() if key not in tables}
     known = {*expected, *tables}
     unexpected = [key for key in found if key not in known and not leftovers.match(key)]
-    missing = [key for key in expected if key not in found and not key.endswith(COUNTER)]
-    shapes = [
-        f'{key} {tuple(found[key].shape)} instead of {tuple(tensor.shape)}'
-        for key, tensor in expected.items()
-        if isinstance(found.get(key), Tensor) and found[key].shape != tensor.shape
-    ]
-    problems = {
-        'missing': missing,
-        'unexpected': unexpected,
-        'of another shape': shapes,
-        'no weights': flaws(found, {key: tensor.dtype for key, tensor in expected.items()}),
-    }
-    listed = [f'{len(k)} {what}: {_first(k)}' for what, k in problems.items() if k]
-    return '; '.join([*_other_stem(found, expected), *listed])
+    problems = misfits(found, {key: tensor.shape for key, tensor in expected.items()}, unexpected)
+    problems['no weights'] = flaws(found, {key: tensor.dtype for key, tensor in expected.items()})
+    return '; '.join(filter(None, [*_other_stem(found, expected), listed(problems)]))
 
 
 def _other_stem(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:
@@ -134,8 +116,3 @@ def _below(state_dict: dict[str, Any], prefix: str | None) -> dict[str, Any]:
     prefix = f'{prefix.rstrip(".")}.' if prefix else ''
     plain = {re.sub(r'^module\.', '', key): tensor for key, tensor in state_dict.items()}
     return {key[len(prefix) :]: tensor for key, tensor in plain.items() if key.startswith(prefix)}
-
-
-def _first(keys: Iterable[str]) -> str:
-    keys = [printable(key) for key in keys]
-    return ', '.join(keys[:SHOWN]) + (', ...' if len(keys) > SHOWN else '')

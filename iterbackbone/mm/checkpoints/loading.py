@@ -86,11 +86,7 @@ def _download(address: str, path: Path) -> None:
 
 @runner.CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_iterbackbone(name: str, map_location: Any = None) -> dict[str, Any]:
-    """``iterbackbone://NAME`` wherever mmengine reads a checkpoint: of a whole model, on the CPU.
-
-    Raises:
-        ValueError: there are no such weights, or their file is missing or damaged.
-    """
+    """``iterbackbone://NAME`` wherever mmengine reads a checkpoint; ValueError for no such weights."""
     weights = find_weights(name.removeprefix(SCHEME))
     dataset = dict(classes=tuple(weights.classes), palette=palette(len(weights.classes)))
     return dict(state_dict=weights.read(), meta=dict(dataset_meta=dataset))
