@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -18,7 +19,7 @@ from ...fitting.procedure import fit_halting
 from ...tensor_file import save_whole
 from ..configs import read_config, trained_model
 from ..traces import iterative_modules
-from .fit_report import FitReport, numbered
+from .fit_report import FitReport
 from .images import FitOptions, ImageSpec, image_infos, image_loader, image_names, trained_images
 from .runs import ModelRuns
 
@@ -38,12 +39,11 @@ def fit_checkpoint(
     """Fit, write ``out`` and return the figures.
 
     Args:
-        config: Of the network.
+        config, cfg_options: Of the network.
         checkpoint: Path or name of the network's, best trained with AnytimeHook.
         out: The fitted checkpoint: as the other, with halting units and budget tables.
         cache: Folder for results, or None.
         options: See there.
-        cfg_options: Overrides of the config.
         progress: Wraps loops, such as tqdm.
 
     Raises:
@@ -144,12 +144,18 @@ def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
     return found
 
 
-def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> tuple[Tensor, list[Any]]:
-    """The fitting images' sources as numbers, the calibration images'; ValueError if they share one."""
+def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> list[Tensor]:
+    """Numbers of the fitting and the calibration images' sources; ValueError if they share one."""
     fit, calibrate = (groups_of(loader, options.group_by) for loader in loaders)
     if options.group_by and (shared := set(fit) & set(calibrate)):
         raise ValueError(
             f'--fit and --calibrate must not share sources, got {len(shared)} in common by '
             f'{options.group_by!r}'
         )
-    return numbered(fit), calibrate
+    return [numbered(fit), numbered(calibrate)]
+
+
+def numbered(sources: list[Any]) -> Tensor:
+    """(N,) int64, the same number for the same source."""
+    numbers = {source: n for n, source in enumerate(dict.fromkeys(sources))}
+    return torch.tensor([numbers[source] for source in sources])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ...files import whole_file
 from ...fitting.halting import FittedBlock
@@ -30,8 +31,8 @@ class FitReport(NamedTuple):
     drop: dict[str, Any] | None  # of --max-drop, if it was asked for
 
     @classmethod
-    def of(cls, fit: Fit, options: FitOptions, groups: list[Any]) -> FitReport:
-        """Measure a fit; ``groups`` are the sources of the calibration images."""
+    def of(cls, fit: Fit, options: FitOptions, groups: Tensor) -> FitReport:
+        """Measure a fit; ``groups`` are the calibration images' sources, (N,) int64."""
         full = fit.menu[-1][1]
         images = {
             'fit': str(options.fit),
@@ -93,11 +94,11 @@ def _block(block: FittedBlock) -> dict[str, Any]:
     }
 
 
-def _score(outcome: Outcome) -> torch.Tensor:
+def _score(outcome: Outcome) -> Tensor:
     return -outcome.losses if outcome.scores is None else outcome.scores
 
 
-def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
+def _budgets(fit: Fit, groups: Tensor) -> list[dict[str, Any]]:
     """Against the best static budgets on the very same images, which flatters these if anything."""
     outcomes = [outcome for _, outcome in fit.menu]
     costs = [float(o.macs.mean()) for o in outcomes]
@@ -117,15 +118,15 @@ def _budgets(fit: Fit, groups: list[Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
+def _drop(fit: Fit, groups: Tensor, points: float) -> dict[str, Any]:
     full = fit.menu[-1][1]
     if full.scores is None:
         return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
     points_of = [p for p in fit.points if p.share < 1.0]
     scores, shares = [_score(p.outcome) for p in points_of], [p.share for p in points_of]
-    best, tested = cheapest(shares, scores, full.scores, points / 100.0, numbered(groups))
+    best, tested = cheapest(shares, scores, full.scores, points / 100.0, groups)
     sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
-    if (got := len(set(groups))) < (needed := least_sources(points / 100.0)):
+    if (got := len(groups.unique())) < (needed := least_sources(points / 100.0)):
         sentence = f'--max-drop {points:g} needs {needed} calibration images (sources), got {got}.'
     if best is not None:
         sentence = (
@@ -138,9 +139,3 @@ def _drop(fit: Fit, groups: list[Any], points: float) -> dict[str, Any]:
         'test': 'paired bootstrap, one-sided, 95%; fixed sequence from the highest share down',
         'tested': [t._asdict() for t in tested],
     }
-
-
-def numbered(sources: list[Any]) -> torch.Tensor:
-    """(N,) int64, the same number for the same source."""
-    numbers = {source: n for n, source in enumerate(dict.fromkeys(sources))}
-    return torch.tensor([numbers[source] for source in sources])

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,31 +22,27 @@ from ...fitting.static import Depths, Outcome
 from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector, iterative_modules
-from .losses import TwoStageLosses, check_finite, losses_of, run_regions
+from .losses import Features, TwoStageLoss, loss_of, run_regions
 
 REGIONS = 32  # of an image, to fit the unit of a RoI layer
 
 
+@dataclass
 class Results:
-    """Tensors, and tuples of them, that are made once.
+    """Tensors, and tuples of them, that are made once."""
 
-    Args:
-        folder: Where they are kept, so that an interrupted fit goes on; None keeps them in memory.
-        identity: What they depend on beside the key: checkpoint and images.
-    """
-
-    def __init__(self, folder: Path | None, identity: str) -> None:
-        self.folder, self.identity = folder, identity
-        self._memory: dict[str, Any] = {}
+    folder: Path | None  # where they are kept, so that an interrupted fit goes on; None: in memory
+    identity: str  # what they depend on beside the key: checkpoint and images
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """The result of this key (JSON-ready), made if there is none yet."""
         text = json.dumps([self.identity, key])
         name = hashlib.sha256(text.encode()).hexdigest()[:24]
         if self.folder is None:
-            if name not in self._memory:
-                self._memory[name] = make()
-            return self._memory[name]
+            if name not in self.memory:
+                self.memory[name] = make()
+            return self.memory[name]
         path = self.folder / f'{name}.pt'
         if not path.exists():
             value = make()
@@ -74,7 +71,7 @@ class ModelRuns:
     ) -> None:
         self.model, self.loader, self._progress = model, loader, progress
         self._results = Results(cache, identity)
-        self._losses = losses_of(model)
+        self._loss_of = loss_of(model)
         self.modules = list(iterative_modules(model))
         self._full = static(self.modules, tuple(n for m in self.modules for n in m.max_iterations))
 
@@ -95,11 +92,11 @@ class ModelRuns:
         options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
         unit = all_blocks(self.modules)[block].halting
         owners = [module for module in self.modules for _ in module.max_iterations]
-        inputs, found = None, self._losses
+        inputs, found = None, self._loss_of
         if unit is not None and not owners[block].of_regions:
             run = partial(self._inputs, options[-1], unit)
             inputs = self._results.get(['inputs', block, options[-1]], run)
-        elif unit is not None and isinstance(found, TwoStageLosses) and found.has_regions:
+        elif unit is not None and isinstance(found, TwoStageLoss) and found.has_regions:
             run = partial(self._regions, found, options, unit)
             return BlockRows(*self._results.get(['regions', block, options], run))
         losses = torch.stack([self.losses(each).losses for each in options], dim=1)
@@ -124,7 +121,7 @@ class ModelRuns:
 
     def _prepare(self) -> None:
         """Let full depth propose the regions on which all depths are compared."""
-        if isinstance(self._losses, TwoStageLosses) and not self._losses.proposals:
+        if isinstance(self._loss_of, TwoStageLoss) and not self._loss_of.proposals:
             found = self._run_prepared(self._full)
             self._results.get(self._full, lambda: found)
 
@@ -140,7 +137,7 @@ class ModelRuns:
 
     @torch.no_grad()
     def _regions(
-        self, losses: TwoStageLosses, options: Sequence[Depths], unit: HaltingUnit
+        self, losses: TwoStageLoss, options: Sequence[Depths], unit: HaltingUnit
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of a RoI layer; an image's features serve all options."""
         self._prepare()
@@ -153,7 +150,7 @@ class ModelRuns:
                 for depths in options:
                     self._apply(static(self.modules, depths))
                     with recorded(unit) as seen:
-                        rows.append(losses.region_losses(features, i, sample))
+                        rows.append(losses.region_losses(one_image(features, i), sample))
                 some = slice(None, None, max(1, -(-len(rows[0]) // REGIONS)))
                 found.append((torch.stack(seen)[:, some], torch.stack(rows, dim=1)[some]))
         images = [torch.full((len(rows),), i) for i, (_, rows) in enumerate(found)]
@@ -178,8 +175,7 @@ class ModelRuns:
         collector.reset()
         features = self.model.extract_feat(inputs)  # type: ignore[operator]
         calls = list(collector.calls)  # of the backbone: a loss runs heads on other regions
-        losses = self._losses(features, samples)
-        check_finite(losses, samples)
+        losses = [self._loss_of(one_image(features, i), each) for i, each in enumerate(samples)]
         collector.calls[:] = calls
         if any(module.of_regions for module in self.modules):
             run_regions(self.model, features, samples)
@@ -193,6 +189,11 @@ class ModelRuns:
 def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:
     """Settings of modules whose blocks stop at these depths."""
     return by_module(Setting.static(depths), modules)
+
+
+def one_image(features: Sequence[Tensor], i: int) -> Features:
+    """Features of image ``i`` of a batch."""
+    return tuple(f[i : i + 1] for f in features)
 
 
 @contextmanager

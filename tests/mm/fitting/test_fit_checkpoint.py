@@ -185,7 +185,8 @@ def test_bad_images(trained, fit, calibrate, message):
 
 @pytest.mark.parametrize('trained', ['classification'], indirect=True)
 def test_a_loss_that_is_no_number_names_its_image(trained, monkeypatch):
-    monkeypatch.setattr('iterbackbone.mm.fitting.losses.total', lambda losses: float('nan'))
+    nan = {'loss': torch.tensor(torch.nan)}
+    monkeypatch.setattr('mmpretrain.models.ClsHead.loss', lambda *_: nan)
     options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'))
     with pytest.raises(ValueError, match=r'images must have finite losses, got nan of .*\.png'):
         fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)

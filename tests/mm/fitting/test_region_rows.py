@@ -65,7 +65,7 @@ def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
         runs._apply(static(runs.modules, (*BASE[:3], depth)))
         inputs, (sample,) = list(runs._batches())[place]
         with torch.no_grad(), seeded_losses(head):
-            proposals = copy.deepcopy(runs._losses.proposals[sample.img_path])
+            proposals = copy.deepcopy(runs._loss_of.proposals[sample.img_path])
             losses = head.loss(runs.model.extract_feat(inputs), [proposals], [copy.deepcopy(sample)])
         wanted = float(losses['loss_cls'] + losses['loss_bbox'])
         mean = rows.losses[rows.images == place, column].mean()
@@ -75,7 +75,7 @@ def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
 def test_many_regions_are_thinned_evenly(runs, rows, monkeypatch):
     monkeypatch.setattr(runs_module, 'REGIONS', 4)
     unit = all_blocks(runs.modules)[3].halting
-    inputs, losses, images = runs._regions(runs._losses, [(*BASE[:3], d) for d in (1, 2, 3)], unit)
+    inputs, losses, images = runs._regions(runs._loss_of, [(*BASE[:3], d) for d in (1, 2, 3)], unit)
     assert images.bincount().max() <= 4
     step = -(-int((rows.images == 0).sum()) // 4)
     torch.testing.assert_close(losses[images == 0], rows.losses[rows.images == 0][::step])
@@ -83,7 +83,7 @@ def test_many_regions_are_thinned_evenly(runs, rows, monkeypatch):
 
 
 def test_images_of_a_cascade_stay_whole(runs, monkeypatch):
-    monkeypatch.setattr(type(runs._losses), 'has_regions', False)
+    monkeypatch.setattr(type(runs._loss_of), 'has_regions', False)
     found = runs.rows(BASE, 3, [1, 3])
     assert found.inputs is None
     assert found.losses.shape == (3, 2)
