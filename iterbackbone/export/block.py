@@ -74,12 +74,9 @@ class ExportBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, limit: Tensor, threshold: Tensor) -> Carried:
-        """Where the loop ended.
+        """From s_0, (B, C, H, W), to where the loop ended.
 
-        Args:
-            x: s_0, (B, C, H, W).
-            limit: L', () int64; not read where ``unrolled``.
-            threshold: () float32.
+        The ``limit`` L', () int64, is not read where ``unrolled``; the threshold is () float32.
         """
 
         def going_on(*carried: Tensor) -> Tensor:

@@ -168,19 +168,10 @@ def first_layers(network: Any) -> nn.Sequential:
 
 
 def folded(layer: ConvNorm) -> nn.Sequential:
-    """A convolution with its norm inside, and ReLU.
-
-    Raises:
-        ValueError: the norm is no BatchNorm with running statistics.
-    """
+    """A convolution with its norm inside, and ReLU; ValueError for a norm without statistics."""
     affine, old = affine_of(layer.norm), layer.conv
-    conv = nn.Conv2d(
-        old.in_channels,
-        old.out_channels,
-        old.kernel_size,  # type: ignore[arg-type]
-        old.stride,  # type: ignore[arg-type]
-        old.padding,  # type: ignore[arg-type]
-    )
+    geometry: Any = (old.kernel_size, old.stride, old.padding)
+    conv = nn.Conv2d(old.in_channels, old.out_channels, *geometry)
     conv.weight.data = old.weight.detach() * affine.scale.view(-1, 1, 1, 1)
     conv.bias = nn.Parameter(affine.shift)
     return nn.Sequential(conv, nn.ReLU())

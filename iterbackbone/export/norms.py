@@ -22,14 +22,6 @@ class NormTables(nn.Module):
     runtimes can lay it out once. In ONNX a depthwise 1x1 convolution does that in one pass, but takes
     five times as long as product and sum on the 4x4 maps of many regions. Torch's compilers make one
     pass of product and sum, and its depthwise convolutions take three times as long.
-
-    Args:
-        affines: Of each iteration.
-        conv: What it follows.
-
-    Attributes:
-        in_kernel: Whether the scale goes into the kernel.
-        depthwise: Whether a depthwise convolution is used for ONNX's sake.
     """
 
     scale: Tensor
@@ -41,7 +33,7 @@ class NormTables(nn.Module):
         self.register_buffer('shift', torch.stack([affine.shift for affine in affines]))
         few = conv.in_channels <= min(MOST_INPUTS, conv.out_channels)
         self.in_kernel = conv.kernel_size == (1, 1) and conv.groups == 1 and few
-        self.depthwise = False
+        self.depthwise = False  # whether such a convolution is used, for ONNX's sake
 
     def forward(self, conv: nn.Conv2d, x: Tensor, i: Tensor) -> Tensor:
         """norm_i(conv(x)): (B, C_in, H, W) to (B, C_out, H', W'); ``i`` is () int64, from 0."""
@@ -55,11 +47,7 @@ class NormTables(nn.Module):
 
 
 class ConstantNorms(nn.Module):
-    """The same for graphs without loops, as BatchNorms: runtimes fold those of constant numbers.
-
-    Args:
-        affines: Of each iteration.
-    """
+    """The same for graphs without loops, as BatchNorms: runtimes fold those of constant numbers."""
 
     mean: Tensor
     var: Tensor

@@ -14,15 +14,7 @@ from .form import ExportForm, ExportOutputs
 
 @torch.no_grad()
 def reference(form: ExportForm, x: Tensor) -> tuple[ExportOutputs, float]:
-    """The form's outputs by the network's own execution, and the margin of its decisions.
-
-    Args:
-        form: Of the network, whose budget counts.
-        x: As of the form.
-
-    Returns:
-        Outputs, and the least distance of a sum of halting scores to the threshold.
-    """
+    """The form's outputs by its network's own execution and budget, and :func:`margin`."""
     network = form.network
     network.record_scores()
     try:
@@ -39,9 +31,8 @@ def reference(form: ExportForm, x: Tensor) -> tuple[ExportOutputs, float]:
         features = (features,)
     table = mac_table(network, trace.input_size)
     macs = sum(table.total(row, trace.limits) for row in rows.tolist())
-    return ExportOutputs(features, trace.iterations, torch.tensor(float(macs))), margin(
-        trace, form.threshold
-    )
+    outputs = ExportOutputs(features, trace.iterations, torch.tensor(float(macs)))
+    return outputs, margin(trace, form.threshold)
 
 
 def margin(trace: HaltingTrace, threshold: float) -> float:

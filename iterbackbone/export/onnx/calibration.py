@@ -16,17 +16,10 @@ Key = tuple[str, str]  # names of the scope and of the tensor
 
 
 def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Range]:
-    """Lowest and highest value of what enters and leaves each chain.
+    """Lowest and highest value of what enters and leaves each chain, if any image reaches it.
 
-    A loop hands out the extremes of each iteration; the mean over the images of each image's
-    extremes is taken, so that one odd image does not coarsen all others.
-
-    Args:
-        model: Exported, float32.
-        images: (B, 3, H, W) uint8 in RGB each; at least one.
-
-    Returns:
-        By tensor; none for what no image reached.
+    A loop hands out the extremes of each iteration; the mean over the images, (B, 3, H, W) uint8 in
+    RGB, of each image's extremes is taken, so that one odd image does not coarsen all others.
     """
     observed = onnx.ModelProto.FromString(model.SerializeToString())
     keys = [key for scope in scopes(observed) for key in _observe(observed, scope)]

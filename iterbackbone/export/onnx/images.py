@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,7 @@ LARGEST = 2**14  # pixels of a side
 
 
 def check_steps(steps: Any) -> None:
-    """Check what a file says of its preparation.
-
-    Raises:
-        ValueError: it is no list, or has a step that :func:`load_image` cannot do.
-    """
+    """Raise ValueError unless a file's ``steps`` are a list of what :func:`load_image` can do."""
     for step in steps if isinstance(steps, list) else [steps]:
         if not _known(step):
             raise ValueError(
@@ -37,17 +33,14 @@ def _known(step: Any) -> bool:
     return all(type(size) is int and 1 <= size <= LARGEST for size in sizes)
 
 
-def load_image(path: Path, steps: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """A file's image after ``steps``, (1, 3, H, W) uint8 in RGB.
-
-    Args:
-        path: Of an image.
-        steps: As :func:`iterbackbone.mm.export.preparation.image_steps` describes them.
+def load_image(path: Path, steps: list[Mapping[str, Any]]) -> np.ndarray:
+    """A file's image, (1, 3, H, W) uint8 in RGB, after the steps of a file's description.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is no image, or a step is not known.
     """
+    check_steps(steps)
     content = np.fromfile(path, np.uint8)  # as mmcv: OpenCV's imread fails on rotated TIFF files
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
@@ -62,18 +55,17 @@ def load_image(path: Path, steps: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
 def _after(image: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
     height, width = image.shape[:2]
-    if step['step'] == 'resize' and not step.get('keep_ratio'):
-        return cv2.resize(image, tuple(step['scale']))
-    if step['step'] == 'resize':
-        long, short = max(step['scale']), min(step['scale'])
-        factor = min(long / max(height, width), short / min(height, width))
-        size = (max(1, int(width * factor + 0.5)), max(1, int(height * factor + 0.5)))
-        return cv2.resize(image, size)
-    if step['step'] == 'resize_short':
-        edge, short = step['edge'], min(height, width)
-        return cv2.resize(image, (edge * width // short, edge * height // short))
     if step['step'] == 'center_crop':
         h, w = step['size']
         top, left = max(0, round((height - h) / 2)), max(0, round((width - w) / 2))  # as mmcv
         return image[top : top + h, left : left + w]
-    raise ValueError(f'steps must be resize, resize_short or center_crop, got {step["step"]!r}')
+    if step['step'] == 'resize_short':
+        edge, short = step['edge'], min(height, width)
+        size = (edge * width // short, edge * height // short)
+    elif step.get('keep_ratio'):
+        long, short = max(step['scale']), min(step['scale'])
+        factor = min(long / max(height, width), short / min(height, width))
+        size = (max(1, int(width * factor + 0.5)), max(1, int(height * factor + 0.5)))
+    else:
+        size = (step['scale'][0], step['scale'][1])
+    return cv2.resize(image, size)

@@ -11,14 +11,10 @@ import openvino as ov
 
 
 class OpenVinoSession:
-    """A file with the calls of an ``onnxruntime.InferenceSession`` that this package makes.
+    """A file, or its content, with the calls of an ``onnxruntime.InferenceSession`` that we make.
 
     Computes in float32: by itself OpenVINO takes bfloat16 where the CPU has it, which moves images to
     other iterations.
-
-    Args:
-        model: A file's content, or its path.
-        threads: Of one operator.
 
     Raises:
         ValueError: OpenVINO cannot use it.
@@ -50,11 +46,7 @@ class OpenVinoSession:
 
 
 def make_optional_inputs(graph: ov.Model) -> dict[str, np.ndarray]:
-    """Make inputs of what OpenVINO reads as constants: the inputs with defaults.
-
-    Returns:
-        The defaults by name.
-    """
+    """Make inputs of what OpenVINO reads as constants, the inputs with defaults, which it returns."""
     defaults = {}
     for node in graph.get_ops():
         name = node.get_friendly_name()

@@ -18,18 +18,13 @@ SAME_PIXELS = 0.999  # of a label map: two classes may tie
 
 
 class Comparison(NamedTuple):
-    """One image, run by both.
+    """One image, run by both."""
 
-    Attributes:
-        errors: Of each result and of ``macs``: largest difference over the largest value; of a label
-            map the share of pixels that differ; infinite where shapes differ.
-        same_iterations: Whether all blocks ran the same number.
-        margin: Least distance of a sum of scores to the threshold in PyTorch.
-    """
-
+    # Of each result and of ``macs``: largest difference over the largest value; of a label map the
+    # share of pixels that differ; infinite where shapes differ.
     errors: dict[str, float]
-    same_iterations: bool
-    margin: float
+    same_iterations: bool  # whether all blocks ran the same number
+    margin: float  # least distance of a sum of scores to the threshold in PyTorch
 
     @property
     def agrees(self) -> bool:
@@ -43,11 +38,7 @@ class Comparison(NamedTuple):
 
 
 class Parity(NamedTuple):
-    """All images.
-
-    Attributes:
-        comparisons: One for each.
-    """
+    """All images."""
 
     comparisons: Sequence[Comparison]
 
@@ -111,20 +102,14 @@ def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -
 
 
 class Agreement(NamedTuple):
-    """Over all images.
+    """Over all images."""
 
-    Attributes:
-        apart: Absolute difference of each image's iterations in each block, (n, K).
-        same_shapes: Share of images whose results have the same shapes, that is as many boxes.
-        errors: Of each result over those images: mean difference over mean magnitude; of a label map
-            the share of pixels that differ; empty if there are no such images.
-        top1: Share of images with the same highest score; None without ``scores``.
-    """
-
-    apart: Array
-    same_shapes: float
+    apart: Array  # absolute difference of each image's iterations in each block, (n, K)
+    same_shapes: float  # share of images whose results have the same shapes, that is as many boxes
+    # Of each result over those images: mean difference over mean magnitude; of a label map the share
+    # of pixels that differ; empty if there are no such images.
     errors: dict[str, float]
-    top1: float | None
+    top1: float | None  # share of images with the same highest score; None without ``scores``
 
     @property
     def iterations(self) -> float:
@@ -133,12 +118,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Agreement:
-    """Run both files on every image.
-
-    Args:
-        old, new: Content or path of files of the same network.
-        images: (B, 3, H, W) uint8 in RGB each.
-    """
+    """Run two files of a network, or their contents, on images, (B, 3, H, W) uint8 in RGB each."""
     sessions = open_session(old), open_session(new)
     names = [output.name for output in sessions[0].get_outputs()]
     pairs = [

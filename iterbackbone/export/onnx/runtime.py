@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -12,25 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 RUNTIMES = ('onnxruntime', 'openvino')
 OUT_OF_REACH = 1e6  # a threshold that no sum of scores reaches: all iterations run
-
-
-class Session(Protocol):
-    """What is used of an ``onnxruntime.InferenceSession``."""
-
-    def get_outputs(self) -> Sequence[Any]: ...
-
-    def get_overridable_initializers(self) -> Sequence[Any]: ...
-
-    def run(self, names: Sequence[str] | None, feed: Mapping[str, Any]) -> list[np.ndarray]: ...
+Session = Any  # an onnxruntime.InferenceSession, or an OpenVinoSession with the same calls
 
 
 def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxruntime') -> Session:
-    """A session that prints nothing: errors are raised.
-
-    Args:
-        model: A file's content, or its path.
-        threads: Of one operator.
-        runtime: One of ``RUNTIMES``.
+    """A session of a file, or its content, that prints nothing; ``threads`` are of one operator.
 
     Raises:
         ValueError: the runtime cannot use it.
@@ -54,11 +40,7 @@ def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxrunti
 def run(
     session: Session, names: Sequence[str] | None, feed: Mapping[str, np.ndarray]
 ) -> list[np.ndarray]:
-    """The outputs of these names, or all, for a feed with an ``image``.
-
-    Raises:
-        ValueError: the runtime fails.
-    """
+    """The outputs of these names, or all, for a feed with an ``image``; ValueError where it fails."""
     try:
         return session.run(names, dict(feed))
     except Exception as error:

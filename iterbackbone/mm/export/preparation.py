@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mmengine
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -120,12 +119,11 @@ def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     pipeline = Compose([step for step in pipeline_of(cfg) if 'Annotations' not in str(step['type'])])
     for file in files:
-        load_image(file, ())  # a pipeline would show the decoder's message
-        with mmengine.DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            try:
-                inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
-            except Exception as error:  # of any step
-                raise ValueError(f'the test pipeline fails on {file}: {error!r}') from error
+        load_image(file, [])  # a pipeline would show the decoder's message
+        try:
+            inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
+        except Exception as error:  # of any step
+            raise ValueError(f'the test pipeline fails on {file}: {error!r}') from error
         yield np.ascontiguousarray(inputs.numpy()[None, ::-1])
 
 
