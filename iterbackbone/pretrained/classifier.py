@@ -1,9 +1,8 @@
-"""What ``create_model`` puts behind a backbone, and what it may put into one."""
+"""What ``create_model`` puts behind a backbone."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,11 +16,8 @@ class IterativeClassifier(nn.Module):
     """Pooled features of the last stage and a linear layer; state-dict keys as of mmpretrain's.
 
     Args:
-        backbone: Its last output is pooled.
+        backbone: Its last output is pooled, to ``num_features``.
         num_classes: 0 for the pooled features themselves.
-
-    Attributes:
-        num_features: Of the pooled features.
     """
 
     def __init__(self, backbone: IterativeResNet, num_classes: int) -> None:
@@ -58,31 +54,3 @@ class IterativeClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) to logits (B, num_classes), or to pooled features (B, num_features)."""
         return self.head(self.forward_features(x))
-
-
-class TimmEntry(nn.Module):
-    """What mmseg's ``TIMMBackbone`` is in a config; the same state-dict keys.
-
-    Args:
-        options: ``model_name`` and further arguments of ``timm.create_model``.
-        in_channels: Of the images.
-
-    Raises:
-        ImportError: timm is not installed.
-    """
-
-    def __init__(self, options: Mapping[str, Any], in_channels: int = 3) -> None:
-        super().__init__()
-        try:
-            import timm
-        except ImportError as error:
-            raise ImportError(
-                f'{options["model_name"]} is a network of timm: pip install timm'
-            ) from error
-        self.timm_model = timm.create_model(
-            **options, in_chans=in_channels, features_only=True, pretrained=False
-        )
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, C, H, W) -> maps of falling size."""
-        return self.timm_model(x)

@@ -8,7 +8,34 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.entry import Entry
-from .classifier import TimmEntry
+
+
+class TimmEntry(nn.Module):
+    """What mmseg's ``TIMMBackbone`` is in a config; the same state-dict keys.
+
+    Args:
+        options: ``model_name`` and further arguments of ``timm.create_model``.
+        in_channels: Of the images.
+
+    Raises:
+        ImportError: timm is not installed.
+    """
+
+    def __init__(self, options: Mapping[str, Any], in_channels: int = 3) -> None:
+        super().__init__()
+        try:
+            import timm
+        except ImportError as error:
+            raise ImportError(
+                f'{options["model_name"]} is a network of timm: pip install timm'
+            ) from error
+        self.timm_model = timm.create_model(
+            **options, in_chans=in_channels, features_only=True, pretrained=False
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, C, H, W) -> maps of falling size."""
+        return self.timm_model(x)
 
 
 def timm_entry(options: Mapping[str, Any], channels: int, trained: int | None) -> Entry:

@@ -108,11 +108,7 @@ class Weights:
 
 
 def read_index(folder: Path) -> dict[str, Weights]:
-    """The index of a folder, by name.
-
-    Raises:
-        ValueError: there is none, or it cannot be read.
-    """
+    """The index of a folder, by name; ValueError where it cannot be read."""
     path = folder / INDEX
     try:
         entries = json.loads(path.read_text())

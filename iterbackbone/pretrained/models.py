@@ -18,7 +18,7 @@ from ..core.validation import check_bool, check_int, check_int_tuple
 from ..text import nearest
 from .classifier import IterativeClassifier
 from .entry import timm_entry
-from .index import Weights, all_weights, find_weights, named_weights
+from .index import Weights, all_weights, named_weights
 
 KINDS: dict[str, dict[str, Any]] = {
     '': {},
@@ -86,6 +86,7 @@ def create_model(
             missing or damaged.
     """
     weights = _weights_of(name, check_bool('pretrained', pretrained))
+    start = weights if pretrained else None
     options = {**(weights.architecture if weights else VARIANTS[name]), **kwargs}
     stages = check_int('num_stages', options.get('num_stages', 4), 1, 4)
     if not check_bool('features_only', features_only):
@@ -99,12 +100,12 @@ def create_model(
     if in_chans is not None:
         options['in_channels'] = check_int('in_chans', in_chans, 1)
     if isinstance(options.get('entry'), Mapping):
-        trained = weights.architecture.get('in_channels', 3) if weights and pretrained else None
+        trained = start.architecture.get('in_channels', 3) if start else None
         options['entry'] = timm_entry(options['entry'], options.get('in_channels', 3), trained)
     backbone = IterativeResNet(**options)
-    backbone.pretrained_cfg = weights.pretrained_cfg if weights and pretrained else {}
-    state = weights.read() if weights and pretrained else {}
-    if state:
+    backbone.pretrained_cfg = start.pretrained_cfg if start else {}
+    state = start.read() if start else {}
+    if start:
         _load(backbone, _below('backbone.', state), f'{name} with {kwargs}')
     if features_only:
         return backbone
@@ -119,17 +120,15 @@ def create_model(
 def _weights_of(name: str, needed: bool) -> Weights | None:
     """None for one of the paper's networks without weights, where they are not needed."""
     named = named_weights()
-    if needed and name in VARIANTS and name not in named:
+    if name not in named and name not in VARIANTS:
+        near = nearest(name, [*VARIANTS, *named])
+        raise ValueError(f'name must be one of list_models(), got {name!r}{near}')
+    if needed and name not in named:
         raise ValueError(
             f'pretrained must be False for {name}, which has no weights; '
             f'list_models(pretrained=True) has {sorted(all_weights())}'
         )
-    if needed or name in named:
-        return find_weights(name)
-    if name not in VARIANTS:
-        near = nearest(name, [*VARIANTS, *named])
-        raise ValueError(f'name must be one of list_models(), got {name!r}{near}')
-    return None
+    return named.get(name)
 
 
 def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:
@@ -174,10 +173,8 @@ def adapted(weight: Tensor, channels: int) -> Tensor:
     """A kernel (N, 3, k, k) as one (N, channels, k, k), in the way of timm's ``adapt_input_conv``.
 
     One channel: the sum over the three. More: the three repeated, and scaled by 3 / channels; where
-    channels are a multiple of 3, an image of equal channels gives the same output.
-
-    Raises:
-        ValueError: the kernel is not for three channels.
+    channels are a multiple of 3, an image of equal channels gives the same output. ValueError for a
+    kernel of other channels.
     """
     theirs = weight.shape[1]
     if channels == theirs:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..core.macs import Size, mac_table
 from ..core.resnet import IterativeResNet
-from ..files import whole_file
+from ..files import write_together
 from ..timing import Run, checked_device, forward_seconds, machine
 from .index import named_weights
 from .models import create_model, list_models
@@ -82,9 +82,7 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
             first = str(error).splitlines()[0]
             raise ValueError(f'an image of {size[0]}x{size[1]} pixels failed: {first}') from None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(file) as content:
-                content.write(json.dumps(measured).encode())
+            write_together(folder, {file.name: json.dumps(measured).encode()})
         except OSError as error:
             note = f'{note}, not kept: {error}'
     found, known = [], named_weights()
