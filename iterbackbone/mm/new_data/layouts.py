@@ -18,11 +18,7 @@ class Dataset(NamedTuple):
 
 
 def read_folder(folder: Folder, task: str | None) -> Dataset:
-    """What is in the user's folder: pictures for a task (detection, classification), or for any.
-
-    Raises:
-        ValueError: it has none of the layouts.
-    """
+    """What is in the user's folder for a task, or for any; ValueError where it has no known layout."""
     for kind, layout, read, _ in LAYOUTS:
         if task in (None, kind):
             classes, pictures = read(folder)

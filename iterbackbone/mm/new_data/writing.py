@@ -145,14 +145,10 @@ def with_classes(part: Any, count: int) -> Any:
 def text_of_changes(
     cfg: Config, data: Path, files: str, dataset: Dataset, sizes: dict[str, int]
 ) -> str:
-    """What is behind the line of the base.
+    """What is behind the line of the base, whose config is ``cfg``.
 
-    Args:
-        cfg: The base's.
-        data: The user's folder.
-        files: Name of the folder with the split, beside the config.
-        dataset: For task and classes.
-        sizes: Number of pictures to train, validate and perhaps test with.
+    ``files`` is the folder with the split, beside the config; ``sizes`` are the numbers of pictures
+    to train, validate and perhaps test with.
     """
     kind, suffix = TYPES[dataset.task]
     base, count = cfg.train_dataloader.batch_size, sizes['train']
