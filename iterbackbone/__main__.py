@@ -22,7 +22,8 @@ import sys
 from contextlib import suppress
 
 from . import __version__, environment
-from .cli import budget, demo, handover, new, variants
+from .cli import budget, handover, new, variants
+from .cli.demo import options as demo
 from .cli.paths import complete_config, config_names, config_path, config_root, tool_path
 from .text import printable
 

@@ -39,37 +39,31 @@ def config_path(name: str) -> Path:
 
 def tool_path(package: str, name: str) -> Path:
     """Path of an OpenMMLab package's tool, such as ('mmdet', 'train'); ValueError for none."""
-    roots = package_roots(package)
-    for root in roots:
-        path = root / 'tools' / f'{name}.py'
-        if path.is_file():
-            return path
-    tools = [path.stem for root in roots for path in root.glob('tools/*.py')]
-    raise ValueError(
-        f'tool must be one that {package} ships, got {name!r}: none in {roots[0]}/tools'
-        f'{nearest(name, tools)}'
-    )
-
-
-def package_roots(package: str) -> list[Path]:
-    """Where a package's tools and configs may lie: installed, or a checkout; ValueError for none."""
-    spec = find_spec(package) if package.isidentifier() else None  # 'a.b' would import a
-    if spec is None or spec.origin is None:
-        near = nearest(package, [*OPENMMLAB, 'iterbackbone'])
-        raise ValueError(f'package must be installed, got {package!r}{near}')
-    home = Path(spec.origin).parent
-    return [home / '.mim', home.parent]
+    return _path_in(package, 'tool', name, '*', '.py')
 
 
 def external_config(name: str) -> Path:
     """Path of a config such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'; ValueError for none."""
     package, _, wanted = name.partition('::')
-    roots = [root / 'configs' for root in package_roots(package)]
-    for root in roots:
-        if wanted and (root / wanted).is_file():
-            return root / wanted
-    names = [path.relative_to(root).as_posix() for root in roots for path in root.rglob('*.py')]
-    raise ValueError(f'{package} ships no config {wanted!r}{nearest(wanted, names)}')
+    return _path_in(package, 'config', wanted, '**/*.py')
+
+
+def _path_in(package: str, kind: str, name: str, known: str, suffix: str = '') -> Path:
+    """A tool or config, named without ``suffix``, of a package that is installed or a checkout."""
+    spec = find_spec(package) if package.isidentifier() else None  # 'a.b' would import a
+    if spec is None or spec.origin is None:
+        near = nearest(package, [*OPENMMLAB, 'iterbackbone'])
+        raise ValueError(f'package must be installed, got {package!r}{near}')
+    home = Path(spec.origin).parent
+    folders = [root / f'{kind}s' for root in (home / '.mim', home.parent)]
+    for folder in folders:
+        if (path := folder / f'{name}{suffix}').is_file():
+            return path
+    paths = [path.relative_to(each) for each in folders for path in each.glob(known + suffix)]
+    near = nearest(name, [path.as_posix().removesuffix(suffix) for path in paths])
+    raise ValueError(
+        f'{kind} must be one that {package} ships, got {name!r}: none in {folders[0]}{near}'
+    )
 
 
 def any_config(name: str) -> Path:

@@ -83,7 +83,7 @@ def test_each_toolbox_gets_its_own_configs(command, base, toolbox):
             ['pose.py'],
             "config must be of mmdet, mmseg, mmpretrain, got default_scope 'mmpose' in pose.py",
         ),
-        (['mmdet::retinanet/retinanet_r51.py'], "mmdet ships no config 'retinanet/retinanet_r51.py'"),
+        (['mmdet::retinanet/retinanet_r51.py'], 'config must be one that mmdet ships, got '),
         ([NAME, '--gpus', '3'], '--gpus must be at most the 1 that torch sees, got 3'),
         ([NAME, '--gpus', '0'], 'argument --gpus: must be at least 1, got 0'),
     ],

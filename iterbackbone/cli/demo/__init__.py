@@ -1,5 +1,1 @@
 """``demo``: results on pictures and videos, beside what they cost."""
-
-from .options import add_command
-
-__all__ = ['add_command']

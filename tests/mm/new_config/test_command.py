@@ -113,7 +113,7 @@ def test_a_file_is_inherited_by_its_relative_path(tmp_path, monkeypatch):
         ('mmpretrain::vision_transformer/vit-base-p16_64xb64_in1k-384px.py', 'VisionTransformer, '),
         ('mmdet::centernet/centernet_tta.py', 'must have a model'),
         ('faster-rcnn_iterative-r50_fpn_1x_voc2007', 'its backbone is IterativeResNet already'),
-        ('mmdet::none.py', "mmdet ships no config 'none.py'"),
+        ('mmdet::none.py', "config must be one that mmdet ships, got 'none.py'"),
     ],
 )
 def test_a_base_that_cannot_be_served_is_named(base, reason, tmp_path, monkeypatch, capsys):
