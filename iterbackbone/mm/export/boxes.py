@@ -36,13 +36,9 @@ def limits_of(image: Tensor) -> Tensor:
 
 
 def decoded(coder: Any, anchors: Tensor, deltas: Tensor, limits: Tensor) -> Tensor:
-    """Boxes of a DeltaXYWHBBoxCoder or a DistancePointBBoxCoder.
+    """Boxes of mmdet's DeltaXYWHBBoxCoder or DistancePointBBoxCoder, inside :func:`limits_of`.
 
-    Args:
-        coder: mmdet's; its settings are read.
-        anchors: (N, 4), what the deltas refer to; (N, 2) if distances refer to points.
-        deltas: (N, 4), as predicted.
-        limits: Of :func:`limits_of`.
+    The predicted deltas, (N, 4), refer to anchors, (N, 4), or as distances to points, (N, 2).
     """
     if isinstance(coder, DistancePointBBoxCoder):
         boxes = torch.cat((anchors - deltas[:, :2], anchors + deltas[:, 2:]), dim=1)

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from ...export import ExportForm, ExportOutputs
 from .boxes import Detections, limits_of
-from .dense_boxes import DenseBoxes
+from .dense_boxes import DenseBoxes, QueryBoxes
 from .detector_support import obstacle
 from .models import ExportedModel, Run
-from .query_boxes import QueryBoxes
 from .roi_boxes import RoIBoxes
 
 
@@ -51,11 +50,7 @@ class ExportedDetector(ExportedModel):
         return [*Detections._fields, *masks, *(['roi_iterations'] if len(self.forms) > 1 else [])]
 
     def results(self, image: Tensor, run: Run) -> tuple[Tensor, ...]:
-        """All ``outputs``.
-
-        Raises:
-            ValueError: there is more than one image.
-        """
+        """All ``outputs``; ValueError for more than one image."""
         if image.shape[0] != 1:
             raise ValueError(f'image must be a single one to get boxes, got {image.shape[0]}')
         calls: list[ExportOutputs] = []
@@ -77,10 +72,6 @@ class ExportedDetector(ExportedModel):
 
 
 def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:
-    """The exported form of a detector: its boxes, or its features and why.
-
-    Raises:
-        TypeError: its backbone is no IterativeResNet.
-    """
+    """The exported form of a detector: its boxes, or its features and why."""
     reason = obstacle(model)
     return ExportedModel(model, fixed, reason) if reason else ExportedDetector(model, fixed)

@@ -40,12 +40,9 @@ def exported(model: Any, fixed: int | None = None) -> ExportedModel:
 
 
 class BinMeans(nn.Module):
-    """``nn.AdaptiveAvgPool2d`` as two matrix products.
+    """``nn.AdaptiveAvgPool2d`` to (rows, columns) as two matrix products; None keeps the input's.
 
     The exporter fixes the original's bins to the size of its example.
-
-    Args:
-        size: (rows, columns) of the output; None keeps the input's.
     """
 
     def __init__(self, size: tuple[int | None, int | None]) -> None:

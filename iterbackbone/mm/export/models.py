@@ -103,11 +103,7 @@ class ExportedModel(nn.Module):
 
     @torch.no_grad()
     def reference(self, image: Tensor) -> tuple[dict[str, Tensor], float]:
-        """The same outputs by the adaptive modules' own execution, and their decisions' margin.
-
-        Returns:
-            Outputs by name, and the least distance of a sum of halting scores to the threshold.
-        """
+        """The same outputs, by name, by the adaptive modules' own execution, and the least margin."""
         margins = []
 
         def run(form: ExportForm, x: Tensor) -> ExportOutputs:

@@ -21,11 +21,8 @@ def onnx_model(
 ) -> onnx.ModelProto:
     """Export ``module`` with a description of what surrounds it.
 
-    Args:
-        module: On the CPU, in evaluation mode.
-        cfg: Its config; the test pipeline says what is done to images.
-        dataset_meta: ``classes`` and ``palette``, where they are known.
-        opset: ONNX operator set.
+    Its config's test pipeline says what is done to images; ``dataset_meta`` has ``classes`` and
+    ``palette``, where they are known.
 
     Raises:
         ValueError: the opset is not supported (for this model), or the pipeline cannot be described.

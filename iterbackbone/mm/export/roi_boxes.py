@@ -23,16 +23,12 @@ class RoIBoxes(nn.Module):
         head: In evaluation mode.
         proposals: Highest number of them.
         fixed: See :class:`~iterbackbone.export.ExportForm`, of a shared head that iterates.
-
-    Attributes:
-        forms: Of adaptive modules.
-        mask_threshold: Lowest probability of a mask's pixels; None without masks.
     """
 
     def __init__(self, head: Any, proposals: int, fixed: int | None = None) -> None:
         super().__init__()
         self.heads, self.extractors = stages(head.bbox_head), stages(head.bbox_roi_extractor)
-        self.mask_threshold = None
+        self.mask_threshold = None  # lowest probability of a mask's pixels
         if head.with_mask:
             self.mask_heads = stages(head.mask_head)
             self.mask_extractors = stages(head.mask_roi_extractor)
@@ -44,6 +40,7 @@ class RoIBoxes(nn.Module):
 
     @property
     def forms(self) -> list[ExportForm]:
+        """Of adaptive modules."""
         return [self.shared] if isinstance(self.shared, ExportForm) else []
 
     def forward(
@@ -53,13 +50,9 @@ class RoIBoxes(nn.Module):
         limits: Tensor,
         features_of: FeaturesOf,
     ) -> Detections:
-        """Boxes of all classes.
+        """Boxes of all classes from the neck's features, (1, C, H_k, W_k), and proposals, (N, 4).
 
-        Args:
-            features: Of the neck, (1, C, H_k, W_k) each; the extractors take the first ones.
-            proposals: (N, 4), none at all included.
-            limits: Of :func:`~iterbackbone.mm.export.boxes.limits_of`.
-            features_of: How adaptive modules are run.
+        ``limits`` are those of :func:`.boxes.limits_of`; ``features_of`` runs adaptive modules.
         """
         rois, total = proposals, torch.zeros(())
         last = len(self.heads) - 1
