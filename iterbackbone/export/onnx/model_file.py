@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx.external_data_helper import _get_all_tensors, uses_external_data
+from onnx.external_data_helper import uses_external_data
 
 from .images import check_steps
 
@@ -55,9 +56,21 @@ def _check_graph(model: onnx.ModelProto, path: Path) -> None:
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise ValueError(f'FILE must have {", ".join(NEEDED)}, {path} lacks {", ".join(missing)}')
-    if any(map(uses_external_data, _get_all_tensors(model))):  # looked up in the current folder
+    if any(map(uses_external_data, _tensors(model.graph))):  # looked up in the current folder
         raise ValueError(f'FILE must hold its weights itself, those of {path} are in other files')
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # of several kinds without a common base
         raise ValueError(f'FILE must be a valid ONNX file, {path} is none: {error}') from error
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """All constants, those of the graphs inside too."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
