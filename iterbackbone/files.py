@@ -53,16 +53,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     neither an error nor a kill ever replaces a good file by half of one. Its permissions stay.
     """
     target = _target(path)
-    part = _part(target)
     try:
         with named_errors(path):
-            with open(part, 'wb') as file:
+            with _part_to_write(target) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            _take_name(part, target)
+            os.replace(_part(target), target)
     except BaseException:
-        part.unlink(missing_ok=True)
+        _part(target).unlink(missing_ok=True)
         raise
 
 
@@ -79,21 +76,15 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
     targets = [_target(folder / name) for name in contents]
     try:
         for target, content in zip(targets, contents.values(), strict=True):
-            with named_errors(target), open(_part(target), 'wb') as file:
+            with named_errors(target), _part_to_write(target) as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
     except BaseException:
         for target in targets:
             _part(target).unlink(missing_ok=True)
         raise
-    last = targets[-1]
-    mode = last.stat().st_mode if last.exists() else None
-    last.unlink(missing_ok=True)
+    targets[-1].unlink(missing_ok=True)
     for target in targets:
-        _take_name(_part(target), target)
-    if mode is not None:
-        last.chmod(mode)
+        os.replace(_part(target), target)
 
 
 def _target(path: Path) -> Path:
@@ -110,10 +101,15 @@ def _part(target: Path) -> Path:
     return target.with_name(target.name + '.part')
 
 
-def _take_name(part: Path, target: Path) -> None:
+@contextmanager
+def _part_to_write(target: Path) -> Iterator[BinaryIO]:
+    """On the disk in the end, with the permissions of the file that it is to replace."""
+    with open(_part(target), 'wb') as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
     if target.exists():
-        shutil.copymode(target, part)
-    os.replace(part, target)
+        shutil.copymode(target, _part(target))
 
 
 def image_files(folder: Path, count: int) -> list[Path]:
