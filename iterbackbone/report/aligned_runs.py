@@ -1,11 +1,11 @@
-"""Several evaluations of the same images: their costs and depths side by side.
+"""Several evaluations of the same images and annotations: their costs and depths side by side.
 
 Shape legend: r runs (evaluations), n images, b blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ..log.schema import identity
 from ..stats.run_scores import Array, Index
 from .evaluation import Evaluation
+
+ANNOTATED = ('label', 'num_objects', 'num_classes')  # fields of a record that annotations tell
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,26 @@ class AlignedRuns:
         return np.stack(
             [e.column(field)[row] for e, row in zip(self.evaluations, self.rows, strict=True)]
         )
+
+    def check_annotations(self, same: Iterable[bool]) -> None:
+        """Raise ValueError unless all runs have the first run's annotations.
+
+        ``same`` says it of each pair of :meth:`images`.
+        """
+        for (run, i), agrees in zip(self.images(), same, strict=True):
+            if not agrees:
+                evaluation, first = self.evaluations[run], self.evaluations[0]
+                raise ValueError(
+                    f'{evaluation.folder} and {first.folder} must have the same annotations, but those '
+                    f'of image {evaluation.records[i].get("img_id")!r} differ'
+                )
+
+    def check_annotated_fields(self) -> None:
+        """:meth:`check_annotations` of the records' fields, as far as both runs know them."""
+        for field in ANNOTATED:
+            values = self.column(field)
+            unknown = np.isnan(values) | np.isnan(values[0])
+            self.check_annotations((unknown | (values == values[0])).ravel())
 
     def depths(self, run: int) -> Array:
         """(n, b) iterations of each block, and of the RoI head where there is one.

@@ -19,11 +19,13 @@ from ..stats.segmentation_score import class_overlaps
 from .aligned_runs import AlignedRuns
 from .evaluation import Evaluation
 from .label_maps import IGNORED, map_paths, read_labels
-from .same_annotations import check_same, check_same_fields, same_boxes
 
 TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection': 'ap50'}
 SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log
 THRESHOLDS = {'ap50': (IOU_THRESHOLD,), 'map': COCO_THRESHOLDS}
+SAME = (
+    1.0  # pixels that true boxes may differ by: they are rounded, and brought back from the network's
+)
 
 
 def default_score(evaluation: Evaluation) -> str:
@@ -68,7 +70,7 @@ def outcomes(runs: AlignedRuns, score: str, progress: Progress = iter) -> tuple[
         values = runs.column(SHARES.get(score, score)) * (100 if score in SHARES else 1)
     except (TypeError, ValueError):
         raise ValueError(f'score must be a numeric field of the records, got {score!r}') from None
-    check_same_fields(runs)
+    runs.check_annotated_fields()
     known = np.flatnonzero(np.isfinite(values).all(axis=0))
     if not len(known):
         folders = ', '.join(str(evaluation.folder) for evaluation in runs.evaluations)
@@ -81,7 +83,7 @@ def _average_precision(
 ) -> AveragePrecision:
     found = [_boxes(runs.evaluations[run], i) for run, i in progress(runs.images())]
     n = runs.rows.shape[1]
-    check_same(runs, (same_boxes(found[k % n], boxes) for k, boxes in enumerate(found)))
+    runs.check_annotations(_same_boxes(found[k % n], boxes) for k, boxes in enumerate(found))
     predicted = [[boxes['predicted'] for boxes in found[k : k + n]] for k in range(0, len(found), n)]
     true, difficult = ([boxes.get(kind) for boxes in found[:n]] for kind in ('true', 'difficult'))
     crowds = runs.evaluations[0].predictions.crowds
@@ -95,10 +97,20 @@ def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
     return boxes
 
 
+def _same_boxes(one: dict[str, Boxes], other: dict[str, Boxes]) -> bool:
+    """Whether two lines have the same true and difficult boxes, in the same order."""
+    nothing = Boxes(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
+    for kind in ('true', 'difficult'):
+        a, b = one.get(kind, nothing), other.get(kind, nothing)
+        if not np.array_equal(a.labels, b.labels) or (np.abs(a.boxes - b.boxes) > SAME).any():
+            return False
+    return True
+
+
 def _mean_iou(runs: AlignedRuns, progress: Progress) -> MeanIoU:
     found = [_overlaps(runs.evaluations[run], i) for run, i in progress(runs.images())]
     n = runs.rows.shape[1]
-    check_same(runs, (true == found[k % n][1] for k, (_, true) in enumerate(found)))
+    runs.check_annotations(true == found[k % n][1] for k, (_, true) in enumerate(found))
     pixels = np.stack([overlaps for overlaps, _ in found])
     shape = (*runs.rows.shape, pixels.shape[-1])
     return MeanIoU(pixels[:, 0].reshape(shape), pixels[:, 1].reshape(shape))

@@ -1,12 +1,20 @@
-"""The sources of images whose names repeat."""
+"""Runs of images whose names repeat, or scored against other annotations than the first run."""
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from iterbackbone.report.aligned_runs import AlignedRuns
 from iterbackbone.report.evaluation import load_evaluations
+from iterbackbone.report.run_outcomes import outcomes
+from tests.support.gain_logs import DEPTHS, boxes, classifier_log, detector_log, segmentor_log
 from tests.support.logs import record, write_log
+
+N = 4
 
 
 def test_images_of_one_name_are_grouped_by_path(tmp_path):
@@ -17,3 +25,54 @@ def test_images_of_one_name_are_grouped_by_path(tmp_path):
     with pytest.raises(ValueError, match=message):
         runs.sources({'0': 'first', '1': 'second'})
     assert runs.sources({path: path[:4] for path in paths}).tolist() == [p[:4] for p in paths]
+
+
+def change(folder, name, i, **fields):
+    """Other fields on the i-th line of a file."""
+    path = folder / f'{name}.jsonl'
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[i] |= fields
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+
+
+def outcomes_of(folders, score):
+    return outcomes(AlignedRuns.of(load_evaluations(folders)), score)[0].each()
+
+
+def refused(folders, score):
+    message = r'b and .*a must have the same annotations, but those of image .000002. differ'
+    with pytest.raises(ValueError, match=message):
+        outcomes_of(folders, score)
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        dict(true=boxes(100)),
+        dict(true={'boxes': [[0, 0, 10, 10]], 'labels': [1]}),
+        dict(true={'boxes': [], 'labels': []}),
+        dict(difficult=boxes(0)),
+    ],
+)
+def test_other_boxes_are_refused(tmp_path, fields):
+    folders = [detector_log(tmp_path / name, [DEPTHS[0]] * N, [0] * N) for name in 'ab']
+    change(folders[1], 'predictions', 1, true=boxes(0.01), difficult={'boxes': [], 'labels': []})
+    assert outcomes_of(folders, 'ap50').tolist() == [100, 100]
+    change(folders[1], 'predictions', 2, **fields)
+    refused(folders, 'ap50')
+
+
+def test_other_label_maps_are_refused(tmp_path):
+    folders = [segmentor_log(tmp_path / name, [DEPTHS[0]] * N, [True] * N) for name in 'ab']
+    assert outcomes_of(folders, 'mean_iou').tolist() == [100, 100]
+    Image.fromarray(np.array([[1, 0], [0, 0]], np.uint8)).save(folders[1] / 'other.png')
+    change(folders[1], 'predictions', 2, true_map='other.png')
+    refused(folders, 'mean_iou')
+
+
+def test_other_classes_are_refused(tmp_path):
+    folders = [classifier_log(tmp_path / name, [DEPTHS[0]] * N, [True] * N) for name in 'ab']
+    change(folders[1], 'records', 1, label=None)
+    assert outcomes_of(folders, 'top1').tolist() == [100, 100]
+    change(folders[1], 'records', 2, label=1)
+    refused(folders, 'top1')
