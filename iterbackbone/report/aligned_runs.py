@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..log.schema import identity
-from ..stats.run_scores import Array, Index
+from ..stats.run_scores import Array, Images, Index
 from .evaluation import Evaluation
 
 ANNOTATED = ('label', 'num_objects', 'num_classes')  # fields of a record that annotations tell
@@ -70,7 +70,7 @@ class AlignedRuns:
             )
         return np.array([str(groups[name]) for name in names])
 
-    def take(self, runs: Sequence[int], images: Index) -> AlignedRuns:
+    def take(self, runs: Sequence[int], images: Images) -> AlignedRuns:
         """Some runs and some images."""
         return AlignedRuns([self.evaluations[run] for run in runs], self.rows[list(runs)][:, images])
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..stats.gain import Gain, Progress, envelope, measure
 from ..stats.static_mixture import MAX_MENU
 from .evaluation import Evaluation
@@ -81,7 +79,7 @@ def measure_evaluations(
         choices, lacking = sample.static_runs_of(run, static)
         runs = [run, *static]
         found = measure(
-            sample.scores.take(runs, np.arange(sample.scores.num_images)),
+            sample.scores.take(runs),
             sample.costs[runs],
             vertices=vertices,
             full_cost=float(sample.full_costs.mean()),

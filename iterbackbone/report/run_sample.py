@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stats.gain import Progress
-from ..stats.run_scores import Array, Index, RunScores
+from ..stats.run_scores import ALL, Array, Images, Index, RunScores
 from .aligned_runs import AlignedRuns
 from .evaluation import Evaluation
 from .run_outcomes import outcomes
@@ -46,9 +46,8 @@ class RunSample:
         scores, images = outcomes(runs, score, progress)
         return cls(runs.take(range(len(evaluations)), images), scores, sources[images], rest_macs)
 
-    def take(self, runs: Sequence[int], images: Index | None = None) -> RunSample:
+    def take(self, runs: Sequence[int], images: Images = ALL) -> RunSample:
         """Some runs, and some images or all."""
-        images = np.arange(self.scores.num_images) if images is None else images
         scores = self.scores.take(runs, images)
         return RunSample(self.runs.take(runs, images), scores, self.sources[images], self.rest_macs)
 

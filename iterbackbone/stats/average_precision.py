@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import sparse
 
 from .detection_error import IGNORED, IOU_THRESHOLD, RIGHT, Boxes, match
-from .run_scores import Array, Index, RunScores, mean_ratio
+from .run_scores import ALL, Array, Images, Index, RunScores, mean_ratio
 
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 AT_ONCE = 2**21  # weights of images in runs, or of steps
@@ -115,8 +115,8 @@ class AveragePrecision(RunScores):
         runs, parts = np.arange(self.num_runs)[:, None], self._parts(len(choice))
         return np.concatenate([self._score((choice[b, None] == runs).astype(float)) for b in parts])
 
-    def take(self, runs: Sequence[int] | Index, images: ArrayLike) -> AveragePrecision:
-        places = np.asarray(images)
+    def take(self, runs: Sequence[int] | Index, images: Images = ALL) -> AveragePrecision:
+        places = np.arange(self.num_images)[images]
         new_run, new_image = np.full(self.num_runs, -1), np.full(self.num_images, -1)
         new_run[np.array(runs, dtype=int)] = np.arange(len(runs))
         new_image[places] = np.arange(len(places))

@@ -75,7 +75,7 @@ class ShuffledDepths:
                 f'runs, got the shape {places.shape}'
             )
         used, self._runs = np.unique(places + 1, return_inverse=True)
-        self._scores, costs = scores.take(used, np.arange(scores.num_images)), costs[used]
+        self._scores, costs = scores.take(used), costs[used]
         self._reassembled = float(self._scores.chosen(self._runs[None])[0])
         num = shuffles or (SHUFFLES if scores.linear else SET_SHUFFLES)
         size = max(1, AT_ONCE // len(places))

@@ -76,11 +76,11 @@ class StaticMixture:
         means = costs.mean(axis=1)
         self.vertices = _bracket(means, vertices)
         runs = [0, *(1 + v for v in self.vertices)]
-        self.runs = scores.take(runs, np.arange(scores.num_images))
+        self.runs = scores.take(runs)
         self.costs = costs[runs]
         cheaper = np.flatnonzero(means < means[0] * (1 - TOLERANCE))
         best = cheaper[scores.each()[cheaper].argsort()[-1:]]
-        self._cheaper = scores.take(best, np.arange(scores.num_images))
+        self._cheaper = scores.take(best)
 
     def cheaper(self, counts: Array) -> Array:
         """Score of the best static budget that costs less than the policy, (B, n) counts to (B,).
