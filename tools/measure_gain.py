@@ -6,6 +6,7 @@ those of 2 to 8 static budgets on the same images.
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from iterbackbone.cli.arguments import new_file, one_line
@@ -62,7 +63,7 @@ def main():
         print()
     print(sentence)
     if args.out:
-        text = json.dumps({**measured.as_json(), 'verdict': sentence}, indent=2)
+        text = json.dumps({**asdict(measured), 'verdict': sentence}, indent=2)
         with one_line(parser, '--out'), whole_file(args.out) as file:
             file.write(f'{text}\n'.encode())
 

@@ -14,16 +14,10 @@ REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
 
 
 class Problem(NamedTuple):
-    """What of a log could not be used or is not as it should be.
+    """What of a log could not be used or is not as it should be."""
 
-    Attributes:
-        file: Its path.
-        line: Counted from 1; 0 where it is the whole file.
-        reason: What is wrong with it.
-    """
-
-    file: str
-    line: int
+    file: str  # its path
+    line: int  # counted from 1; 0 where it is the whole file
     reason: str
 
     def __str__(self) -> str:
@@ -57,7 +51,7 @@ def read_records(
         a value that :class:`IterationRecord` does not allow, NaN, another number of stages).
 
     Raises:
-        ValueError: it is no regular file, or has more than ``schema.MOST_LINES`` lines.
+        ValueError: the folder has no such file, or it has more than ``schema.MOST_LINES`` lines.
     """
     lines: list[Line] = []
     problems: list[Problem] = []
@@ -85,11 +79,9 @@ def read_lines(path: Path, most_bytes: int) -> Iterator[tuple[int, int, bytes]]:
     Of a line longer than ``most_bytes`` the text is the beginning, one byte too long.
 
     Raises:
-        ValueError: it is no regular file (opening a pipe may wait for ever), or has more than
-            ``schema.MOST_LINES`` lines.
+        ValueError: as :func:`read_records`.
     """
-    if not path.is_file():
-        raise ValueError(f'{path} is no regular file')
+    check_complete(path)
     offset = 0
     with open(path, 'rb') as file:
         for number in range(1, MOST_LINES + 2):
@@ -126,8 +118,7 @@ def read_meta(path: Path) -> EvaluationMeta:
         ValueError: it is missing, of another schema version, or holds what
             :class:`~iterbackbone.log.meta_schema.EvaluationMeta` does not allow.
     """
-    if not path.is_file():
-        raise ValueError(f'{path.parent} is no complete evaluation: it has no {path.name}')
+    check_complete(path)
     try:
         with open(path, 'rb') as file:
             meta = _meta(file.read(MOST_BYTES[META] + 1))
@@ -136,6 +127,12 @@ def read_meta(path: Path) -> EvaluationMeta:
         other = ': another version of iterbackbone wrote it' if 'schema_version' in str(error) else ''
         raise ValueError(f'{path}: {error}{other}') from None
     return meta
+
+
+def check_complete(path: Path) -> None:
+    """Raise ValueError unless this file of an evaluation is one: opening a pipe may wait for ever."""
+    if not path.is_file():
+        raise ValueError(f'{path.parent} is no complete evaluation: it has no {path.name}')
 
 
 def stage_limits_of(meta: EvaluationMeta) -> list[int]:

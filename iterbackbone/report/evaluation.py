@@ -26,23 +26,14 @@ Column = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The readable part of one evaluation's folder.
+    """The readable part of one evaluation's folder."""
 
-    Attributes:
-        folder: Where it was read from.
-        name: How figures and tables call it.
-        meta: Content of ``meta.json``.
-        records: Readable lines of ``records.jsonl``.
-        predictions: Their lines of ``predictions.jsonl``.
-        problems: Lines that could not be used.
-    """
-
-    folder: Path
-    name: str
-    meta: EvaluationMeta
-    records: list[IterationRecord]
-    predictions: Predictions
-    problems: list[Problem]
+    folder: Path  # where it was read from
+    name: str  # in figures and tables
+    meta: EvaluationMeta  # ``meta.json``
+    records: list[IterationRecord]  # readable lines of ``records.jsonl``
+    predictions: Predictions  # their lines of ``predictions.jsonl``
+    problems: list[Problem]  # lines that could not be used
 
     def column(self, field: str) -> Column:
         """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent.
@@ -94,8 +85,6 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
         ValueError: the folder is no complete evaluation, or no line of it can be used.
     """
     meta = read_meta(folder / META)
-    if not (folder / RECORDS).is_file():
-        raise ValueError(f'{folder} is no complete evaluation: it has no {RECORDS}')
     lines, problems = read_records(folder / RECORDS, stage_limits_of(meta))
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'

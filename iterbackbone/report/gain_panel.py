@@ -22,52 +22,30 @@ BINS = 6
 
 @dataclass(frozen=True)
 class StaticBudget:
-    """One entry of the menu, on the images that the gains are measured on.
+    """One entry of the menu, on the images that the gains are measured on."""
 
-    Attributes:
-        name: Its iterations, such as '1/1/3'; the evaluation's name where these differ by image.
-        cost: Mean MACs.
-        share: Of those at full depth.
-        score: In the unit of the gains.
-        vertex: Whether it is one of the envelope's.
-    """
-
-    name: str
-    cost: float
-    share: float
-    score: float
-    vertex: bool
+    name: str  # its iterations, such as '1/1/3'; the evaluation's name where these differ by image
+    cost: float  # mean MACs
+    share: float  # of those at full depth
+    score: float  # in the unit of the gains
+    vertex: bool  # whether it is one of the envelope's
 
 
 @dataclass(frozen=True)
 class MeasuredGains:
-    """What :func:`measure_evaluations` found.
+    """What :func:`measure_evaluations` found; ``gain.json`` holds these fields."""
 
-    Attributes:
-        score: Its name.
-        unit: What the gains are measured in.
-        menu: The static budgets.
-        policies: Names of the policies.
-        gains: Of each policy; ``vertices`` are places in ``menu``.
-        notes: What a reader must know.
-        fingerprints: Of the policies' runs, see :func:`fingerprint`; empty in files of older versions.
-    """
-
-    score: str
-    unit: str
+    score: str  # its name
+    unit: str  # of the gains
     menu: list[StaticBudget]
-    policies: list[str]
-    gains: list[Gain]
-    notes: list[str]
-    fingerprints: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """As JSON knows it."""
-        return asdict(self)
+    policies: list[str]  # their names
+    gains: list[Gain]  # of each policy; ``vertices`` are places in ``menu``
+    notes: list[str]  # what a reader must know
+    fingerprints: list[str] = field(default_factory=list)  # of the policies; older files have none
 
     @classmethod
     def read(cls, path: Path) -> MeasuredGains:
-        """From a file of :meth:`as_json`; fields it does not know are left alone.
+        """From a file; fields it does not know are left alone.
 
         Raises:
             ValueError: the file is missing or something else.
@@ -140,7 +118,7 @@ class GainPanel:
 
     def as_json(self) -> dict[str, Any]:
         """What ``measure_gain.py`` writes, and the bins."""
-        return {**self.measured.as_json(), 'verdict': self.sentence, 'by_measure': self.by_measure}
+        return {**asdict(self.measured), 'verdict': self.sentence, 'by_measure': self.by_measure}
 
 
 def _by_measure(measure: Measure, runs: AlignedRuns, measured: MeasuredGains) -> dict[str, Any]:

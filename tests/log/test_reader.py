@@ -137,7 +137,7 @@ def test_a_log_has_a_limited_number_of_lines(tmp_path, monkeypatch):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / 'records.jsonl')
-    with pytest.raises(ValueError, match='is no regular file'):
+    with pytest.raises(ValueError, match=r'is no complete evaluation: it has no records\.jsonl'):
         read_records(tmp_path / 'records.jsonl')
 
 

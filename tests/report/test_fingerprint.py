@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -31,7 +31,7 @@ def measured(evaluations):
 
 def test_a_training_measured_with_another_seed_is_refused(measured, tmp_path):
     assert measured[0].gains != measured[1].gains
-    (tmp_path / 'gain.json').write_text(json.dumps(measured[1].as_json()))
+    (tmp_path / 'gain.json').write_text(json.dumps(asdict(measured[1])))
     message = r'number 1 \(tiny oracle\) repeats number 0 \(tiny oracle\)'
     with pytest.raises(ValueError, match=message):
         verdict_of([measured[0], MeasuredGains.read(tmp_path / 'gain.json')])
@@ -40,7 +40,7 @@ def test_a_training_measured_with_another_seed_is_refused(measured, tmp_path):
 
 
 def test_a_file_of_an_older_version_is_read(measured, tmp_path):
-    content = measured[0].as_json()
+    content = asdict(measured[0])
     del content['fingerprints']
     (tmp_path / 'gain.json').write_text(json.dumps(content))
     old = MeasuredGains.read(tmp_path / 'gain.json')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import asdict
 
 import msgspec
 import numpy as np
@@ -96,9 +97,9 @@ def test_what_no_budget_changes_moves_the_shares_only(logs):
 
 def test_json_and_back(logs, tmp_path):
     found = measured(*logs)
-    (tmp_path / 'gains.json').write_text(json.dumps(found.as_json()))
+    (tmp_path / 'gains.json').write_text(json.dumps(asdict(found)))
     assert MeasuredGains.read(tmp_path / 'gains.json') == found
-    for text in ('', '[]', '{}', json.dumps({**found.as_json(), 'gains': [{}]})):
+    for text in ('', '[]', '{}', json.dumps({**asdict(found), 'gains': [{}]})):
         (tmp_path / 'wrong.json').write_text(text)
         with pytest.raises(ValueError, match=r'wrong.json holds no measured gains'):
             MeasuredGains.read(tmp_path / 'wrong.json')
@@ -207,6 +208,6 @@ def test_seeds_of_two_scores_are_not_judged_together(logs):
 
 def test_a_training_counts_once(logs, tmp_path):
     found = measured(*logs)
-    (tmp_path / 'gain.json').write_bytes(msgspec.json.encode(found.as_json()))
+    (tmp_path / 'gain.json').write_bytes(msgspec.json.encode(asdict(found)))
     with pytest.raises(ValueError, match=r'seeds must be different trainings, but number 1 .* repeats'):
         verdict_of([found, MeasuredGains.read(tmp_path / 'gain.json')])

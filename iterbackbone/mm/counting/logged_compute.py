@@ -53,8 +53,6 @@ def read_evaluation_compute(folder: Path, model: nn.Module) -> EvaluationCompute
 
 def _records(folder: Path) -> list[IterationRecord]:
     path = folder / RECORDS
-    if not path.is_file():
-        raise ValueError(f'log must be the folder of a complete evaluation, {folder} has no {RECORDS}')
     lines, problems = read_records(path)
     if problems or not lines:
         raise ValueError(f'log has lines that cannot be used: {problems[0] if problems else path}')
