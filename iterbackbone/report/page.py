@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -65,7 +66,7 @@ def render(
             tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
             rois=any(summary['rois'] for summary in summaries),
             score_threshold=score_threshold,
-            data=_embedded(data),
+            data=htmlsafe_json_dumps(all_printable(data), allow_nan=False, separators=(',', ':')),
             css=Markup(_file('report.css')),
             script_hashes=Markup(' '.join(_hash(text) for text in scripts.values())),
             **{name: Markup(text) for name, text in scripts.items()},
@@ -114,22 +115,19 @@ def _notes(
     return notes
 
 
-def _embedded(data: dict[str, Any]) -> Markup:
-    """JSON that cannot end its script element."""
-    text = json.dumps(all_printable(data), allow_nan=False, ensure_ascii=True, separators=(',', ':'))
-    return Markup(text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026'))
-
-
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else all_printable(value),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_shown
     )
     environment.filters |= dict(percent=percent, probability=probability, error_sentence=error_sentence)
     environment.filters['correlation'] = lambda entry: short(Association(**entry))
     return environment
+
+
+def _shown(value: Any) -> Any:
+    if value is None:
+        return 'n/a'
+    return value if isinstance(value, Markup) else all_printable(value)
 
 
 def _hash(script: str) -> str:

@@ -107,20 +107,13 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
         return []
     found = []
     for measure, given in ((COUNT, SIZE), (SIZE, COUNT)):
-        association = partial_association(
-            evaluation.column(measure.field),
-            total,
-            evaluation.column(given.field),
-            names=(measure.noun, 'number of iterations', given.noun),
-        )
-        found.append(
-            {
-                'field': measure.field,
-                'given': given.field,
-                'label': f'{measure.noun}, given the {given.noun}',
-                **_correlation(association, f'{measure.more}, at an equal {given.noun},'),
-            }
-        )
+        names = (measure.noun, 'number of iterations', given.noun)
+        x, z = evaluation.column(measure.field), evaluation.column(given.field)
+        association = partial_association(x, total, z, names=names)
+        entry = {'field': measure.field, 'given': given.field}
+        entry['label'] = f'{measure.noun}, given the {given.noun}'
+        more = f'{measure.more}, at an equal {given.noun},'
+        found.append({**entry, **_correlation(association, more)})
     return found
 
 

@@ -99,6 +99,18 @@ def test_predicted_boxes_below_the_threshold_are_not_drawn(tmp_path):
     assert (len(boxes['predicted']), len(boxes['true'])) == (0, 1)
 
 
+@pytest.mark.usefixtures('undrawn')
+def test_what_the_log_does_not_say_is_not_available(tmp_path):
+    dataset = {'type': 'VOCDataset', 'ann_file': None}
+    text = page(tmp_path, [record(0)], config=None, task=None, dataset=dataset)
+    for entry in (
+        'config</dt><dd>n/a',
+        'model</dt><dd>FasterRCNN, n/a',
+        'data</dt><dd>VOCDataset, n/a',
+    ):
+        assert f'<dt>{entry}</dd>' in text
+
+
 def test_hostile_names_stay_text(tmp_path):
     records = [
         record(0, img_id=HOSTILE, img_path=HOSTILE, class_names=[HOSTILE]),
