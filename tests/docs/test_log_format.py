@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import runpy
 
-from iterbackbone.log.describe import rewritten, table
+from .blocks import ROOT
 
-PAGE = Path(__file__).parents[2] / 'docs/log-format.md'
+SCRIPT = runpy.run_path(str(ROOT / 'docs/hooks/log_format.py'))
 
 
 def test_the_page_is_current():
-    text = PAGE.read_text()
-    assert rewritten(text) == text, 'run python -m iterbackbone.log.describe docs/log-format.md'
+    text = SCRIPT['PAGE'].read_text()
+    assert SCRIPT['rewritten'](text) == text, 'run python docs/hooks/log_format.py'
     assert text.count('| field | type | meaning |') == 9
 
 
 def test_a_field_has_its_type_limits_and_meaning():
+    table = SCRIPT['table']
     rows = table('IterationRecord').splitlines()
     assert '| `height` | integer 0 to 1e+06 or null | of the original image, pixels |' in rows
     assert not any(row.startswith('| `macs`') for row in rows)  # it stands in the module's table

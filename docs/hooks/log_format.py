@@ -1,20 +1,17 @@
-"""The schema as Markdown tables: ``python -m iterbackbone.log.describe docs/log-format.md``.
+"""The log's schema as the Markdown tables of docs/log-format.md: run it to make them again.
 
 Rewrites what stands between ``<!-- NAME -->`` and ``<!-- end -->``, NAME being a type of the schema.
 """
 
-from __future__ import annotations
-
 import re
-import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from msgspec import inspect
 
-from ..files import whole_file
-from . import meta_schema, schema
+from iterbackbone.log import meta_schema, schema
 
+PAGE = Path(__file__).parents[1] / 'log-format.md'
 WORDS: dict[Any, str] = {
     inspect.IntType: 'integer',
     inspect.FloatType: 'number',
@@ -69,7 +66,4 @@ def rewritten(text: str) -> str:
 
 
 if __name__ == '__main__':
-    page = Path(sys.argv[1])
-    content = rewritten(page.read_text())
-    with whole_file(page) as file:
-        file.write(content.encode())
+    PAGE.write_text(rewritten(PAGE.read_text()))
