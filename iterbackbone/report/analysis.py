@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from matplotlib.figure import Figure
 
 from ..files import write_together
@@ -16,10 +19,11 @@ from .figures import figures, gain_figure
 from .gain_panel import GainPanel
 from .gallery import contact_sheets
 from .image_files import Folders
-from .own_files import MANIFEST, earlier_files, manifest
 from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
+
+MANIFEST = 'files.json'  # which files of the folder a report wrote: only those may a later one remove
 
 
 def analyze(
@@ -83,3 +87,27 @@ def _png(figure: Figure) -> bytes:
 
 def _file_name(text: str) -> str:
     return re.sub(r'[^A-Za-z0-9.-]+', '-', text).strip('-.')[:60] or 'evaluation'
+
+
+def manifest(contents: Mapping[str, bytes]) -> bytes:
+    """JSON of the files' names and SHA-256 sums."""
+    return msgspec.json.format(msgspec.json.encode({n: _sum(c) for n, c in contents.items()})) + b'\n'
+
+
+def earlier_files(folder: Path) -> list[Path]:
+    """Files that the folder's manifest names and nobody changed since; none without a manifest.
+
+    Somebody may have written other figures under such a name, as ``measure_gain.py --out`` does.
+    """
+    try:
+        sums = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, str])
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return []
+    own = {path.name: path for path in folder.iterdir() if path.is_file()}  # no path leads elsewhere
+    return [
+        own[name] for name in own.keys() & sums.keys() if _sum(own[name].read_bytes()) == sums[name]
+    ]
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,14 +1,14 @@
-"""A report in the folder of an earlier one, and of other people's files."""
+"""A report in the folder of an earlier one, of other people's files, and on a full disk."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from iterbackbone.report.analysis import analyze
+from iterbackbone.report.analysis import MANIFEST, analyze, earlier_files, manifest
 from iterbackbone.report.evaluation import load_evaluations
-from iterbackbone.report.own_files import MANIFEST, earlier_files, manifest
 from tests.support.logs import correlated, write_images, write_log
 
 
@@ -51,3 +51,22 @@ def test_without_a_manifest_nothing_is_known(tmp_path, text):
 def test_a_manifest_that_is_something_else_names_no_file(content, tmp_path):
     (tmp_path / MANIFEST).write_bytes(content)
     assert earlier_files(tmp_path) == []
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.usefixtures('undrawn')
+@pytest.mark.parametrize('name', ['summary.md.part', 'report.html.part'])
+def test_an_old_report_stays_whole(tmp_path, name):
+    out = tmp_path / 'out'
+    for number in (12, 15):
+        write_log(tmp_path / str(number), correlated(number))
+    old, new = (load_evaluations([tmp_path / str(number)], None) for number in (12, 15))
+    analyze(old, out, [Path()], 0.3)
+    before = contents(out)
+    (out / name).symlink_to('/dev/full')
+    with pytest.raises(OSError, match='No space left on device'):
+        analyze(new, out, [Path()], 0.3)
+    assert contents(out) == before
