@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import inspect
 
-from .parsing import Parser, shown, to_line
-
-T = TypeVar('T')
+from .parsing import shown, to_line
 
 
-class LineWriter(Generic[T]):
+class LineWriter:
     """Makes JSON lines of one type of the schema.
 
     Args:
         kind: Such as :class:`~iterbackbone.log.schema.IterationRecord`.
-        most_bytes: Longest line that readers take.
         say: Is told of each field once that did not fit.
     """
 
-    def __init__(self, kind: type[T], most_bytes: int, say: Callable[[str], None]) -> None:
-        self._parse, self._say = Parser(kind, most_bytes), say
+    def __init__(self, kind: type[Any], say: Callable[[str], None]) -> None:
+        self._decoder, self._say = msgspec.json.Decoder(kind), say
         self._types = get_type_hints(kind, include_extras=True)
         self._said: set[str] = set()
 
@@ -39,8 +36,8 @@ class LineWriter(Generic[T]):
         """
         line = to_line(content)
         try:
-            self._parse(line)
-        except ValueError:
+            self._decoder.decode(line)
+        except msgspec.ValidationError:
             return to_line(self._fitting(json.loads(line)))
         return line
 

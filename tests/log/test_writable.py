@@ -35,7 +35,7 @@ MOST = 2**24
 )
 def test_what_does_not_fit_is_cut_or_left_out(kind, content, expected):
     said = []
-    write = LineWriter(kind, MOST, said.append)
+    write = LineWriter(kind, said.append)
     lines = [write(content) for _ in range(2)]
     assert [json.loads(line) for line in lines] == [expected] * 2
     Parser(kind, MOST)(lines[0])
@@ -45,6 +45,6 @@ def test_what_does_not_fit_is_cut_or_left_out(kind, content, expected):
 
 def test_a_line_that_fits_stays_as_it_is_also_with_other_fields():
     said = []
-    write = LineWriter(IterationRecord, MOST, said.append)
+    write = LineWriter(IterationRecord, said.append)
     assert write({'img_id': 1, 'mine': [1]}) == b'{"img_id":1,"mine":[1]}\n'
     assert said == []

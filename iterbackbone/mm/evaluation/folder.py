@@ -19,7 +19,7 @@ from mmengine.logging import MMLogger
 from ...files import named_errors, whole_file
 from ...log.meta_schema import EvaluationMeta
 from ...log.png_files import PngFiles
-from ...log.schema import META, MOST_BYTES, PREDICTIONS, RECORDS, IterationRecord, PredictionLine
+from ...log.schema import META, PREDICTIONS, RECORDS, IterationRecord, PredictionLine
 from ...log.writable import LineWriter
 from .sources import Index
 
@@ -45,7 +45,7 @@ class EvaluationFolder:
             for name in (RECORDS, PREDICTIONS)
         }
         warn = MMLogger.get_current_instance().warning
-        self._lines = {name: LineWriter(kind, MOST_BYTES[name], warn) for name, kind in KINDS.items()}
+        self._lines = {name: LineWriter(kind, warn) for name, kind in KINDS.items()}
         self._pngs = PngFiles(self.path)
         self._keys: dict[Key, None] = {}  # of the lines, in order
 
