@@ -9,8 +9,7 @@ from typing import Any
 from ..stats.gain import Gain, Progress, envelope, measure
 from ..stats.static_mixture import MAX_MENU
 from .evaluation import Evaluation
-from .fingerprint import fingerprint
-from .gain_panel import MeasuredGains, StaticBudget
+from .gain_panel import MeasuredGains, StaticBudget, fingerprint
 from .run_outcomes import default_score, unit_of
 from .run_sample import RunSample, check_calibration, written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ..log.schema import identity
 from ..stats.binning import binned_means
 from ..stats.gain import Gain
 from ..stats.gain_verdict import verdict
@@ -18,6 +20,7 @@ from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, image_errors, present
 
 BINS = 6
+TOLD_BY = ('macs', 'total_iterations', 'confidence')  # fields that differ between two trainings
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,19 @@ class MeasuredGains:
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise ValueError(f'{path} holds no measured gains: {error}') from None
+
+
+def fingerprint(evaluation: Evaluation) -> str:
+    """SHA-256 over the MACs, iterations and scores of all images, by image: that of one training's run.
+
+    Neither the split of the images nor the seed of a measurement, nor the log's place, order and name
+    change it.
+    """
+    columns = [*map(evaluation.column, TOLD_BY), image_errors(evaluation).values]
+    values = np.column_stack([*columns, evaluation.iterations])
+    names = [repr(identity(record)) for record in evaluation.records]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return hashlib.sha256(values[order].tobytes()).hexdigest()
 
 
 def verdict_of(seeds: Sequence[MeasuredGains]) -> str:

@@ -1,9 +1,10 @@
-"""The panel that says whether adapting pays."""
+"""The panel that says whether adapting pays, and trainings that it counts once."""
 
 from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from iterbackbone.__main__ import tool_path
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.gain_measurement import measure_evaluations
-from iterbackbone.report.gain_panel import GainPanel, MeasuredGains, verdict_of
+from iterbackbone.report.gain_panel import GainPanel, MeasuredGains, fingerprint, verdict_of
 from tests.support.browsing import opened, script
 from tests.support.gain_logs import planted_logs
 
@@ -129,3 +130,44 @@ def test_one_command_measures_and_shows(root, tmp_path, monkeypatch, capsys):
     assert len(json.loads((tmp_path / 'out' / 'summary.json').read_text())) == 3
     code, _, stderr = call(*place, root / 'test' / 'static_0')
     assert (code, 'menu 2 to 8 static budgets' in stderr) == (2, True)
+
+
+@pytest.fixture(scope='module')
+def evaluations(tmp_path_factory):
+    """Two policies, then their menu."""
+    policies, menu = planted_logs(tmp_path_factory.mktemp('logs'), ('oracle', 'worse than random'), 60)
+    return load_evaluations([*policies, *menu])
+
+
+@pytest.fixture(scope='module')
+def measured(evaluations):
+    """The same training, measured with three seeds of the split."""
+    return [measure_evaluations(evaluations[:1], evaluations[2:], seed=s) for s in range(3)]
+
+
+def test_a_training_measured_with_another_seed_is_refused(measured, tmp_path):
+    assert measured[0].gains != measured[1].gains
+    (tmp_path / 'gain.json').write_text(json.dumps(asdict(measured[1])))
+    message = r'number 1 \(tiny oracle\) repeats number 0 \(tiny oracle\)'
+    with pytest.raises(ValueError, match=message):
+        verdict_of([measured[0], MeasuredGains.read(tmp_path / 'gain.json')])
+    other = replace(measured[2], fingerprints=['another'])
+    assert verdict_of([measured[0], other])
+
+
+def test_a_file_of_an_older_version_is_read(measured, tmp_path):
+    content = asdict(measured[0])
+    del content['fingerprints']
+    (tmp_path / 'gain.json').write_text(json.dumps(content))
+    old = MeasuredGains.read(tmp_path / 'gain.json')
+    assert old == replace(measured[0], fingerprints=[])
+    with pytest.raises(ValueError, match=r'number 1 \(tiny oracle\) repeats number 0'):
+        verdict_of([measured[0], old])
+
+
+def test_a_fingerprint_is_of_what_the_images_took_and_got(evaluations):
+    first, second = evaluations[:2]
+    moved = replace(first, name='other', records=first.records[::-1])
+    assert fingerprint(moved) == fingerprint(first) != fingerprint(second)
+    dearer = [{**first.records[0], 'macs': first.records[0]['macs'] + 1}, *first.records[1:]]
+    assert fingerprint(replace(first, records=dearer)) != fingerprint(first)
