@@ -62,8 +62,8 @@ def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
     means, below, above = bars(bins)
     return go.Scatter(
         x=[b['x_mean'] for b in bins],
-        y=means.tolist(),
-        error_y=error_bars(below.tolist(), above.tolist()),
+        y=means,
+        error_y=error_bars(below, above),
         mode='lines+markers',
         name=safe(name),
         **style,

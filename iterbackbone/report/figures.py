@@ -73,7 +73,7 @@ def binned(axes: Axes, label: str, bins: list[dict[str, Any]], **style: Any) -> 
     """A line through the means of bins, with their intervals."""
     means, below, above = bars(bins)
     x = [b['x_mean'] for b in bins]
-    axes.errorbar(x, means, yerr=np.stack([below, above]), capsize=3, label=label, **style)
+    axes.errorbar(x, means, yerr=[below, above], capsize=3, label=label, **style)
 
 
 def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:

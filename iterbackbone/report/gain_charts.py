@@ -15,10 +15,8 @@ from .style import GREY, LAYOUT, colour, safe
 BELOW = {**LAYOUT, 'legend_y': -0.3, 'legend_yanchor': 'top'}  # its legend
 
 
-def gain_charts(panel: GainPanel | None) -> dict[str, go.Figure]:
-    """Figures by the id of their place in the page; none without a panel."""
-    if panel is None:
-        return {}
+def gain_charts(panel: GainPanel) -> dict[str, go.Figure]:
+    """Figures by the id of their place in the page."""
     found = {'gain': frontier(panel.measured)}
     for entry in panel.by_measure:
         found[f'gain_{entry["field"]}'] = by_measure(entry, panel.measured.policies)

@@ -43,7 +43,7 @@ def render(
     pictures = [embed(e, image_root, score_threshold, budget) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))
     most = MAX_POINTS // len(evaluations)
-    figures = {**gain_charts(panel), **charts(evaluations, summaries)}
+    figures = {**(gain_charts(panel) if panel else {}), **charts(evaluations, summaries)}
     data = {
         'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
         'runs': [details(*run, most=most) for run in shown],

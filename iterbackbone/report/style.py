@@ -38,7 +38,7 @@ def jittered(values: Column, seed: int) -> Column:
     return values + np.random.default_rng(seed).uniform(-0.2, 0.2, len(values))
 
 
-def bars(bins: list[dict[str, Any]]) -> tuple[Column, Column, Column]:
+def bars(bins: list[dict[str, Any]]) -> tuple[list[float], list[float], list[float]]:
     """Binned means and the lengths of their intervals below and above, (bins,) each.
 
     A bin of few images has no bar: its interval would be wider than the axis.
@@ -46,7 +46,7 @@ def bars(bins: list[dict[str, Any]]) -> tuple[Column, Column, Column]:
     keys = {True: ('mean_low', 'mean', 'mean_high'), False: ('mean', 'mean', 'mean')}
     rows = [[b[key] for key in keys[b['num_images'] >= MIN_IMAGES]] for b in bins]
     low, means, high = np.array(rows).reshape(-1, 3).T
-    return means, means - low, high - means
+    return means.tolist(), (means - low).tolist(), (high - means).tolist()
 
 
 def mean_label(summaries: list[dict[str, Any]], run: int) -> str:
