@@ -23,9 +23,7 @@ from .label_maps import IGNORED, map_paths, read_labels
 TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection': 'ap50'}
 SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log
 THRESHOLDS = {'ap50': (IOU_THRESHOLD,), 'map': COCO_THRESHOLDS}
-SAME = (
-    1.0  # pixels that true boxes may differ by: they are rounded, and brought back from the network's
-)
+SAME = 1.0  # pixels that true boxes may differ by: they are rounded, and back from the network's image
 
 
 def default_score(evaluation: Evaluation) -> str:
