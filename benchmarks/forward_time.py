@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 from mmengine.config import DictAction
+from speed.forward_runs import Ratio, forward_runs
 
 from iterbackbone.mm.configs import build_model, read_config
-from iterbackbone.mm.counting.forward_time import Ratio, forward_runs
 from iterbackbone.timing import forward_seconds
 
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from speed.forward_runs import Ratio
 
 from iterbackbone.files import whole_file
-from iterbackbone.mm.counting.forward_time import Ratio
 from iterbackbone.timing import machine
 
 

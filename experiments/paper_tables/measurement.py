@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import nn
 
+from benchmarks.speed.forward_runs import Ratio, forward_runs
 from iterbackbone.core.macs import Size
-from iterbackbone.mm.counting.forward_time import Ratio, forward_runs
 from iterbackbone.mm.counting.summary import image_summary
 from iterbackbone.timing import Run, forward_seconds
 

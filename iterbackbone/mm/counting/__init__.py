@@ -1,1 +1,1 @@
-"""What a model computes: MACs, parameters, forward times."""
+"""What a model computes: MACs and parameters."""

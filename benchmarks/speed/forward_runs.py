@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ...core.macs import Size
-from ...timing import Run
-from ..configs import random_input
-from ..traces import iterative_modules
+from iterbackbone.core.macs import Size
+from iterbackbone.mm.configs import random_input
+from iterbackbone.mm.traces import iterative_modules
+from iterbackbone.timing import Run
 
 
 class Ratio(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from mmengine.config import ConfigDict
 
+from benchmarks.speed.forward_runs import Ratio, forward_runs
 from iterbackbone.mm.configs import build_model
-from iterbackbone.mm.counting.forward_time import Ratio, forward_runs
 
 LIMITS = (2, 3, 4, 2)
 SIZE = (8, 8)
