@@ -48,9 +48,7 @@ def ascending_stages(out_indices: Sequence[int], num_stages: int, lowest: int = 
     Raises:
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
-    if not isinstance(out_indices, Sequence):
-        raise TypeError(f'out_indices must be a sequence of ints, got {out_indices!r}')
-    given = check_int_tuple('out_indices', out_indices, len(out_indices), lowest)
+    given = check_int_tuple('out_indices', out_indices, None, lowest)
     indices = tuple(k + num_stages if k < 0 else k for k in given)
     if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
         raise ValueError(

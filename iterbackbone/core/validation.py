@@ -82,15 +82,16 @@ def check_options(name: str, options: object, allowed: Collection[str]) -> dict[
     return dict(options)
 
 
-def check_int_tuple(name: str, value: object, length: int, minimum: int) -> tuple[int, ...]:
-    """Return ``value`` as a tuple of ``length`` ints.
+def check_int_tuple(name: str, value: object, length: int | None, minimum: int) -> tuple[int, ...]:
+    """Return ``value`` as a tuple of ``length`` ints, of any number where that is None.
 
     Raises:
         TypeError: ``value`` is no sequence, or one of its items is no int.
         ValueError: the length differs, or an item is below ``minimum``.
     """
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f'{name} must be a sequence of {length} ints, got {value!r}')
-    if len(value) != length:
+        ints = 'ints' if length is None else f'{length} ints'
+        raise TypeError(f'{name} must be a sequence of {ints}, got {value!r}')
+    if length is not None and len(value) != length:
         raise ValueError(f'{name} must have {length} items, got {len(value)}: {tuple(value)}')
     return tuple(check_int(f'{name}[{i}]', item, minimum) for i, item in enumerate(value))

@@ -51,7 +51,7 @@ class StageDistillationHook(Hook):
             )
         self.teacher_config = teacher
         self.weight = check_real('weight', weight)
-        self.stages = None if stages is None else check_int_tuple('stages', stages, len(stages), 0)
+        self.stages = None if stages is None else check_int_tuple('stages', stages, None, 0)
         self._teacher: nn.Module | None = None
         self._supervised: tuple[int, ...] = ()
         self._losses: list[dict[str, Tensor]] = []

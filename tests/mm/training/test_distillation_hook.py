@@ -187,6 +187,12 @@ def test_a_teacher_that_has_learnt_nothing_is_refused(config):
         StageDistillationHook(config)
 
 
+@pytest.mark.parametrize('stages', [1, {0, 1}, '01'])
+def test_stages_that_are_no_sequence_are_named(teacher, stages):
+    with pytest.raises(TypeError, match=r'stages must be a sequence of ints, got'):
+        StageDistillationHook(teacher, stages=stages)
+
+
 def test_teachers_that_do_not_fit_are_refused(tmp_path, teacher):
     wide = teacher_config(tmp_path / 'wide.pth', width=6)
     message = r'got \(4, 6, 8, 8\) instead of \(4, 4, 8, 8\) in stage 0'
