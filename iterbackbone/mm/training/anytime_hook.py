@@ -19,12 +19,10 @@ from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
-from ..single_hook import refuse_second
 from ..traces import is_trainable, iterative_modules, remove_all, unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
-from .lost_hooks import warn_of_lost_hooks
-from .ponder_hook import PonderCostHook, forget_tables_of_copies
+from .ponder_hook import PonderCostHook, prepare
 
 
 @HOOKS.register_module()
@@ -82,26 +80,19 @@ class AnytimeHook(Hook):
         """Attach to the model's trainable iterative modules.
 
         Raises:
-            ValueError: there is none, a PonderCostHook or a second AnytimeHook is there, too, or
-                activations are checkpointed by the Runner, whose second pass would run other depths
-                (``with_cp`` is right).
+            ValueError: there is none, a PonderCostHook is there, too, or as
+                :func:`~iterbackbone.mm.training.ponder_hook.prepare`.
         """
-        if runner.cfg.get('activation_checkpointing'):
-            raise ValueError(
-                'AnytimeHook needs activation_checkpointing=None; set with_cp=True instead'
-            )
         if any(isinstance(hook, PonderCostHook) for hook in runner.hooks):
             raise ValueError(
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
                 "such as by ponder_cost=dict(_delete_=True, type='iterbackbone.AnytimeHook')"
             )
-        refuse_second(runner, AnytimeHook)
         self.after_train(runner)  # of a run that was broken off
-        warn_of_lost_hooks(runner)
+        prepare(runner, AnytimeHook)
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
-        forget_tables_of_copies(runner)
         for module in iterative_modules(model):
             module.set_budget_table(None)  # of features that are about to change
         self._silence()

@@ -79,17 +79,10 @@ class PonderCostHook(Hook):
         """Attach to the model.
 
         Raises:
-            ValueError: the run has a second hook of this type, or activations are checkpointed by the
-                Runner, which would lose the cost's gradient (``with_cp`` keeps it).
+            ValueError: as :func:`prepare`.
         """
-        if runner.cfg.get('activation_checkpointing'):
-            raise ValueError(
-                'PonderCostHook needs activation_checkpointing=None; set with_cp=True instead'
-            )
-        refuse_second(runner, PonderCostHook)
         remove_all(self._handles)  # of a run that was broken off
-        warn_of_lost_hooks(runner)
-        forget_tables_of_copies(runner)
+        prepare(runner, PonderCostHook)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         model = unwrapped(runner.model)
         self._handles = exempt_halting_biases(runner.optim_wrapper, model)  # may raise: first
@@ -179,8 +172,19 @@ class PonderSchedule(NamedTuple):
         return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)
 
 
-def forget_tables_of_copies(runner: Runner) -> None:
-    """Averaged copies end a fit where the model does, in its first training step: keys must agree."""
+def prepare(runner: Runner, kind: type[Hook]) -> None:
+    """What a training by PonderCostHook or AnytimeHook, the ``kind``, begins with.
+
+    Raises:
+        ValueError: the run has a second hook of this kind, or activations are checkpointed by the
+            Runner, whose second pass would lose the cost's gradient, or run other depths.
+    """
+    if runner.cfg.get('activation_checkpointing'):
+        needs = 'needs activation_checkpointing=None; set with_cp=True instead'
+        raise ValueError(f'{kind.__name__} {needs}')
+    refuse_second(runner, kind)
+    warn_of_lost_hooks(runner)
+    # Averaged copies end a fit where the model does, in its first training step: keys must agree.
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
         for module in iterative_modules(copy):
             module.set_budget_table(None)

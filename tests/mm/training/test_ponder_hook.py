@@ -8,7 +8,7 @@ import torch
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.halting import never_halt
-from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training.ponder_hook import PonderSchedule, ponder_cost
 from tests.support.tiny_training import TinyClassifier, train_tiny
@@ -192,10 +192,11 @@ def test_bad_arguments(options, error, message):
         PonderCostHook(**options)
 
 
-def test_checkpointing_by_the_runner_is_refused(tmp_path):
-    """Its second pass leaves the cost without a gradient."""
-    with pytest.raises(ValueError, match='PonderCostHook needs activation_checkpointing=None'):
-        train_tiny(tmp_path, PonderCostHook(), cfg=dict(activation_checkpointing=['backbone.stages.1']))
+@pytest.mark.parametrize('hook', [PonderCostHook, AnytimeHook])
+def test_checkpointing_by_the_runner_is_refused(tmp_path, hook):
+    """Its second pass leaves the cost without a gradient, or runs other depths."""
+    with pytest.raises(ValueError, match=f'{hook.__name__} needs activation_checkpointing=None'):
+        train_tiny(tmp_path, hook(), cfg=dict(activation_checkpointing=['backbone.stages.1']))
 
 
 def test_averaged_weights_end_a_fit_with_the_model(tmp_path):
