@@ -1,11 +1,10 @@
-"""How far boxes lie from annotated ones, with few comparisons."""
+"""How far boxes lie from annotated ones."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from iterbackbone.mm.evaluation import annotated
 from iterbackbone.mm.evaluation.annotated import Annotated, annotated_in, largest_distance
 
 N = 400
@@ -17,28 +16,12 @@ def raw():
     return Annotated(np.concatenate([corners, corners + 20], axis=1), np.arange(N) % 3)
 
 
-@pytest.fixture
-def compared(monkeypatch):
-    """Pairs of boxes that were compared."""
-    counts, true = [], annotated._distances
-
-    def counting(*args):
-        found = true(*args)
-        counts.append(found.size)
-        return found
-
-    monkeypatch.setattr(annotated, '_distances', counting)
-    return counts
-
-
-def test_boxes_in_order_are_compared_once(raw, compared):
-    assert largest_distance(raw._replace(boxes=raw.boxes + 0.5), raw, None, 1.5) == 0.5
-    assert sum(compared) == N
-
-
-def test_a_wrong_frame_is_seen_by_a_few_boxes(raw, compared):
+def test_the_farthest_box_counts_by_its_farthest_coordinate(raw):
+    boxes = raw.boxes + 0.5
+    boxes[7, 2] += 0.75
+    assert largest_distance(raw._replace(boxes=boxes), raw, None, 1.5) == 1.25
+    assert largest_distance(raw._replace(boxes=boxes), raw, None, 1.0) == np.inf
     assert largest_distance(raw._replace(boxes=raw.boxes / 2 + 3), raw, None, 1.5) == np.inf
-    assert sum(compared) <= N + annotated.AT_ONCE * N
 
 
 def test_some_of_the_boxes_in_another_order(raw):
@@ -50,8 +33,16 @@ def test_some_of_the_boxes_in_another_order(raw):
     assert largest_distance(packed._replace(labels=np.full(300, -1)), raw, None, 1.5) == 0
 
 
-def test_ignored_ones_come_last_as_they_are_packed():
-    flags = [1, 0, 1, 0]
-    items = [dict(bbox=[i, 0, i + 1, 1], bbox_label=i, ignore_flag=f) for i, f in enumerate(flags)]
-    assert annotated_in(dict(instances=items)).labels.tolist() == [1, 3, 0, 2]
-    assert annotated_in(dict(instances=[])).boxes.shape == (0, 4)
+def test_boxes_may_be_cut_at_the_images_edge(raw):
+    cut = raw._replace(boxes=np.clip(raw.boxes, 0, 1000))
+    assert largest_distance(cut, raw, (1000, 1000), 1.5) == 0
+    assert largest_distance(raw, raw, (1000, 1000), 1.5) == 0
+    assert largest_distance(cut, raw, None, 1.5) == np.inf
+
+
+def test_no_annotated_box_and_one_that_is_no_number(raw):
+    none = annotated_in(dict(instances=[]))
+    assert none.boxes.shape == (0, 4)
+    assert largest_distance(raw, none, None, 1.5) == np.inf
+    broken = raw._replace(boxes=np.where(raw.boxes > 1400, np.nan, raw.boxes))
+    assert largest_distance(broken, broken, (1500, 1500), 1.5) == 0
