@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +15,12 @@ from mmengine.registry import VISUALIZERS, init_default_scope
 
 from ..cli.demo.panel import Cost
 from ..core.adaptive import AdaptiveModule
-from ..core.budget_table import Setting
 from ..timing import checked_device
 from ..warm_start.safe_loading import state_dict_of
 from .checkpoints.checking import weights_for
 from .checkpoints.loading import load_weights_only, palette
 from .configs import load_datasets, read_config, toolbox_of
+from .evaluation.budget_runs import at_depths
 from .evaluation.image_compute import image_compute
 from .traces import TraceCollector
 
@@ -86,7 +85,8 @@ class Predictor:
         if self._toolbox == 'mmdet':  # which hands the pictures on, too
             data = data[1]
         self._collector.reset()
-        with _full_depth(self._modules if full_depth else []):
+        depths = [module.max_iterations for module in self._modules] if full_depth else None
+        with at_depths(self._modules, depths):
             started = self._now()
             (sample,) = self._inferencer.forward(data)
             seconds = self._now() - started
@@ -136,17 +136,3 @@ class Predictor:
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
-
-
-@contextmanager
-def _full_depth(modules: list[AdaptiveModule]) -> Iterator[None]:
-    """Let every row of the modules' calls take all iterations, whatever the budget."""
-    budgets = [module.budget for module in modules]
-    for module in modules:
-        module.set_budget()
-        module.apply_setting(Setting.static(module.max_iterations))
-    try:
-        yield
-    finally:
-        for module, budget in zip(modules, budgets, strict=True):
-            module.use_budget(budget)

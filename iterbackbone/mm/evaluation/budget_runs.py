@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
 
+from ...core.adaptive import AdaptiveModule
 from ...core.budget_table import Setting
 from ..traces import iterative_modules, unwrapped
 from .logged_evaluation import LoggedEvaluation
@@ -33,18 +34,16 @@ class BudgetRuns:
         self._fp16 = getattr(loop, 'fp16', False)
         self._every = max(1, len(loop.dataloader.dataset) // images)
         self._modules = list(iterative_modules(unwrapped(runner.model)))
-        settings: dict[str, list[Setting | None]] = {}
+        depths: dict[str, list[list[int]] | None] = {}
         for k in range(BUDGETS):
-            depths = [
+            found = [
                 [1 + round(k / (BUDGETS - 1) * (n - 1)) for n in module.max_iterations]
                 for module in self._modules
             ]
-            name = '-'.join(str(n) for each in depths for n in each)
-            settings[name] = [Setting.static(each) for each in depths]
-        settings['policy'] = [None] * len(self._modules)  # last: other hooks may read its trace
+            depths['-'.join(str(n) for each in found for n in each)] = found
+        depths['policy'] = None  # last: other hooks may read its trace
         self._runs = [
-            (each, LoggedEvaluation(runner, mode, loop, weights, name))
-            for name, each in settings.items()
+            (each, LoggedEvaluation(runner, mode, loop, weights, name)) for name, each in depths.items()
         ]
 
     def open_passes(self) -> None:
@@ -56,23 +55,12 @@ class BudgetRuns:
         """Run a batch, unless it is one of those that are left out."""
         if batch_idx % self._every:
             return
-        for settings, log in self._runs:
+        for depths, log in self._runs:
             own = copy.deepcopy(batch)  # its data samples take the results
             log.begin_batch(batch_idx)
-            with self._at(settings), autocast(enabled=self._fp16):
+            with at_depths(self._modules, depths), autocast(enabled=self._fp16):
                 outputs = self._step(own)
             log.write(batch_idx, own, outputs)
-
-    @contextmanager
-    def _at(self, settings: list[Setting | None]) -> Iterator[None]:
-        for module, setting in zip(self._modules, settings, strict=True):
-            if setting is not None:
-                module.apply_setting(setting)
-        try:
-            yield
-        finally:  # out of memory, too, leaves a model that halts by itself
-            for module in self._modules:
-                module.use_budget(module.budget)
 
     def publish(self, runner: Runner) -> Iterator[tuple[list[Path], str]]:
         """Merge the ranks' parts; on the main process each pass's folders and label.
@@ -87,3 +75,20 @@ class BudgetRuns:
         """Stop listening to the model."""
         for _, log in self._runs:
             log.detach()
+
+
+@contextmanager
+def at_depths(
+    modules: Sequence[AdaptiveModule], depths: Sequence[Sequence[int]] | None
+) -> Iterator[None]:
+    """Stop all rows at each module's depths, (K,), whatever its budget; None changes nothing."""
+    budgets = [module.budget for module in modules]
+    if depths is not None:
+        for module, each in zip(modules, depths, strict=True):
+            module.set_budget()
+            module.apply_setting(Setting.static(each))
+    try:
+        yield
+    finally:  # out of memory, too, leaves a model that halts by itself
+        for module, budget in zip(modules, budgets, strict=True):
+            module.use_budget(budget)

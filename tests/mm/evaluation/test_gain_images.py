@@ -148,6 +148,26 @@ def test_a_budget_that_raises_leaves_the_model_as_it_was(tmp_path):
     assert torch.equal(model.backbone.iterations(), full[1])
 
 
+def test_static_budgets_are_what_their_names_say_under_a_budget(tmp_path):
+    runner = classifier_run(tmp_path)
+    backbone = runner.model.eval().backbone
+    backbone.set_budget(max_iterations=1)
+    runs = BudgetRuns(runner, 'val', runner.val_loop, dict(epoch=0, iter=0), 5)
+    runs.open_passes()
+    for index, batch in enumerate(runner.val_loop.dataloader):
+        runs.run(index, batch)
+    ((folders, _),) = runs.publish(runner)
+    found = {path.name: {tuple(r['iterations']) for r in read_log(path)[0]} for path in folders}
+    assert found == {
+        '1-1': {(1, 1)},
+        '1-2': {(1, 2)},
+        '2-2': {(2, 2)},
+        '2-3': {(2, 3)},
+        'policy': {(1, 1)},
+    }
+    assert backbone.limits() == [[1], [1]]
+
+
 @pytest.mark.parametrize('images', [-1, 1.5, True])
 def test_wrong_numbers_are_named(images):
     from iterbackbone.mm import IterationLogHook
