@@ -6,8 +6,8 @@ A killed evaluation leaves only a folder that is called ``.part``.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import ExitStack
-from itertools import accumulate, product
+from contextlib import ExitStack, suppress
+from itertools import accumulate, count, product
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ class EvaluationFolder:
         """
         line = len(self._keys)
         number = get_rank() + get_world_size() * line  # no other rank has it
-        key = (index, None if index is not None else _identity(record, number))
+        names = (record.get('img_id'), record.get('img_path'))
+        named = number if names == (None, None) else names
+        key = (index, None if index is not None else named)
         if key in self._keys:
             return
         paths = self._pngs.write(number, record.get('img_id'), pngs or {})
@@ -114,11 +116,6 @@ class EvaluationFolder:
             _part(self.path, name, rank).unlink()
 
 
-def _identity(record: Mapping[str, Any], number: int) -> Hashable:
-    known = (record.get('img_id'), record.get('img_path'))
-    return number if known == (None, None) else known
-
-
 def _merged(ranks: list[list[Key]]) -> list[tuple[int, int]]:
     """(Rank, line) of each image, by its place in the data set where that is known."""
     first: dict[Key, tuple[int, int]] = {}
@@ -142,27 +139,21 @@ def _lines(parts: list[Path], order: list[tuple[int, int]]) -> Iterator[bytes]:
 
 
 def _new_part(wanted: Path) -> Path:
-    number = 1
-    while True:
+    for number in count(1):
         part = _numbered(wanted, number, '.part')
-        try:
+        with suppress(FileExistsError):  # of an evaluation that broke off, or still runs
             part.mkdir(parents=True)
-        except FileExistsError:  # of an evaluation that broke off, or still runs
-            number += 1
-        else:
             return part
 
 
 def _renamed(part: Path, wanted: Path) -> Path:
-    number = 1
-    while True:
+    for number in count(1):
         target = _numbered(wanted, number)
         try:
             return part.rename(target)
         except OSError:  # an earlier evaluation's folder is never replaced
             if not target.exists():
                 raise
-            number += 1
 
 
 def _numbered(path: Path, number: int, suffix: str = '') -> Path:
