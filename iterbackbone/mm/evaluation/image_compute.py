@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from ...core.adaptive import AdaptiveModule
@@ -12,8 +11,7 @@ from ...core.block import IterativeBlock
 from ...core.macs import Size
 from ..traces import Call, TraceCollector, counts_of
 
-REFERENCES = ('macs_lowest', 'macs_full', 'macs_resnet')
-MACS = ('macs', *REFERENCES)
+MACS = ('macs', 'macs_lowest', 'macs_full', 'macs_resnet')
 
 
 def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, Any]]:
@@ -64,8 +62,7 @@ class _Row(NamedTuple):
 
     iterations: list[int]
     ponder_cost: float
-    macs: int
-    references: tuple[int, ...]  # the other MAC fields, which all rows of a call share
+    macs: dict[str, int]  # by field
     input_size: Size
 
 
@@ -73,10 +70,10 @@ def _rows(call: Call) -> list[_Row]:
     _check_scores(call)
     trace = call.trace
     table, plain = counts_of(call.module, trace.input_size)
-    references = (table.lowest, table.highest, plain)
-    macs = [table.total(executed, trace.limits) for executed in trace.executed.tolist()]
+    bounds = {'macs_lowest': table.lowest, 'macs_full': table.highest, 'macs_resnet': plain}
+    macs = [{'macs': table.total(n, trace.limits), **bounds} for n in trace.executed.tolist()]
     columns = trace.iterations.tolist(), trace.ponder_cost.sum(dim=1).tolist(), macs
-    return list(map(_Row, *columns, repeat(references), repeat(trace.input_size)))
+    return [_Row(*values, trace.input_size) for values in zip(*columns, strict=True)]
 
 
 def _owners(calls: list[Call], num_images: int) -> list[list[int]]:
@@ -162,8 +159,7 @@ def _rois_compute(rows: list[_Row]) -> dict[str, Any]:
 
 
 def _macs(rows: list[_Row]) -> dict[str, int]:
-    sums = {name: sum(row.references[k] for row in rows) for k, name in enumerate(REFERENCES)}
-    return {'macs': sum(row.macs for row in rows), **sums}
+    return {name: sum(row.macs[name] for row in rows) for name in MACS}
 
 
 def _with_rois(image: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, Any]:
