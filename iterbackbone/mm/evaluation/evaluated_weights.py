@@ -26,9 +26,8 @@ class EvaluatedWeights:
         """Remember a checkpoint that is about to be loaded."""
         meta = checkpoint.get('meta')
         said = meta if isinstance(meta, dict) else {}
-        counts = {name: said.get(name) for name in ('epoch', 'iter')}
         # They name a folder, and a checkpoint may come from anywhere.
-        trained = {name: n if isinstance(n, int) else 0 for name, n in counts.items()}
+        trained = {k: said[k] if isinstance(said.get(k), int) else 0 for k in ('epoch', 'iter')}
         self._fields = {'checkpoint': _loaded_file(), **trained}
         self._step, self._versions = None, None  # resuming moves the runner's step afterwards
 

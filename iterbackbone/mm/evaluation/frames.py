@@ -73,11 +73,8 @@ def true_frames(packed: Annotated, sample: Any, source: Source, tolerance: float
     The data set's own annotations decide. Where it has none to compare with, the order of the
     pipeline does: what is loaded behind Resize and RandomFlip lies in the original frame.
 
-    Args:
-        packed: Boxes behind the pipeline, all or some of the data set's.
-        sample: With its metainfo.
-        source: Of the sample.
-        tolerance: In pixels of the original image.
+    The ``packed`` boxes, behind the pipeline, are all or some of the data set's; ``tolerance`` is in
+    pixels of the original image.
     """
     if not len(packed.boxes):
         return [Frame()]

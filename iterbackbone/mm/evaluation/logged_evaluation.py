@@ -71,14 +71,10 @@ class EvaluationPass:
 
 
 class LoggedEvaluation:
-    """Listens to the model and writes what its images took.
+    """Listens to the model and writes what its images took; made before the first batch.
 
-    Args:
-        runner: Before the first batch.
-        mode: ``'val'`` or ``'test'``.
-        loop: Of the runner.
-        weights: Which are evaluated, as EvaluatedWeights describes them.
-        part: Name of a further log, of some images only, in the folder ``..._budgets``.
+    The ``mode`` is ``'val'`` or ``'test'``, ``weights`` are as EvaluatedWeights describes them; a
+    ``part`` names a further log, of some images only, in the folder ``..._budgets``.
     """
 
     def __init__(

@@ -33,13 +33,9 @@ def evaluation_meta(
 ) -> dict[str, Any]:
     """Content of ``meta.json``.
 
-    Args:
-        runner, dataset: Of the evaluation.
-        names, sizes: See :func:`evaluated_modules`.
-        task: ``'detection'``, ``'segmentation'``, ``'classification'``, or None where the data samples
-            are of no known kind.
-        metrics: The evaluator's score.
-        weights: See :class:`~iterbackbone.mm.evaluation.evaluated_weights.EvaluatedWeights`.
+    The ``names`` and ``sizes`` are those of :func:`evaluated_modules`, ``metrics`` the evaluator's,
+    ``weights`` as EvaluatedWeights describes them; ``task`` is None where the data samples are of no
+    known kind.
     """
     model, said = unwrapped(runner.model), metainfo_of(dataset)
     palette, modules = palette_of(said.get('palette')), evaluated_modules(names, sizes)
@@ -73,12 +69,17 @@ def has_crowds(dataset: Any) -> bool:
 
 def plain_metric(value: Any) -> Any:
     """A metric as the schema knows it: a number, a list of finite ones, or the text of what it is."""
-    value = value.tolist() if hasattr(value, 'tolist') else value
+    value = plain(value)
     if isinstance(value, (list, tuple)):
-        value = [each.tolist() if hasattr(each, 'tolist') else each for each in value]
+        value = list(map(plain, value))
         if all(isinstance(each, (int, float)) and math.isfinite(each) for each in value):
             return value
     return value if isinstance(value, (bool, int, float, str)) else str(value)[:MOST_LETTERS]
+
+
+def plain(value: Any) -> Any:
+    """NumPy's and torch's numbers as Python's, their arrays as lists."""
+    return value.tolist() if hasattr(value, 'tolist') else value
 
 
 def palette_of(palette: Any) -> list[list[int]]:

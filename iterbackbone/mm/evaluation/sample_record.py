@@ -19,7 +19,8 @@ from ...stats.objects import is_background
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
 from .detection import annotated_objects, is_detection, object_fields, prediction_fields
-from .meta import class_names, metainfo_of
+from .frames import original_size
+from .meta import class_names, metainfo_of, plain
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
 from .sources import Index, Sources
 
@@ -106,8 +107,7 @@ def identity(
     ``cat/0001``.
     """
     info = _metainfo(sample)
-    shape = info.get('ori_shape')
-    height, width = (*(() if shape is None else shape), None, None)[:2]
+    width, height = original_size(info) or (None, None)
     if image is not None:
         height, width = image.shape[:2]
     path = info.get('img_path')
@@ -140,8 +140,8 @@ def background_labels(
     found = {label for label, name in enumerate(classes) if is_background(name)}
     said = [value for key, value in metainfo.items() if INDEX.fullmatch(key)]
     said += [v for head in heads(model) for key, v in vars(head).items() if INDEX.fullmatch(key)]
-    for value in map(_plain, said):
-        for item in map(_plain, value if isinstance(value, (list, tuple, set)) else [value]):
+    for value in map(plain, said):
+        for item in map(plain, value if isinstance(value, (list, tuple, set)) else [value]):
             item = classes.index(item) if item in classes else item
             if type(item) is int and 0 <= item < len(classes):
                 found.add(item)
@@ -151,15 +151,10 @@ def background_labels(
 def ignore_index(evaluator: Any, model: nn.Module) -> int:
     """The index of pixels without a label: the metric's, so that scores agree, else the head's."""
     for part in (*getattr(evaluator, 'metrics', ()), *heads(model)):
-        index = _plain(getattr(part, 'ignore_index', None))
+        index = plain(getattr(part, 'ignore_index', None))
         if type(index) is int:
             return index
     return UNLABELLED
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's and torch's numbers as Python's, their arrays as lists."""
-    return value.tolist() if hasattr(value, 'tolist') else value
 
 
 def heads(model: nn.Module) -> Iterator[nn.Module]:
