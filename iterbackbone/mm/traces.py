@@ -30,11 +30,6 @@ def iterative_modules(model: nn.Module) -> dict[AdaptiveModule, str]:
     return {m: name for name, m in model.named_modules() if isinstance(m, AdaptiveModule)}
 
 
-def table_of(module: AdaptiveModule, input_size: Size) -> MacTable:
-    """The module's MAC table at an input size, counted once."""
-    return counts_of(module, input_size)[0]
-
-
 def counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
     """The module's MAC table at an input size and its plain ResNet's MACs, counted once."""
     counts = _COUNTS.setdefault(module, {})

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ..configs import random_input
-from ..traces import counts_of, iterative_modules, table_of
+from ..traces import counts_of, iterative_modules
 from .uncounted import OperatorWatch, Uncounted
 
 ELSEWHERE = '(elsewhere)'  # not within any child's call
@@ -36,6 +36,7 @@ class IterativeMacs:
     module: AdaptiveModule
     rows: int  # of its calls: images or RoIs
     table: MacTable  # of one row
+    plain: int  # MACs of one row in the plain ResNet of the same shape
     limits: tuple[int, ...]  # L' of each block
 
     @property
@@ -56,7 +57,7 @@ class IterativeMacs:
     @property
     def resnet(self) -> int:
         """MACs of all rows in the plain ResNet of the same shape."""
-        return self.rows * counts_of(self.module, self.table.input_size)[1]
+        return self.rows * self.plain
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
     ):
         model(**data, mode='tensor')
     iterative = tuple(
-        IterativeMacs(names[m], m, n, table_of(m, of_rows), tuple(chain(*m.limits())))
+        IterativeMacs(names[m], m, n, *counts_of(m, of_rows), tuple(chain(*m.limits())))
         for (m, of_rows), n in rows.items()
     )
     height, width = data['inputs'].shape[-2:]

@@ -61,9 +61,8 @@ def evaluation_summary(
     """Parameters and mean MACs over the images of an evaluation.
 
     Args:
-        model: As in :func:`image_summary`.
+        model, num_proposals: As in :func:`image_summary`; of a C4 detector's log its RoIs are taken.
         log: The evaluation. Its input sizes are padded already.
-        num_proposals: Of a two-stage detector; of a C4 detector's log its RoIs are taken.
         own: Whether the evaluation is the model's; a baseline's is another model's.
 
     Returns:

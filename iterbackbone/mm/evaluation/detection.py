@@ -20,13 +20,7 @@ UNKNOWN_FRAME = (
     'ori_shape, img_shape, scale_factor, flip and flip_direction'
 )
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
-OBJECT_FIELDS = (
-    'num_objects',
-    'num_difficult',
-    'mean_object_area',
-    'mean_relative_area',
-    'class_names',
-)
+FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
 
 class Objects(NamedTuple):
@@ -73,7 +67,7 @@ def annotated_objects(
 def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict[str, Any]:
     """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`."""
     if objects.true is None:
-        return dict.fromkeys(OBJECT_FIELDS)
+        return dict.fromkeys(FIELDS)
     labels = sorted(set(objects.true.labels.tolist()) - {UNLABELLED})
     size, true = original_size(sample.metainfo), objects.original('true')
     area, relative = None, None

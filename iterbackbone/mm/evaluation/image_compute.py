@@ -15,16 +15,10 @@ MACS = ('macs', 'macs_lowest', 'macs_full', 'macs_resnet')
 
 
 def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, Any]]:
-    """Iterations, ponder cost and MACs of each image of a batch.
+    """Iterations, ponder cost and MACs of each image: fields of a record of the log.
 
-    Args:
-        collector: With all calls of iterative modules for this batch. Sliding windows and
-            test-time augmentation make several of the backbone.
-        num_images: B of the batch.
-
-    Returns:
-        One dict an image with the compute fields of
-        :class:`~iterbackbone.log.schema.IterationRecord`.
+    The collector has all calls of iterative modules for this batch; sliding windows and test-time
+    augmentation make several of the backbone.
 
     Raises:
         ValueError: a backbone call whose rows are not the batch's images.

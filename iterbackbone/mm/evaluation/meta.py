@@ -16,7 +16,7 @@ from ...core.macs import Size
 from ...core.receptive_field import receptive_fields
 from ...core.resnet_counterpart import ResNetCounterpart
 from ...log.meta_schema import SCHEMA_VERSION
-from ..traces import table_of, unwrapped
+from ..traces import counts_of, unwrapped
 from .sources import parts
 
 MOST_LETTERS = 4096  # of a text in the schema
@@ -131,9 +131,8 @@ def evaluated_modules(
 ) -> dict[AdaptiveModule, str]:
     """Backbones and RoI layers that were called; where none of a kind was, all of that kind.
 
-    Args:
-        names: The model's iterative modules and their paths in it.
-        sizes: (H, W) of the last input of those that were called.
+    The ``names`` are the paths of the model's iterative modules, ``sizes`` (H, W) of the last input of
+    those that were called.
     """
     kinds = {module.of_regions for module in sizes}
     return {
@@ -146,16 +145,11 @@ def evaluated_modules(
 def iterative_fields(
     modules: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
 ) -> dict[str, Any]:
-    """Maximum iterations, budget and MAC table of iterative modules.
+    """Maximum iterations, budget and, at its input size (H, W), MAC table of iterative modules.
 
-    Args:
-        modules: With their paths in the model.
-        sizes: (H, W) of the input that the MAC table of each is of; others have none.
-
-    Returns:
-        ``modules``, an entry a module by path; the backbone's entry without its path, and that
-        of the RoI layer with ``roi_`` before each field. Of several backbones, or RoI layers,
-        lists are one behind the other, the rest is None.
+    ``modules`` has an entry a module by its path in the model. The backbone's stands without its path,
+    too, and that of the RoI layer with ``roi_`` before each field. Of several backbones, or RoI layers,
+    lists are one behind the other, the rest is None.
     """
     entries = {name: _entry(module, sizes.get(module)) for module, name in modules.items()}
     fields: dict[str, Any] = {'modules': entries}
@@ -169,7 +163,7 @@ def iterative_fields(
 def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
     macs = None
     if size is not None:
-        table = table_of(module, size)
+        table, _ = counts_of(module, size)
         macs = {**asdict(table), 'lowest': table.lowest, 'highest': table.highest}
     return {
         'max_iterations': list(module.max_iterations),

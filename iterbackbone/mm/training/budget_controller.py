@@ -9,7 +9,7 @@ from mmengine.dist import all_reduce
 from torch import Tensor
 
 from ...core.adaptive import AdaptiveModule
-from ..traces import Call, table_of, trained_calls
+from ..traces import Call, counts_of, trained_calls
 
 SMOOTHING = 5  # training steps over which the measured share is averaged
 GAP_SMOOTHING = 5  # rehearsals over which the gap to evaluation is averaged
@@ -114,7 +114,7 @@ def _macs(call: Call) -> tuple[Tensor, int, int]:
 
     What was executed is the sum of :meth:`~iterbackbone.core.macs.MacTable.total` on the device.
     """
-    iterations, table = call.trace.iterations, table_of(call.module, call.trace.input_size)
+    iterations, (table, _) = call.trace.iterations, counts_of(call.module, call.trace.input_size)
     counts, limits, each, score = (
         torch.as_tensor(values, dtype=torch.float64, device=iterations.device)
         for values in (iterations, table.max_iterations, table.per_iteration, table.per_score)
