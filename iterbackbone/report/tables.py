@@ -43,7 +43,7 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield 'share of all iterations', percent(macs['share_of_full'])
     if time := summary['time']:  # such as 12.3 (batches of 1, cpu, 4 threads)
         value = time.get('milliseconds_per_image')
-        yield 'milliseconds per image', 'n/a' if value is None else f'{value:.4g} ({conditions(time)})'
+        yield 'milliseconds per image', 'n/a' if value is None else f'{value:.2f} ({conditions(time)})'
     name = (summary['resnet'] or {}).get('name', 'n/a')
     yield 'plain ResNet of that shape', f'{name}, {in_units(macs["resnet"], 1e9)} GMAC'
     yield 'share of that ResNet', percent(macs['share_of_resnet'])

@@ -53,14 +53,18 @@ def test_the_time_of_an_image_stands_beside_its_macs(tmp_path):
     time = {'milliseconds_per_image': 12.3456, 'batch_size': 2, 'device': 'cpu', 'threads': 4}
     folders = [
         write_log(tmp_path / 'a', correlated(4), time=time),
-        write_log(tmp_path / 'b', correlated(4), time={**time, 'device': 'NVIDIA H100'}),
+        write_log(
+            tmp_path / 'b',
+            correlated(4),
+            time={**time, 'milliseconds_per_image': 28.0004, 'device': 'NVIDIA H100'},
+        ),
         write_log(tmp_path / 'c', correlated(4), time={'device': 'cpu'}),
         write_log(tmp_path / 'd', correlated(4)),  # of an older version
     ]
     rows = dict(side_by_side([summarise(e) for e in load_evaluations(folders)]))
     assert rows['milliseconds per image'] == [
         '12.35 (batches of 2, cpu, 4 threads)',
-        '12.35 (batches of 2, NVIDIA H100)',
+        '28.00 (batches of 2, NVIDIA H100)',
         'n/a',
         '',
     ]
