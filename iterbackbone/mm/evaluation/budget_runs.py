@@ -67,7 +67,10 @@ class BudgetRuns:
 
         The policy's folder is the last one.
         """
-        found = [list(log.publish(runner, None)) for _, log in self._runs]
+        found = []
+        for depths, log in self._runs:
+            with at_depths(self._modules, depths):  # the model's own budget is the policy's
+                found.append(list(log.publish(runner, None)))
         for runs in zip(*found, strict=True):
             yield [folder for folder, _ in runs], runs[-1][1]
 

@@ -166,6 +166,8 @@ def test_static_budgets_are_what_their_names_say_under_a_budget(tmp_path):
         'policy': {(1, 1)},
     }
     assert backbone.limits() == [[1], [1]]
+    stated = {path.name: read_log(path)[2]['budget']['caps'] for path in folders}
+    assert stated == {path.name: None for path in folders} | {'policy': [1, 1]}
 
 
 @pytest.mark.parametrize('images', [-1, 1.5, True])
