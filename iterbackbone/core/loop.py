@@ -128,7 +128,9 @@ def run_iterations(
         if last or not any_running(rows.halting.running):
             break
         if settings.rows_leave:
-            rows = _set_aside_halted(rows, halted)
+            rows, part = _set_aside_halted(rows)
+            if part is not None:
+                halted.append(part)
     parts = [*halted, _Part(rows.position, rows.output, rows.halting)]
     return _assemble(parts, i + 1, settings.rows_leave, scores)
 
@@ -156,13 +158,16 @@ def _iterate(
     ), score
 
 
-def _set_aside_halted(rows: _Rows, halted: list[_Part]) -> _Rows:
-    """Move halted rows out of the batch; rows are copied only when some halt and some go on."""
+def _set_aside_halted(rows: _Rows) -> tuple[_Rows, _Part | None]:
+    """The rows that go on and, where some do not, those; copied only where there are both.
+
+    The list of halted rows stays outside: under torch.compile a call with both, of which one tensor
+    stands twice in ``rows`` after the first iteration, ends in an IndexError of torch 2.12's guards.
+    """
     running = rows.halting.running.nonzero().flatten()
     if len(running) == len(rows.position):
-        return rows
-    halted.append(rows.part((~rows.halting.running).nonzero().flatten()))
-    return rows.select(running)
+        return rows, None
+    return rows.select(running), rows.part((~rows.halting.running).nonzero().flatten())
 
 
 def _record(scores: Tensor, i: int, rows: _Rows, score: Tensor) -> None:

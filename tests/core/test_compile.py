@@ -35,3 +35,18 @@ def test_a_compiled_network_is_the_same(training):
         if parameter.grad is not None and parameter.grad.count_nonzero():
             actual = compiled.get_parameter(name).grad
             assert relative_error(actual, parameter.grad) < 1e-5, name
+
+
+@pytest.mark.filterwarnings('ignore')  # each of torch's own
+def test_another_batch_size():
+    torch._dynamo.reset()
+    x = images(8)
+    net = varied(tiny_net(num_stages=1, base_channels=2, max_iterations=(4,)).eval(), x)
+    compiled = copy.deepcopy(net)
+    compiled.compile(backend='eager')
+    for batch in (x, x[:5], x[5:]):
+        with torch.no_grad():
+            (expected,), (actual,) = net(batch), compiled(batch)
+        torch.testing.assert_close(actual, expected)
+        assert compiled.iterations().equal(net.iterations())
+        assert len(net.iterations().unique()) > 1
