@@ -87,6 +87,7 @@ class Source(NamedTuple):
     # The transforms of its data set in order, also those inside wrappers; of each part where it is
     # unknown which one it comes from.
     pipelines: list[list[Step]]
+    part: Any = None  # its innermost data set; None where it is unknown
 
     def label_map(self) -> np.ndarray | None:
         """The annotated label map before any transform, (H, W); None where it cannot be loaded."""
@@ -135,7 +136,7 @@ class Sources:
             # A wrapper may order its images in its own way.
             if said is not None and info.get(key, said) != said:
                 return Source(None, list(self._pipelines.values()))
-        return Source(info, [self._pipelines[id(part)]])
+        return Source(info, [self._pipelines[id(part)]], part)
 
 
 def parts(dataset: Any) -> Iterator[Any]:
