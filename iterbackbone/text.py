@@ -21,6 +21,11 @@ def all_printable(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and not value.isprintable() else value
 
 
+def cause(error: BaseException) -> str:
+    """An error by its kind and what it says; ``repr`` would leave out the file of an OSError."""
+    return f'{type(error).__name__}: {error}' if isinstance(error, OSError) else repr(error)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Ends a message with those of ``names`` that look like ``name``, whole or by their last part."""
     parts = {part.lower(): each for each in names for part in (each, each.rpartition('/')[2])}

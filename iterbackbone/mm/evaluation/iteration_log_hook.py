@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from ...core.validation import check_int
 from ...registry import HOOKS
+from ...text import cause
 from ..single_hook import refuse_second
 from .budget_runs import BudgetRuns
 from .evaluated_weights import EvaluatedWeights
@@ -118,7 +119,7 @@ def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:
         summary = summarise_gain(policy, menu) if menu else summarise_log(policy)
     except Exception as error:  # the log is written: a summary must not end a training
         what = 'shows no gain' if menu else 'has no summary'
-        runner.logger.warning(f'the iteration log {folder} {what}: {error!r}')
+        runner.logger.warning(f'the iteration log {folder} {what}: {cause(error)}')
         return
     runner.logger.info(summary.line)
     mode, _, step, *_ = folder.name.split('_')

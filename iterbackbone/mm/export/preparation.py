@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ...core.macs import Size
 from ...export.onnx.images import load_image
+from ...text import cause
 from ..configs import type_name
 
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
@@ -123,7 +124,7 @@ def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
         try:
             inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
         except Exception as error:  # of any step
-            raise ValueError(f'the test pipeline fails on {file}: {error!r}') from error
+            raise ValueError(f'the test pipeline fails on {file}: {cause(error)}') from error
         yield np.ascontiguousarray(inputs.numpy()[None, ::-1])
 
 

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ...files import named_errors, whole_file
+from ...text import cause
 from ..configs import build_model, read_config, toolbox_of
 from .changes import base_model, changed_parts, config_text, described
 from .pyramid import Pyramid
@@ -67,7 +68,7 @@ def _built(cfg: Config, what: str) -> nn.Module:
     try:
         return build_model(cfg)
     except Exception as error:  # of any part of the model
-        raise ValueError(f'{what} does not build: {error!r}') from None
+        raise ValueError(f'{what} does not build: {cause(error)}') from None
 
 
 def _with_backbone(model: nn.Module) -> Any:
@@ -92,4 +93,4 @@ def _run(model: Any, base: Path) -> None:
             model(noise, mode='tensor') if with_head else model.extract_feat(noise)
     except Exception as error:  # of any part of the model
         what = f'the neck or head of {base} does not take the new backbone'
-        raise ValueError(f'{what}: {error!r}') from None
+        raise ValueError(f'{what}: {cause(error)}') from None

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from mmengine.registry import DATASETS, init_default_scope
 
 from ...files import whole_file
+from ...text import cause
 from ..configs import load_datasets, read_config, toolbox_of
 from ..new_config.command import base_line, checked_model
 from .cleaning import cleaned
@@ -107,7 +108,7 @@ def _write_config(
         try:
             DATASETS.build(written[f'{part}_dataloader'].dataset)[0]
         except Exception as error:  # of any part of the pipeline
-            raise ValueError(f'the pipeline of {base} does not load the data: {error!r}') from None
+            raise ValueError(f'the pipeline of {base} does not load the data: {cause(error)}') from None
 
 
 def _found(data: Path, dataset: Dataset, parts: dict[str, list[Picture]], made: bool) -> list[str]:

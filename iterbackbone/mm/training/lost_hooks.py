@@ -14,6 +14,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.utils import get_installed_path
 
+from ...text import cause
+
 ALTERNATIVES = {'AnytimeHook', 'PonderCostHook'}  # a run that has one cannot have the other
 
 
@@ -22,7 +24,7 @@ def warn_of_lost_hooks(runner: Runner) -> None:
     try:
         wanted = hooks_of_bases(runner.cfg.filename)
     except Exception as error:  # of a file that has changed, or moved, since it was read
-        print_log(f'the bases of the config cannot be read: {error!r}', 'current', logging.WARNING)
+        print_log(f'the bases of the config cannot be read: {cause(error)}', 'current', logging.WARNING)
         return
     if lost := wanted - ALTERNATIVES - {type(hook).__name__ for hook in runner.hooks}:
         print_log(

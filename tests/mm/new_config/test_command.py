@@ -113,6 +113,7 @@ def test_a_file_is_inherited_by_its_relative_path(tmp_path, monkeypatch):
         ('mmpretrain::vision_transformer/vit-base-p16_64xb64_in1k-384px.py', 'VisionTransformer, '),
         ('mmdet::centernet/centernet_tta.py', 'must have a model'),
         ('faster-rcnn_iterative-r50_fpn_1x_voc2007', 'its backbone is IterativeResNet already'),
+        ('mmdet::ld/ld_r18-gflv1-r101_fpn_1x_coco.py', 'configs/gfl/gfl_r101'),  # its teacher's
         ('mmdet::none.py', "config must be one that mmdet ships, got 'none.py'"),
     ],
 )
