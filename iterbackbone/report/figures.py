@@ -19,7 +19,8 @@ from .measures import COUNT, SIZE, Measure, error_title
 from .style import GREY, bars, colour, jittered, literal, mean_label
 from .wording import short
 
-LINE, FEW = 0.16, 3  # inches a line of text takes; runs, and lines, that leave room for the points
+LINE, FEW = 0.16, 3  # inches a line of text takes; lines that leave room for the points
+HALF = 60  # characters that fit half of the width of a legend
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')  # runs differ in print without colour, too
 
 
@@ -36,7 +37,9 @@ def figures(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> d
 def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> Figure:
     """Iterations against the number (a) and the mean size (b) of objects."""
     titles = [_title(summaries, measure) for measure in (COUNT, SIZE)]
-    lines = max(title.count('\n') for title in titles) + len(summaries) // 2
+    labels = [mean_label(summaries, run) for run in range(len(summaries))]
+    columns = 2 if max(map(len, labels)) <= HALF else 1
+    lines = max(title.count('\n') for title in titles) + len(summaries) // columns
     figure = Figure(figsize=(10, 4.2 + LINE * max(0, lines - FEW)), layout='constrained', dpi=150)
     both = zip(figure.subplots(1, 2, sharey=True), (COUNT, SIZE), titles, strict=True)
     for axes, measure, title in both:
@@ -46,7 +49,7 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
             y = jittered(evaluation.column('total_iterations')[chosen], 1)
             x = x if measure.log else jittered(x, 0)
             axes.scatter(x, y, s=8, color=colour(run), alpha=0.3, linewidths=0)
-            _means(axes, run, mean_label(summaries, run), summary['bins'].get(measure.field, []))
+            _means(axes, run, labels[run], summary['bins'].get(measure.field, []))
         axes.set_xlabel(measure.label)
         sizes = [b['x_mean'] for s in summaries for b in s['bins'].get(measure.field, [])]
         if measure.log and max(sizes, default=0) > 0:
@@ -54,12 +57,8 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title, fontsize=9)
     figure.axes[0].set_ylabel('iterations per image')
-    if len(summaries) <= FEW:
-        figure.axes[0].legend(fontsize=8)
-    else:  # below, where it hides no point
-        figure.legend(
-            *figure.axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=2
-        )
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, fontsize=8, loc='outside lower center', ncols=columns)  # hides no point
     return figure
 
 

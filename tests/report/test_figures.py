@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.figures import budget_figure, figure6
 from iterbackbone.report.measures import main_score
@@ -39,15 +41,18 @@ def test_the_main_score_is_one_that_all_have():
     assert main_score([{'a': 1}, {'b': 1}]) is None
 
 
-def test_figure_6_of_nine_runs_keeps_room_for_its_points(tmp_path):
-    name = 'iterative_faster-rcnn_r3463_fpn_voc0712 test_epoch_{}'
+@pytest.mark.parametrize('runs', [1, 2, 9])
+def test_figure_6_keeps_room_for_its_points(tmp_path, runs):
+    name = 'fcos_efficientnet-lite0-iterative_fpn_voc0712-subset test_epoch_{}'
     logs = [
         load_evaluation(write_log(tmp_path / name.format(k), [record(i) for i in range(20)]))
-        for k in range(9)
+        for k in range(runs)
     ]
     figure = figure6(logs, [summarise(log) for log in logs])
     figure.draw_without_rendering()
     left = figure.axes[0].get_window_extent()
     (legend,) = figure.legends
     assert left.height > 2.5 * figure.dpi
-    assert legend.get_window_extent().y1 < left.y0
+    below = legend.get_window_extent()
+    assert below.y1 < left.y0
+    assert 0 <= below.x0 < below.x1 <= figure.bbox.width

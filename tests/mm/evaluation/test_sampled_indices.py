@@ -84,7 +84,9 @@ class Arrays(BaseDataset):
 
     def __init__(self, *greys):
         self.greys = greys
-        super().__init__(pipeline=[dict(type='PackInputs')], serialize_data=True, test_mode=True)
+        super().__init__(
+            pipeline=[dict(type='mmpretrain.PackInputs')], serialize_data=True, test_mode=True
+        )
 
     def load_data_list(self):
         return [dict(img=np.full((8, 8, 3), g, np.uint8), gt_label=int(g > 99)) for g in self.greys]
