@@ -2,7 +2,7 @@
 
 A canvas of 128x128 pixels holds one image of 128, four of 64 or sixteen of 32 pixels; cells of
 16x16 pixels carry the class of the image they lie in. Canvases are made from a folder of class
-folders (Tiny-ImageNet or CIFAR), from (seed, index), so that they repeat anywhere.
+folders (Tiny-ImageNet, CIFAR or Imagenette), from (seed, index), so that they repeat anywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 PARTS = ('train', 'fit', 'calibrate', 'test')
@@ -66,7 +66,7 @@ class MosaicDataset(BaseDataset):
         images, labels = [], []
         for label, folder in enumerate(folders):
             files = _part_of(sorted(folder.iterdir()), self.part)
-            images += [np.asarray(Image.open(f).convert('RGB')) for f in files]
+            images += [_square(f, self.size) for f in files]
             labels += [label] * len(files)
         self.images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         self.labels = torch.tensor(labels)
@@ -97,6 +97,13 @@ class MosaicDataset(BaseDataset):
             )
         )
         return dict(inputs=canvas, data_samples=sample)
+
+
+def _square(file: Path, largest: int) -> np.ndarray:
+    """A picture's central square, (s, s, 3) uint8, s at most ``largest`` pixels."""
+    with Image.open(file) as image:
+        side = min(*image.size, largest)
+        return np.asarray(ImageOps.fit(image.convert('RGB'), (side, side), Image.Resampling.LANCZOS))
 
 
 def _part_of(files: list[Path], part: str) -> list[Path]:
