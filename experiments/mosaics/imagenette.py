@@ -1,4 +1,4 @@
-# Mosaics of Imagenette's ten classes, photographs of 224 pixels and more; three quarters of an hour on a core.
+# Mosaics of Imagenette's ten classes, photographs of 224 pixels and more; an hour on a core.
 # Canvases of 128 pixels: MOSAICS_CANVAS=128 in the environment of each command.
 _base_ = 'anytime.py'
 data_root, classes = 'data/imagenette', 10
