@@ -44,10 +44,17 @@ def parse_args():
     )
     parser.add_argument('--group-by', help='metainfo that names the source of an image')
     parser.add_argument('--size-key', required=True, help='metainfo: size of the objects of an image')
+    parser.add_argument(
+        '--menu', nargs='+', type=depths_of, default=MENU, help='static budgets: 1/1/1 ...'
+    )
     parser.add_argument('--shares', nargs='+', type=float, default=SHARES)
     parser.add_argument('--static-only', action='store_true', help='of a network that was not fitted')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     return parser.parse_args()
+
+
+def depths_of(text):
+    return tuple(map(int, text.split('/')))
 
 
 def shown(batches):
@@ -98,7 +105,7 @@ def main():
     model = loaded(cfg, args.checkpoint)
     static = loaded(cfg, args.frontier) if args.frontier else model
     limits = model.backbone.max_iterations
-    depths = [d for d in MENU if all(a <= b for a, b in zip(d, limits, strict=True))]
+    depths = [d for d in args.menu if all(a <= b for a, b in zip(d, limits, strict=True))]
     test = Part(static, image_loader(cfg, args.test), depths)
     sizes = test.metainfo(args.size_key)
     sources = test.metainfo(args.group_by) if args.group_by else None

@@ -27,10 +27,11 @@ class Outcome(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A static budget: iterations of each block, and what they cost beyond one everywhere."""
+    """A static budget: iterations of each block, what they cost and gain beyond one everywhere."""
 
     depths: Depths
     macs: float
+    gain: float  # of the mean loss, estimated
 
 
 def depth_grid(limit: int) -> list[int]:
@@ -79,14 +80,15 @@ def static_path(curves: Sequence[Tensor], prices: Sequence[float]) -> list[Point
     those of :func:`block_curves`.
     """
     steps = [
-        (-gain / price, k)
+        (-gain / price, k, gain)
         for k, (curve, price) in enumerate(zip(curves, prices, strict=True))
         for gain in _envelope_gains((curve[:-1] - curve[1:]).tolist())
     ]
-    path = [Point((1,) * len(curves), 0.0)]
-    for _, k in sorted(steps):
-        depths, macs = path[-1]
-        path.append(Point((*depths[:k], depths[k] + 1, *depths[k + 1 :]), macs + prices[k]))
+    path = [Point((1,) * len(curves), 0.0, 0.0)]
+    for _, k, gain in sorted(steps):
+        depths, macs, gained = path[-1]
+        deeper = (*depths[:k], depths[k] + 1, *depths[k + 1 :])
+        path.append(Point(deeper, macs + prices[k], gained + gain))
     return path
 
 
@@ -107,7 +109,21 @@ def middle(path: Sequence[Point]) -> Depths:
 
 
 def menu(path: Sequence[Point], size: int) -> list[Point]:
-    """At most ``size`` points of a path, both ends among them, evenly spaced in MACs."""
-    wanted = [path[-1].macs * i / (size - 1) for i in range(size)]
-    chosen = {min(path, key=lambda p: abs(p.macs - macs)).depths for macs in wanted}
-    return [p for p in path if p.depths in chosen]
+    """At most ``size`` points of a path, both ends among them, chosen where its gains bend most.
+
+    A point left out is replaced by a mixture of its neighbours, which gains less where they bend.
+    """
+    chosen = [0, len(path) - 1]
+    while len(chosen) < min(size, len(path)):
+        bends = {
+            i: _bend(path, i, ends) for ends in pairwise(chosen) for i in range(ends[0] + 1, ends[1])
+        }
+        chosen = sorted([*chosen, max(bends, key=bends.__getitem__)])
+    return [path[i] for i in dict.fromkeys(chosen)]
+
+
+def _bend(path: Sequence[Point], i: int, ends: tuple[int, int]) -> float:
+    """How far the gain of point i lies above that of the ends' mixture at its cost."""
+    left, right = (path[end] for end in ends)
+    weight = (path[i].macs - left.macs) / (right.macs - left.macs)
+    return path[i].gain - left.gain - weight * (right.gain - left.gain)

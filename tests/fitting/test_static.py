@@ -64,6 +64,15 @@ def test_losses_between_measured_depths_are_on_a_line():
     assert at_all_depths(values, [1, 3, 6]).tolist() == [[5, 4, 3, 2, 1, 0]]
 
 
-def test_the_menu_has_both_ends_and_is_even(path):
-    assert [p.depths for p in menu(path, 3)] == [(1, 1), (1, 3), (3, 4)]
+def test_the_menu_has_both_ends_and_the_bends_between_them(path):
+    assert [p.depths for p in menu(path, 3)] == [(1, 1), (1, 4), (3, 4)]
     assert menu(path, 20) == path
+    assert menu(path[:1], 8) == path[:1]
+
+
+def test_the_menu_has_budgets_where_the_first_iterations_gain_most():
+    """Budgets evenly spaced in MACs would leave out (3,), whose neighbours' mixture is worse."""
+    curve = torch.tensor([10.0, 6, 3, 2, 1.9, 1.8, 1.7, 1.6, 1.5])
+    path = static_path([curve], [1.0])
+    assert [p.gain for p in path] == pytest.approx((10 - curve).tolist())
+    assert [p.depths[0] for p in menu(path, 5)] == [1, 2, 3, 4, 9]
