@@ -1,4 +1,4 @@
-"""Static budgets, halting (fitted or as trained) and two simple rules on a segmentor's test images.
+"""Static budgets, halting (fitted or as trained) and two simple rules on test images.
 
     PYTHONPATH=. python experiments/fitted_gain/measure.py CONFIG FITTED.pth --out gains.json \\
         --calibrate 'val[3000:]' [--group-by KEY --size-key KEY] [--cfg-options ...]
@@ -43,7 +43,7 @@ def parse_args():
         '--frontier', type=Path, help='checkpoint of the same config, for its static budgets'
     )
     parser.add_argument('--group-by', help='metainfo that names the source of an image')
-    parser.add_argument('--size-key', required=True, help='metainfo: size of the objects of an image')
+    parser.add_argument('--size-key', help='metainfo: size of the objects of an image')
     parser.add_argument(
         '--menu', nargs='+', type=depths_of, default=MENU, help='static budgets: 1/1/1 ...'
     )
@@ -107,11 +107,11 @@ def main():
     limits = model.backbone.max_iterations
     depths = [d for d in args.menu if all(a <= b for a, b in zip(d, limits, strict=True))]
     test = Part(static, image_loader(cfg, args.test), depths)
-    sizes = test.metainfo(args.size_key)
+    sizes = test.metainfo(args.size_key) if args.size_key else None
     sources = test.metainfo(args.group_by) if args.group_by else None
-    groups = size_groups(sizes)
+    groups = [] if sizes is None else size_groups(sizes)
     full = float(test.costs[-1].mean())
-    report = {'checkpoint': args.checkpoint.name, 'images': len(sizes), 'menu': []}
+    report = {'checkpoint': args.checkpoint.name, 'images': test.costs.shape[1], 'menu': []}
     if args.frontier:
         report['frontier'] = args.frontier.name
     for d, cost, score in zip(depths, test.costs, test.scores, strict=True):
@@ -153,14 +153,12 @@ def policy(model, test, share, sizes, groups, measured, likely):
     costs = outcome.macs.numpy()
     found = gain(costs, scores, test.costs, test.scores, **measured)
     likelihood = gain(costs, -outcome.losses.numpy(), test.costs, test.likelihoods, **likely)
-    return {
-        'asked': share,
-        **described(found),
-        'log_likelihood': described(likelihood),
-        'rho_size': float(spearmanr(iterations, sizes)[0]),
-        'iterations_by_size': by_group(iterations, groups),
-        'by_size': by_group(scores, groups),
-    }
+    row = {'asked': share, **described(found), 'log_likelihood': described(likelihood)}
+    if groups:
+        row['rho_size'] = float(spearmanr(iterations, sizes)[0])
+        row['iterations_by_size'] = by_group(iterations, groups)
+        row['by_size'] = by_group(scores, groups)
+    return row
 
 
 def rules(calibrate, test, vertices, measured):

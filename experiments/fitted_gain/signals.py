@@ -13,7 +13,7 @@ class Signals(NamedTuple):
     """Of each image, (N,); a higher value asks for more iterations.
 
     Attributes:
-        uncertainty: Mean entropy of the segmentor's cells, in nats.
+        uncertainty: Entropy of a classifier's image, mean entropy of a segmentor's cells, in nats.
         state_change: Norm of the last stage's pooled output over that of its pooled state.
     """
 
@@ -25,20 +25,21 @@ class Signals(NamedTuple):
     def of(cls, model, loader):
         """Run ``model`` at one iteration a stage, two in the last: its unit must run once."""
         backbone = model.backbone
+        head = model.decode_head if hasattr(model, 'decode_head') else model.head
         lowest = (1,) * len(backbone.max_iterations)
         unit = list(backbone.iterative_stages())[-1].iterative_blocks()[-1].halting
         change, entropy = [], []
         for batch in loader:
             data = model.data_preprocessor(batch, False)
             backbone.set_budget(max_iterations=lowest)
-            logits = model.decode_head(tuple(model.extract_feat(data['inputs'])))
-            entropy.append(torch.distributions.Categorical(logits=logits.movedim(1, -1)).entropy())
+            logits = head(tuple(model.extract_feat(data['inputs'])))
+            cells = torch.distributions.Categorical(logits=logits.movedim(1, -1)).entropy()
+            entropy.append(cells.reshape(len(cells), -1).mean(dim=1))
             backbone.set_budget(max_iterations=(*lowest[:-1], 2))
             handle = unit.register_forward_pre_hook(lambda _, pooled: change.append(ratio(*pooled)))
             model.extract_feat(data['inputs'])
             handle.remove()
-        uncertainty = torch.cat([each.flatten(1).mean(dim=1) for each in entropy])
-        return cls(uncertainty.double().numpy(), torch.cat(change).double().numpy())
+        return cls(torch.cat(entropy).double().numpy(), torch.cat(change).double().numpy())
 
 
 def ratio(state, output):

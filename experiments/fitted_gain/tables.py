@@ -24,13 +24,16 @@ def sizes(values):
 def static_table(reports):
     """Each static budget: share, score of each seed, scores by object size of the first."""
     head = ['iterations', 'share', *(f'right, % (seed {i})' for i in range(len(reports)))]
-    head.append(f'by size: {" / ".join(reports[0]["menu"][0]["by_size"])}')
+    by_size = reports[0]['menu'][0]['by_size']
+    head += [f'by size: {" / ".join(by_size)}'] if by_size else []
     rows = []
     for same in zip(*(report['menu'] for report in reports), strict=True):
         first = same[0]
         scores = [f'{100 * row["score"]:.1f}' for row in same]
         depths = '/'.join(map(str, first['depths']))
-        rows.append([depths, f'{first["share"]:.3f}', *scores, sizes(first['by_size'])])
+        rows.append([depths, f'{first["share"]:.3f}', *scores])
+        if by_size:
+            rows[-1].append(sizes(first['by_size']))
     return table(head, rows)
 
 

@@ -39,6 +39,7 @@ def test_the_configs_are_found():
     found = {named(path) for path in CONFIGS}
     assert found >= {
         'block_start/cifar',
+        'imagenette/anytime',
         'mosaics/one_iteration',
         'pretraining/unshared',
         'voc_cells/joint',
