@@ -73,10 +73,16 @@ def _rois(evaluation: Evaluation) -> dict[str, Any] | None:
         return None
     return {
         'per_image': _mean(counts),
-        'mean_iterations': _mean(evaluation.column('mean_roi_iterations')),
+        'mean_iterations': _mean_of_rois(evaluation.column('mean_roi_iterations'), counts),
         'max': limits,
         'budget': evaluation.meta.get('roi_budget'),
     }
+
+
+def _mean_of_rois(means: Column, counts: Column) -> float | None:
+    """Of all RoIs, from the images' means; None where there is no RoI."""
+    known = np.isfinite(means) & (counts > 0)
+    return float(np.average(means[known], weights=counts[known])) if known.any() else None
 
 
 def relations(evaluation: Evaluation, measures: Sequence[Measure]) -> dict[str, Any]:

@@ -41,6 +41,16 @@ def test_macs(summary):
     assert (macs['observed']['lowest'], macs['observed']['highest']) == (4e8, 9e8)
 
 
+def test_iterations_are_a_mean_over_all_rois(tmp_path):
+    rois = [(100, 1), (0, None), (20, 4)]  # 180 iterations in 120 RoIs
+    records = [record(i, num_rois=n, mean_roi_iterations=x) for i, (n, x) in enumerate(rois)]
+    found = summarise(load_evaluation(write_log(tmp_path / 'a', records, roi_max_iterations=[4])))
+    assert found['rois'] == {'per_image': 40, 'mean_iterations': 1.5, 'max': [4], 'budget': None}
+    none = [record(0, num_rois=0, mean_roi_iterations=None)]
+    found = summarise(load_evaluation(write_log(tmp_path / 'b', none, roi_max_iterations=[4])))
+    assert found['rois']['mean_iterations'] is None
+
+
 def test_correlations(summary):
     by_field = {entry['field']: entry for entry in summary['associations']}
     # objects 1 2 4 0 against 4 5 7 9: ranks 2 3 4 1 and 1 2 3 4, d = 1 1 1 -3, rho = 1 - 6*12/60.
