@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..log.schema import identity
+from ..log.schema import IterationRecord, identity
 from ..stats.run_scores import Array, Images, Index
 from .evaluation import Evaluation
 
@@ -105,16 +105,23 @@ class AlignedRuns:
             self.check_annotations((unknown | (values == values[0])).ravel())
 
     def depths(self, run: int) -> Array:
-        """(n, b) iterations of each block, and of the RoI head where there is one.
+        """(n, b) iterations of each block, and of each RoI layer.
 
         NaN of an image without RoIs.
         """
         records = [self.evaluations[run].records[i] for i in self.rows[run]]
         blocks = [record.get('iterations_per_block') or record['iterations'] for record in records]
-        rois = [record.get('mean_roi_iterations') for record in records]
-        if any(roi is not None for roi in rois):
-            blocks = [[*block, roi] for block, roi in zip(blocks, rois, strict=True)]
-        return np.array(blocks, dtype=np.float64)  # None becomes NaN
+        layers = [_roi_iterations(record) for record in records]
+        names = sorted({name for each in layers for name in each})
+        depths = [[*block, *map(each.get, names)] for block, each in zip(blocks, layers, strict=True)]
+        return np.array(depths, dtype=np.float64)  # None becomes NaN
+
+
+def _roi_iterations(record: IterationRecord) -> dict[str, float]:
+    """Mean iterations of an image's RoIs in each layer: by its path where there are several."""
+    found = record.get('modules') or {'': record}
+    means = {name: entry.get('mean_roi_iterations') for name, entry in found.items()}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _places(evaluations: Sequence[Evaluation]) -> list[dict[Any, int]]:

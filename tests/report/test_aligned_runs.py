@@ -76,3 +76,11 @@ def test_other_classes_are_refused(tmp_path):
     assert outcomes_of(folders, 'top1').tolist() == [100, 100]
     change(folders[1], 'records', 2, label=1)
     refused(folders, 'top1')
+
+
+def test_a_region_layer_behind_several_backbones_counts_once(tmp_path):
+    layer = {'num_rois': 9, 'mean_roi_iterations': 2.5}
+    modules = {'one': {'total_iterations': 2}, 'two': {'total_iterations': 2}, 'head': layer}
+    folder = write_log(tmp_path / 'a', [record(0, **layer, modules=modules)])
+    runs = AlignedRuns.of(load_evaluations([folder]))
+    assert runs.depths(0).tolist() == [[1, 1, 1, 1, 2.5]]

@@ -30,3 +30,33 @@ def test_an_image_without_regions_has_no_depth_of_theirs(tmp_path):
     found = measure_evaluations([policy], [shallow, deep], score='total_iterations')
     assert found.gains[0].shuffled is not None
     assert not any('static' in note for note in found.notes)
+
+
+def test_depths_of_several_region_layers_count(tmp_path):
+    folders = []  # all that differs is the second layer's depth, the log's mean of both is null
+    for name, deep in (
+        ('shallow', [0] * 40),
+        ('deep', [1] * 40),
+        ('policy', [i % 2 for i in range(40)]),
+    ):
+        entries = [
+            record(
+                i,
+                correct=bool(deep[i]),
+                macs=10**8 * (4 + deep[i]),
+                num_rois=18,
+                mean_roi_iterations=None,
+                modules={
+                    'backbone': {'total_iterations': 4},
+                    'first': {'mean_roi_iterations': 1.0},
+                    'second': {'mean_roi_iterations': 1.0 + deep[i]},
+                },
+            )
+            for i in range(40)
+        ]
+        folders.append(write_log(tmp_path / name, entries))
+    shallow, deep, policy = map(load_evaluation, folders)
+    found = measure_evaluations([policy], [shallow, deep], score='total_iterations')
+    assert [budget.name for budget in found.menu] == ['1/1/1/1/1/1', '1/1/1/1/1/2']
+    assert found.gains[0].shuffled is not None
+    assert not any('static' in note for note in found.notes)
