@@ -81,7 +81,7 @@ def measure_evaluations(
             sample.scores.take(runs),
             sample.costs[runs],
             vertices=vertices,
-            full_cost=float(sample.full_costs.mean()),
+            full_cost=sample.full_cost,
             choices=choices,
             groups=sample.sources,
             seed=seed,
@@ -91,7 +91,7 @@ def measure_evaluations(
         if constant := sample.constant_depths[run]:
             lacking = f'all images run {written(constant)} iterations: a static budget, nothing adapts'
         notes += [f'{policy.name}: {note}' for note in [lacking, *_cautions(found)] if note]
-    budgets = _budgets(sample.take(on_menu), vertices)
+    budgets = _budgets(sample.take(on_menu), vertices, sample.full_cost)
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
     return MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own)
@@ -113,8 +113,8 @@ def _notes(sample: RunSample, score: str, menu: range) -> list[str]:
     return notes
 
 
-def _budgets(menu: RunSample, vertices: Sequence[int]) -> list[StaticBudget]:
-    costs, full = menu.costs.mean(axis=1).tolist(), float(menu.full_costs.mean())
+def _budgets(menu: RunSample, vertices: Sequence[int], full: float) -> list[StaticBudget]:
+    costs = menu.costs.mean(axis=1).tolist()
     each = (menu.runs.evaluations, menu.constant_depths, costs, menu.scores.each().tolist())
     return [
         StaticBudget(written(depth) if depth else e.name, cost, cost / full, score, i in vertices)

@@ -57,9 +57,10 @@ class RunSample:
         return self.runs.column('macs') + self.rest_macs
 
     @cached_property
-    def full_costs(self) -> Array:
-        """(n,) MACs at full depth."""
-        return self.runs.column('macs_full')[0] + self.rest_macs
+    def full_cost(self) -> float:
+        """Mean MACs at full depth, by the dearest run: a cheap one may find other regions."""
+        dearest = self.costs.mean(axis=1).argmax()
+        return float(self.runs.column('macs_full')[dearest].mean()) + self.rest_macs
 
     def halves(self, seed: int) -> tuple[RunSample, RunSample]:
         """Two samples that share no source.

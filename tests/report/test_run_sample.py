@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.gain_measurement import measure_evaluations
 from tests.support.gain_logs import DEPTHS
@@ -30,6 +32,26 @@ def test_an_image_without_regions_has_no_depth_of_theirs(tmp_path):
     found = measure_evaluations([policy], [shallow, deep], score='total_iterations')
     assert found.gains[0].shuffled is not None
     assert not any('static' in note for note in found.notes)
+
+
+def test_shares_are_of_one_full_depth_whatever_regions_a_run_has(tmp_path):
+    folders = []  # of other regions: a run's own full depth is of these
+    for name, depths, macs, full in (
+        ('shallow', [0] * 40, 4e8, 12e8),
+        ('deep', [1] * 40, 16e8, 16e8),
+        ('policy', [i % 2 for i in range(40)], 10e8, 14e8),
+    ):
+        more = dict(macs=int(macs), macs_full=int(full))
+        entries = [
+            record(i, DEPTHS[3 * deep], correct=bool(deep), **more) for i, deep in enumerate(depths)
+        ]
+        folders.append(write_log(tmp_path / name, entries))
+    shallow, deep, policy = map(load_evaluation, folders)
+    found = measure_evaluations([policy], [shallow, deep], score='total_iterations')
+    assert [budget.share for budget in found.menu] == [4 / 16, 1]
+    assert found.gains[0].share == 10 / 16
+    found = measure_evaluations([policy], [shallow, deep], score='total_iterations', rest_macs=4e8)
+    assert found.gains[0].share == pytest.approx(14 / 20)
 
 
 def test_depths_of_several_region_layers_count(tmp_path):
