@@ -112,7 +112,8 @@ def budget_curve(
             model.test_step(copy.deepcopy(batch))  # a first pass also loads and plans
         for budget in budgets:
             budget.run(model, collector, copy.deepcopy(batch))
-    points = [budget.point() for budget in budgets]
+    full = budgets[-1].full  # a cheap one may find other regions
+    points = [budget.point(full) for budget in budgets]
     score = main_score([point.scores for point in points])
     if score is None:
         raise ValueError(f"config's evaluator must give a number, it gives none on {spec}")
@@ -141,7 +142,8 @@ class _Budget:
         self.ids += [sample.get('img_id') for sample in outputs]
         self.evaluator.process(outputs, batch)
 
-    def point(self) -> BudgetPoint:
+    def point(self, full: int) -> BudgetPoint:
+        """Its share is of ``full`` MACs."""
         for metric in self.evaluator.metrics:
             if hasattr(metric, 'img_ids'):  # COCO's: others of its file would count as missed
                 metric.img_ids = self.ids
@@ -150,7 +152,7 @@ class _Budget:
         values = {name: plain_metric(value) for name, value in found.items()}
         scores = {k: x for k, x in values.items() if isinstance(x, float) and math.isfinite(x)}
         ms = 1000 * median(self.times.seconds)
-        return BudgetPoint(self.share, self.macs / self.full, ms, scores)
+        return BudgetPoint(self.share, self.macs / full, ms, scores)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from iterbackbone.core.budget_table import TO_THE_CAP, BudgetTable, Setting
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm.budget_curve import BudgetPoint, _Budget, _quiet, budget_curve
 from iterbackbone.mm.configs import build_model
+from iterbackbone.mm.evaluation.image_compute import image_compute
 from iterbackbone.mm.traces import iterative_modules
 from tests.mm.fitting.test_fit_checkpoint import CONFIGS
 
@@ -80,6 +81,28 @@ def test_shares_are_of_the_macs_and_images_are_spread(fitted):
     assert halves.where.startswith('20 images (test[0::1]), batches of 2, cpu')
 
 
+@pytest.mark.parametrize('fitted', ['c4'], indirect=True)
+def test_shares_are_of_one_full_depth_whatever_regions_a_budget_finds(fitted, monkeypatch):
+    computes = []  # of each batch at one iteration, then at all
+
+    def spied(*args):
+        computes.append(image_compute(*args))
+        return computes[-1]
+
+    monkeypatch.setattr('iterbackbone.mm.budget_curve.image_compute', spied)
+    apart = ['model.test_cfg.rpn.nms.iou_threshold=0.1']  # their number depends on where they lie
+    low, high = budget_curve(*fitted[1:], most=4, cfg_options=apart).points
+    (macs, rois), (full_macs, full_rois) = (
+        [
+            sum(image[field] for batch in computes[k::2] for image in batch)
+            for field in ('macs', 'num_rois')
+        ]
+        for k in (0, 1)
+    )
+    assert rois != full_rois
+    assert (low.share, high.share) == (macs / full_macs, 1)
+
+
 @pytest.mark.parametrize('fitted', ['classification'], indirect=True)
 def test_picture_and_table(fitted, tmp_path):
     curve = budget_curve(*fitted[1:], most=4)
@@ -138,9 +161,9 @@ def test_images_of_the_annotations_that_did_not_run_are_not_missed(tmp_path):
     )
     sample = dict(img_id=1, ori_shape=(32, 32), pred_instances=found)
     budget.evaluator.process([sample], {})
-    budget.ids, budget.macs, budget.full = [1], 1, 1
+    budget.ids = [1]
     budget.times.stop(1)
-    assert budget.point().scores['coco/bbox_mAP'] == pytest.approx(1.0)
+    assert budget.point(full=1).scores['coco/bbox_mAP'] == pytest.approx(1.0)
 
 
 def test_tables_of_classes_are_left_out():
