@@ -13,7 +13,7 @@ from .gain_panel import MeasuredGains, StaticBudget, fingerprint
 from .run_outcomes import default_score, unit_of
 from .run_sample import RunSample, check_calibration, written
 
-DIFFERS = 0.1  # of a score in points, from that of the static outcomes at the policy's depths
+DIFFERS = 0.1  # points, or percent of another score, from the static outcomes at the policy's depths
 COST_DIFFERS = 1e-3  # relative
 
 
@@ -90,7 +90,8 @@ def measure_evaluations(
         gains.append(found)
         if constant := sample.constant_depths[run]:
             lacking = f'all images run {written(constant)} iterations: a static budget, nothing adapts'
-        notes += [f'{policy.name}: {note}' for note in [lacking, *_cautions(found)] if note]
+        said = [lacking, *_cautions(found, unit_of(score))]
+        notes += [f'{policy.name}: {note}' for note in said if note]
     budgets = _budgets(sample.take(on_menu), vertices, sample.full_cost)
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
@@ -122,15 +123,16 @@ def _budgets(menu: RunSample, vertices: Sequence[int], full: float) -> list[Stat
     ]
 
 
-def _cautions(found: Gain) -> list[str]:
+def _cautions(found: Gain, unit: str) -> list[str]:
     """Where the shuffles are not quite what they should be."""
     if found.shuffled is None:
         return []
     notes = []
-    if abs(found.shuffled.reassembled - found.score) > DIFFERS:
+    much = DIFFERS if unit == 'points' else abs(found.score) * DIFFERS / 100
+    if abs(found.shuffled.reassembled - found.score) > much:
         notes.append(
-            f'it scores {found.score:.2f}, the static outcomes at its depths '
-            f'{found.shuffled.reassembled:.2f}: its features differ from those of the static budgets'
+            f'it scores {found.score:.4g}, the static outcomes at its depths '
+            f'{found.shuffled.reassembled:.4g}: its features differ from those of the static budgets'
         )
     if abs(found.shuffled.cost / found.cost - 1) > COST_DIFFERS:
         notes.append(

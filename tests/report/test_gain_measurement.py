@@ -126,6 +126,23 @@ def test_a_menu_that_is_not_static_is_named(logs, tmp_path):
     assert 'tiny worse_than_random is not static: its iterations differ between images' in found.notes
 
 
+@pytest.mark.parametrize('size', [0.01, 1, 1000])
+def test_outcomes_that_differ_from_the_static_ones_are_said_in_any_unit(tmp_path, size):
+    deep = np.arange(40) % 2
+    for name, depth, own in (('a', 0 * deep, 0.5), ('b', 1 + 0 * deep, 0.5), ('policy', deep, 0.45)):
+        records = [record(i, DEPTHS[k], scores={'dice': own * size}) for i, k in enumerate(depth)]
+        write_log(tmp_path / name, records)
+    policy, *menu = (tmp_path / name for name in ('policy', 'a', 'b'))
+    notes = measured([policy], menu, score='dice').notes
+    texts = (
+        f'it scores {0.45 * size:.4g}, the static outcomes at its depths {0.5 * size:.4g}: its features'
+    )
+    assert any(texts in note for note in notes)
+    same = [record(i, DEPTHS[k], scores={'dice': 0.50004 * size}) for i, k in enumerate(deep)]
+    found = measured([write_log(tmp_path / 'same', same)], menu, score='dice')
+    assert not any('its features' in note for note in found.notes)
+
+
 @pytest.mark.parametrize('task', ['detection', 'segmentation'])
 def test_scores_of_sets(tmp_path, task):
     # depth finds what half of the 40 images hold; the policy is deep there only
