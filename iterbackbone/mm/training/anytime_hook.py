@@ -176,17 +176,15 @@ def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Norms, dropout and iterative modules in evaluation mode, no gradients.
 
-    Heads stay as they are: some compute losses in training mode only. Random states and modes are
-    as before afterwards.
+    Heads stay as they are: some compute losses in training mode only. Modes are as before afterwards.
     """
     modes = {part: part.training for part in model.modules()}
-    devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
     for part in modes:
         by_name = any(word in type(part).__name__ for word in ('Drop', 'BatchNorm'))
         if by_name or isinstance(part, (AdaptiveModule, _NormBase)):
             part.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices):
+        with torch.no_grad():
             yield
     finally:
         for module in iterative_modules(model):

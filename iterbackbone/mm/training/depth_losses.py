@@ -38,14 +38,19 @@ class DepthLosses:
         return depths.expand(rows, -1)
 
     def measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        """Repeat a forward pass with ``mode='loss'`` at each depth; the model is in evaluation mode."""
+        """Repeat a forward pass with ``mode='loss'`` at each depth; the model is in evaluation mode.
+
+        Each depth draws the same random numbers, as samplers of regions do.
+        """
+        devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
         with warnings.catch_warnings():  # what is not trained yet may still be
             warnings.simplefilter('ignore', UserWarning)
             for name, share in DEPTHS.items():
                 self.share = share
                 own = {k: copy.deepcopy(v) for k, v in kwargs.items() if k == 'data_samples'}
                 try:  # heads may change samples
-                    losses: Any = model.forward(*args, **{**kwargs, **own})
+                    with torch.random.fork_rng(devices):
+                        losses: Any = model.forward(*args, **{**kwargs, **own})
                 finally:
                     self.share = None
                 self._found[name] = model.parse_losses(losses)[0]  # type: ignore[operator]

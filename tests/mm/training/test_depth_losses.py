@@ -55,3 +55,19 @@ def test_training_does_not_notice_a_measurement(tmp_path, wrapper):
         assert step['grads'].keys() == other['grads'].keys()
         for name, grad in other['grads'].items():
             torch.testing.assert_close(step['grads'][name], grad, rtol=1e-3, atol=1e-6)
+
+
+class Drawing(TinyClassifier):
+    """As a head that samples regions or points: its loss is drawn, whatever the depth."""
+
+    def forward(self, inputs, labels=None, mode='tensor'):
+        found = super().forward(inputs, labels, mode)
+        return {'loss_drawn': 0 * found['loss_cls'] + torch.rand(())} if mode == 'loss' else found
+
+
+def test_all_depths_see_the_same_draws(tmp_path):
+    (step,), _ = train_tiny(tmp_path, AnytimeHook(measure_every=1), max_iters=1, model=Drawing())
+    names = ('lowest', 'middle', 'full')
+    lowest, *others = (step['scalars'][f'train/loss_at_{name}'] for name in names)
+    assert lowest > 0
+    assert others == [lowest, lowest]
