@@ -126,7 +126,7 @@ class Sources:
         """The source of a sample by its place in the data set: an index, or a video and a frame."""
         place, *frame = index if isinstance(index, tuple) else (index,)
         try:
-            part, inner = _located(self._dataset, place)
+            part, inner = located(self._dataset, place)
             info = part.get_data_info(inner)
             info = info['images'][frame[0]] if frame else info
         except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
@@ -149,18 +149,18 @@ def parts(dataset: Any) -> Iterator[Any]:
         yield from parts(part)
 
 
-def _located(dataset: Any, index: Any) -> tuple[Any, int]:
+def located(dataset: Any, index: Any) -> tuple[Any, int]:
     """The innermost data set of an image and its place there."""
     if hasattr(dataset, 'datasets'):
         part = bisect_right(dataset.cumulative_sizes, index)
         first = dataset.cumulative_sizes[part - 1] if part else 0
-        return _located(dataset.datasets[part], index - first)
+        return located(dataset.datasets[part], index - first)
     if not hasattr(dataset, 'dataset'):
         return dataset, index
     if hasattr(dataset, '_get_ori_dataset_idx'):  # mmengine's repeating wrappers
-        return _located(dataset.dataset, dataset._get_ori_dataset_idx(index))
+        return located(dataset.dataset, dataset._get_ori_dataset_idx(index))
     indices = getattr(dataset, 'indices', None)  # torch's Subset
-    return _located(dataset.dataset, index if indices is None else indices[index])
+    return located(dataset.dataset, index if indices is None else indices[index])
 
 
 def _steps(transform: Any, certain: bool = True) -> Iterator[Step]:

@@ -20,7 +20,15 @@ from ...tensor_file import save_whole
 from ..configs import read_config, trained_model
 from ..traces import iterative_modules
 from .fit_report import FitReport
-from .images import FitOptions, ImageSpec, image_infos, image_loader, image_names, trained_images
+from .images import (
+    FitOptions,
+    ImageSpec,
+    image_infos,
+    image_keys,
+    image_loader,
+    image_names,
+    trained_images,
+)
 from .runs import ModelRuns
 
 KEPT = ('dataset_meta', 'cfg', 'seed', 'epoch', 'iter', 'experiment_name')  # of the meta data
@@ -96,9 +104,8 @@ def _annotations(loader: DataLoader) -> str:
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     """Of the fitting and the calibration images; ValueError where they share some."""
     fit, calibrate = (image_loader(cfg, spec) for spec in (options.fit, options.calibrate))
-    shared = image_names(fit.dataset) & image_names(calibrate.dataset)
-    if options.fit.part == options.calibrate.part:
-        shared |= set(fit.dataset.indices) & set(calibrate.dataset.indices)  # type: ignore[attr-defined]
+    keys = image_keys if options.fit.part == options.calibrate.part else image_names
+    shared = set(keys(fit.dataset)) & set(keys(calibrate.dataset))
     if shared:
         raise ValueError(
             f'--fit and --calibrate must not share images, got {options.fit} and {options.calibrate} '
@@ -131,10 +138,10 @@ def _check_unseen(
 
 
 def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
-    """The source of each image: by a key of its metainfo (ValueError without), else each its own."""
+    """The source of each image: by a key of its metainfo (ValueError without), else the image."""
     dataset: Any = loader.dataset
     if key is None:
-        return list(range(len(dataset)))
+        return image_keys(dataset)
     found = []
     for i in range(len(dataset)):
         metainfo = dataset[i]['data_samples'].metainfo

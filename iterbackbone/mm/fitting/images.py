@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
 
 from ..configs import type_name
+from ..evaluation.sources import located, parts
 
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'
@@ -57,7 +58,7 @@ class FitOptions(NamedTuple):
 
     fit: ImageSpec  # images for the units
     calibrate: ImageSpec  # others, for budgets and figures
-    group_by: str | None = None  # metainfo key of an image's source; None: each is its own
+    group_by: str | None = None  # metainfo key of an image's source; None: only copies share one
     trained_on_these: bool = False  # whether the features may have been trained on the images
     max_drop: float | None = None  # in points of score
     device: str = 'cpu'
@@ -135,8 +136,27 @@ def image_infos(subset: Any) -> Iterator[dict[str, Any]]:
 
 def image_names(subset: Any) -> set[Any]:
     """What tells a subset's images apart: their files; empty where its data set does not say."""
-    infos = image_infos(subset)
-    return {info.get('img_path') or info.get('filename') for info in infos} - {None}
+    return set(_files(subset)) - {None}
+
+
+def image_keys(subset: Any) -> list[Any]:
+    """Of each image of a subset its file, or else its place in the innermost data set: copies share it.
+
+    Wrappers such as ``RepeatDataset`` show an image several times.
+    """
+    files = _files(subset) or [None] * len(subset)
+    numbers = {id(part): n for n, part in enumerate(parts(subset))}
+    keys = []
+    for i, file in enumerate(files):
+        if file is None:
+            part, place = located(subset, i)
+            file = numbers[id(part)], place
+        keys.append(file)
+    return keys
+
+
+def _files(subset: Any) -> list[Any]:
+    return [info.get('img_path') or info.get('filename') for info in image_infos(subset)]
 
 
 def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:
