@@ -17,7 +17,7 @@ from .stage import IterativeStage
 from .validation import check_options
 
 TABLE_KEY = 'budget_table'
-NOT_FITTED = 'load a checkpoint that tools/fit_halting.py wrote'
+NOT_FITTED = 'load a checkpoint that tools/fit_halting.py wrote; training ends a fit'
 
 
 class BudgetedModule(nn.Module):
@@ -112,6 +112,12 @@ class BudgetedModule(nn.Module):
         self.budget_table = table
         self.use_budget(self.budget)
 
+    def end_fit(self) -> None:
+        """Take the calibration away, with a warning if there is one: training changes the features."""
+        if self.budget_table is not None:
+            warnings.warn('training ends the fit of the halting: fit it again', stacklevel=5)
+            self.set_budget_table(None)
+
     def limits(self) -> list[list[int]]:
         """L' of each block, by stage: L, the trained iterations and, in evaluation, the budget.
 
@@ -137,8 +143,7 @@ class BudgetedModule(nn.Module):
         if self.budget_table is None or not (self.training and torch.is_grad_enabled()):
             return
         if any(p.requires_grad for p in self.parameters()):
-            warnings.warn('training ends the fit of the halting: fit it again', stacklevel=4)
-            self.set_budget_table(None)
+            self.end_fit()
             for block in self.iterative_blocks():
                 if block.halting is not None:  # fitted scores are 0 or 1 and have no gradient
                     restart(block.halting)

@@ -94,7 +94,7 @@ class AnytimeHook(Hook):
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
         for module in iterative_modules(model):
-            module.set_budget_table(None)  # of features that are about to change
+            module.end_fit()
         self._silence()
         if self.teacher is not None:
             self._handles += self.teacher.attach(model)

@@ -13,7 +13,7 @@ from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
 from ..single_hook import refuse_second
-from ..traces import Call, iterative_modules, remove_all, trained_calls, unwrapped
+from ..traces import Call, is_trainable, iterative_modules, remove_all, trained_calls, unwrapped
 from .lost_hooks import warn_of_lost_hooks
 from .optimizers import exempt_halting_biases
 from .ponder_training import PonderTraining
@@ -176,13 +176,18 @@ def prepare(runner: Runner, kind: type[Hook]) -> None:
     """What a training by PonderCostHook or AnytimeHook, the ``kind``, begins with.
 
     Raises:
-        ValueError: the run has a second hook of this kind, or activations are checkpointed by the
-            Runner, whose second pass would lose the cost's gradient, or run other depths.
+        ValueError: the run has a second hook of this kind, activations are checkpointed by the
+            Runner, whose second pass would lose the cost's gradient, or run other depths, or a network
+            that is trained has a budget by share: no evaluation of this run could meet it.
     """
     if runner.cfg.get('activation_checkpointing'):
         needs = 'needs activation_checkpointing=None; set with_cp=True instead'
         raise ValueError(f'{kind.__name__} {needs}')
     refuse_second(runner, kind)
+    for module, name in iterative_modules(unwrapped(runner.model)).items():
+        if is_trainable(module) and module.budget.share is not None:
+            needs = f'needs {name}.budget without share, got share={module.budget.share:g}'
+            raise ValueError(f'{kind.__name__} {needs}: training ends the fit that it belongs to')
     warn_of_lost_hooks(runner)
     # Averaged copies end a fit where the model does, in its first training step: keys must agree.
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
