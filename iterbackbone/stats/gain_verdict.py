@@ -58,9 +58,10 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     failed = sum(not _passes(seed) and _measured(seed, unit) for seed in seeds)
     if failed:
         which = 'the seed' if len(seeds) == 1 else f'{failed} of {len(seeds)} seeds'
+        verb = 'gains' if failed == 1 else 'gain'
         return (
             f'No, adapting does not pay reliably: {_words(best, unit, len(gains))}, but {which} '
-            f'gains at fewer than {_SHARES}.'
+            f'{verb} at fewer than {_SHARES}.'
         )
     lacking = _lacking(seeds, gains, unit)
     if lacking:

@@ -55,6 +55,10 @@ def test_yes():
             [GOOD, GOOD, [found(), found(0.35, 0)]],
             'but 1 of 3 seeds gains at fewer than 2 of the shares',
         ),
+        (
+            [GOOD, *[[found(), found(0.35, 0)]] * 2],
+            'but 2 of 3 seeds gain at fewer than 2 of the shares',
+        ),
     ],
 )
 def test_no(seeds, reason):
