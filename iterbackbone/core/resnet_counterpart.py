@@ -86,7 +86,7 @@ def _name(first: AdaptiveModule, stages: Sequence[_Stage]) -> str:
     missing = first.first_stage
     blocks, width = tuple(stage.blocks for stage in stages), stages[0].width // 2**missing
     if missing:
-        return f'stage {missing + 1} of a ResNet, {blocks[0]} blocks, width {width}'
+        return f'layer{missing + 1} of a ResNet, {blocks[0]} blocks, width {width}'
     for depth, lengths in DEPTHS.items():
         if (blocks, width) == (lengths, 64):
             return f'ResNet-{depth}'

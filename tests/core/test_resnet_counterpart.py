@@ -92,7 +92,7 @@ def test_mmdets_c4_in_its_two_parts(depth):
     head_parameters, head_macs = counted(layer, 1024, 14, 14)
     assert resnet_macs(body, (600, 800)) == body_macs
     assert resnet_macs(head, (14, 14)) == head_macs
-    name = 'stage 4 of a ResNet, 3 blocks, width 64'
+    name = 'layer4 of a ResNet, 3 blocks, width 64'
     assert ResNetCounterpart.of(head) == ResNetCounterpart(name, head_parameters)
     whole = ResNetCounterpart(f'ResNet-{depth}', body_parameters + head_parameters)
     assert ResNetCounterpart.of(body, head) == whole
@@ -102,5 +102,5 @@ def test_other_shapes_are_named_by_their_blocks_and_width():
     assert ResNetCounterpart.of(tiny_net()).name == 'ResNet (2, 3, 5, 2), width 4'
     single = tiny_net(num_stages=1, max_iterations=(2,))
     assert ResNetCounterpart.of(single).name == 'ResNet (2), width 4'
-    assert ResNetCounterpart.of(tiny_layer()).name == 'stage 4 of a ResNet, 4 blocks, width 4'
-    assert ResNetCounterpart.of(tiny_layer(stage=1)).name == 'stage 2 of a ResNet, 4 blocks, width 4'
+    assert ResNetCounterpart.of(tiny_layer()).name == 'layer4 of a ResNet, 4 blocks, width 4'
+    assert ResNetCounterpart.of(tiny_layer(stage=1)).name == 'layer2 of a ResNet, 4 blocks, width 4'

@@ -60,7 +60,7 @@ def cost_panel(cost: Cost, height: int) -> Image.Image:
     top += unit * 0.75
     bars = [
         (f'stage {k}', f'{n:.3g} of {limit}', n / limit, BLUE)
-        for k, (n, limit) in enumerate(zip(cost.iterations, cost.limits, strict=True), start=1)
+        for k, (n, limit) in enumerate(zip(cost.iterations, cost.limits, strict=True))
     ]
     bars.append(('adaptive MACs', f'{cost.share:.0%} of full', cost.share, ORANGE))
     for name, value, share, colour in bars:

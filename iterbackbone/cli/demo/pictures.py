@@ -115,7 +115,7 @@ def _write_tables(ordered: list[Seen], targets: dict[Path, Path], out: Path) -> 
 
 def _row(each: Seen, drawn: Path) -> dict[str, Any]:
     cost = each.cost
-    stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations, start=1)}
+    stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations)}
     macs = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
     rest = {'ms': round(cost.ms, 2), 'boxes': each.boxes}
     return {'picture': str(each.path), 'drawn': drawn.name, **stages, **macs, **rest}

@@ -33,7 +33,7 @@ def test_tables_go_from_cheapest_to_dearest(folder):
     rows = json.loads((out / 'demo.json').read_text())
     assert [row['picture'] for row in rows] == [str(folder / f'{n}.png') for n in 'cab']
     assert [row['share'] for row in rows] == [0.25, 0.446, 0.642]
-    assert (rows[0]['iterations_stage1'], rows[0]['iterations_stage2']) == (1, 1.75)
+    assert (rows[0]['iterations_stage0'], rows[0]['iterations_stage1']) == (1, 1.75)
     assert [row['drawn'] for row in rows] == ['c.png', 'a.png', 'b.png']
     table = list(csv.DictReader((out / 'demo.csv').open()))
     assert [float(row['share']) for row in table] == [0.25, 0.446, 0.642]
