@@ -53,7 +53,7 @@ def test_the_home_page_is_the_readme(site):
     text = (site / 'index.html').read_text()
     assert 'Two commands' in text
     assert 'href="tutorial.html"' in text
-    assert 'src="evidence/mosaics.png"' in text
+    assert 'src="evidence/imagenette.png"' in text
 
 
 def test_links_out_of_docs_bring_the_file_along(site):

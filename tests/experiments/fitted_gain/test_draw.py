@@ -11,18 +11,19 @@ import pytest
 import experiments
 from experiments.fitted_gain.draw import draw
 
-RESULTS = sorted((Path(experiments.__file__).parent / 'mosaics/results').glob('seed*.json'))
+RESULTS = Path(experiments.__file__).parent / 'mosaics/results'
 
 
-def test_the_lines_are_the_results():
-    reports = [json.loads(path.read_text()) for path in RESULTS]
+@pytest.mark.parametrize(('name', 'seeds'), [('', 3), ('imagenette128_', 2)])
+def test_the_lines_are_the_results(name, seeds):
+    reports = [json.loads((RESULTS / f'{name}seed{i}.json').read_text()) for i in range(seeds)]
     scores, gains = draw(reports).axes
     static, policy = scores.lines
     first = reports[0]
     assert static.get_ydata()[0] == pytest.approx(100 * first['menu'][0]['score'])
     assert policy.get_ydata() == pytest.approx([row['score'] for row in first['policy']])
     assert policy.get_xdata() == pytest.approx([100 * row['share'] for row in first['policy']])
-    assert [bars.get_label() for bars in gains.containers] == ['seed 0', 'seed 1', 'seed 2']
+    assert [bars.get_label() for bars in gains.containers] == [f'seed {i}' for i in range(seeds)]
     for bars, report in zip(gains.containers, reports, strict=True):
         (ends,) = bars.lines[2]
         drawn = np.array(ends.get_segments())[:, :, 1]
