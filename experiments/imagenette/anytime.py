@@ -1,7 +1,6 @@
 # A classifier of Imagenette's photographs at 128 pixels, trained at all depths; an hour on a core.
 # A sixth of the training images is held out: halting is fitted and budgets are calibrated on it.
 default_scope = 'mmpretrain'
-custom_imports = dict(imports=['iterbackbone.mm'])
 data_root = '{{$ITERBACKBONE_DATA_ROOT:data}}/imagenette'
 work_dir = 'work_dirs/imagenette'
 size, steps, batch, classes = 128, 3000, 48, 10
