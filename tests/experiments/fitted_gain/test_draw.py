@@ -14,7 +14,7 @@ from experiments.fitted_gain.draw import draw
 RESULTS = Path(experiments.__file__).parent / 'mosaics/results'
 
 
-@pytest.mark.parametrize(('name', 'seeds'), [('', 3), ('imagenette128_', 2)])
+@pytest.mark.parametrize(('name', 'seeds'), [('', 3), ('imagenette128_', 3)])
 def test_the_lines_are_the_results(name, seeds):
     reports = [json.loads((RESULTS / f'{name}seed{i}.json').read_text()) for i in range(seeds)]
     scores, gains = draw(reports).axes

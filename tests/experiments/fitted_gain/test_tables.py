@@ -22,6 +22,13 @@ def reports_of(*names):
     ('page', 'results', 'mean', 'left_out'),
     [
         ('mosaics.md', [f'mosaics/results/seed{i}.json' for i in range(3)], False, ()),
+        (
+            'mosaics.md',
+            [f'mosaics/results/imagenette128_seed{i}.json' for i in range(3)],
+            False,
+            (2, 3),
+        ),
+        ('mosaics.md', ['mosaics/results/imagenette192_seed0.json'], False, (2, 3)),
         ('voc-cells.md', [f'voc_cells/results/seed{i}.json' for i in range(3)], True, ()),
         # static budgets stand beside those of other trainings, rules are told of in words
         ('voc-cells.md', [f'voc_cells/results/distilled/seed{i}.json' for i in range(3)], True, (0, 2)),
