@@ -24,7 +24,7 @@ HOOKS = """default_hooks = dict(  # joins the base's hooks; custom_hooks would r
 
 
 def base_model(cfg: Config) -> Any:
-    """The model with the backbone: that of a semi-supervised detector lies one level down."""
+    """The model with the backbone: a tracker's or semi-supervised detector lies one level down."""
     return cfg.model.get('detector') or cfg.model
 
 

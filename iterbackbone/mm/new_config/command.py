@@ -13,7 +13,7 @@ from torch import nn
 
 from ...files import named_errors, whole_file
 from ...text import cause
-from ..configs import build_model, read_config, toolbox_of
+from ..configs import build_model, random_input, read_config, toolbox_of
 from .changes import base_model, changed_parts, config_text, described
 from .pyramid import Pyramid
 
@@ -72,8 +72,8 @@ def _built(cfg: Config, what: str) -> nn.Module:
 
 
 def _with_backbone(model: nn.Module) -> Any:
-    """The model itself, or the student of a semi-supervised detector."""
-    return getattr(model, 'student', model)
+    """The model itself, a tracker's detector, or the student of a semi-supervised one."""
+    return getattr(model, 'student', getattr(model, 'detector', model))
 
 
 def checked_model(path: Path, text: str) -> nn.Module:
@@ -87,10 +87,10 @@ def checked_model(path: Path, text: str) -> nn.Module:
 def _run(model: Any, base: Path) -> None:
     """Once, on noise: the neck, a segmentor's and a classifier's heads take the new channels."""
     with_head = {'BaseSegmentor', 'BaseClassifier'} & {kind.__name__ for kind in type(model).__mro__}
-    noise = torch.rand(1, 3, SIDE, SIDE)
+    noise = random_input(model, (SIDE, SIDE)) if with_head else torch.rand(1, 3, SIDE, SIDE)
     try:
         with torch.inference_mode():
-            model(noise, mode='tensor') if with_head else model.extract_feat(noise)
+            model(**noise, mode='predict') if with_head else model.extract_feat(noise)
     except Exception as error:  # of any part of the model
         what = f'the neck or head of {base} does not take the new backbone'
         raise ValueError(f'{what}: {cause(error)}') from None

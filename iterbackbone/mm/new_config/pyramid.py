@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from ...core.adaptive import AdaptiveModule
 from ...core.resnet import DEPTHS
 
 RESNET = ('stage_blocks', 'strides', 'dilations', 'out_indices', 'num_stages')
+USUAL = {'strides': (1, 2, 2, 2), 'dilations': (1, 1, 1, 1)}
 STRIDES = {4: 0, 8: 1, 16: 2, 32: 3}
 WIDTH = 64  # of the stem, as in every ResNet
 
@@ -34,8 +36,8 @@ class Pyramid(NamedTuple):
         if isinstance(backbone, AdaptiveModule):
             raise ValueError(f'its backbone is {name} already')
         if all(hasattr(backbone, each) for each in RESNET):
-            outputs = _outputs(backbone, 64)
-            options = _resnet_options(backbone)
+            outputs = _outputs(backbone, 128)
+            options = _resnet_options(backbone, 128 // outputs[0].shape[-1])
         else:
             outputs = _outputs(backbone, 224)
             options = _pyramid_options(name, outputs, 224)
@@ -60,8 +62,8 @@ def _outputs(backbone: nn.Module, side: int) -> list[Tensor]:
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def _resnet_options(backbone: Any) -> dict[str, Any]:
-    """Stem, stages, strides and outputs of any kind of ResNet."""
+def _resnet_options(backbone: Any, stride: int) -> dict[str, Any]:
+    """Stem, stages, strides and outputs of any kind of ResNet; its first output has ``stride``."""
     stages, outputs = backbone.num_stages, tuple(backbone.out_indices)
     if outputs != tuple(sorted(set(outputs))):
         raise _refused(type(backbone).__name__, f'out_indices {outputs} are not ascending')
@@ -75,9 +77,11 @@ def _resnet_options(backbone: Any) -> dict[str, Any]:
         options['stem'] = 'cifar'
     if stages < 4:
         options['num_stages'] = stages
-    for name, usual in (('strides', (1, 2, 2, 2)), ('dilations', (1, 1, 1, 1))):
-        values = tuple(getattr(backbone, name))[:stages]
-        if values != usual[:stages]:
+    strides = tuple(backbone.strides)[1:stages]
+    behind = math.prod(strides[: outputs[0]]) * (1 if 'stem' in options else 4)
+    strides = (stride // behind, *strides)  # RegNet's stem has no pooling, its first stage strides
+    for name, values in (('strides', strides), ('dilations', tuple(backbone.dilations)[:stages])):
+        if values != USUAL[name][:stages]:
             options[name] = values
     return options
 

@@ -24,6 +24,11 @@ SERVED = [
         {},
     ),
     (
+        'mmdet::regnet/retinanet_regnetx-800MF_fpn_1x_coco.py',  # a stem of stride 2
+        dict(expansion=4, max_iterations=(1, 3, 7, 5), out_indices=(0, 1, 2, 3)),
+        {'neck': {'in_channels': [256, 512, 1024, 2048]}},
+    ),
+    (
         'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
         dict(expansion=4, depth=50, out_indices=(1, 2, 3)),
         {'neck': {'in_channels': [512, 1024, 2048]}},
@@ -85,12 +90,34 @@ def test_the_backbone_is_swapped_and_all_else_stays(base, options, changed, tmp_
     assert f'Wrote {path}, which inherits {base}' in said
 
 
-def test_a_semi_supervised_detector_has_its_backbone_one_level_down(tmp_path):
-    base = 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py'
-    write_config(tmp_path / 'mine.py', any_config(base), base)
+@pytest.mark.parametrize(
+    ('base', 'hooks'),
+    [
+        (
+            'soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco',
+            ['MeanTeacherHook'],
+        ),
+        ('masktrack_rcnn/masktrack-rcnn_mask-rcnn_r50_fpn_8xb1-12e_youtubevis2019', []),
+    ],
+)
+def test_a_semi_supervised_detector_and_a_tracker_have_it_one_level_down(base, hooks, tmp_path):
+    name = f'mmdet::{base}.py'
+    write_config(tmp_path / 'mine.py', any_config(name), name)
     cfg = Config.fromfile(tmp_path / 'mine.py')
     assert cfg.model.detector.backbone.type == 'iterbackbone.IterativeResNet'
-    assert [hook.type for hook in cfg.custom_hooks] == ['MeanTeacherHook']
+    assert [hook.type for hook in cfg.get('custom_hooks', [])] == hooks
+
+
+@pytest.mark.parametrize(
+    'base',
+    [
+        'mask2former/mask2former_r50_8xb2-160k_ade20k-512x512',  # a head that wants data samples
+        'point_rend/pointrend_r50_4xb4-160k_ade20k-512x512',  # several heads
+    ],
+)
+def test_segmentors_that_can_only_predict_are_served(base, tmp_path):
+    name = f'mmseg::{base}.py'
+    assert 'It builds and runs' in write_config(tmp_path / 'mine.py', any_config(name), name)
 
 
 def test_layer_wise_learning_rates_get_a_constructor_that_knows_the_layers(tmp_path):
