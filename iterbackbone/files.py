@@ -112,13 +112,23 @@ def _part_to_write(target: Path) -> Iterator[BinaryIO]:
         shutil.copymode(target, _part(target))
 
 
+def files_below(folder: Path, *ends: str) -> list[Path]:
+    """Files in ``folder`` and below, by name, whose paths end so in lower case.
+
+    Linked folders are read, too, which rglob passes over.
+    """
+    walked = os.walk(folder, followlinks=True)
+    files = (Path(top, name) for top, _, names in walked for name in names)
+    return sorted(file for file in files if str(file).lower().endswith(ends))
+
+
 def image_files(folder: Path, count: int) -> list[Path]:
     """At most ``count`` images in ``folder`` and below, evenly spaced by name.
 
     Raises:
         ValueError: there is none.
     """
-    files = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_TYPES and p.is_file())
+    files = [file for file in files_below(folder, *IMAGE_TYPES) if file.is_file()]
     if not files:
         raise ValueError(f'--images: {folder} has no image ({", ".join(IMAGE_TYPES)})')
     count = min(count, len(files))

@@ -45,6 +45,10 @@ def cleaned(dataset: Dataset, folder: Folder) -> Dataset:
             _check_frame(picture, frame, folder)
             boxes = [box for box in boxes if box]
             kept[picture.file] = picture._replace(boxes=boxes, size=frame.shown)
+    answered = {picture.split for picture in kept.values() if picture.boxes}
+    for file, picture in list(kept.items()):
+        if answered and picture.split not in answered:  # a test split whose answers are not public
+            folder.wrong('picture of a split without any box, left out', kept.pop(file).file.name)
     used = {box.name for picture in kept.values() for box in picture.boxes}
     for name in (name for name in dataset.classes if name not in used):
         folder.wrong('class without a box or picture, left out', name)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from ...files import IMAGE_TYPES
+from ...files import IMAGE_TYPES, files_below
 
 SPLIT = re.compile(r'(train|val|test)(ing|id|idation)?\d*')  # training, valid, val2017
 
@@ -36,7 +36,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise ValueError(f'--data must be a folder, got {path}')
-        found = sorted(p for p in path.rglob('*') if p.suffix.lower() in IMAGE_TYPES)
+        found = files_below(path, *IMAGE_TYPES)
         self.path, self.files = path, [p for p in found if not _is_hidden(p.relative_to(path))]
         self.problems: dict[str, list[str]] = defaultdict(list)
         self._named: dict[str, list[Path]] = defaultdict(list)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from . import coco, voc, yolo
 from .folder import Box, Folder, Picture
 
+IMAGES = {'image', 'images', 'imgs', 'img_dir', 'jpegimages'}  # names of folders that are no class
+
 
 class Dataset(NamedTuple):
     """Layout, 'detection' or 'classification', names of the classes in order, all pictures."""
@@ -51,7 +53,9 @@ def class_folders(folder: Folder) -> tuple[list[str], list[Picture]]:
         else:
             folder.wrong('picture outside of the class folders, left out', '/'.join(parts))
     classes = sorted({picture.boxes[0].name for picture in pictures})
-    return classes if len(classes) > 1 else [], pictures
+    for name in (images := [name for name in classes if name.lower() in IMAGES]):
+        folder.wrong('folder of images beside their masks or labels, no class', name)
+    return classes if len(classes) > 1 and not images else [], pictures
 
 
 def _repeats(folder: Folder, parts: tuple[str, ...], depth: int) -> bool:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...files import IMAGE_TYPES
+from ...files import IMAGE_TYPES, files_below
 from .folder import Box, Folder, Picture, text_of
 
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -17,7 +17,7 @@ LISTS = {'test': 'test', 'trainval': 'train', 'val': 'val', 'train': 'train'}  #
 def read(folder: Folder) -> tuple[list[str], list[Picture]]:
     """Classes, and pictures with an XML file."""
     pictures, listed = [], {}
-    for path in sorted(folder.path.rglob('*.xml')):
+    for path in files_below(folder.path, '.xml'):
         try:
             root = ET.parse(path).getroot()
         except (ET.ParseError, LookupError, ValueError) as error:

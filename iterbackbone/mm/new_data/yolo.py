@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from ...files import files_below
 from .folder import Box, Folder, Picture, text_of
 
 
@@ -16,14 +17,10 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
     if not labels:
         return [], []
     names, points = _described(folder.path)
-    labelled, pictures = {folder.split_of(file.parent) for file in labels}, []
+    pictures = []
     for file in folder.files:
-        split = folder.split_of(file.parent)
-        if split not in labelled:  # a test split whose answers are not public
-            folder.wrong('picture of a split without any label file, left out', file.name)
-            continue
         boxes = list(_boxes(labels[file], names, points, folder)) if file in labels else []
-        pictures.append(Picture(file, split, boxes, relative=True))
+        pictures.append(Picture(file, folder.split_of(file.parent), boxes, relative=True))
     return list(dict.fromkeys(names.values())), pictures
 
 
@@ -52,7 +49,7 @@ def _described(path: Path) -> tuple[dict[int, str], bool]:
         if not numbers or not all(isinstance(number, int) for number in numbers):
             raise ValueError(f'{file} must list the classes as names, by number, got {names!r}')
         return numbers, 'kpt_shape' in content
-    for file in sorted([*path.rglob('classes.txt'), *path.rglob('*.names')]):
+    for file in [*files_below(path, '/classes.txt'), *files_below(path, '.names')]:
         lines = enumerate(line.strip() for line in text_of(file).splitlines())
         return {number: name for number, name in lines if name}, False
     raise ValueError(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from mmdet.datasets import XMLDataset
 
-from tests.support.own_data import CLASSES, found, picture, xml_file
+from tests.support.own_data import CLASSES, coco_file, found, picture, xml_file
+
+SIZE = (40, 30)
+LINKED = {'images': ['ring'], 'train': ['ring'], 'cat': ['cat', 'dog']}
 
 
 def by_name(dataset, ignored):
@@ -105,6 +108,51 @@ def test_folders_of_splits_are_no_classes(names, wanted, left, tmp_path):
     dataset, wrong = found(tmp_path)
     assert [(p.split, p.boxes[0].name) for p in dataset.pictures] == wanted
     assert len(wrong.get('picture in no folder of a split, left out', [])) == left
+
+
+@pytest.mark.parametrize('names', [('images', 'masks'), ('img_dir', 'ann_dir')])
+def test_masks_are_no_class(names, tmp_path):
+    for name in names:
+        picture(tmp_path / 'train' / name / '1.png')
+    with pytest.raises(ValueError, match=r'no annotations or classes .* beside their masks or labels'):
+        found(tmp_path)
+
+
+@pytest.mark.parametrize('linked', ['images', 'train', 'cat'])
+def test_linked_folders_are_read(linked, tmp_path):
+    """Data often lies on another disk."""
+    there, here = tmp_path / 'disk' / linked, tmp_path / 'mine'
+    here.mkdir()
+    (here / linked).symlink_to(there)
+    picture(there / 'images/1.png')
+    if linked == 'images':  # annotations may lie elsewhere
+        coco_file(here / 'all.json', [(1, '1.png', SIZE)], [(1, 0, (2, 3, 10, 12))], ['ring'])
+    elif linked == 'train':
+        (there / 'labels').mkdir()
+        (there / 'labels/1.txt').write_text('0 0.5 0.5 0.5 0.5')
+        (there / 'classes.txt').write_text('ring')
+    else:
+        picture(here / 'dog/1.png')
+    dataset, _ = found(here)
+    assert (len(dataset.pictures), dataset.classes) == (1 + (linked == 'cat'), LINKED[linked])
+    assert dataset.pictures[0].file == here / linked / 'images/1.png'
+
+
+@pytest.mark.parametrize('layout', ['COCO', 'YOLO'])
+def test_a_split_without_any_box_is_left_out(layout, tmp_path):
+    """A test whose answers are not public would count as pictures without objects."""
+    for split in ('train', 'test'):
+        picture(tmp_path / split / f'images/{split}.png')
+        notes = [(1, 0, (2, 3, 10, 12))] if split == 'train' else []
+        if layout == 'COCO':
+            coco_file(tmp_path / f'{split}.json', [(1, f'{split}.png', SIZE)], notes, ['ring'])
+    if layout == 'YOLO':
+        (tmp_path / 'train/labels').mkdir()
+        (tmp_path / 'train/labels/train.txt').write_text('0 0.5 0.5 0.5 0.5')
+        (tmp_path / 'classes.txt').write_text('ring')
+    dataset, wrong = found(tmp_path)
+    assert (dataset.layout, [p.file.name for p in dataset.pictures]) == (layout, ['train.png'])
+    assert wrong == {'picture of a split without any box, left out': ['test.png']}
 
 
 def test_the_task_chooses_between_layouts(tmp_path):

@@ -42,14 +42,6 @@ def test_a_picture_without_a_file_is_background(folder):
     assert wrong == {}
 
 
-def test_a_split_without_any_file_is_left_out(folder):
-    """A test whose answers are not public would count as pictures without objects."""
-    picture(folder / 'images/test/b.jpg')
-    dataset, wrong = read(folder)
-    assert [p.file.name for p in dataset.pictures] == ['a.jpg']
-    assert wrong == {'picture of a split without any label file, left out': ['b.jpg']}
-
-
 @pytest.mark.parametrize('names', ['3', 'true', '1.5', '"ring"'])
 def test_names_that_are_no_list(folder, names):
     (folder / 'data.yaml').write_text(f'names: {names}')
