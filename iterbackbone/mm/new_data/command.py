@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import MappingProxyType
 
@@ -106,7 +108,8 @@ def _write_config(
     load_datasets(wanted)
     for part in parts:
         try:
-            DATASETS.build(written[f'{part}_dataloader'].dataset)[0]
+            with redirect_stdout(io.StringIO()):  # pycocotools prints what it does
+                DATASETS.build(written[f'{part}_dataloader'].dataset)[0]
         except Exception as error:  # of any part of the pipeline
             raise ValueError(f'the pipeline of {base} does not load the data: {cause(error)}') from None
 
