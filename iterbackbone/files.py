@@ -115,11 +115,14 @@ def _part_to_write(target: Path) -> Iterator[BinaryIO]:
 def files_below(folder: Path, *ends: str) -> list[Path]:
     """Files in ``folder`` and below, by name, whose paths end so in lower case.
 
-    Linked folders are read, too, which rglob passes over.
+    Linked folders are read, too, which rglob passes over, but for those that a link lies in.
     """
-    walked = os.walk(folder, followlinks=True)
-    files = (Path(top, name) for top, _, names in walked for name in names)
-    return sorted(file for file in files if str(file).lower().endswith(ends))
+    files = []
+    for top, folders, names in os.walk(folder, followlinks=True):
+        here = Path(os.path.realpath(top))
+        folders[:] = [f for f in folders if not here.is_relative_to(os.path.realpath(here / f))]
+        files += [Path(top, name) for name in names if f'/{name}'.lower().endswith(ends)]
+    return sorted(files)
 
 
 def image_files(folder: Path, count: int) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A file that is whole or not there, wherever its name leads."""
+"""Files that are whole or not there, wherever their names lead; files in linked folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from iterbackbone.files import same_place, whole_file, write_together
+from iterbackbone.files import files_below, same_place, whole_file, write_together
 
 
 def write_one(path):
@@ -66,3 +66,14 @@ def test_neither_devices_nor_folders_are_replaced(tmp_path, write):
     (tmp_path / 'folder').mkdir()
     with pytest.raises(IsADirectoryError, match='folder'):
         write(tmp_path / 'folder')
+
+
+def test_linked_folders_are_read_but_in_no_circle(tmp_path):
+    for name in ('data/here/a.PNG', 'disk/b.png', 'data/c.txt'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / 'data/linked').symlink_to(tmp_path / 'disk')
+    (tmp_path / 'data/here/up').symlink_to(tmp_path / 'data')
+    (tmp_path / 'data/nowhere').symlink_to(tmp_path / 'data/nowhere')
+    names = ['data/here/a.PNG', 'data/linked/b.png']
+    assert files_below(tmp_path / 'data', '.png') == [tmp_path / name for name in names]
