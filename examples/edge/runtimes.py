@@ -94,12 +94,12 @@ def opened(path: Path, threads: int, name: str | None) -> OnnxRuntime | OpenVino
 
 def _reason(path: Path, runtime: str, message: str) -> str:
     """A runtime's message in words that say what to do."""
-    lower = message.lower()
+    lower = message.replace(str(path), '').lower()  # a name may hold such words, too
     if 'opset' in lower or 'ir version' in lower or 'ir_version' in lower:
         return (
             f'{path} needs a newer {runtime} than this: update it, or export the file with a lower '
             f'--opset ({message})'
         )
-    if 'protobuf' in lower or 'parsing' in lower:
+    if any(sign in lower for sign in ('protobuf', "can't be parsed", 'unable to read')):
         return f'{path} is no ONNX file, or only a part of one: copy or export it again ({message})'
     return f'{path} cannot be used by {runtime}: {message}'

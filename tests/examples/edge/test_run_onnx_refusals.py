@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -44,6 +45,17 @@ def test_refusals(tmp_path, pictures, capsys, name, more, message):
     except SystemExit as stopped:  # argparse
         code = stopped.code
     assert code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'openvino'])
+@pytest.mark.parametrize('kind', ['truncated', 'text', 'empty'])
+def test_half_a_file_is_called_so_whatever_its_name(tmp_path, pictures, capsys, runtime, kind):
+    pytest.importorskip(runtime)
+    path = tmp_path / 'model-opset18.onnx'
+    path.write_bytes(b'' if kind == 'empty' else Path(broken(tmp_path, kind)).read_bytes())
+    assert run_onnx.main([str(path), str(pictures), '--runtime', runtime]) == 2
+    message = f'{path} is no ONNX file, or only a part of one: copy or export it again'
     assert message in capsys.readouterr().err
 
 
