@@ -50,7 +50,10 @@ def thumbnail(
         with opened(path) as image:
             turned = _is_turned(image, size, exif_ignored)
             image.draft('RGB', (2 * MAX_SIDE, 2 * MAX_SIDE))
-            picture = (ImageOps.exif_transpose(image) if turned else image).convert('RGB')
+            picture = ImageOps.exif_transpose(image) if turned else image
+            if picture.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
+                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+            picture = picture.convert('RGB')
             picture.thumbnail((MAX_SIDE, MAX_SIDE))
             return picture
     except Exception:

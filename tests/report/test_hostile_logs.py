@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
@@ -21,6 +22,12 @@ from tests.support.logs import correlated, record, write_images, write_log
 def test_usual_formats_are_drawn_whatever_the_name(tmp_path, kind):
     Image.new('RGB', (640, 320), 'red').save(tmp_path / 'image.txt', kind)
     assert thumbnail(tmp_path / 'image.txt').size == (320, 160)
+
+
+@pytest.mark.parametrize('kind', ['png', 'tif'])
+def test_grey_images_of_16_bits_are_not_white(tmp_path, kind):
+    Image.fromarray(np.full((20, 30), 100 * 256, np.uint16)).save(tmp_path / f'image.{kind}')
+    assert thumbnail(tmp_path / f'image.{kind}').getpixel((0, 0)) == (100, 100, 100)
 
 
 @pytest.mark.parametrize('kind', ['GIF', 'PPM', 'PDF', 'ICO', 'SGI', 'TGA'])
