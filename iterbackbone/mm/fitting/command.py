@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,7 @@ def fit_checkpoint(
     _check_unseen(content, cfg, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
     silence(list(iterative_modules(model)))
-    base = f'{digest} {cfg.pretty_text}'
+    base = f'{__version__} {digest} {cfg.pretty_text}'
 
     def runs(spec: ImageSpec, loader: DataLoader) -> ModelRuns:
         identity = f'{base} {_annotations(loader)} {spec}'
@@ -98,13 +99,17 @@ def _digest(model: nn.Module) -> str:
 def _annotations(loader: DataLoader) -> str:
     """Of the images' files and labels: what was computed before these were corrected is not used."""
     infos = list(image_infos(loader.dataset))
-    return hashlib.sha256(repr(infos).encode()).hexdigest()
+    texts = (value for info in infos for value in info.values() if isinstance(value, str))
+    files = [os.stat(text) for text in texts if os.path.isfile(text)]  # label maps are files, too
+    stamps = [(file.st_size, file.st_mtime_ns) for file in files]
+    return hashlib.sha256(repr((infos, stamps)).encode()).hexdigest()
 
 
 def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     """Of the fitting and the calibration images; ValueError where they share some."""
     fit, calibrate = (image_loader(cfg, spec) for spec in (options.fit, options.calibrate))
-    keys = image_keys if options.fit.part == options.calibrate.part else image_names
+    data = [cfg[f'{spec.part}_dataloader']['dataset'] for spec in (options.fit, options.calibrate)]
+    keys = image_keys if data[0] == data[1] else image_names
     shared = set(keys(fit.dataset)) & set(keys(calibrate.dataset))
     if shared:
         raise ValueError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Subset
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.export.onnx.parity import compare
@@ -19,6 +21,7 @@ from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise
+from iterbackbone.mm.fitting import command
 from iterbackbone.mm.fitting.command import _annotations, fit_checkpoint
 from iterbackbone.mm.fitting.images import FitOptions, ImageSpec, image_loader
 from tests.support.classification_runs import TINY, write_class_folders
@@ -201,6 +204,33 @@ def test_results_belong_to_the_labels(trained):
     info = loader.dataset.dataset.get_data_info
     loader.dataset.dataset.get_data_info = lambda i: {**info(i), 'gt_label': 7}
     assert _annotations(loader) != before
+
+
+def test_results_belong_to_the_label_maps(tmp_path):
+    """Which are files beside the images: their paths stay where a map is corrected."""
+    path = tmp_path / 'map.png'
+    path.write_bytes(b'labels')
+    info = dict(img_path='absent.png', seg_map_path=str(path))
+    loader = DataLoader(Subset(Mock(get_data_info=lambda _: info), [0]))
+    before = _annotations(loader)
+    assert before == _annotations(loader)
+    path.write_bytes(b'corrected labels')
+    assert _annotations(loader) != before
+
+
+@pytest.mark.parametrize('trained', ['classification'], indirect=True)
+def test_results_belong_to_the_version(trained, monkeypatch):
+    """Prices are told apart by the index's scale, not by what made the units."""
+    found = []
+    monkeypatch.setattr(command, 'ModelRuns', lambda *args: found.append(args[3]))
+    monkeypatch.setattr(command, 'fit_halting', Mock(side_effect=InterruptedError))
+    options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'))
+    for version in ('1', '1', '2'):
+        monkeypatch.setattr(command, '__version__', version)
+        with pytest.raises(InterruptedError):
+            fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
+    assert found[:3] == found[3:6]
+    assert not set(found[3:6]) & set(found[6:])
 
 
 def test_the_checkpoint_may_be_a_name():

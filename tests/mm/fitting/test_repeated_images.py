@@ -44,9 +44,11 @@ WRAPPED = {
 }
 
 
-def loaders(dataset, calibrate='test', fit='val'):
+OTHERS = dict(type='FewImages', folder='others')
+
+
+def loaders(dataset, calibrate='test', fit='val', other=OTHERS):
     init_default_scope('mmengine')
-    other = dict(type='FewImages', folder='others')
     cfg = Config(dict(val_dataloader=dict(dataset=dataset), test_dataloader=dict(dataset=other)))
     options = FitOptions(ImageSpec.parse(fit), ImageSpec.parse(calibrate))
     return _loaders(cfg, options), options
@@ -65,3 +67,11 @@ def test_copies_are_not_shared(case):
     with pytest.raises(ValueError, match=r'must not share images, .* with 3 in common'):
         loaders(dataset, 'val[3:]', 'val[:3]')
     loaders(dataset, 'val[2::3]', 'val[:2]')
+
+
+@pytest.mark.parametrize('dataset', [FILES, UNNAMED], ids=['files', 'places'])
+def test_two_loaders_of_one_data_set_share_its_images(dataset):
+    """As mmpretrain's configs say test_dataloader = val_dataloader, also of CIFAR's archives."""
+    with pytest.raises(ValueError, match=r'must not share images, .* with 3 in common'):
+        loaders(dataset, other=dataset)
+    loaders(dataset, 'test[1:]', 'val[:1]', other=dataset)
