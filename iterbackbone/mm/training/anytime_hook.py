@@ -93,7 +93,7 @@ class AnytimeHook(Hook):
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())
-        for module in iterative_modules(model):
+        for module in self._modules:
             module.end_fit()
         self._silence()
         if self.teacher is not None:

@@ -94,9 +94,11 @@ class PonderTraining:
             hub.update_scalar('train/macs_share', share)
 
     def remove(self) -> None:
-        """Stop listening."""
+        """Stop listening, and release the halting units."""
         self._collector.detach()
         self._rehearsal.detach()
+        for module in self._modules:
+            module.hold_halting(False)
 
     def _trained_modules(self) -> list[AdaptiveModule]:
         """Those that take gradients, without those that the last step called for labels only.

@@ -25,6 +25,14 @@ def test_a_share_is_refused_before_the_first_step(hook, tmp_path):
     assert model.backbone.budget_table is not None
 
 
+def test_a_frozen_teacher_keeps_its_share(tmp_path):
+    """Else the first evaluation would miss the fit that the teacher's share belongs to."""
+    model = TinyClassifier()
+    model.teacher = fitted(budget=dict(share=0.5)).backbone.requires_grad_(False)
+    train_tiny(tmp_path, AnytimeHook(), max_iters=1, model=model)
+    assert model.teacher.budget_table is not None
+
+
 def test_a_frozen_network_keeps_its_share(tmp_path):
     model = fitted(budget=dict(share=0.5))
     model.backbone.requires_grad_(False)

@@ -75,6 +75,13 @@ def test_warmup_holds_and_the_cost_counts_nothing(tmp_path):
     assert steps[5]['grads'][f'{HALTING[0]}.fc2.bias'].abs().sum() > 0
 
 
+def test_units_are_released_where_training_ends(tmp_path):
+    """Else weights that are loaded into this model afterwards would not halt."""
+    steps, runner = train_tiny(tmp_path, PonderCostHook(halting_warmup=1.0))
+    assert steps[-1]['held'] == [True, True]
+    assert not any(unit.held for unit in runner.model.backbone.halting_units())
+
+
 def test_a_resumed_run_takes_the_schedule_up_where_it_was(tmp_path):
     hook = dict(weight=0.5, halting_warmup=0.25, ramp=0.5)
     whole, _ = train_tiny(tmp_path / 'whole', PonderCostHook(**hook), max_iters=8)
