@@ -29,12 +29,18 @@ class Layer(NamedTuple):
         kernel, dilation, stride = (
             _first(getattr(layer, a, 1)) for a in ('kernel_size', 'dilation', 'stride')
         )
-        macs = layer.weight.numel() if isinstance(layer, nn.Conv2d) else 0
+        macs = weights_of(layer) if isinstance(layer, nn.Conv2d) else 0
         return cls(macs, (kernel - 1) * dilation * before, stride * before)
 
     def total(self, size: Size) -> int:
         """MACs on an image of ``size``."""
         return self.macs * (1 if self.reduction is None else pixels(size, self.reduction))
+
+
+def weights_of(conv: nn.Conv2d) -> int:
+    """How many, by the shape: where they are sharded, as by FSDP, a process holds some of them."""
+    height, width = conv.kernel_size
+    return conv.out_channels * conv.in_channels // conv.groups * height * width
 
 
 def _first(value: int | tuple[int, ...]) -> int:

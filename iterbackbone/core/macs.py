@@ -13,7 +13,7 @@ from torch import nn
 
 from .adaptive import AdaptiveModule
 from .halting import ScoreLayer
-from .layers import Size, of_type, pixels
+from .layers import Size, of_type, pixels, weights_of
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def mac_table(module: AdaptiveModule, input_size: Size) -> MacTable:
     per_iteration, per_score = [], []
     for stage, reduction in zip(module.iterative_stages(), module.reductions(), strict=True):
         area = pixels(input_size, reduction)
-        fixed += stage.transition.conv.weight.numel() * area
+        fixed += weights_of(stage.transition.conv) * area
         for block in stage.blocks:
-            per_iteration.append(area * sum(c.weight.numel() for c in of_type(block, nn.Conv2d)))
-            per_score.append(sum(fc.weight.numel() for fc in of_type(block, ScoreLayer)))
+            per_iteration.append(area * sum(map(weights_of, of_type(block, nn.Conv2d))))
+            scores = of_type(block, ScoreLayer)
+            per_score.append(sum(fc.in_features * fc.out_features for fc in scores))
     return MacTable(input_size, fixed, tuple(per_iteration), tuple(per_score), module.max_iterations)

@@ -156,3 +156,13 @@ def test_fields():
     assert table.max_iterations == (3, 3, 1, 1)
     with pytest.raises(ValueError, match='argument'):
         table.total((1, 1, 1))
+
+
+@pytest.mark.parametrize('depthwise', [False, True])
+def test_sharded_weights_cost_the_same(depthwise):
+    """FSDP leaves some processes with empty parameters between forward passes."""
+    net = tiny_net(depthwise=depthwise)
+    before = mac_table(net, (32, 32))
+    for parameter in net.parameters():
+        parameter.data = parameter.data.new_empty(0)
+    assert mac_table(net, (32, 32)) == before
