@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iterbackbone.core.halting import HaltingUnit, full_depth_bias, mean_over_pixels
+from iterbackbone.core.halting import HaltingUnit, full_depth_bias, let_halt, mean_over_pixels
 from tests.support.networks import blocks, images, tiny_net
 
 
@@ -140,3 +140,12 @@ def test_layer_norm_takes_the_scale_out_of_each_half():
     torch.testing.assert_close(unit(state, output), plain(normal(state), normal(output)))
     torch.testing.assert_close(unit(state * 100, output), unit(state, output), rtol=1e-3, atol=1e-4)
     assert not torch.allclose(unit(state, output), plain(state, output))
+
+
+def test_a_shard_without_the_bias_is_left_alone():
+    """As FSDP leaves a unit's parameters to all ranks but one."""
+    unit = HaltingUnit(channels=4, max_iterations=3)
+    for parameter in unit.parameters():
+        parameter.data = parameter.data.new_empty(0)
+    let_halt(unit)
+    assert all(parameter.numel() == 0 for parameter in unit.parameters())

@@ -180,7 +180,9 @@ def prepare(runner: Runner, kind: type[Hook]) -> None:
             Runner, whose second pass would lose the cost's gradient, or run other depths, or a network
             that is trained has a budget by share: no evaluation of this run could meet it.
     """
-    if runner.cfg.get('activation_checkpointing'):
+    strategy = getattr(runner, 'strategy', None)  # FlexibleRunner's; FSDP's wraps modules by itself
+    recomputes = getattr(strategy, 'activation_checkpointing', None)
+    if runner.cfg.get('activation_checkpointing') or recomputes:
         needs = 'needs activation_checkpointing=None; set with_cp=True instead'
         raise ValueError(f'{kind.__name__} {needs}')
     refuse_second(runner, kind)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine._strategy import FSDPStrategy
+from mmengine.hooks import Hook
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.budget_table import BudgetTable, Setting
@@ -204,6 +206,18 @@ def test_checkpointing_by_the_runner_is_refused(tmp_path, hook):
     """Its second pass leaves the cost without a gradient, or runs other depths."""
     with pytest.raises(ValueError, match=f'{hook.__name__} needs activation_checkpointing=None'):
         train_tiny(tmp_path, hook(), cfg=dict(activation_checkpointing=['backbone.stages.1']))
+
+
+@pytest.mark.parametrize('hook', [PonderCostHook, AnytimeHook])
+def test_checkpointing_by_a_strategy_is_refused(tmp_path, hook):
+    """FSDP's wrappers around the blocks would take their depths, and all rows run everything."""
+
+    class Strategy(Hook):
+        def before_run(self, runner):  # as FlexibleRunner, which shards in a process group only
+            runner.strategy = FSDPStrategy(activation_checkpointing=dict(check_fn='is_block'))
+
+    with pytest.raises(ValueError, match=f'{hook.__name__} needs activation_checkpointing=None'):
+        train_tiny(tmp_path, hook(), more_hooks=[Strategy()])
 
 
 def test_averaged_weights_end_a_fit_with_the_model(tmp_path):
