@@ -187,6 +187,7 @@ def prepare(runner: Runner, kind: type[Hook]) -> None:
         raise ValueError(f'{kind.__name__} {needs}')
     refuse_second(runner, kind)
     for module, name in iterative_modules(unwrapped(runner.model)).items():
+        module.hold_halting(False)  # as a run that was broken off may have left it
         if is_trainable(module) and module.budget.share is not None:
             needs = f'needs {name}.budget without share, got share={module.budget.share:g}'
             raise ValueError(f'{kind.__name__} {needs}: training ends the fit that it belongs to')

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 from mmengine.hooks import Hook
 
-from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm import AnytimeHook, PonderCostHook
 from tests.support.tiny_training import TinyClassifier, train_tiny
 
 
@@ -30,6 +30,15 @@ def test_a_run_after_one_that_was_broken_off(tmp_path):
         train_tiny(tmp_path / 'a', hook, model=model, more_hooks=[interruption])
     steps, _ = train_tiny(tmp_path / 'b', hook, model=model)
     assert all(step['outputs']['loss_ponder'] > 1 for step in steps)
+
+
+def test_anytime_training_after_a_warm_up_that_was_broken_off(tmp_path):
+    """Units that are still held would mix all states into what is evaluated."""
+    model, options = TinyClassifier(), dict(more_hooks=[Interruption()])
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / 'a', PonderCostHook(halting_warmup=1.0), model=model, **options)
+    train_tiny(tmp_path / 'b', AnytimeHook(), model=model)
+    assert not any(unit.held for unit in model.backbone.halting_units())
 
 
 @pytest.mark.parametrize(
