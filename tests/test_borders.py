@@ -37,7 +37,7 @@ ROOMS = {
         {'log', 'stats'},
     ),
     'environment.py': (set(), set()),
-    'cli': ({'numpy', 'cv2', 'PIL', 'tqdm'}, {'environment'}),
+    'cli': ({'numpy', 'cv2', 'PIL', 'matplotlib', 'tqdm'}, {'environment'}),
 }
 # Imported when called: the reason stands at the place.
 LAZY = {

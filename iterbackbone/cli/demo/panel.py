@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 BLUE, ORANGE, GREY, INK = '#0072B2', '#D55E00', '#e4e4e4', '#222222'
-LOWEST = 240  # pixels of a panel's height: below it the text is too small
+LOWEST, USUAL = 240, 420  # pixels of a panel's height: below the first the text is too small
 SHORTEST = 480  # of a drawn picture's longer side
+LETTERS = Path(matplotlib.get_data_path(), 'fonts/ttf/DejaVuSans.ttf')  # Pillow's font: ASCII only
 NAME = 'iterbackbone demo (q: quit)'
 
 
@@ -38,24 +41,25 @@ def with_panel(drawn: np.ndarray, cost: Cost) -> Image.Image:
     scale = SHORTEST / max(picture.size)
     if scale > 1:
         picture = picture.resize([round(side * scale) for side in picture.size])
-    height = max(picture.height, LOWEST)
-    panel = cost_panel(cost, height)
+    most = max(USUAL, round(picture.width * 0.4))  # of a large picture, which a screen makes smaller
+    panel = cost_panel(cost, max(LOWEST, min(picture.height, most)))
+    height = max(picture.height, panel.height)
     whole = Image.new('RGB', (picture.width + panel.width, height), 'white')
     whole.paste(picture, (0, (height - picture.height) // 2))
-    whole.paste(panel, (picture.width, 0))
+    whole.paste(panel, (picture.width, (height - panel.height) // 2))
     return whole
 
 
 def cost_panel(cost: Cost, height: int) -> Image.Image:
-    """Bars from top to bottom, as wide as 0.8 of the height, at most 420 pixels of it in use."""
+    """Bars from top to bottom, as wide as 0.8 of the height."""
     rows = len(cost.iterations) + 1
-    width = round(min(height, 420) * 0.8)
-    unit = min(min(height, 420) / (rows + 2.6), width / 6)  # of few bars it would outgrow the width
+    width = round(height * 0.8)
+    unit = min(height / (rows + 2.6), width / 6)  # of few bars it would outgrow the width
     panel = Image.new('RGB', (width, height), 'white')
     draw = ImageDraw.Draw(panel)
     left, right = round(unit * 0.4), panel.width - round(unit * 0.4)
     font, small = (ImageFont.load_default(unit * size) for size in (0.42, 0.36))
-    top = (height - min(height, 420)) / 2 + unit * 0.3
+    top = unit * 0.3
     draw.text((left, top), 'Iterations', INK, font)
     top += unit * 0.75
     bars = [
@@ -78,7 +82,7 @@ def caption(picture: Image.Image, text: str, size: float) -> Image.Image:
     """The picture with a line below it."""
     whole = Image.new('RGB', (picture.width, picture.height + round(size * 1.6)), 'white')
     whole.paste(picture, (0, 0))
-    font = ImageFont.load_default(size)
+    font = ImageFont.truetype(LETTERS, size)
     while text and font.getlength(text) > picture.width:
         text = text[:-2].rstrip('.') + '.'
     ImageDraw.Draw(whole).text((0, picture.height + size * 0.2), text, INK, font)

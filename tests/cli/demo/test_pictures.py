@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from iterbackbone.cli.demo.panel import ORANGE, Cost, cost_panel, hints, printable, with_panel
+from iterbackbone.cli.demo.panel import ORANGE, Cost, caption, cost_panel, hints, printable, with_panel
 from iterbackbone.cli.demo.pictures import MOST, Seen, _targets, contact_sheet, run_pictures
 from tests.support.fake_predictor import FakePredictor
 
@@ -106,12 +106,17 @@ def test_nothing_but_bad_pictures_is_an_error(tmp_path):
         list(run_pictures([tmp_path / 'd.png'], FakePredictor(), tmp_path, None))
 
 
-@pytest.mark.parametrize('size', [(20, 10), (640, 480), (300, 4000)])
-def test_the_panel_stands_beside_the_picture(size):
+@pytest.mark.parametrize(
+    ('size', 'height'),
+    [((20, 10), 240), ((640, 480), 420), ((300, 4000), 420), ((4000, 3000), 1600)],
+)
+def test_the_panel_stands_beside_the_picture(size, height):
+    """As large as it must be to be read where the picture is shown whole."""
     drawn = np.zeros((size[1], size[0], 3), np.uint8)
     cost = FakePredictor().predict(drawn).cost
     whole = with_panel(drawn, cost)
-    panel = cost_panel(cost, whole.height)
+    panel = cost_panel(cost, height)
+    assert panel.width == round(0.8 * height)
     picture = whole.width - panel.width
     assert picture == max(size[0], round(size[0] * 480 / max(size)))
     blue = np.all(np.asarray(panel) == (0, 0x72, 0xB2), axis=2).sum(axis=1)
@@ -130,6 +135,12 @@ def test_a_contact_sheet_of_many_keeps_both_ends(tmp_path):
     assert tuple(sheet[8, 8]) == (0, 0, 0)
     last = MOST * 3 - 1
     assert (sheet == (last % 256, 0, last // 256)).all(axis=2).any()
+
+
+def test_letters_of_file_names_are_drawn():
+    """Pillow's own font has ASCII only: all others would look alike."""
+    lines = [np.asarray(caption(Image.new('RGB', (40, 1)), letter, 13)) for letter in 'üéßжλ']
+    assert len({line.tobytes() for line in lines}) == 5
 
 
 @pytest.mark.parametrize('stages', [1, 2, 3, 4])
