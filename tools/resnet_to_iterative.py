@@ -93,6 +93,8 @@ def read_image(path, side, mean, std):
     """Shorter side resized to 8/7 of the crop, as 256 is to 224; not where it fits already."""
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as file:
+            if file.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
+                file = Image.fromarray((np.asarray(file) >> 8).astype(np.uint8))
             image = file.convert('RGB')
     except Exception as error:  # decoders raise SyntaxError and others
         raise ValueError(f'--images: {path} cannot be read ({error})') from None

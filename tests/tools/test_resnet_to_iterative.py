@@ -119,11 +119,12 @@ def test_a_broken_image_is_named(checkpoint, images, tmp_path):
     assert f'--images: {broken} cannot be read (' in done.stderr
 
 
-def test_the_same_image_normalised_by_hand(tmp_path):
+@pytest.mark.parametrize(('kind', 'value'), [(np.uint8, 100), (np.uint16, 100 * 256 + 7)])
+def test_the_same_image_normalised_by_hand(kind, value, tmp_path):
     """One grey image of the crop's size: mean and variance of the stem's convolution follow."""
     net = narrow_resnet(cifar=True)
     torch.save(net.state_dict(), tmp_path / 'a.pth')
-    Image.new('L', (32, 32), 100).save(tmp_path / 'a.png')
+    Image.fromarray(np.full((32, 32), value, kind)).save(tmp_path / 'a.png')
     options = ('--recalibrate', '--images', tmp_path, '--mean', 90, 80, 100, '--std', 10, 5, 2)
     done = run(tmp_path / 'a.pth', '--out', tmp_path / 'out.pth', *options)
     assert done.returncode == 0, done.stderr
