@@ -126,7 +126,7 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     ]
     apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
     results = [name for name in names if name != 'macs' and not name.endswith('iterations')]
-    alike = [(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
+    alike = [(a, _paired(a, b)) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
     compared = results if alike else []
     errors = {n: float(np.mean([_error(n, b[n], a[n], np.mean) for a, b in alike])) for n in compared}
     top1 = None
@@ -134,3 +134,16 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
         best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
         top1 = float(np.concatenate(best).mean())
     return Agreement(apart, len(alike) / len(pairs), errors, top1)
+
+
+def _paired(old: Outputs, new: Outputs) -> Outputs:
+    """With a detector's new results in the order of the old ones: near scores change places."""
+    if 'labels' not in old:
+        return new
+    apart = np.abs(old['boxes'][:, None] - new['boxes']).max(axis=2)
+    apart[old['labels'][:, None] != new['labels']] += 1e6  # pixels: their own label comes first
+    order: list[int] = []
+    for row in apart:
+        order.append(int(row.argmin()))
+        apart[:, order[-1]] = np.inf
+    return {**new, **{n: new[n][order] for n in ('boxes', 'scores', 'labels', 'masks') if n in new}}

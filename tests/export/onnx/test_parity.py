@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from iterbackbone.export.onnx.parity import Comparison, Parity, agreement, compare
 from iterbackbone.export.onnx.runtime import open_session, settings
+from tests.support.edge import small_file
 
 
 def doubling():
@@ -114,3 +115,16 @@ def test_files_that_find_other_numbers_of_boxes(images, same_shapes, errors):
     old, new = points_above(2.0), points_above(4.0)
     same = agreement(old, new, [np.float32([image]) for image in images])
     assert (same.same_shapes, same.errors, same.iterations) == (same_shapes, errors, 1.0)
+
+
+def test_boxes_that_change_places(tmp_path):
+    """Of near scores, and of two labels at one place."""
+    boxes = [[0, 0, 9, 9], [0, 0, 9, 9], [50, 0, 90, 40]]
+    files = []
+    for name, order, scores in (('old', [0, 1, 2], [0.52, 0.51, 0.5]), ('new', [2, 1, 0], [0.52] * 3)):
+        finds = {'boxes': np.float32(boxes)[order], 'scores': np.float32(scores)}
+        finds['labels'] = np.int64([4, 0, 0])[order]
+        files.append(str(small_file(tmp_path / f'{name}.onnx', 'detection', finds)))
+    same = agreement(*files, [np.zeros((1, 3, 8, 8), np.uint8)])
+    assert (same.errors['boxes'], same.errors['labels']) == (0.0, 0.0)
+    assert same.errors['scores'] == pytest.approx(0.03 / 1.53)
