@@ -15,7 +15,7 @@ from mmengine.config import DictAction
 
 from iterbackbone.cli.arguments import check_out, folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import OPSETS, save
-from iterbackbone.export.onnx.parity import compare
+from iterbackbone.export.onnx.parity import SHARES, compare
 from iterbackbone.export.onnx.runtime import RUNTIMES, open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
@@ -93,7 +93,7 @@ def report_outputs(module):
 def report_parity(parity, count):
     print(f'compared     {count} images; same iterations for {parity.same_iterations:.1%} of them')
     for name, error in parity.worst().items():
-        what = 'share of other pixels' if name == 'label_map' else 'largest relative difference'
+        what = SHARES.get(name, 'largest relative difference')
         print(f'  {name:<12} {what} {error:.1e}')
 
 

@@ -13,7 +13,7 @@ from iterbackbone.export.onnx.graph import save
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
 from iterbackbone.export.onnx.model_file import read_model
-from iterbackbone.export.onnx.parity import agreement
+from iterbackbone.export.onnx.parity import SHARES, agreement
 from iterbackbone.export.onnx.runtime import int8_overflows
 from iterbackbone.files import image_files
 from iterbackbone.text import printable
@@ -49,7 +49,7 @@ def report(path, out, same, images, reduced):
         rest = 'differences are over those' if same.errors else 'no differences can be stated'
         print(f'  same number of boxes in {same.same_shapes:.1%} of the images; {rest}')
     for name, error in same.errors.items():
-        what = 'share of other pixels' if name == 'label_map' else 'mean relative difference'
+        what = SHARES.get(name, 'mean relative difference')
         print(f'  {printable(name):<12} {what} {error:.1e}')
     if not reduced and int8_overflows():
         print('overflow     8-bit sums overflow on this CPU; for such CPUs use --reduce-range')

@@ -14,14 +14,15 @@ Outputs = Mapping[str, Array]
 
 TOLERANCE = 1e-3  # of a result, relative to its largest absolute value
 NEAR = 1e-4  # of the threshold: rounding may decide there whether an image goes on
+SHARES = {'label_map': 'share of other pixels', 'labels': 'share of other labels'}  # not magnitudes
 SAME_PIXELS = 0.999  # of a label map: two classes may tie
 
 
 class Comparison(NamedTuple):
     """One image, run by both."""
 
-    # Of each result and of ``macs``: largest difference over the largest value; of a label map the
-    # share of pixels that differ; infinite where shapes differ.
+    # Of each result and of ``macs``: largest difference over the largest value; of ``SHARES`` the
+    # share that differs; infinite where shapes differ.
     errors: dict[str, float]
     same_iterations: bool  # whether all blocks ran the same number
     margin: float  # least distance of a sum of scores to the threshold in PyTorch
@@ -90,12 +91,12 @@ def compare(
 
 
 def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -> float:
-    """Largest or mean (``of``) difference over that magnitude; of a label map the pixels' share."""
+    """Largest or mean (``of``) difference over that magnitude; of labels the share of other ones."""
     if found.shape != wanted.shape:
         return float('inf')
     if found.size == 0:  # no box was found
         return 0.0
-    if name == 'label_map':
+    if name in SHARES:
         return float(np.mean(found != wanted))
     difference = of(np.abs(found.astype(np.float64) - wanted))
     return float(difference / max(of(np.abs(wanted)), np.finfo(np.float32).tiny))
@@ -106,8 +107,8 @@ class Agreement(NamedTuple):
 
     apart: Array  # absolute difference of each image's iterations in each block, (n, K)
     same_shapes: float  # share of images whose results have the same shapes, that is as many boxes
-    # Of each result over those images: mean difference over mean magnitude; of a label map the share
-    # of pixels that differ; empty if there are no such images.
+    # Of each result over those images: mean difference over mean magnitude; of ``SHARES`` the share
+    # that differs; empty if there are no such images.
     errors: dict[str, float]
     top1: float | None  # share of images with the same highest score; None without ``scores``
 

@@ -128,3 +128,13 @@ def test_boxes_that_change_places(tmp_path):
     same = agreement(*files, [np.zeros((1, 3, 8, 8), np.uint8)])
     assert (same.errors['boxes'], same.errors['labels']) == (0.0, 0.0)
     assert same.errors['scores'] == pytest.approx(0.03 / 1.53)
+
+
+def test_labels_are_no_magnitudes(tmp_path):
+    """One label of two is another one, however far its number."""
+    files = []
+    for name, label in (('old', 1), ('new', 70)):
+        finds = {'boxes': np.float32([[0, 0, 9, 9], [50, 0, 90, 40]]), 'labels': np.int64([3, label])}
+        files.append(str(small_file(tmp_path / f'{name}.onnx', 'detection', finds)))
+    same = agreement(*files, [np.zeros((1, 3, 8, 8), np.uint8)])
+    assert same.errors == {'boxes': 0.0, 'labels': 0.5}
