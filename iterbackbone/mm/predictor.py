@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from mmengine.registry import VISUALIZERS, init_default_scope
 
-from ..cli.demo.panel import Cost
+from ..cli.demo.panel import SHORTEST, Cost
 from ..core.adaptive import AdaptiveModule
 from ..timing import checked_device
 from ..warm_start.safe_loading import state_dict_of
@@ -111,14 +111,15 @@ class Predictor:
         return tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
 
     def draw(self, bgr: np.ndarray, prediction: Prediction) -> np.ndarray:
-        """The prediction on its picture by the toolbox's visualiser, (H, W, 3) uint8 RGB."""
+        """The prediction on its picture by the toolbox's visualiser, uint8 RGB; small ones enlarged."""
         rgb, sample = np.ascontiguousarray(bgr[..., ::-1]), prediction.sample
         if self._toolbox == 'mmpretrain':
             visualizer = VISUALIZERS.build(
                 dict(type='mmpretrain.UniversalVisualizer', name='iterbackbone demo')
             )
+            larger = max(1.0, SHORTEST / max(rgb.shape))  # the text would be no larger than the picture
             return visualizer.visualize_cls(
-                rgb, sample, classes=self._inferencer.classes, draw_gt=False
+                rgb, sample, self._inferencer.classes, draw_gt=False, rescale_factor=larger
             )
         options = {'pred_score_thr': self._score} if self._toolbox == 'mmdet' else {}
         self._inferencer.visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)

@@ -55,7 +55,8 @@ def run_pictures(
         with whole_file(targets[path]) as file:
             whole.save(file, 'PNG')
         thumbnail = Image.fromarray(drawn)
-        thumbnail.thumbnail(THUMBNAIL)
+        scale = min(most / side for most, side in zip(THUMBNAIL, thumbnail.size, strict=True))
+        thumbnail = thumbnail.resize([max(1, round(side * scale)) for side in thumbnail.size])
         seen.append(Seen(path, prediction.cost, prediction.boxes, thumbnail))
         if window and not window.show(np.asarray(whole), 0):
             break

@@ -42,6 +42,13 @@ def test_tables_go_from_cheapest_to_dearest(folder):
     assert lines[2] == '3 pictures: 44.6% of the adaptive MACs on average'
 
 
+def test_a_small_picture_fills_its_place_in_the_contact_sheet(folder):
+    (folder / 'out').mkdir()
+    list(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), folder / 'out', None))
+    sheet = np.asarray(Image.open(folder / 'out/contact_sheet.jpg')).astype(int)
+    assert abs(sheet[100, 8 + 15 : 8 + 225]).max() < 10  # c.png is black
+
+
 def test_one_picture_has_no_table_and_no_box_is_said(folder):
     out = folder / 'out'
     out.mkdir()
