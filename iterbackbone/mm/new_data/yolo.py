@@ -35,8 +35,7 @@ def _label(file: Path) -> Path:
 
 def _described(path: Path) -> tuple[dict[int, str], bool]:
     """Names of the classes by number, and whether lines hold key points behind the box."""
-    files = sorted([*path.glob('*.yaml'), *path.glob('*.yml')])
-    for file in files:
+    for file in sorted(files_below(path, '.yaml', '.yml'), key=lambda file: len(file.parts)):
         try:
             content = yaml.safe_load(text_of(file))
         except yaml.YAMLError as error:

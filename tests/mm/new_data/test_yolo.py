@@ -42,6 +42,15 @@ def test_a_picture_without_a_file_is_background(folder):
     assert wrong == {}
 
 
+def test_an_archive_may_have_a_folder_of_its_own(folder, tmp_path_factory):
+    (folder / 'args.yaml').write_text('epochs: 3')
+    above = tmp_path_factory.mktemp('unpacked')
+    folder.rename(above / 'export')
+    dataset, _ = read(above / 'export')
+    again, _ = found(above)
+    assert again.pictures == dataset.pictures
+
+
 @pytest.mark.parametrize('names', ['3', 'true', '1.5', '"ring"'])
 def test_names_that_are_no_list(folder, names):
     (folder / 'data.yaml').write_text(f'names: {names}')
