@@ -10,7 +10,7 @@ from PIL import Image
 
 from iterbackbone.__main__ import main, tool_path
 from iterbackbone.mm.configs import build_model
-from tests.mm.fitting.test_fit_checkpoint import classifier_config
+from tests.support.anytime_runs import classifier_config
 from tests.support.processes import Program
 from tests.support.tool_runs import run
 

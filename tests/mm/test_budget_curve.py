@@ -20,7 +20,7 @@ from iterbackbone.mm.budget_curve import BudgetPoint, _Budget, _quiet, budget_cu
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.evaluation.image_compute import image_compute
 from iterbackbone.mm.traces import iterative_modules
-from tests.mm.fitting.test_fit_checkpoint import CONFIGS
+from tests.support.anytime_runs import CONFIGS
 
 LOW = 0.3
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Subset
 
 from iterbackbone.__main__ import config_root
 from iterbackbone.export.onnx.parity import compare
@@ -21,78 +19,18 @@ from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.export.preparation import noise
-from iterbackbone.mm.fitting import command
-from iterbackbone.mm.fitting.command import _annotations, fit_checkpoint
-from iterbackbone.mm.fitting.images import FitOptions, ImageSpec, image_loader
-from tests.support.classification_runs import TINY, write_class_folders
-from tests.support.compute import C4, narrow_c4
-from tests.support.openmmlab import ONE_WORKERLESS, detector_config, read_log, segmentor_config
-
-HOOKS = [
-    dict(type='iterbackbone.AnytimeHook', measure_every=2, full_share=0.5),
-    dict(type='iterbackbone.IterationLogHook'),
-]
-
-
-def classifier_config(root, work_dir):
-    write_class_folders(root, train=2, test=2)
-    with pytest.MonkeyPatch.context() as patch:  # other tests look for real images there
-        patch.setenv('ITERBACKBONE_DATA_ROOT', str(root))
-        cfg = Config.fromfile(config_root() / TINY)
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[loader] = {**cfg[loader], **ONE_WORKERLESS, 'batch_size': 4}
-    cfg.model.backbone.update(num_stages=2, max_iterations=(2, 4), out_indices=(1,))
-    cfg.model.head.in_channels = 64
-    cfg.default_scope, cfg.work_dir, cfg.log_level = 'mmpretrain', str(work_dir), 'WARNING'
-    return cfg
-
-
-def c4_config(shapes_root, work_dir):
-    cfg = detector_config(shapes_root, work_dir, C4)
-    narrow_c4(cfg)
-    cfg.model.backbone.max_iterations = (1, 2, 3)
-    cfg.model.roi_head.shared_head.max_iterations = 2
-    cfg.model.train_cfg.rpn_proposal.max_per_img = 20
-    cfg.model.train_cfg.rcnn.sampler.num = 16
-    return cfg
-
-
-def short(cfg):
-    cfg.model.backbone.max_iterations = (1, 2, 3, 2)
-    return cfg
-
-
-CONFIGS = {
-    'c4': lambda shapes, tmp: c4_config(shapes, tmp),
-    'classification': lambda shapes, tmp: classifier_config(tmp / 'data', tmp),
-    'detection': lambda shapes, tmp: short(detector_config(shapes, tmp)),
-    'segmentation': lambda shapes, tmp: short(segmentor_config(shapes, tmp)),
-}
+from iterbackbone.mm.fitting.command import fit_checkpoint
+from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
+from tests.support.anytime_runs import CONFIGS, train_anytime
+from tests.support.classification_runs import TINY
+from tests.support.openmmlab import read_log
 
 
 @pytest.fixture(scope='module', params=CONFIGS)
 def trained(request, shapes_root, tmp_path_factory):
-    """Config file, checkpoint and folder of two steps of anytime training."""
+    """Task, config file, checkpoint and folder of two steps of anytime training."""
     tmp = tmp_path_factory.mktemp(request.param)
-    cfg = CONFIGS[request.param](shapes_root, tmp)
-    cfg.custom_hooks = HOOKS
-    for loader in ('val_dataloader', 'test_dataloader'):
-        if request.param != 'classification':
-            cfg[loader]['batch_size'] = 1
-    cfg.experiment_name = f'fit_{request.param}'
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=2, val_interval=10)
-    cfg.param_scheduler = None
-    cfg.default_hooks = {
-        **cfg.get('default_hooks', {}),
-        'checkpoint': dict(type='CheckpointHook', by_epoch=False, interval=2),
-    }
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    losses = runner.message_hub.log_scalars
-    assert all(f'train/loss_at_{name}' in losses for name in ('lowest', 'middle', 'full'))
-    path = tmp / 'config.py'
-    cfg.dump(path)
-    return request.param, path, str(tmp / 'iter_2.pth'), tmp
+    return request.param, *train_anytime(request.param, shapes_root, tmp), tmp
 
 
 def fit(task, config, checkpoint, out, cache):
@@ -193,44 +131,6 @@ def test_a_loss_that_is_no_number_names_its_image(trained, monkeypatch):
     options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'))
     with pytest.raises(ValueError, match=r'images must have finite losses, got nan of .*\.png'):
         fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
-
-
-@pytest.mark.parametrize('trained', ['classification'], indirect=True)
-def test_results_belong_to_the_labels(trained):
-    cfg = read_config(trained[1])
-    loader = image_loader(cfg, ImageSpec.parse('val'))
-    before = _annotations(loader)
-    assert before == _annotations(image_loader(cfg, ImageSpec.parse('val')))
-    info = loader.dataset.dataset.get_data_info
-    loader.dataset.dataset.get_data_info = lambda i: {**info(i), 'gt_label': 7}
-    assert _annotations(loader) != before
-
-
-def test_results_belong_to_the_label_maps(tmp_path):
-    """Which are files beside the images: their paths stay where a map is corrected."""
-    path = tmp_path / 'map.png'
-    path.write_bytes(b'labels')
-    info = dict(img_path='absent.png', seg_map_path=str(path))
-    loader = DataLoader(Subset(Mock(get_data_info=lambda _: info), [0]))
-    before = _annotations(loader)
-    assert before == _annotations(loader)
-    path.write_bytes(b'corrected labels')
-    assert _annotations(loader) != before
-
-
-@pytest.mark.parametrize('trained', ['classification'], indirect=True)
-def test_results_belong_to_the_version(trained, monkeypatch):
-    """Prices are told apart by the index's scale, not by what made the units."""
-    found = []
-    monkeypatch.setattr(command, 'ModelRuns', lambda *args: found.append(args[3]))
-    monkeypatch.setattr(command, 'fit_halting', Mock(side_effect=InterruptedError))
-    options = FitOptions(ImageSpec.parse('val[::2]'), ImageSpec.parse('val[1::2]'))
-    for version in ('1', '1', '2'):
-        monkeypatch.setattr(command, '__version__', version)
-        with pytest.raises(InterruptedError):
-            fit_checkpoint(trained[1], trained[2], trained[3] / 'no.pth', None, options)
-    assert found[:3] == found[3:6]
-    assert not set(found[3:6]) & set(found[6:])
 
 
 def test_the_checkpoint_may_be_a_name():

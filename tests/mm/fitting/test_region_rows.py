@@ -13,7 +13,7 @@ from iterbackbone.mm.fitting import runs as runs_module
 from iterbackbone.mm.fitting.images import ImageSpec, image_loader
 from iterbackbone.mm.fitting.losses import seeded_losses
 from iterbackbone.mm.fitting.runs import ModelRuns, static
-from tests.mm.fitting.test_fit_checkpoint import c4_config
+from tests.support.anytime_runs import c4_config
 
 BASE = (1, 2, 2, 1)
 
