@@ -31,7 +31,7 @@ class UntiedIteration(nn.Module):
 class UntiedResNet(BaseModule):
     """A plain residual network: the iterations of an IterativeResNet, each with weights of its own.
 
-    It starts as the same function as the shared network at all iterations.
+    It starts as the same function as the shared network at all iterations, after anytime training.
 
     Args:
         shared: Config of the IterativeResNet, whose ``init_cfg`` says where both start.

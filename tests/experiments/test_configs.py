@@ -91,6 +91,17 @@ def test_a_twin_differs_from_the_shipped_network_in_backbone_and_hooks_alone(twi
         assert key == 'work_dir' or cfg[key] == expected[key], key
 
 
+@pytest.mark.parametrize('ours', ['entry_segmentor', 'distilled_detector'])
+def test_an_untied_twin_starts_from_the_same_weights_by_the_same_recipe(ours):
+    folder = ROOT / 'experiments/voc_models'
+    cfg, expected = (read_config(folder / f'{name}.py') for name in (f'untied_{ours}', ours))
+    assert cfg.model.backbone == dict(type='iterbackbone.UntiedResNet', shared=expected.model.backbone)
+    assert cfg.custom_hooks == [hook for hook in expected.custom_hooks if hook.type == 'EMAHook']
+    expected.model.backbone, expected.custom_hooks = cfg.model.backbone, cfg.custom_hooks
+    for key in expected:
+        assert key in ('work_dir', 'custom_imports') or cfg[key] == expected[key], key
+
+
 def test_joint_training_on_voc_cells_reads_real_images(voc2007):
     """One label for each cell of 16 x 16 pixels, in training and in the test."""
     cfg = read_config(ROOT / 'experiments/voc_cells/joint.py')
