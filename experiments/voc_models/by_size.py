@@ -93,7 +93,7 @@ def main():
     for low, high in [(0, np.inf), *pairwise(EDGES)]:
         precision = precisions(runs, factors, low, high)
         drawn = scores(precision, counts)
-        ends = np.percentile(drawn - drawn[:, :1], (2.5, 97.5), axis=0)
+        ends = np.percentile([drawn, drawn - drawn[:, :1]], (2.5, 97.5), axis=1)
         point = scores(precision, np.ones((1, n)))[0]
         rows.append(
             dict(
@@ -101,8 +101,9 @@ def main():
                 high=None if high == np.inf else high,
                 objects=int(precision.objects.sum()),
                 ap50=point.round(2).tolist(),
+                ap50_interval=ends[:, 0].T.round(2).tolist(),
                 gain=(point - point[0]).round(2).tolist(),
-                interval=ends.T.round(2).tolist(),
+                interval=ends[:, 1].T.round(2).tolist(),
             )
         )
         print(json.dumps(rows[-1]), flush=True)
