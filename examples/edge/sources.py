@@ -48,7 +48,8 @@ def _streams(source: Path) -> bool:
 
 
 def _is_camera(source: Path) -> bool:
-    return str(source).isdecimal() and not source.exists()
+    name = str(source)
+    return name.isdecimal() and len(name) < 10 and not source.exists()  # OpenCV takes 32 bits
 
 
 def _stream(source: Path) -> Iterator[Frame]:

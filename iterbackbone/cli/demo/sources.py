@@ -52,7 +52,8 @@ class Video(NamedTuple):
 def open_source(text: str) -> list[Path] | Video:
     """The pictures, or the opened video; ValueError where there is neither."""
     path = Path(text)
-    if text.isdecimal() and not path.exists():
+    cv2.setLogLevel(0)  # its lines would hide ours
+    if text.isdecimal() and len(text) < 10 and not path.exists():  # OpenCV takes 32 bits
         return _opened(int(text), cv2.CAP_ANY, f'camera {text}', 'camera', live=True)
     if text and path.is_dir():
         return _pictures(path.iterdir(), f'folder {text} has no picture ({TYPES})')
@@ -76,8 +77,7 @@ def _pictures(paths: Iterable[Path], otherwise: str) -> list[Path]:
 
 
 def _opened(source: str | int, backend: int, what: str, name: str, live: bool = False) -> Video:
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # their lines would hide ours
-    cv2.setLogLevel(0)
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     capture = cv2.VideoCapture(source, backend)
     read, first = capture.read() if capture.isOpened() else (False, None)
     if not read:

@@ -69,6 +69,16 @@ def test_no_source_is_not_the_current_folder(folder, monkeypatch):
 def test_a_camera_that_is_not_there():
     with pytest.raises(ValueError, match='camera 987: no frame can be read'):
         open_source('987')
+    with pytest.raises(ValueError, match=r"SOURCE must be .*, got '9999999999'"):
+        open_source('9' * 10)
+
+
+def test_a_tiff_that_opencv_cannot_read_is_said_once(tmp_path, capfd):
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / 'a.tif')
+    cv2.setLogLevel(3)  # as at the start
+    with pytest.raises(ValueError, match=r'a\.tif is no picture that OpenCV can read'):
+        open_source(str(tmp_path / 'a.tif'))
+    assert capfd.readouterr() == ('', '')
 
 
 @pytest.mark.parametrize('kind', ['jpg', 'png', 'tif', 'webp'])

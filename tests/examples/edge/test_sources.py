@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from images import UserError
 from sources import Frame, Pictures, frames
 
 
@@ -26,6 +27,11 @@ def test_a_file_that_is_not_named_as_an_image_is_a_video(name, tmp_path, monkeyp
     found, total = frames([Path(name)], None, None)
     assert [frame.read().shape for frame in found] == [(32, 32, 3)] * 3
     assert total is None
+
+
+def test_a_number_too_large_for_a_camera_is_a_name():
+    with pytest.raises(UserError, match='no such file or folder: 9999999999'):
+        frames([Path('9999999999')], None, None)
 
 
 def test_pictures_of_a_video_with_dots_in_its_name(tmp_path):
