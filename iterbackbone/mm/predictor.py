@@ -76,8 +76,11 @@ class Predictor:
         self._collector = TraceCollector(self._inferencer.model)
         self._modules: list[AdaptiveModule] = self._collector.modules
         if budget is not None:
-            for module in self._modules:
-                module.set_budget(share=budget)
+            try:
+                for module in self._modules:
+                    module.set_budget(share=budget)
+            except ValueError as error:
+                raise ValueError(str(error).replace('budget.share', '--budget')) from None
 
     def predict(self, bgr: np.ndarray, full_depth: bool = False) -> Prediction:
         """Run the model on one picture, (H, W, 3) uint8, or at full depth, budget or not."""
@@ -122,6 +125,8 @@ class Predictor:
                 rgb, sample, self._inferencer.classes, draw_gt=False, rescale_factor=larger
             )
         options = {'pred_score_thr': self._score} if self._toolbox == 'mmdet' else {}
+        if self._toolbox == 'mmseg':
+            sample = sample.numpy()  # it would take a tensor of one pixel for an index
         self._inferencer.visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
         return self._inferencer.visualizer.get_image()
 

@@ -69,6 +69,8 @@ def test_a_segmentor_is_drawn_in_its_own_classes(files, palette):
     assert said['classes'][100] == 'class 100'
     assert drawn == pytest.approx(0.8 * np.array(said['palette'][100]), abs=1)
     assert palette is None or said['palette'] == palette
+    pixel = picture[:1, :1]
+    assert predictor.draw(pixel, predictor.predict(pixel)).size
 
 
 def test_limits_are_those_of_the_backbones_that_ran(tmp_path):
@@ -103,7 +105,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(files, capsys):
 
 def test_wrong_settings_are_named(files):
     config, checkpoint = files
-    with pytest.raises(ValueError, match=r'budget.share needs fitted halting'):
+    with pytest.raises(ValueError, match=r'^--budget needs fitted halting: .*, got 0\.5$'):
         Predictor(config, checkpoint, 'cpu', 0.5, 0.3)
     with pytest.raises(ValueError, match=r"--device must be one that torch can use, got 'abacus'"):
         Predictor(config, checkpoint, 'abacus', None, 0.3)
