@@ -47,6 +47,8 @@ def load(path: Path) -> np.ndarray:
             upright = ImageOps.exif_transpose(file)
             if upright.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            if upright.mode in ('I', 'F'):  # of which Pillow makes white or black
+                raise ValueError('has more than 16 bits a value: convert it to 8')
             return np.asarray(upright.convert('RGB'))
     except Exception as error:  # a broken file raises almost anything
         raise UserError(f'{path}: {error}') from None

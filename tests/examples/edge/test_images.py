@@ -85,6 +85,14 @@ def test_any_mode_and_orientation_becomes_upright_rgb(tmp_path):
         assert load(path).dtype == np.uint8
 
 
+@pytest.mark.parametrize('kind', [np.float32, np.int32])
+def test_more_than_sixteen_bits_are_refused(kind, tmp_path):
+    """Pillow would make a black or white picture of them."""
+    Image.fromarray(np.full((4, 4), 0.5, kind)).save(tmp_path / 'a.tif')
+    with pytest.raises(UserError, match=r'a\.tif: has more than 16 bits a value'):
+        load(tmp_path / 'a.tif')
+
+
 def test_what_cannot_be_read_names_the_file(tmp_path):
     (tmp_path / 'a.jpg').write_bytes(b'no image')
     with pytest.raises(UserError, match=r'a\.jpg'):
