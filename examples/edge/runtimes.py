@@ -100,6 +100,8 @@ def _reason(path: Path, runtime: str, message: str) -> str:
             f'{path} needs a newer {runtime} than this: update it, or export the file with a lower '
             f'--opset ({message})'
         )
+    if runtime == 'openvino' and 'qlinearconv' in lower:
+        return f'{path} is in int8 with loops, which {runtime} cannot read: --runtime onnxruntime'
     if any(sign in lower for sign in ('protobuf', "can't be parsed", 'unable to read')):
         return f'{path} is no ONNX file, or only a part of one: copy or export it again ({message})'
     return f'{path} cannot be used by {runtime}: {message}'

@@ -97,7 +97,7 @@ def printable(text: str) -> str:
 def hints(shares: Sequence[float]) -> Iterator[str]:
     """What a person may wonder at."""
     if min(shares) > 0.9995:
-        yield 'all iterations ran everywhere: tools/fit_halting.py makes this network stop earlier'
+        yield 'all iterations ran everywhere: after tools/fit_halting.py a lower --budget stops earlier'
 
 
 class Window:

@@ -59,7 +59,9 @@ def test_one_picture_has_no_table_and_no_box_is_said(folder):
 
 @pytest.mark.parametrize(('shares', 'count'), [([1.0, 1.0], 1), ([1.0, 0.5], 0)])
 def test_a_network_that_never_stops_early_is_said(shares, count):
-    assert len(list(hints(shares))) == count
+    lines = list(hints(shares))
+    assert len(lines) == count
+    assert all('a lower --budget stops earlier' in line for line in lines)
 
 
 def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):

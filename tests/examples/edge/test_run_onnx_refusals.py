@@ -11,6 +11,7 @@ import pytest
 import run_onnx
 from images import UserError
 from PIL import Image
+from runtimes import RUNTIMES
 from session import Network
 
 from tests.support.edge import broken, small_file
@@ -57,6 +58,18 @@ def test_half_a_file_is_called_so_whatever_its_name(tmp_path, pictures, capsys, 
     assert run_onnx.main([str(path), str(pictures), '--runtime', runtime]) == 2
     message = f'{path} is no ONNX file, or only a part of one: copy or export it again'
     assert message in capsys.readouterr().err
+
+
+def test_int8_with_loops_is_for_onnxruntime(tmp_path, pictures, capsys, monkeypatch):
+    pytest.importorskip('openvino')
+
+    def fails(path, threads):
+        raise RuntimeError(f'{path}: FrontEnd API failed: QLinearConv-20: scale elements')
+
+    monkeypatch.setitem(RUNTIMES, 'openvino', fails)
+    path = broken(tmp_path, 'good')
+    assert run_onnx.main([path, str(pictures), '--runtime', 'openvino']) == 2
+    assert 'cannot read: --runtime onnxruntime\n' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
