@@ -77,7 +77,10 @@ def main() -> None:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    args = parser.parse_args()
+    args, unknown = parser.parse_known_args()
+    if unknown:
+        hint = ": the toolbox's options come after CONFIG" if 'rest' in args else ''
+        parser.error(f'unrecognized arguments: {" ".join(unknown)}{hint}')
     try:
         args.run(args)
         sys.stdout.flush()

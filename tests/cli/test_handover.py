@@ -84,6 +84,7 @@ def test_each_toolbox_gets_its_own_configs(command, base, toolbox):
             "config must be of mmdet, mmseg, mmpretrain, got default_scope 'mmpose' in pose.py",
         ),
         (['mmdet::retinanet/retinanet_r51.py'], 'config must be one that mmdet ships, got '),
+        (['--work-dir', 'x', NAME], "arguments: --work-dir: the toolbox's options come after CONFIG"),
         ([NAME, '--gpus', '3'], '--gpus must be at most the 1 that torch sees, got 3'),
         ([NAME, '--gpus', '0'], 'argument --gpus: must be at least 1, got 0'),
     ],
