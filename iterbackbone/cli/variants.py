@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
 
 def cells(each) -> list[str]:
     """A line of the table."""
-    numbers = [f'{x / 1e9:.2f}' for x in each.macs]
-    numbers += [f'{x:.0f}' if x >= 100 else f'{x:.3g}' for x in (*each.ms, each.memory)]
+    values = (*(x / 1e9 for x in each.macs), *each.ms, each.memory)
+    numbers = [f'{x:.0f}' if x >= 100 else f'{x:.3g}' for x in values]
     figure = each.figure[1].split(' (')[0] if each.figure else ''
     return [each.name, f'{each.parameters / 1e6:.1f}', *numbers, figure]
 

@@ -23,7 +23,7 @@ def test_the_table(monkeypatch, tmp_path, capsys):
     called(monkeypatch, tmp_path, '--input', '32', '48', '--target-ms', '1e6')
     header, small, large, figure, where, *advice, recommended = capsys.readouterr().out.splitlines()
     assert header.split()[0] == 'backbone'
-    assert small.split()[:4] == ['iterative_resnet50_w32', '2.4', '0.01', '0.03']
+    assert small.split()[:4] == ['iterative_resnet50_w32', '2.4', '0.0121', '0.034']
     assert small.endswith('%')
     assert len(large.split()) == 7
     assert [line.split(':')[0] for line in advice] == ['CPU', 'GPU', 'edge']
