@@ -16,6 +16,7 @@ from ..core.resnet_counterpart import resnet_macs
 from ..core.trace import HaltingTrace
 
 _COUNTS: WeakKeyDictionary[AdaptiveModule, dict[Size, tuple[MacTable, int]]] = WeakKeyDictionary()
+_ATTACHED: WeakKeyDictionary[nn.Module, dict[str, list[Any]]] = WeakKeyDictionary()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -43,6 +44,16 @@ def remove_all(handles: list[Any]) -> None:
     for handle in handles:
         handle.remove()
     handles.clear()
+
+
+def handles_on(model: nn.Module, duty: str) -> list[Any]:
+    """A list for the handles of the hook of this duty, which the next one is to keep there, too.
+
+    What a run that was broken off left there, of whatever Runner, is removed.
+    """
+    handles = _ATTACHED.setdefault(model, {}).setdefault(duty, [])
+    remove_all(handles)
+    return handles
 
 
 class Call(NamedTuple):

@@ -1,10 +1,23 @@
-"""Evaluations that are interrupted."""
+"""Trainings and evaluations that are interrupted."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from mmengine.hooks import Hook
+
+
+class Interruption(Hook):
+    """Ctrl-C in the second step of the first run."""
+
+    def __init__(self):
+        self.due = True
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.due and batch_idx == 1:
+            self.due = False
+            raise KeyboardInterrupt
 
 
 def interrupted(runner, loop, evaluator, monkeypatch) -> Path:

@@ -88,8 +88,7 @@ class AnytimeHook(Hook):
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
                 "such as by ponder_cost=dict(_delete_=True, type='iterbackbone.AnytimeHook')"
             )
-        self.after_train(runner)  # of a run that was broken off
-        prepare(runner, AnytimeHook)
+        self._handles = prepare(runner, AnytimeHook)
         model = unwrapped(runner.model)
         self._modules = trainable_modules(model)
         self._seed = (runner.seed or 0, get_rank())

@@ -17,7 +17,7 @@ from ...core.validation import check_int_tuple, check_real
 from ...registry import HOOKS
 from ..checkpoints.checking import is_pretrained, pretrained_weights
 from ..single_hook import refuse_second
-from ..traces import remove_all, unwrapped
+from ..traces import handles_on, remove_all, unwrapped
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
 
@@ -65,15 +65,15 @@ class StageDistillationHook(Hook):
                 the teacher does not fit the model, or its checkpoint not the teacher.
         """
         refuse_second(runner, StageDistillationHook)
-        self.after_train(runner)  # of a run that was broken off
         model = unwrapped(runner.model)
+        self._handles = handles_on(model, 'distillation')
         student = getattr(model, 'backbone', None)
         if student is None:
             raise ValueError(f'StageDistillationHook: {type(model).__name__} has no backbone')
         teacher = build_teacher(self.teacher_config)
         self._supervised = supervised_stages(student.out_indices, teacher.out_indices, self.stages)
         self._teacher = teacher.to(next(student.parameters()).device)
-        self._handles = [
+        self._handles += [
             model.register_forward_pre_hook(self._before_forward),
             student.register_forward_hook(self._compare),
             model.register_forward_hook(self._add_losses, with_kwargs=True),

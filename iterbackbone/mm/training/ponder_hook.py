@@ -13,7 +13,15 @@ from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
 from ..single_hook import refuse_second
-from ..traces import Call, is_trainable, iterative_modules, remove_all, trained_calls, unwrapped
+from ..traces import (
+    Call,
+    handles_on,
+    is_trainable,
+    iterative_modules,
+    remove_all,
+    trained_calls,
+    unwrapped,
+)
 from .lost_hooks import warn_of_lost_hooks
 from .optimizers import exempt_halting_biases
 from .ponder_training import PonderTraining
@@ -81,11 +89,10 @@ class PonderCostHook(Hook):
         Raises:
             ValueError: as :func:`prepare`.
         """
-        remove_all(self._handles)  # of a run that was broken off
-        prepare(runner, PonderCostHook)
+        self._handles = prepare(runner, PonderCostHook)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         model = unwrapped(runner.model)
-        self._handles = exempt_halting_biases(runner.optim_wrapper, model)  # may raise: first
+        self._handles += exempt_halting_biases(runner.optim_wrapper, model)  # may raise: first
         self._training = PonderTraining(runner, self.target)
         self._handles += [
             self._training,
@@ -172,8 +179,11 @@ class PonderSchedule(NamedTuple):
         return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)
 
 
-def prepare(runner: Runner, kind: type[Hook]) -> None:
+def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
     """What a training by PonderCostHook or AnytimeHook, the ``kind``, begins with.
+
+    Returns:
+        The list for the handles of what it attaches to the model.
 
     Raises:
         ValueError: the run has a second hook of this kind, activations are checkpointed by the
@@ -186,7 +196,9 @@ def prepare(runner: Runner, kind: type[Hook]) -> None:
         needs = 'needs activation_checkpointing=None; set with_cp=True instead'
         raise ValueError(f'{kind.__name__} {needs}')
     refuse_second(runner, kind)
-    for module, name in iterative_modules(unwrapped(runner.model)).items():
+    model = unwrapped(runner.model)
+    handles = handles_on(model, 'depths')
+    for module, name in iterative_modules(model).items():
         module.hold_halting(False)  # as a run that was broken off may have left it
         if is_trainable(module) and module.budget.share is not None:
             needs = f'needs {name}.budget without share, got share={module.budget.share:g}'
@@ -196,3 +208,4 @@ def prepare(runner: Runner, kind: type[Hook]) -> None:
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
         for module in iterative_modules(copy):
             module.set_budget_table(None)
+    return handles

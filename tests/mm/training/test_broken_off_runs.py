@@ -5,22 +5,10 @@ from __future__ import annotations
 from unittest.mock import Mock
 
 import pytest
-from mmengine.hooks import Hook
 
 from iterbackbone.mm import AnytimeHook, PonderCostHook
+from tests.support.interruption import Interruption
 from tests.support.tiny_training import TinyClassifier, train_tiny
-
-
-class Interruption(Hook):
-    """Ctrl-C in the second step of the first run."""
-
-    def __init__(self):
-        self.due = True
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if self.due and batch_idx == 1:
-            self.due = False
-            raise KeyboardInterrupt
 
 
 def test_a_run_after_one_that_was_broken_off(tmp_path):
@@ -39,6 +27,20 @@ def test_anytime_training_after_a_warm_up_that_was_broken_off(tmp_path):
         train_tiny(tmp_path / 'a', PonderCostHook(halting_warmup=1.0), model=model, **options)
     train_tiny(tmp_path / 'b', AnytimeHook(), model=model)
     assert not any(unit.held for unit in model.backbone.halting_units())
+
+
+@pytest.mark.parametrize('first', [PonderCostHook, AnytimeHook])
+@pytest.mark.parametrize('second', [PonderCostHook, AnytimeHook])
+def test_hooks_of_a_run_that_was_broken_off_are_detached(tmp_path, first, second):
+    """Else the first run's cost would be added to the second one's loss, or its depths be drawn."""
+    model = TinyClassifier()
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / 'a', first(), model=model, more_hooks=[Interruption()])
+    steps, _ = train_tiny(tmp_path / 'b', second(), model=model)
+    assert all(('loss_ponder' in step['outputs']) == (second is PonderCostHook) for step in steps)
+    for module in model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
 
 
 @pytest.mark.parametrize(

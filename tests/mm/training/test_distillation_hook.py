@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 
 from iterbackbone.mm import StageDistillationHook
 from iterbackbone.mm.training.distillation_hook import build_teacher, stage_loss, supervised_stages
+from tests.support.interruption import Interruption
 from tests.support.resnets import RunsCode, narrow_resnet
 from tests.support.tiny_training import TinyClassifier, train_tiny
 
@@ -208,3 +209,13 @@ def test_a_teacher_that_wants_to_run_code_is_refused(tmp_path):
     with pytest.raises(ValueError, match='is refused: it must hold weights only'):
         build_teacher(config)
     assert not (tmp_path / 'ran').exists()
+
+
+def test_the_teacher_of_a_run_that_was_broken_off_is_let_go(tmp_path, teacher):
+    """Else both would run in each step of the next run, whose hook is another."""
+    model, hook = TinyClassifier(), StageDistillationHook(teacher)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / 'a', hook, model=model, more_hooks=[Interruption()])
+    train_tiny(tmp_path / 'b', StageDistillationHook(teacher), model=model)
+    for module in model.modules():
+        assert not module._forward_hooks
