@@ -91,7 +91,7 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
         raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
     wanted = lines if read_predictions else []
     predictions = Predictions.read(folder / PREDICTIONS, wanted, has_crowds(meta))
-    name = name or brief(f'{Path(meta.get("config") or folder).stem} {folder.name}', 80)
+    name = name or brief(f'{Path(meta.get("config") or "").stem} {folder.name}', 80)
     records = [line.record for line in lines]
     problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *predictions.problems]
     return Evaluation(folder, name, meta, records, predictions, problems)

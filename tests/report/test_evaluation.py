@@ -135,6 +135,11 @@ def test_names_are_told_apart(tmp_path):
         load_evaluations(folders, ['x'])
 
 
+def test_without_a_config_the_folder_is_the_name(tmp_path):
+    folder = write_log(tmp_path / 'test_epoch_1', correlated(2), config=None)
+    assert load_evaluation(folder).name == 'test_epoch_1'
+
+
 def test_meta_that_is_no_json_is_refused(tmp_path):
     folder = write_log(tmp_path / 'a', correlated(2))
     (folder / 'meta.json').write_text(json.dumps(json.loads((folder / 'meta.json').read_text()))[:-5])
