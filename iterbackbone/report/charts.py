@@ -99,13 +99,15 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
                 showlegend=k == 0 and len(summaries) > 1,
                 marker_color=colour(run),
                 width=0.8 / len(summaries),
+                # Plotly's own would grow with the least distance of the values: away from their tick.
+                offset=0.8 * (run / len(summaries) - 0.5),
                 hovertemplate='%{x} iterations: %{y:.1f}% of the images<extra></extra>',
                 row=1,
                 col=k + 1,
             )
     for k, most in enumerate(highest, start=1):
         figure.update_xaxes(range=[0.4, most + 0.6], col=k)
-    figure.update_layout(**LAYOUT, barmode='group', legend_y=1.1)  # above the panels' titles
+    figure.update_layout(**LAYOUT, legend_y=1.1)  # above the panels' titles
     figure.update_yaxes(range=[0, 100])
     figure.update_yaxes(title='% of the images', col=1)
     figure.update_xaxes(title='iterations', col=(count + 1) // 2)  # once: panels may be narrow

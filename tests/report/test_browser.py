@@ -35,6 +35,22 @@ def test_the_console_is_silent_and_the_charts_are_drawn(page):
         assert script(page, f'return {marks}', chart) > 0, chart
 
 
+STAGE_BARS = """
+    const chart = document.getElementById('stages');
+    const { xaxis4 } = chart._fullLayout;
+    return [...chart.querySelectorAll('.x4y4 .point path')].map((bar) => {
+      const { left, width } = bar.getBoundingClientRect();
+      return xaxis4.p2c(left + width / 2 - chart.getBoundingClientRect().left - xaxis4._offset);
+    });
+"""
+
+
+def test_bars_stand_at_their_number_of_iterations(page):
+    """Of both evaluations, also where an image took 3 iterations and all others one."""
+    bars = script(page, STAGE_BARS)
+    assert sorted(bars) == pytest.approx([0.8, 1.2, 2.8], abs=0.02)
+
+
 def test_no_button_uploads_anything(page):
     titles = "[...document.querySelectorAll('.modebar-btn')].map((b) => b.dataset.title)"
     assert set(script(page, f'return {titles}')) == {
