@@ -95,7 +95,9 @@ class EvaluationMeta(_Required, ModuleMeta, total=False):
     epoch: Annotated[f.Count, about('of the weights; 0 where nothing says it')]
     iter: Annotated[f.Count, about('training steps of the weights')]
     palette: Annotated[f.Palette | None, about('red, green, blue of each class')]
-    parameters: Annotated[dict[f.Name, f.Macs], about('`total` of the model, and of its `backbone`')]
+    parameters: Annotated[
+        dict[f.Name, f.Macs], about('`total` of the model, and of its `backbone`; none under FSDP')
+    ]
     resnet: Annotated[Counterpart | None, about('what the MACs of the records are compared with')]
     modules: Annotated[dict[f.Name, ModuleMeta], about('of each evaluated module, by its path')]
     roi_max_iterations: Annotated[f.Blocks, about('C4: as above, of the RoI layer')]

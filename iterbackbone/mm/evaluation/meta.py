@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from mmengine.runner import Runner
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
@@ -48,7 +49,7 @@ def evaluation_meta(
         **weights,
         'classes': list(classes_of(dataset)),
         **({'palette': palette} if palette else {}),
-        'parameters': parameter_counts(model),
+        'parameters': parameter_counts(runner.model),
         'resnet': asdict(counterpart(modules)),
         **iterative_fields(modules, sizes),
         'dataset': {
@@ -116,8 +117,11 @@ def metainfo_of(dataset: Any) -> dict[str, Any]:
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Of the whole model and of its backbone."""
-    return {k: n for k, n in count_parameters(model).items() if k in ('total', 'backbone')}
+    """Of the whole model and of its backbone; none under FSDP, where a process holds its share."""
+    if isinstance(model, FullyShardedDataParallel):
+        return {}
+    counts = count_parameters(unwrapped(model))
+    return {k: n for k, n in counts.items() if k in ('total', 'backbone')}
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:

@@ -124,6 +124,16 @@ def test_logs_of_other_models_are_refused(c4, tmp_path, change, message):
         read_evaluation_compute(tmp_path, model)
 
 
+def test_a_log_without_parameters_is_read(c4, tmp_path):
+    """As FSDP leaves it."""
+    model, folder, _ = c4
+    meta = json.loads((folder / 'meta.json').read_text())
+    (tmp_path / 'meta.json').write_text(json.dumps({**meta, 'parameters': {}}))
+    (tmp_path / 'records.jsonl').write_text((folder / 'records.jsonl').read_text())
+    read = [read_evaluation_compute(path, model) for path in (folder, tmp_path)]
+    assert read[0].macs == read[1].macs > 0
+
+
 @pytest.mark.parametrize(
     ('records', 'message'),
     [

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from mmdet.datasets import CocoDataset, VOCDataset
+from mmengine.model import BaseTTAModel, MMFullyShardedDataParallel
 
 from iterbackbone.log.fields import Text
 from iterbackbone.log.meta_schema import Metric
 from iterbackbone.log.parsing import Parser, to_line
-from iterbackbone.mm.evaluation.meta import class_names, has_crowds, palette_of, plain_metric
+from iterbackbone.mm.evaluation.meta import (
+    class_names,
+    has_crowds,
+    palette_of,
+    parameter_counts,
+    plain_metric,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,10 @@ def test_data_sets_of_cocos_annotations_have_crowds():
 )
 def test_colours_of_classes(palette, written):
     assert palette_of(palette) == written
+
+
+def test_a_share_of_the_parameters_is_not_their_number():
+    model = torch.nn.ModuleDict({'backbone': torch.nn.Linear(2, 3), 'head': torch.nn.Linear(3, 1)})
+    assert parameter_counts(model) == {'total': 13, 'backbone': 9}
+    assert parameter_counts(Mock(spec=BaseTTAModel, module=model)) == {'total': 13, 'backbone': 9}
+    assert parameter_counts(Mock(spec=MMFullyShardedDataParallel, module=model)) == {}
