@@ -20,6 +20,7 @@ from .style import GREY, bars, colour, jittered, literal, mean_label
 from .wording import short
 
 LINE, FEW = 0.16, 3  # inches a line of text takes; lines that leave room for the points
+LETTER = 0.07  # inches a letter of a legend takes, about
 HALF = 60  # characters that fit half of the width of a legend
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')  # runs differ in print without colour, too
 
@@ -57,9 +58,19 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title, fontsize=9)
     figure.axes[0].set_ylabel('iterations per image')
-    handles = figure.axes[0].get_legend_handles_labels()
-    figure.legend(*handles, fontsize=8, loc='outside lower center', ncols=columns)  # hides no point
+    _legend(figure, columns)
     return figure
+
+
+def _legend(figure: Figure, columns: int = 1) -> None:
+    """Below: it hides no point, and a long name takes no room from the axes."""
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, fontsize=8, loc='outside lower center', ncols=columns)
+
+
+def _size(width: float, height: float, labels: Sequence[str]) -> tuple[float, float]:
+    """Of a figure, in inches, whose legend has these labels below each other."""
+    return max(width, 1 + LETTER * max(map(len, labels))), height + LINE * len(labels)
 
 
 def _means(axes: Axes, run: int, label: str, bins: list[dict[str, Any]]) -> None:
@@ -90,7 +101,8 @@ def _title(summaries: list[dict[str, Any]], measure: Measure) -> str:
 def stages(summaries: list[dict[str, Any]]) -> Figure:
     """Share of images by number of iterations, one panel a stage."""
     count = max(len(summary['iterations']['max']) for summary in summaries)
-    figure = Figure(figsize=(2.6 * count, 2.8), layout='constrained', dpi=150)
+    size = _size(2.6 * count, 2.8, [literal(s['name']) for s in summaries])
+    figure = Figure(figsize=size, layout='constrained', dpi=150)
     panels = np.atleast_1d(figure.subplots(1, count, sharey=True))
     width = 0.8 / len(summaries)
     for run, summary in enumerate(summaries):
@@ -105,22 +117,23 @@ def stages(summaries: list[dict[str, Any]]) -> Figure:
     panels[0].set_ylabel('% of the images')
     panels[0].set_ylim(0, 100)
     if len(summaries) > 1:
-        panels[0].legend(fontsize=7)
+        _legend(figure)
     return figure
 
 
 def figure4(summaries: list[dict[str, Any]]) -> Figure:
     """Mean error of the images by their iterations; dashed: all images."""
-    figure = Figure(figsize=(5.6, 4), layout='constrained', dpi=150)
+    labels = [mean_label(summaries, run) for run in range(len(summaries))]
+    figure = Figure(figsize=_size(5.6, 4, labels), layout='constrained', dpi=150)
     axes = figure.subplots()
     for run, summary in enumerate(summaries):
         if summary['error']:
-            _means(axes, run, mean_label(summaries, run), summary['error']['bins'])
+            _means(axes, run, labels[run], summary['error']['bins'])
             axes.axhline(summary['error']['overall'], color=colour(run), linestyle='--', linewidth=1)
     axes.set_xlabel('iterations per image')
     axes.set_ylabel(error_title(summaries))
     axes.set_ylim(0, 1)
-    axes.legend(fontsize=8)
+    _legend(figure)
     return figure
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..text import printable
 from .evaluation import Column, brief
 
 GALLERY = 12  # images, or classes, of a gallery on the page
@@ -62,5 +63,5 @@ def safe(text: str) -> str:
 
 def literal(text: str) -> str:
     """One short line of a figure, of which matplotlib reads nothing as mathematics or as hidden."""
-    line = brief(text, 110)
+    line = brief(printable(text), 110)
     return (' ' if line.startswith('_') else '') + line.replace('$', r'\$')

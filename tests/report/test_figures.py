@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.figures import budget_figure, figure6
+from iterbackbone.report.figures import budget_figure, figure4, figure6, stages
 from iterbackbone.report.measures import main_score
 from iterbackbone.report.summary import summarise
 from tests.support.logs import record, write_log
@@ -56,3 +56,18 @@ def test_figure_6_keeps_room_for_its_points(tmp_path, runs):
     below = legend.get_window_extent()
     assert below.y1 < left.y0
     assert 0 <= below.x0 < below.x1 <= figure.bbox.width
+
+
+@pytest.mark.parametrize('draw', [figure4, stages])
+def test_long_names_take_no_room_from_the_axes(tmp_path, draw):
+    """A legend inside them is wider than they are, and their layout would make room for it."""
+    name = 'fcos_efficientnet-lite0-iterative_fpn_voc0712-subset test_epoch_12 at a share of {}'
+    logs = [load_evaluation(write_log(tmp_path / str(k), [record(0)]), name.format(k)) for k in (1, 2)]
+    figure = draw([summarise(log) for log in logs])
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    below = legend.get_window_extent()
+    assert 0 <= below.x0 < below.x1 <= figure.bbox.width
+    for axes in figure.axes:
+        assert below.y1 < axes.get_window_extent().y0
+        assert axes.get_window_extent().width > 0.8 * figure.bbox.width / len(figure.axes)
