@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 
 from ..stats.association import Association
 from .embedding import shown
-from .evaluation import Evaluation
+from .evaluation import Evaluation, brief
 from .gain_panel import GainPanel, MeasuredGains
 from .measures import COUNT, SIZE, Measure, error_title
 from .style import GREY, bars, colour, jittered, literal, mean_label
@@ -21,6 +21,7 @@ from .wording import short
 
 LINE, FEW = 0.16, 3  # inches a line of text takes; lines that leave room for the points
 LETTER = 0.07  # inches a letter of a legend takes, about
+NARROW = 45  # characters that fit a panel's legend
 HALF = 60  # characters that fit half of the width of a legend
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')  # runs differ in print without colour, too
 
@@ -193,7 +194,8 @@ def _frontier(axes: Axes, measured: MeasuredGains) -> None:
         if shuffled is not None:
             axes.vlines(x, shuffled.low, shuffled.high, colour(run), linewidth=9, alpha=0.3)
         bars = [[max(0.0, gain.value - gain.low)], [max(0.0, gain.high - gain.value)]]
-        axes.errorbar(x, gain.score, bars, fmt='o', color=colour(run), capsize=3, label=literal(name))
+        label = literal(brief(name, NARROW))
+        axes.errorbar(x, gain.score, bars, fmt='o', color=colour(run), capsize=3, label=label)
     axes.set_xlabel("% of full depth's MACs; bars: 95% interval of the gain")
     axes.set_ylabel(literal(measured.score))
     axes.legend(fontsize=8)

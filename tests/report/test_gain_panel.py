@@ -12,6 +12,7 @@ import pytest
 from iterbackbone.__main__ import tool_path
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
+from iterbackbone.report.figures import gain_figure
 from iterbackbone.report.gain_measurement import measure_evaluations
 from iterbackbone.report.gain_panel import GainPanel, MeasuredGains, fingerprint, verdict_of
 from tests.support.browsing import opened, script
@@ -46,6 +47,16 @@ def shown(root):
         policies, static, calibration_menu=load_evaluations(menu(root / 'calibration'))
     )
     return policies, static, GainPanel.of(policies, static, measured)
+
+
+def test_long_names_take_no_room_from_the_axes(shown):
+    panel = shown[-1]
+    measured = replace(panel.measured, policies=['a' * 80, 'b' * 80])
+    figure = gain_figure(replace(panel, measured=measured))
+    figure.draw_without_rendering()
+    frontier = figure.axes[0]
+    inside = frontier.get_legend().get_window_extent()
+    assert 0 < inside.x0 < inside.x1 < frontier.get_window_extent().x1
 
 
 def test_bins_are_the_means_of_the_images_they_hold(shown):
