@@ -1,9 +1,0 @@
-# The twin of the detector from the distilled backbone: from the same weights, but each iteration has
-# its own.
-_base_ = 'distilled_detector.py'
-custom_imports = dict(imports=['experiments.voc_models.untied'])
-work_dir = 'work_dirs/voc_models/untied_distilled_detector'
-model = dict(
-    backbone=dict(_delete_=True, type='iterbackbone.UntiedResNet', shared=_base_.model.backbone)
-)
-custom_hooks = _base_.anytime_hooks[1:2]  # the average: those left out need iterations
