@@ -3,3 +3,4 @@ _base_ = '../../configs/segmentation/upernet_efficientnet-lite0-iterative_anytim
 custom_imports = dict(imports=['experiments.packed_images'])
 work_dir = 'work_dirs/voc_models/entry_segmentor'
 optim_wrapper = dict(type='Bfloat16OptimWrapper')
+train_cfg = dict(max_epochs=80, val_interval=80)
