@@ -130,6 +130,65 @@ def test_boxes_that_change_places(tmp_path):
     assert same.errors['scores'] == pytest.approx(0.03 / 1.53)
 
 
+LEFT = [[10.0 * k, 0, 10 * k + 9, 9] for k in range(100)]
+
+
+def detections(boxes, scores, labels):
+    finds = {'boxes': np.float32(boxes).reshape(-1, 4), 'scores': np.float32(scores)}
+    return {**finds, 'labels': np.int64(labels)}
+
+
+@pytest.mark.parametrize(
+    ('change', 'images', 'unpaired', 'agrees'),
+    [
+        ({}, 1, 0.0, True),
+        ({'order': [1, 0, *range(2, 100)]}, 1, 0.0, True),  # near scores
+        ({'box': 99}, 1, 0.01, False),  # another last one
+        ({'box': 99}, 2, 0.01, True),
+        ({'order': range(99)}, 2, 1 / 199, True),  # one fewer
+        ({'label': 3}, 2, 0.01, True),
+        ({'score': 3}, 2, 0.0, False),
+        ({'order': []}, 2, 1.0, False),
+    ],
+)
+def test_boxes_that_rounding_suppressed(tmp_path, change, images, unpaired, agrees):
+    boxes, scores, labels = np.float32(LEFT), np.linspace(0.9, 0.1, 100), np.arange(100) % 3
+    wanted = [detections(boxes, scores, labels)] * images
+    boxes, scores, labels = boxes.copy(), scores.copy(), labels.copy()
+    if 'box' in change:
+        boxes[change['box']] += 400
+    if 'label' in change:
+        labels[change['label']] += 1
+    if 'score' in change:
+        scores[change['score']] += 0.01
+    order = list(change.get('order', range(100)))
+    one = detections(boxes[order], scores[order], labels[order])
+    found = [one, *wanted[1:]]
+    comparisons = []
+    for k in range(images):
+        session = open_session(str(small_file(tmp_path / f'{k}.onnx', 'detection', found[k])))
+        names = [output.name for output in session.get_outputs()]
+        image = np.zeros((1, 3, 8, 8), np.uint8)
+        rest = dict(zip(names, session.run(None, {'image': image}), strict=True))
+        parity = compare(
+            session, lambda _, k=k, rest=rest: ({**rest, **wanted[k]}, 1.0), [{'image': image}]
+        )
+        comparisons += parity.comparisons
+    parity = Parity(comparisons)
+    assert parity.worst()['unpaired'] == pytest.approx(unpaired)
+    assert parity.agrees is agrees
+
+
+def test_no_boxes_are_the_same(tmp_path):
+    nothing = detections(np.zeros((0, 4)), [], [])
+    session = open_session(str(small_file(tmp_path / 'none.onnx', 'detection', nothing)))
+    image = np.zeros((1, 3, 8, 8), np.uint8)
+    names = [output.name for output in session.get_outputs()]
+    values = dict(zip(names, session.run(None, {'image': image}), strict=True))
+    parity = compare(session, lambda _: (values, 1.0), [{'image': image}])
+    assert (parity.worst()['unpaired'], parity.agrees) == (0.0, True)
+
+
 def test_labels_are_no_magnitudes(tmp_path):
     """One label of two is another one, however far its number."""
     files = []
