@@ -90,7 +90,7 @@ def compare(
     names = [output.name for output in session.get_outputs()]
     comparisons = []
     for feed in feeds:
-        found = dict(zip(names, run(session, None, feed), strict=True))
+        found: Outputs = dict(zip(names, run(session, None, feed), strict=True))
         wanted, margin = reference(feed['image'])
         counts = {name for name in names if name.endswith('iterations')}  # of regions, too
         same = all(np.array_equal(found[name], wanted[name]) for name in counts)
