@@ -20,7 +20,7 @@ SHARES = {  # not magnitudes
     'unpaired': 'largest share of boxes that only one has',
 }
 SAME_PIXELS = 0.999  # of a label map: two classes may tie
-SAME = 0.995  # of the images in iterations, of the boxes: rounding may decide which one is suppressed
+SAME = 0.995  # of the images in iterations, and of the boxes: rounding may decide which are the best
 BOXES = ('boxes', 'scores', 'labels', 'masks')  # have a row for each box
 
 
@@ -168,8 +168,8 @@ def _paired(old: Outputs, new: Outputs) -> Outputs:
 def _counterparts(found: Outputs, wanted: Outputs) -> tuple[Outputs, Outputs, float]:
     """Both with the boxes that both have, in one order, and the share of the others among all boxes.
 
-    A box near the overlap at which it is suppressed is left by one of both, and the best hundred are
-    then others.
+    Rounding decides which of two equal scores is among the best that go on to suppression, and which
+    box is suppressed where the overlap meets the threshold.
     """
     apart = _distances(wanted, found)
     near = TOLERANCE * np.abs(wanted['boxes']).max(initial=0.0)

@@ -151,7 +151,7 @@ def detections(boxes, scores, labels):
         ({'order': []}, 2, 1.0, False),
     ],
 )
-def test_boxes_that_rounding_suppressed(tmp_path, change, images, unpaired, agrees):
+def test_boxes_that_rounding_left_out(tmp_path, change, images, unpaired, agrees):
     boxes, scores, labels = np.float32(LEFT), np.linspace(0.9, 0.1, 100), np.arange(100) % 3
     wanted = [detections(boxes, scores, labels)] * images
     boxes, scores, labels = boxes.copy(), scores.copy(), labels.copy()
