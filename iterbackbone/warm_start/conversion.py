@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -67,17 +66,13 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
 
     The stem is copied, a stage's downsample path becomes its transition, the BatchNorms of
     block i those of iteration i, and the convolutions of the identity blocks one shared kernel
-    each. The number of blocks of a stage becomes its maximum number of iterations L.
+    each. The number of blocks of a stage, at least 2, becomes its maximum number of iterations L.
 
     Args:
         resnet: The ResNet.
-        method: The kernels shared: ``'first'``, those of a stage's first identity block, which belong
-            together; or ``'mean'``, the mean over its identity blocks.
-        last_relu: Of the network, see :class:`~iterbackbone.core.IterativeResNet`. A ResNet has no
-            ReLU between the last norm and the sum.
-
-    Raises:
-        ValueError: unknown ``method``, or a stage of one block.
+        method: The kernels shared: ``'first'``, those of a stage's first identity block, or ``'mean'``,
+            the mean over its identity blocks.
+        last_relu: Of the network; a ResNet has no ReLU between the last norm and the sum.
     """
     check_choice('method', method, METHODS)
     for stage, blocks in enumerate(resnet.blocks, start=1):
@@ -120,30 +115,18 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
     return Conversion(network, account, initial)
 
 
-def recalibrate(conversion: Conversion, batches: Iterable[Tensor]) -> Conversion:
-    """Replace all running means and variances by those of a few images at full depth.
+def recalibrate(conversion: Conversion, batches: Sequence[Tensor]) -> Conversion:
+    """Replace all running means and variances, in place, by those of a few images at full depth.
 
-    A ResNet's statistics describe what its own kernels give; the shared kernel gives
-    something else, and what one iteration changes the next one reads. gamma and beta stay.
-    As after weight averaging (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407), it
-    is a plain average over the batches.
-
-    Args:
-        conversion: Its network is changed in place.
-        batches: Images, (B, C, H, W), normalised as in training; a few hundred in all.
-
-    Returns:
-        The same, with the checkpoint's statistics accounted for as dropped.
-
-    Raises:
-        ValueError: there are no batches.
+    A ResNet's statistics describe what its own kernels give; the shared kernel gives something else.
+    As after weight averaging (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407), it is a plain
+    average over the batches: images (B, C, H, W), normalised as in training, a few hundred in all.
     """
-    network, batches = conversion.network, iter(batches)
-    first = next(batches, None)
-    if first is None:
+    if not batches:
         raise ValueError('batches must hold at least one, got none')
+    network = conversion.network
     network.hold_halting(True)
-    update_bn(chain([first], batches), network)
+    update_bn(batches, network)
     network.hold_halting(False)
     network.drop_trace()
     uses = [

@@ -52,16 +52,11 @@ class ResNetWeights(NamedTuple):
 
 
 def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
-    """Find the ResNet.
-
-    Args:
-        checkpoint: A state dict, or a dict with one as ``state_dict`` or ``model``.
+    """Find the ResNet in a state dict, or in a dict with one as ``state_dict`` or ``model``.
 
     Raises:
-        ValueError: there is none, or one whose parts an IterativeResNet has no place for:
-            basic blocks (ResNet-18/34), a deep stem (ResNetV1c, timm's ``resnet50d``),
-            average pooling in the downsample path (V1d), grouped convolutions (ResNeXt),
-            wide bottlenecks, extra layers (SE), norms other than BatchNorm.
+        ValueError: there is none, or one with parts that an IterativeResNet has no place for, such as
+            basic blocks, a deep stem, a pooling in the downsample path or grouped convolutions.
     """
     state = state_dict_of(checkpoint, 'of a ResNet', *WRAPPERS)
     prefix = _prefix(state)
@@ -70,7 +65,7 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
     dtypes = {name: torch.int64 if name.endswith(COUNTER) else torch.float32 for name in own}
     _refuse({'no weights': flaws(values, dtypes)})
     tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-    _refuse_variants(tensors)
+    _refuse_relatives(tensors)
     stages = _count(tensors, r'layer(\d+)\.0\.conv1\.weight', start=1)
     blocks = tuple(_count(tensors, rf'layer{s}\.(\d+)\.conv1\.weight') for s in range(1, stages + 1))
     first = tensors[ANCHOR]
@@ -114,8 +109,7 @@ def _refuse(problems: Mapping[str, list[str]]) -> None:
         raise ValueError(f'checkpoint must hold a plain bottleneck ResNet; {text}')
 
 
-def _refuse_variants(tensors: Mapping[str, Tensor]) -> None:
-    """Name the known relatives that cannot be converted."""
+def _refuse_relatives(tensors: Mapping[str, Tensor]) -> None:
     conv = tensors.get('conv1.weight')
     if any(name.startswith(('stem.', 'conv1.0.')) for name in tensors):  # OpenMMLab's and timm's
         variant = 'has a deep stem (ResNetV1c, V1d): three convolutions instead of one'

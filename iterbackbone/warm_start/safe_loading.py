@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,19 +14,16 @@ from torch import Tensor, serialization
 
 from ..text import printable
 from . import weights_unpickler
-from .weights_unpickler import OtherTensor
 
 COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
 NEVER_NEGATIVE = ('running_var', COUNTER)
 SHOWN = 4  # keys of a kind that a message lists
-MOST_UNPACKED = 10  # times a file's size: torch.save compresses nothing
 
 
 def load_checkpoint(path: Path) -> Mapping[str, Any]:
     """The content of a file by ``torch.save``: tensors on the CPU, plain data, None for other objects.
 
-    Raises:
-        ValueError: there is no such file, it is no checkpoint, or it wants to run code.
+    ValueError where there is no such file, it is no checkpoint, or it wants to run code.
     """
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, got {path}')
@@ -40,7 +36,13 @@ def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
     try:
         content = weights_unpickler.plain(_content(file))
     except pickle.UnpicklingError as error:
-        raise ValueError(_refusal(name, error)) from None
+        wanted = re.search(r'GLOBAL (\S+)', str(error))
+        if wanted is None:
+            reason = f'cannot be read: it is no file of weights ({error})'
+        else:
+            calls = printable(wanted[1])
+            reason = f'is refused: it must hold weights only, but reading it would call {calls}'
+        raise ValueError(f'checkpoint {name} {reason}') from None
     except Exception as error:  # a broken file raises almost anything
         raise ValueError(f'checkpoint {name} cannot be read ({error!r})') from error
     if not isinstance(content, Mapping):
@@ -51,10 +53,8 @@ def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
 def state_dict_of(checkpoint: Mapping[str, Any], name: str, *wrappers: str) -> dict[str, Any]:
     """The state dict of a checkpoint, which may be one itself and which messages call ``name``.
 
-    Else one of the keys ``wrappers`` holds it, ``'state_dict'`` by default.
-
-    Raises:
-        ValueError: it is no dict, or a key of it is no text.
+    Else one of the keys ``wrappers`` holds it, ``'state_dict'`` by default. ValueError where it is no
+    dict, or a key of it is no text.
     """
     wrapper = next((key for key in wrappers or ('state_dict',) if key in checkpoint), None)
     state = checkpoint if wrapper is None else checkpoint[wrapper]
@@ -72,33 +72,14 @@ def _content(file: BinaryIO) -> Any:
     """What ``torch.load`` returns for this unpickler.
 
     It takes no unpickler itself where ``TORCH_FORCE_WEIGHTS_ONLY_LOAD`` is set, and has another
-    loader, without one, for TorchScript. The types that its ``weights_only=True`` allows are one
-    list for all threads, which mmengine extends while it reads.
+    loader, without one, for TorchScript. Its ``weights_only=True`` ran code before torch 2.6, and the
+    types that it allows are one list for all threads, which mmengine extends while it reads.
     """
     if serialization._is_zipfile(file):
-        _check_unpacked_size(file)
         with serialization._open_zipfile_reader(file) as archive:
             return serialization._load(archive, 'cpu', weights_unpickler, encoding='utf-8')
     memory = io.BytesIO(file.read())  # a file on disk could be unpacked as an archive
     return serialization._legacy_load(memory, 'cpu', weights_unpickler, encoding='utf-8')
-
-
-def _check_unpacked_size(file: BinaryIO) -> None:
-    with zipfile.ZipFile(file) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > MOST_UNPACKED * file.seek(0, io.SEEK_END):
-        raise pickle.UnpicklingError(f'it would unpack to {unpacked} bytes')
-    file.seek(0)
-
-
-def _refusal(name: str, error: pickle.UnpicklingError) -> str:
-    wanted = re.search(r'GLOBAL (\S+)', str(error))
-    if wanted is None:
-        return f'checkpoint {name} cannot be read: it is no file of weights ({error})'
-    return (
-        f'checkpoint {name} is refused: it must hold weights only, but reading it would '
-        f'call {printable(wanted[1])}'
-    )
 
 
 def misfits(
@@ -135,9 +116,9 @@ def flaws(found: Mapping[str, Any], dtypes: Mapping[str, torch.dtype]) -> list[s
 
 def _flaw(key: str, value: Any, dtype: torch.dtype) -> str | None:
     if not isinstance(value, Tensor):
-        return value.kind if isinstance(value, OtherTensor) else f'a {type(value).__name__}'
+        return 'no dense tensor' if value is None else f'a {type(value).__name__}'
     if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_nested:
-        return 'not a dense tensor'
+        return 'no dense tensor'
     if value.numel() * value.itemsize > value.untyped_storage().nbytes():
         return 'more numbers than the file holds'  # a few, repeated to any size
     if _kind(value.dtype) != _kind(dtype):

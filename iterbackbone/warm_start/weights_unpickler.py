@@ -1,26 +1,19 @@
 """An unpickler for checkpoints that can call nothing but its own stand-ins.
 
-A file names what it wants called. Here such a name leads to a stand-in: to one that makes a dense
-tensor or a dict, to one that ignores what it gets, or to a refusal. None keeps what a file tells it,
-so that reading changes nothing outside the result, in this thread or another.
+A file names what it wants called. Here such a name leads to a stand-in that makes a dense tensor or a
+dict, to one that ignores what it gets, or to a refusal. None keeps what a file tells it, so that
+reading changes nothing outside the result, in this thread or another.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
-
-
-@dataclass(eq=False)
-class OtherTensor:
-    """A tensor that is not read, as its numbers are not dense."""
-
-    kind: str  # for messages
 
 
 class _Ignored:
@@ -39,21 +32,6 @@ class _Dict(dict):
     def __setstate__(self, state: Any) -> None: ...
 
 
-class _Function:
-    """A function that a file can call, but not change."""
-
-    __slots__ = ('_call',)
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
-
-    def __call__(self, *args: Any) -> Any:
-        return self._call(*args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError('it changes a function')
-
-
 def _dense(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
     return torch._utils._rebuild_tensor(storage, offset, size, stride)
 
@@ -64,11 +42,6 @@ CALLED: dict[str, Callable[..., Any]] = {
     'torch._utils._rebuild_parameter': lambda tensor, *_: tensor,
     'torch._utils._rebuild_parameter_with_state': lambda tensor, *_: tensor,
     'torch._tensor._rebuild_from_type_v2': lambda function, kind, args, state: function(*args),
-    'torch._utils._rebuild_tensor_v3': lambda *_: OtherTensor('a tensor of an unusual type'),
-    'torch._utils._rebuild_qtensor': lambda *_: OtherTensor('a quantised tensor'),
-    'torch._utils._rebuild_sparse_tensor': lambda *_: OtherTensor('a sparse tensor'),
-    'torch._utils._rebuild_meta_tensor_no_storage': lambda *_: OtherTensor('a meta tensor'),
-    'torch._utils._rebuild_nested_tensor': lambda *_: OtherTensor('a nested tensor'),
 }
 NUMPY = ('_reconstruct', 'scalar')
 BUILTIN = ('bytearray', 'complex', 'getattr', 'set', 'slice')
@@ -100,11 +73,13 @@ class Unpickler(pickle.Unpickler):
         """The stand-in; an UnpicklingError, which ends in the name, where there is none."""
         full_name = f'{module}.{name}'
         if full_name in CALLED:
-            return _Function(CALLED[full_name])
+            return partial(CALLED[full_name])  # a new one: a file may change what it gets
         if full_name == 'collections.OrderedDict':
             return _Dict
         kind = vars(torch).get(name) if module == 'torch' else None
-        if full_name in IGNORED or isinstance(kind, (torch.dtype, torch.qscheme)):
+        is_type = isinstance(kind, (torch.dtype, torch.qscheme))
+        # Sparse, quantised and other tensors that are not dense
+        if full_name in IGNORED or is_type or full_name.startswith('torch._utils._rebuild_'):
             return _Ignored
         raise pickle.UnpicklingError(f'GLOBAL {full_name}')
 

@@ -33,13 +33,13 @@ def quantised(tensor):
 
 
 STRANGE = [
-    (STEM, lambda x: x.to('meta'), r'\(a meta tensor\)'),
-    (STEM, quantised, r'\(a quantised tensor\)'),
-    (STEM, lambda x: x.to_sparse(), r'\(a sparse tensor\)'),
-    ('stages.0.blocks.0.halting.fc1.weight', lambda x: x.to_sparse_csr(), r'\(a sparse tensor\)'),
+    (STEM, lambda x: x.to('meta'), r'\(no dense tensor\)'),
+    (STEM, quantised, r'\(no dense tensor\)'),
+    (STEM, lambda x: x.to_sparse(), r'\(no dense tensor\)'),
+    ('stages.0.blocks.0.halting.fc1.weight', lambda x: x.to_sparse_csr(), r'\(no dense tensor\)'),
     (STEM, lambda x: x.bool(), r'\(bool instead of float32\)'),
     (STEM, lambda x: x.to(torch.int8), r'\(int8 instead of float32\)'),
-    (STEM, lambda x: x.to(torch.uint16), r'\(a tensor of an unusual type\)'),
+    (STEM, lambda x: x.to(torch.uint16), r'\(no dense tensor\)'),
     (STEM, lambda x: x.to(torch.complex64), r'\(complex64 instead of float32\)'),
     (STEM, lambda x: 'text', r'\(a str\)'),
     (STEM, lambda x: x.tolist(), r'\(a list\)'),
