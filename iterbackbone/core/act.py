@@ -1,11 +1,9 @@
 """The arithmetic of adaptive computation time, Algorithm 1 of Leroux et al. 2022.
 
 After Graves 2016 (https://arxiv.org/abs/1603.08983) and Figurnov et al. 2017
-(https://arxiv.org/abs/1612.02297). Every execution uses these functions and no
-other arithmetic on the halting score h, the cumulative sum c and the remainder R.
-All of it is float32: in bfloat16 the sums change N for about 2% of the images.
-
-Shape legend: B rows (images or regions of interest), each of which halts on its own.
+(https://arxiv.org/abs/1612.02297). Every execution uses these functions and no other arithmetic on the
+halting score h, the cumulative sum c and the remainder R. All of it is float32: in bfloat16 the sums
+change N for about 2% of the images. B are rows, images or regions of interest.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ class HaltingState(NamedTuple):
     running: Tensor
 
     def select(self, rows: Tensor) -> HaltingState:
-        """The same state for ``rows`` ((M,) int64) only."""
         return HaltingState(*(field.index_select(0, rows) for field in self))
 
 
@@ -47,30 +44,21 @@ def initial_state(batch_size: int, device: torch.device) -> HaltingState:
 
 
 def output_weight(state: HaltingState) -> Tensor:
-    """The weight with which this iteration's y enters the block's output.
+    """The weight with which this iteration's y enters the block's output, (B,) float32 in [0, 1].
 
     Algorithm 1 weights the states: ``output = sum_i w_i s_i`` with w_i = h_i for i < N
     and w_N = R. As ``s_i = s_0 + y_1 + ... + y_i`` and the weights sum to 1, this equals
     ``s_0 + sum_i (1 - c_{i-1}) y_i``, and ``1 - c_{i-1}`` is the remainder *before*
     iteration i. Halted rows get 0.
-
-    Returns:
-        (B,) float32 in [0, 1].
     """
     return torch.where(state.running, state.remainder, 0.0)
 
 
 def advance(state: HaltingState, score: Tensor, threshold: float | Tensor) -> HaltingState:
-    """One iteration of Algorithm 1.
+    """The state after one iteration of Algorithm 1; a row goes on while c < ``threshold``, 1 - epsilon.
 
-    Args:
-        state: Before the iteration.
-        score: h, (B,) float32 in [0, 1]; 1 at the last allowed iteration. Ignored
-            for halted rows. A NaN halts its row and makes its ponder cost NaN.
-        threshold: 1 - epsilon; a row goes on while c < threshold.
-
-    Returns:
-        The state after the iteration.
+    ``score`` is h, (B,) float32 in [0, 1]; 1 at the last allowed iteration. It is ignored for halted
+    rows. A NaN halts its row and makes its ponder cost NaN.
     """
     cumulative = torch.where(state.running, state.cumulative + score, state.cumulative)
     running = cumulative < threshold  # the sum of a halted row no longer changes

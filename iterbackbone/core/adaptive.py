@@ -7,34 +7,25 @@ from itertools import accumulate
 from operator import mul
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from .budgeted import BudgetedModule
-from .depths import check_depths
 from .halting import HALTING_OPTIONS, HaltingUnit
 from .layers import Layer
-from .loop import BlockResult
+from .loop import BlockResult, RunSettings
 from .normalization import set_norms_eval
-from .settings import RunSettings, checked_execution
-from .trace import HaltingTrace, TracedModule
-from .validation import check_bool, check_options, check_real
+from .trace import TracedModule
+from .validation import check_bool, check_choice, check_options, check_real
 
+EXECUTIONS = ('active', 'masked')  # see :mod:`iterbackbone.core.loop`
 Network = TypeVar('Network', bound='AdaptiveModule')
 
 
 class AdaptiveModule(TracedModule, BudgetedModule):
     """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
 
-    Args:
-        execution: ``'active'`` or ``'masked'`` (see :mod:`iterbackbone.core.loop`), or
-            a dict with one for ``train`` and one for ``eval``.
-        halting: ``epsilon`` (a row halts once its scores add up to 1 - epsilon; 0.01),
-            ``hidden``, ``bias`` and ``layer_norm`` of the
-            :class:`~iterbackbone.core.halting.HaltingUnit`.
-        norm_eval: Whether norms stay in evaluation mode during training.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
+    Arguments are those of :class:`~iterbackbone.core.resnet.IterativeResNet`.
 
     Attributes:
         of_regions: Whether the rows are regions of interest, not images.
@@ -99,7 +90,13 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         """
         blocks = self.iterative_blocks()
         if depths is not None:
-            check_depths(depths, len(blocks))
+            if not isinstance(depths, Tensor) or depths.dtype != torch.int64:
+                raise TypeError(f'depths must be an int64 tensor, got {depths!r}')
+            if depths.ndim != 2 or depths.shape[1] != len(blocks):
+                shape = tuple(depths.shape)
+                raise ValueError(f'depths must have the shape (B, {len(blocks)}), got {shape}')
+            if depths.numel() and int(depths.min()) < 1:
+                raise ValueError(f'depths must be at least 1, got {int(depths.min())}')
             depths = depths.cpu()
         for k, block in enumerate(blocks):
             block.depths = None if depths is None else depths[:, k]
@@ -146,17 +143,15 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             set_norms_eval(self)
         return self
 
-    def run_stages(
+    def _run_stages(
         self, x: Tensor, input_size: tuple[int, int], entry: Sequence[nn.Module] = ()
     ) -> list[Tensor]:
         """Run the stages one after the other, keep the trace, return each stage's output.
 
-        Args:
-            x: Input of ``entry`` and the first stage, (B, C, H, W).
-            input_size: (H, W) of the module's own input, kept in the trace.
-            entry: Layers before the first stage.
+        ``entry`` are layers before the first stage, ``input_size`` is (H, W) of the module's own input.
         """
-        self.warn_if_cost_unused()
+        check_not_captured(type(self).__name__)
+        self._warn_if_cost_unused()
         self.check_budget()
         self._forget_table_if_trained()
         limits = self.limits()
@@ -173,5 +168,29 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             entry = ()
             features.append(x)
             results.extend(stage_results)
-        self.keep_trace(HaltingTrace.of(results, [n for s in limits for n in s], input_size))
+        self._keep_trace(results, [n for s in limits for n in s], input_size)
         return features
+
+
+def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
+    """The execution of training (``train``) and of evaluation (``eval``)."""
+    if isinstance(execution, Mapping):
+        if set(execution) != {'train', 'eval'}:
+            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
+        modes = dict(execution)
+    else:
+        modes = {'train': execution, 'eval': execution}
+    for mode, value in modes.items():
+        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
+    return modes
+
+
+def check_not_captured(name: str) -> None:
+    """Raise RuntimeError where a call is traced or exported; torch.compile may capture parts of one."""
+    exporting = getattr(torch.compiler, 'is_exporting', None)  # torch 2.7 has it
+    if torch.jit.is_tracing() or (exporting is not None and exporting()):
+        raise RuntimeError(
+            f'{name} can be neither traced nor exported as it is, as every image decides how often its '
+            'loops run: trace or export iterbackbone.export.ExportForm(network); for whole '
+            'models there is tools/export_onnx.py'
+        )

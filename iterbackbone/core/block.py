@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +14,28 @@ from torch.nn.modules import module as global_hooks
 from .forced_loop import run_to_depths
 from .halting import HaltingUnit
 from .iteration import recomputing, storing
-from .loop import BlockResult, any_row, run_iterations
+from .loop import BlockResult, RunSettings, any_row, run_iterations
 from .normalization import (
     NormLayer,
     any_on_ranks,
     checked_last_gamma,
+    last_trained,
     normalise,
     per_iteration,
     scale_norms,
     synchronises,
 )
-from .settings import InferenceForm, RunSettings
 from .validation import check_bool
+
+
+class InferenceForm(Protocol):
+    """What can run instead of a part of the network, see :mod:`iterbackbone.inference`."""
+
+    def serves(self, part: Any, /) -> bool:
+        """Whether it computes what the part in its present state does."""
+
+    def __call__(self, part: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """As the part's forward."""
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -49,22 +60,8 @@ class IterativeBlock(nn.Module):
     behind each (behind the last one only if ``last_relu``). The convolutions are shared by all
     iterations, the norms are not.
 
-    Args:
-        width: n.
-        expansion: e.
-        max_iterations: L.
-        norm_layer: ``channels -> nn.Module``.
-        dilation: Of the 3x3 convolution.
-        depthwise: Whether the 3x3 convolution is depthwise-separable.
-        with_cp: Recompute each iteration in the backward pass instead of storing it.
-        hidden: See :class:`~iterbackbone.core.halting.HaltingUnit`, as for the next two.
-        bias: Of the halting score.
-        layer_norm: Of the halting unit's input.
-        last_gamma: Initial gamma of the last norm of each iteration.
-        last_relu: Whether a ReLU follows the last norm.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
+    Arguments are those of :class:`~iterbackbone.core.IterativeResNet` and of its ``halting``; n is the
+    ``width``, e the ``expansion``.
 
     Attributes:
         form: What runs instead in inference, if anything.
@@ -134,13 +131,7 @@ class IterativeBlock(nn.Module):
         return F.relu(y, inplace=True) if self.last_relu else y
 
     def forward(self, state: Tensor, limit: int, settings: RunSettings) -> BlockResult:
-        """Iterate.
-
-        Args:
-            state: s_0, (B, e*n, H, W).
-            limit: L' <= L, the highest number of iterations of this call.
-            settings: Execution, threshold and what to record.
-        """
+        """Iterate from s_0, (B, e*n, H, W), at most ``limit`` times, L' <= L."""
         if self._start_is_due and self.training:
             self._keep_start()
         if self.form is not None and self.depths is None and self.form.serves(self):
@@ -163,6 +154,23 @@ class IterativeBlock(nn.Module):
         if self.training and torch.is_grad_enabled():
             result = result._replace(output=self._connect_unused(result.output, result.steps))
         return result
+
+    def trained_iterations(self, name: str) -> int:
+        """L, or fewer where training has never reached the last iterations: a warning has the ``name``.
+
+        The norms count the batches they have seen.
+        """
+        if self.trained is None:  # read once: on a GPU the read waits for the device
+            most = self.max_iterations
+            self.trained = most if self.norm1[0].training else last_trained(self.norm1) or most
+            if self.trained < most:
+                warnings.warn(
+                    f'{name} ran at most {self.trained} of its {most} iterations in training, so the '
+                    'BatchNorm statistics of the others mean nothing: evaluation stops at '
+                    f'{self.trained}',
+                    stacklevel=2,
+                )
+        return self.trained
 
     def train(self, mode: bool = True) -> IterativeBlock:
         self.trained = None

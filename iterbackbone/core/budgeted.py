@@ -3,21 +3,63 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from .block import IterativeBlock
-from .budget import BUDGET_OPTIONS, Budget, trained_iterations
 from .budget_table import BudgetTable, Setting
 from .halting import restart
 from .stage import IterativeStage
-from .validation import check_options
+from .validation import check_int, check_int_tuple, check_options, check_real
 
+BUDGET_OPTIONS = ('max_iterations', 'halting_threshold', 'share')
 TABLE_KEY = 'budget_table'
 NOT_FITTED = 'load a checkpoint that tools/fit_halting.py wrote; training ends a fit'
+
+
+class Budget(NamedTuple):
+    """Limits that hold in evaluation only, as :meth:`BudgetedModule.set_budget` explains them.
+
+    Attributes:
+        caps: Highest iterations per stage.
+        threshold: Replaces 1 - epsilon as the sum at which a row halts.
+        share: Of the full MACs, which the fitted halting is to meet.
+    """
+
+    caps: tuple[int, ...] | None = None
+    threshold: float | None = None
+    share: float | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        num_stages: int,
+        epsilon: float,
+        max_iterations: int | Sequence[int] | None = None,
+        halting_threshold: float | None = None,
+        share: float | None = None,
+    ) -> Budget:
+        """What a user asked for; TypeError or ValueError where it is not allowed."""
+        caps = None
+        if isinstance(max_iterations, Sequence):
+            caps = check_int_tuple('budget.max_iterations', max_iterations, num_stages, minimum=1)
+        elif max_iterations is not None:
+            caps = (check_int('budget.max_iterations', max_iterations, minimum=1),) * num_stages
+        if halting_threshold is not None:
+            halting_threshold = check_real('budget.halting_threshold', halting_threshold)
+            if not 0.0 < halting_threshold <= 1.0 - epsilon:
+                raise ValueError(
+                    f'budget.halting_threshold must be above 0 and at most 1 - epsilon '
+                    f'({1.0 - epsilon:g}), got {halting_threshold:g}'
+                )
+        if share is not None:
+            share = check_real('budget.share', share)
+            if not 0.0 < share <= 1.0:
+                raise ValueError(f'budget.share must be above 0 and at most 1, got {share:g}')
+        return cls(caps, halting_threshold, share)
 
 
 class BudgetedModule(nn.Module):
@@ -93,15 +135,14 @@ class BudgetedModule(nn.Module):
     def apply_setting(self, setting: Setting | None) -> None:
         """Halt in evaluation by this setting, as ``set_budget(share=...)`` does by the table's."""
         self._share_caps = setting.caps if setting else None
-        for k, (_, block) in enumerate(self._named_blocks()):
+        for k, block in enumerate(self.iterative_blocks()):
             if block.halting is not None:
                 block.halting.offset = setting.offsets[k] if setting else 0.0
 
     def set_budget_table(self, table: BudgetTable | None) -> None:
         """Give the calibration of fitted halting, or take it away; it is part of the state dict.
 
-        Raises:
-            ValueError: it is of another number of blocks, or the budget's share is outside it.
+        ValueError where it is of another number of blocks, or the budget's share is outside it.
         """
         if table is not None and table.blocks != len(self.max_iterations):
             raise ValueError(
@@ -123,15 +164,15 @@ class BudgetedModule(nn.Module):
 
         In training a block's iterations are trained as it goes, unless its norms are frozen.
         """
-        stages = self.iterative_stages()
-        trained = iter([trained_iterations(name, block) for name, block in self._named_blocks()])
-        highest = max(self.max_iterations)
         caps, shared = (None, None) if self.training else (self.budget.caps, self._share_caps)
-        of_blocks = iter(shared or (highest,) * len(self.max_iterations))
-        return [
-            [min(cap, next(trained), next(of_blocks)) for _ in stage.blocks]
-            for cap, stage in zip(caps or (highest,) * len(stages), stages, strict=True)
-        ]
+        of_blocks = iter(shared or self.max_iterations)
+        limits = []
+        for k, stage in enumerate(self.iterative_stages()):
+            blocks = enumerate(stage.iterative_blocks())
+            trained = [block.trained_iterations(f'block {b} of stage {k}') for b, block in blocks]
+            cap = caps[k] if caps else max(trained)
+            limits.append([min(cap, each, next(of_blocks)) for each in trained])
+        return limits
 
     def check_budget(self) -> None:
         """Raise RuntimeError where the budget's share still waits for the table of a checkpoint."""
@@ -147,11 +188,6 @@ class BudgetedModule(nn.Module):
             for block in self.iterative_blocks():
                 if block.halting is not None:  # fitted scores are 0 or 1 and have no gradient
                     restart(block.halting)
-
-    def _named_blocks(self) -> Iterable[tuple[str, IterativeBlock]]:
-        for k, stage in enumerate(self.iterative_stages()):
-            for b, block in enumerate(stage.iterative_blocks()):
-                yield f'block {b} of stage {k}', block
 
     def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

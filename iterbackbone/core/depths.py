@@ -1,7 +1,4 @@
-"""Depths at which rows are stopped from outside, for anytime training and for fitting.
-
-Shape legend: B rows, K = stages * blocks.
-"""
+"""Depths at which rows are stopped from outside, for anytime training."""
 
 from __future__ import annotations
 
@@ -13,16 +10,6 @@ from torch import Tensor
 DISTRIBUTIONS = ('mixed', 'log_uniform')
 
 
-def check_depths(depths: object, blocks: int) -> None:
-    """Raise TypeError for no int64 tensor, ValueError for no (B, ``blocks``) or a depth below 1."""
-    if not isinstance(depths, Tensor) or depths.dtype != torch.int64:
-        raise TypeError(f'depths must be an int64 tensor, got {depths!r}')
-    if depths.ndim != 2 or depths.shape[1] != blocks:
-        raise ValueError(f'depths must have the shape (B, {blocks}), got {tuple(depths.shape)}')
-    if depths.numel() and int(depths.min()) < 1:
-        raise ValueError(f'depths must be at least 1, got {int(depths.min())}')
-
-
 def draw_depths(
     rows: int,
     max_iterations: Sequence[int],
@@ -32,21 +19,17 @@ def draw_depths(
 ) -> Tensor:
     """Draw a depth for each row and block, by systematic sampling (Cochran, Sampling Techniques, 8).
 
-    Each row's depths have the distribution below. Of a batch nearly the same numbers of rows take
-    each depth at every draw: less noise in the gradient, and batch sizes that a library's plans are
-    kept for.
+    Of a batch nearly the same numbers of rows take each depth at every draw: less noise in the
+    gradient, and batch sizes that a library's plans are kept for.
 
     Args:
         rows: B.
         max_iterations: L of each block, (K,).
-        distribution: ``'mixed'``: half of the rows take one effort u, uniform in [0, 1), for all
-            blocks (1 + floor(u L)), half an effort for each block. ``'log_uniform'``: one iteration
-            everywhere with probability 1/2, else L^u, rounded, with one effort for all blocks.
+        distribution: Of each row. ``'mixed'``: half of the rows take one effort u, uniform in [0, 1),
+            for all blocks (1 + floor(u L)), half an effort for each block. ``'log_uniform'``: one
+            iteration everywhere with probability 1/2, else L^u, rounded, with one effort for all.
         full_share: Probability of a row to run all iterations instead.
-        generator: On the CPU.
-
-    Returns:
-        (B, K) int64, on the CPU.
+        generator: On the CPU, as the result, (B, K) int64.
     """
     limits = torch.tensor(max_iterations)
     place = _spread(rows, 1, generator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -26,9 +27,6 @@ class Entry(nn.Module):
             a sequence of maps, of which the last one counts.
         in_channels: Channels of the image.
         frozen: Whether it stays in evaluation mode and gets no gradient.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
 
     Attributes:
         out_channels: C.
@@ -71,21 +69,15 @@ def last_map(output: Any) -> Tensor:
     return output[-1] if isinstance(output, Sequence) else output
 
 
-@torch.no_grad()
 def measured(network: nn.Module, in_channels: int) -> tuple[list[Layer], torch.Size]:
     """The layers and the output's shape on an image of EVEN, from two runs on empty images.
 
-    Raises:
-        ValueError: the output is no map of the image, or a layer does not round its size up.
+    ValueError where the output is no map of the image, or a layer does not round its size up.
     """
-    was_training = [part for part in network.modules() if part.training]
-    network.eval()
-    try:
-        layers, sizes, shape = _run(network, in_channels, EVEN)
-        _, odd_sizes, _ = _run(network, in_channels, ODD)
-    finally:
-        for part in was_training:
-            part.training = True
+    network = deepcopy(network)
+    network.eval()  # mmpretrain's return None
+    layers, sizes, shape = _run(network, in_channels, EVEN)
+    _, odd_sizes, _ = _run(network, in_channels, ODD)
     for size, odd in zip(sizes, odd_sizes, strict=True):
         stride = reduction_of(EVEN, size)
         rounded_up = (reduced(EVEN, stride), reduced(ODD, stride))
@@ -99,6 +91,7 @@ def measured(network: nn.Module, in_channels: int) -> tuple[list[Layer], torch.S
     return layers, shape
 
 
+@torch.no_grad()
 def _run(
     network: nn.Module, in_channels: int, size: Size
 ) -> tuple[list[Layer], list[tuple[int, ...]], torch.Size]:
@@ -111,18 +104,12 @@ def _run(
         reduction = None if sizes[-1] == (1, 1) else reduction_of(size, sizes[-1])
         layers.append(found._replace(reduction=reduction))
 
-    handles = [
-        part.register_forward_hook(note)
-        for part in network.modules()
-        if isinstance(part, (nn.Conv2d, *POOLS))
-    ]
-    try:
-        like = next(network.parameters(), torch.zeros(()))
-        image = torch.zeros(1, in_channels, *size, dtype=like.dtype, device=like.device)
-        output = last_map(network(image))
-    finally:
-        for handle in handles:
-            handle.remove()
+    parts = [part for part in network.modules() if isinstance(part, (nn.Conv2d, *POOLS))]
+    handles = [part.register_forward_hook(note) for part in parts]
+    like = next(network.parameters(), torch.zeros(()))
+    output = last_map(network(torch.zeros(1, in_channels, *size, dtype=like.dtype, device=like.device)))
+    for handle in handles:
+        handle.remove()
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise ValueError(f'entry must return a map (B, C, H, W), got {type(output).__name__}')
     return layers, [*sizes, tuple(output.shape[2:])], output.shape

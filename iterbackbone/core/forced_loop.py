@@ -1,8 +1,4 @@
-"""The loop where each row's depth is given from outside: no scores, no weighted sum of states.
-
-The rest is as in :mod:`iterbackbone.core.loop`. Depths are read on the host, so that rows leave
-without waiting for a GPU.
-"""
+"""The loop where each row's depth is given from outside: no scores, no weighted sum of states."""
 
 from __future__ import annotations
 
@@ -21,16 +17,10 @@ def run_to_depths(
     rows_leave: bool,
     any_running: AnyRunning = any_row,
 ) -> BlockResult:
-    """Run each row to its depth; its output is the state there.
+    """As :func:`~iterbackbone.core.loop.run_iterations`; a row's output is the state at its depth.
 
-    Args:
-        iteration: What an iteration does, see :mod:`iterbackbone.core.iteration`.
-        state: s_0, (B, C, H, W).
-        limit: Highest number of iterations, at least 1.
-        depths: (B,) int64 from 1, on the CPU; ``limit`` where they are above it.
-        rows_leave: Whether rows leave the batch at their depth.
-        any_running: Where rows stay: decides from the flags of those below their depth whether
-            to go on.
+    ``depths`` are (B,) int64 from 1, ``limit`` where they are above it; on the CPU, so that rows leave
+    without waiting for a GPU.
     """
     depths = depths.clamp(max=limit)
     iterations = depths.to(state.device)

@@ -15,10 +15,9 @@ HALTING_OPTIONS = ('hidden', 'bias', 'epsilon', 'layer_norm')
 
 
 def full_depth_bias(max_iterations: int) -> float:
-    """Output bias at which a fresh block runs all its iterations.
+    """Output bias at which a fresh block runs all its iterations: ``min(-3, logit(0.5 / L))``.
 
-    ``min(-3, logit(0.5 / L))``: the L - 1 scores then add up to less than one half. A
-    fixed -3 would stop a 36-iteration stage at 21.
+    The L - 1 scores then add up to less than one half; a fixed -3 would stop at 21 of 36 iterations.
     """
     share = 0.5 / max_iterations
     return min(-3.0, math.log(share / (1.0 - share)))
@@ -33,10 +32,7 @@ def never_halt(unit: HaltingUnit) -> None:
 
 @torch.no_grad()
 def let_halt(unit: HaltingUnit) -> None:
-    """Bring a unit that :func:`never_halt` silenced back to its start, where training can move it.
-
-    All iterations still run there. Other units stay as they are.
-    """
+    """Bring a unit that :func:`never_halt` silenced back to its start, where training can move it."""
     if not unit.fc2.weight.any() and (unit.fc2.bias <= NEVER).all():  # FSDP: a shard
         restart(unit)
 
@@ -87,10 +83,6 @@ class HaltingUnit(nn.Module):
         layer_norm: Whether the pooled state and output are each normalised over their
             channels, without parameters. Not in the paper: the state grows with every
             iteration, and the unit then tells iterations apart better than images.
-
-    Raises:
-        TypeError, ValueError: ``hidden`` is no positive int, ``bias`` no finite number or
-            ``layer_norm`` no bool.
     """
 
     def __init__(
@@ -115,14 +107,9 @@ class HaltingUnit(nn.Module):
         restart(self)
 
     def forward(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
-        """Halting score.
+        """h, (B,) float32 in [0, 1], of the means of s_i and y_i, (B, C) float32.
 
-        Args:
-            pooled_state: mean of s_i, (B, C) float32.
-            pooled_output: mean of y_i, (B, C) float32.
-
-        Returns:
-            h, (B,) float32 in [0, 1]; the constant sigmoid of the initial bias while held.
+        While the unit is held it is the constant sigmoid of the initial bias.
         """
         with torch.autocast(pooled_state.device.type, enabled=False):
             return self.score(torch.stack((pooled_state, pooled_output), dim=1))

@@ -51,10 +51,7 @@ def storing(residual: Residual) -> Iteration:
 
 
 def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]]) -> Iteration:
-    """Keeps s_{i-1} only: y is not needed outside, as ``weight * y`` is added to the output.
-
-    ``norms`` gives those of an iteration.
-    """
+    """Keeps s_{i-1} only: y is not needed outside, as ``weight * y`` is added to the output."""
 
     def parts(state: Tensor, weight: Tensor | None, i: int, last: bool) -> tuple[Tensor | None, ...]:
         y = residual(state, i)
@@ -69,12 +66,9 @@ def recomputing(residual: Residual, norms: Callable[[int], Iterable[nn.Module]])
 
 
 def recomputed(function: Callable[..., Any], norms: Iterable[nn.Module], *args: Any) -> Any:
-    """``function(*args)``, of which only ``args`` and the results are stored.
+    """``function(*args)``, without randomness, of which only ``args`` and the results are stored.
 
-    Args:
-        function: Of tensors and other arguments, without randomness.
-        norms: That it uses; the second pass leaves their running statistics alone.
-        args: For it.
+    The second pass leaves the running statistics of ``norms``, which it uses, alone.
     """
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:

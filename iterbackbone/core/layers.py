@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from torch import nn
 
-M = TypeVar('M', bound=nn.Module)
 Size = tuple[int, int]  # (H, W)
 
 
@@ -26,9 +25,8 @@ class Layer(NamedTuple):
     @classmethod
     def of(cls, layer: nn.Module, before: int) -> Layer:
         """Of a square convolution, a pooling or an identity, ``before`` being its input's stride."""
-        kernel, dilation, stride = (
-            _first(getattr(layer, a, 1)) for a in ('kernel_size', 'dilation', 'stride')
-        )
+        sizes = (getattr(layer, name, 1) for name in ('kernel_size', 'dilation', 'stride'))
+        kernel, dilation, stride = (x if isinstance(x, int) else x[0] for x in sizes)
         macs = weights_of(layer) if isinstance(layer, nn.Conv2d) else 0
         return cls(macs, (kernel - 1) * dilation * before, stride * before)
 
@@ -43,10 +41,6 @@ def weights_of(conv: nn.Conv2d) -> int:
     return conv.out_channels * conv.in_channels // conv.groups * height * width
 
 
-def _first(value: int | tuple[int, ...]) -> int:
-    return value if isinstance(value, int) else value[0]
-
-
 def reduced(size: Size, reduction: int) -> Size:
     """(H, W) over ``reduction``, rounded up; works on symbolic sizes."""
     return -(-size[0] // reduction), -(-size[1] // reduction)
@@ -56,8 +50,3 @@ def pixels(size: Size, reduction: int) -> int:
     """Of a map of this stride."""
     height, width = reduced(size, reduction)
     return height * width
-
-
-def of_type(module: nn.Module, kind: type[M]) -> list[M]:
-    """The modules of this type below ``module``."""
-    return [child for child in module.modules() if isinstance(child, kind)]

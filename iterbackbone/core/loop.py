@@ -24,7 +24,6 @@ from torch import Tensor
 from . import act
 from .halting import mean_over_pixels
 from .iteration import Iteration
-from .settings import RunSettings
 
 HaltingScore = Callable[[Tensor, Tensor], Tensor]
 AnyRunning = Callable[[Tensor], bool]
@@ -33,6 +32,20 @@ AnyRunning = Callable[[Tensor], bool]
 def any_row(running: Tensor) -> bool:
     """Whether any row of this process goes on."""
     return bool(running.any())
+
+
+class RunSettings(NamedTuple):
+    """How a forward pass runs.
+
+    Attributes:
+        rows_leave: Whether halted rows leave the batch (``active``) or stay (``masked``).
+        threshold: 1 - epsilon, or the runtime budget's halting threshold.
+        record_scores: Whether to keep the halting scores in the trace.
+    """
+
+    rows_leave: bool
+    threshold: float
+    record_scores: bool
 
 
 class BlockResult(NamedTuple):
@@ -99,12 +112,12 @@ def run_iterations(
     """Algorithm 1 for a batch.
 
     Args:
-        iteration: What an iteration does, see :mod:`iterbackbone.core.iteration`.
+        iteration: See :mod:`iterbackbone.core.iteration`.
         halting_score: ``(mean of s_i, mean of y_i) -> h``, (B, C) float32 -> (B,) float32.
             Not called at the last allowed iteration, where h is 1.
         state: s_0, (B, C, H, W).
         limit: Highest number of iterations, at least 1.
-        settings: Execution, threshold and what to record.
+        settings: For the whole pass.
         any_running: Decides from the running flags of the rows in the batch whether to go on.
     """
     size = len(state)

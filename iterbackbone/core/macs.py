@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from torch import nn
-
 from .adaptive import AdaptiveModule
 from .halting import ScoreLayer
-from .layers import Size, of_type, pixels, weights_of
+from .layers import Size, pixels, weights_of
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,10 @@ class MacTable:
     max_iterations: tuple[int, ...]
 
     def total(self, iterations: Iterable[int], limits: Sequence[int] | None = None) -> int:
-        """MACs of a row that ran ``iterations`` of each block.
+        """MACs of a row that ran ``iterations``, (K,).
 
-        Args:
-            iterations: (K,).
-            limits: L' of each block where a budget was set; L by default. No score is
-                evaluated at the last allowed iteration.
+        ``limits`` are L' of each block where a budget was set; L by default. No score is evaluated at
+        the last allowed iteration.
         """
         limits = self.max_iterations if limits is None else limits
         blocks = zip(iterations, limits, self.per_iteration, self.per_score, strict=True)
@@ -59,19 +55,14 @@ class MacTable:
 
 
 def mac_table(module: AdaptiveModule, input_size: Size) -> MacTable:
-    """Count an adaptive network.
-
-    Args:
-        module: Backbone or RoI layer.
-        input_size: (H, W) of its input in pixels.
-    """
+    """Count a backbone or RoI layer on an input of (H, W) pixels."""
     fixed = sum(layer.total(input_size) for layer in module.entry_layers())
     per_iteration, per_score = [], []
     for stage, reduction in zip(module.iterative_stages(), module.reductions(), strict=True):
         area = pixels(input_size, reduction)
         fixed += weights_of(stage.transition.conv) * area
-        for block in stage.blocks:
-            per_iteration.append(area * sum(map(weights_of, of_type(block, nn.Conv2d))))
-            scores = of_type(block, ScoreLayer)
+        for block in stage.iterative_blocks():
+            per_iteration.append(area * sum(weights_of(conv) for conv, _ in block.layers()))
+            scores = (part for part in block.modules() if isinstance(part, ScoreLayer))
             per_score.append(sum(fc.in_features * fc.out_features for fc in scores))
     return MacTable(input_size, fixed, tuple(per_iteration), tuple(per_score), module.max_iterations)

@@ -31,11 +31,7 @@ def checked_last_gamma(value: object, last_relu: bool) -> float:
 
 
 def scale_norms(norms: nn.ModuleList, gamma: float) -> None:
-    """Start each of ``norms`` with this gamma.
-
-    Raises:
-        ValueError: a norm has no gamma, and another one than 1 is wanted.
-    """
+    """Start each of ``norms`` with this gamma; ValueError for a norm without, unless it is 1."""
     for norm in norms:
         if getattr(norm, 'weight', None) is not None:
             nn.init.constant_(norm.weight, gamma)  # type: ignore[arg-type]
@@ -55,7 +51,7 @@ def synchronises(norm: nn.Module) -> bool:
 
 
 def process_group(norm: nn.Module) -> torch.distributed.ProcessGroup | None:
-    """The process group of a synchronising norm (torch names it process_group, mmcv group)."""
+    """Of a synchronising norm: torch names it process_group, mmcv group."""
     group = getattr(norm, 'process_group', None)
     return group if group is not None else getattr(norm, 'group', None)
 
@@ -85,8 +81,7 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
 class FrozenStatistics(AbstractContextManager):
     """Lets BatchNorms normalise by the batch without updating their running statistics.
 
-    For activation checkpointing, which runs the forward pass again, once or more often. The
-    norms go on doing the same operations (with momentum 0), as checkpointing requires.
+    The norms go on doing the same operations (with momentum 0), as activation checkpointing requires.
     """
 
     def __init__(self, norms: Iterable[nn.Module]) -> None:
@@ -113,25 +108,12 @@ def set_norms_eval(module: nn.Module) -> None:
 def last_trained(norms: Iterable[nn.Module]) -> int | None:
     """How many of the first ``norms`` have statistics that training has written.
 
-    Returns:
-        1 + the index of the last such norm; None where nothing can be said: a freshly built
-        network or norms that do not count batches.
+    None where nothing can be said: a freshly built network or norms that do not count batches. The
+    counter alone does not say so: averaged weights (EMA) keep that of their first step, as integers are
+    not averaged, while the means are, and old checkpoints lack it.
     """
-    counted = list(enumerate(norms, start=1))
-    for number, norm in reversed(counted):  # the last one settles it in a trained network
-        if has_statistics(norm):
+    for number, norm in reversed(list(enumerate(norms, start=1))):  # in trained networks one look
+        counter, mean = (getattr(norm, x, None) for x in ('num_batches_tracked', 'running_mean'))
+        if counter is not None and mean is not None and torch.logical_or(counter > 0, mean.any()):
             return number
     return None
-
-
-def has_statistics(norm: nn.Module) -> bool:
-    """Whether a norm counts batches and has seen any.
-
-    The counter alone does not say so: averaged weights (EMA) keep that of their first step, as
-    integers are not averaged, while the means are, and old checkpoints lack it.
-    """
-    counter = getattr(norm, 'num_batches_tracked', None)
-    mean = getattr(norm, 'running_mean', None)
-    if counter is None or mean is None:
-        return False
-    return bool(torch.logical_or(counter > 0, mean.any()))

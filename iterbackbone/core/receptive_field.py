@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
-
 from .adaptive import AdaptiveModule
-from .layers import Layer, of_type
+from .layers import Layer
 from .validation import check_int_tuple
 
 
@@ -18,14 +16,8 @@ def receptive_fields(
 
     A field is 1 + the sum over the layers before of (kernel - 1) * dilation * stride so far; of an
     entry's parallel branches, too, which makes it a bound. Global pooling is left out: the halting
-    units', which only decides when to stop, and that of squeeze-and-excitation.
-
-    Args:
-        module: Backbone or RoI layer.
-        max_iterations: Iterations of each block of a stage, (stages,); the highest by default.
-
-    Raises:
-        TypeError, ValueError: ``max_iterations`` has no int between 1 and L for each stage.
+    units', which only decides when to stop, and that of squeeze-and-excitation. ``max_iterations``,
+    (stages,), are those of each block of a stage; the highest by default.
     """
     stages = module.iterative_stages()
     if max_iterations is not None:
@@ -38,6 +30,6 @@ def receptive_fields(
                 raise ValueError(
                     f'max_iterations[{k}] must be between 1 and {block.max_iterations}, got {times}'
                 )
-            field += times * sum(Layer.of(c, reduction).field for c in of_type(block, nn.Conv2d))
+            field += times * sum(Layer.of(conv, reduction).field for conv, _ in block.layers())
         fields.append(field)
     return tuple(fields)

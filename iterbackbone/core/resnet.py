@@ -12,9 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
-from .capture import check_not_captured
 from .entry import Entry
-from .feature_info import FeatureInfo, checked_out_indices
+from .feature_info import FeatureInfo, ascending_stages
 from .layers import Layer
 from .normalization import NormLayer, set_norms_eval
 from .stage import ConvNorm, IterativeStage, make_stem
@@ -113,7 +112,13 @@ class IterativeResNet(AdaptiveModule):
         strides = check_int_tuple('strides', strides, num_stages, 1)
         dilations = (1,) * num_stages if dilations is None else dilations
         dilations = check_int_tuple('dilations', dilations, num_stages, 1)
-        self.out_indices = checked_out_indices(out_indices, num_stages)
+        out_indices = range(num_stages) if out_indices is None else out_indices
+        self.out_indices = ascending_stages(out_indices, num_stages)
+        if (last := self.out_indices[-1]) != num_stages - 1:
+            raise ValueError(
+                f'out_indices must contain the last stage, got {self.out_indices} of {num_stages} '
+                f'stages: what no output needs would run untrained; set num_stages={last + 1}'
+            )
         self.frozen_stages = check_int('frozen_stages', frozen_stages, -1, num_stages)
         self.stages = nn.ModuleList()
         for k in range(num_stages):
@@ -164,23 +169,16 @@ class IterativeResNet(AdaptiveModule):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps.
+        """Images (B, in_channels, H, W), B may be 0, to a feature map for each of ``out_indices``.
 
-        Args:
-            x: Images, (B, in_channels, H, W); B may be 0.
-
-        Returns:
-            One (B, e*n, H/stride, W/stride) tensor, rounded up, for each of ``out_indices``.
-
-        Raises:
-            RuntimeError: the call is traced or exported.
+        They are (B, e*n, H/stride, W/stride), rounded up. RuntimeError where the call is traced or
+        exported.
         """
-        check_not_captured(type(self).__name__)
         input_size = (x.shape[-2], x.shape[-1])
         if isinstance(self.stem, Entry):  # of others, so it is never recomputed
-            features = self.run_stages(self.stem(x), input_size)
+            features = self._run_stages(self.stem(x), input_size)
         else:
-            features = self.run_stages(x, input_size, [self.stem, self.pool])
+            features = self._run_stages(x, input_size, [self.stem, self.pool])
         return tuple(features[k] for k in self.out_indices)
 
     def train(self, mode: bool = True) -> IterativeResNet:

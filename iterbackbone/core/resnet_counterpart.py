@@ -1,12 +1,10 @@
-"""The plain ResNet of an iterative network's shape: its name, parameters and MACs.
+"""The plain ResNet of an iterative network's shape: its name, parameters and MACs, by arithmetic.
 
-Counted by arithmetic, no weight is allocated. Stage k has as many bottlenecks, each with
-weights of its own, as a block of the iterative stage k has iterations at most. They are
-torchvision's: expansion 4, full 3x3 convolutions that carry the stride, a strided 1x1
-convolution beside the first of a stage, BatchNorm; no classifier. Stem, ``base_channels``
-and strides are the iterative network's; expansion, depthwise convolutions and blocks per
-stage are not, as the paper compares all variants with the same ResNet. Dilations change
-neither number. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
+Stage k has as many bottlenecks, each with weights of its own, as a block of the iterative stage k has
+iterations at most. They are torchvision's (He et al., CVPR 2016): expansion 4, full 3x3 convolutions
+that carry the stride, a strided 1x1 convolution beside the first of a stage, BatchNorm. Stem,
+``base_channels`` and strides are the iterative network's; expansion, depthwise convolutions and blocks
+per stage are not, as the paper compares all variants with the same ResNet.
 """
 
 from __future__ import annotations
@@ -25,24 +23,14 @@ PER_NORM_CHANNEL = 2  # parameters: scale and shift
 
 @dataclass(frozen=True)
 class ResNetCounterpart:
-    """The plain ResNet of an iterative network's shape.
+    """Its name and its parameters without classifier."""
 
-    Attributes:
-        name: ``'ResNet-152'`` or, for other depths or widths, such as
-            ``'ResNet (3, 4, 6, 3), width 16'``.
-        parameters: Without classifier.
-    """
-
-    name: str
+    name: str  # 'ResNet-152', for other depths or widths such as 'ResNet (3, 4, 6, 3), width 16'
     parameters: int
 
     @classmethod
     def of(cls, *modules: AdaptiveModule) -> ResNetCounterpart:
-        """Of a backbone, of a RoI layer's stage alone, or of both as one network.
-
-        Args:
-            modules: In the network's order, at least one.
-        """
+        """Of a backbone, of a RoI layer's stage alone, or of both, in this order, as one network."""
         stages = [stage for module in modules for stage in _plain_stages(module)]
         stems = [module.stem for module in modules if isinstance(module, IterativeResNet)]
         parameters = sum(p.numel() for stem in stems for p in stem.parameters())

@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
-from .capture import check_not_captured
 from .normalization import NormLayer
 from .resnet import checked_iterations, initialise_convolutions
 from .stage import IterativeStage
@@ -28,9 +27,6 @@ class IterativeResLayer(AdaptiveModule):
         stride: Of its transition.
         dilation: Of its 3x3 convolutions.
         max_iterations: L, instead of that of ``depth``.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     of_regions = True
@@ -86,5 +82,4 @@ class IterativeResLayer(AdaptiveModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """RoI features (R, C, H, W) -> (R, e*n, H/stride, W/stride); R may be 0."""
-        check_not_captured(type(self).__name__)
-        return self.run_stages(x, (x.shape[-2], x.shape[-1]))[-1]
+        return self._run_stages(x, (x.shape[-2], x.shape[-1]))[-1]

@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .block import IterativeBlock, observed
+from .block import InferenceForm, IterativeBlock, observed
 from .iteration import recomputed
-from .loop import BlockResult
+from .loop import BlockResult, RunSettings
 from .normalization import NormLayer, normalise
-from .settings import InferenceForm, RunSettings
 from .validation import check_bool, check_choice, check_int
 
 STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
@@ -66,16 +65,8 @@ class IterativeStage(nn.Module):
     The paper leaves the layer between stages open; the 1x1 transition is the one at which
     its parameter counts come out.
 
-    Args:
-        in_channels: Channels of the stage's input.
-        width: n.
-        expansion: e; the stage's output has e * n channels.
-        stride: Of the transition.
-        max_iterations: L of each block.
-        num_blocks: Iterative blocks in the stage.
-        norm_layer: ``channels -> nn.Module``.
-        with_cp: Recompute the transition and each iteration in the backward pass.
-        block_options: Further arguments of :class:`~iterbackbone.core.block.IterativeBlock`.
+    ``stride`` is the transition's. ``block_options`` are further arguments of
+    :class:`~iterbackbone.core.block.IterativeBlock`.
     """
 
     def __init__(

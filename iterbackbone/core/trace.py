@@ -37,43 +37,19 @@ class HaltingTrace:
     input_size: tuple[int, int]
     scores: tuple[Tensor, ...] | None
 
-    @classmethod
-    def of(
-        cls, results: list[BlockResult], limits: list[int], input_size: tuple[int, int]
-    ) -> HaltingTrace:
-        """Gather the blocks' results; their features are not kept."""
-        scores = tuple(r.scores for r in results if r.scores is not None)
-        return cls(
-            iterations=torch.stack([r.iterations for r in results], dim=1),
-            executed=torch.stack([r.executed for r in results], dim=1),
-            ponder_cost=torch.stack([r.ponder_cost for r in results], dim=1),
-            limits=tuple(limits),
-            input_size=input_size,
-            scores=scores or None,
-        )
-
 
 class LastCall(threading.local):
-    """What a module keeps of its last call, for every thread its own; copies and pickles keep nothing.
-
-    Attributes:
-        trace: None before the first call and once dropped.
-        cost_is_unused: Whether it was a training call whose ponder cost nobody has read or dropped.
-    """
+    """What a module keeps of its last call, each thread its own; copies and pickles keep nothing."""
 
     trace: HaltingTrace | None = None
-    cost_is_unused = False
+    cost_is_unused = False  # after a training call, until it is read or dropped
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LastCall, ()  # a trace may hold tensors that can be neither copied nor pickled
 
 
 class TracedModule(nn.Module):
-    """Base of networks with a trace.
-
-    Attributes:
-        scores_are_recorded: Whether the trace has the halting scores.
-    """
+    """Base of networks with a trace."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,16 +57,8 @@ class TracedModule(nn.Module):
         self._last = LastCall()
         self._warned_of_unused_cost = False
 
-    # torch.jit.trace reads whatever is listed, of a class's own properties but those named here.
-    __jit_ignored_attributes__ = ('trace',)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.trace = cls.trace  # type: ignore[method-assign]
-
     def __dir__(self) -> list[str]:
-        absent = {'trace'} if self._last.trace is None else set()
-        return sorted(set(super().__dir__()) - absent)
+        return sorted({*super().__dir__()} - {'trace'})  # torch.jit.trace reads whatever is listed
 
     def record_scores(self, record: bool = True) -> None:
         """Keep the halting scores of later calls in :attr:`trace`."""
@@ -98,11 +66,7 @@ class TracedModule(nn.Module):
 
     @property
     def trace(self) -> HaltingTrace:
-        """The last call's trace, of calls in this thread.
-
-        Raises:
-            RuntimeError: there was no call, or its trace was dropped.
-        """
+        """The last call's, of this thread; RuntimeError without a call, or if its trace was dropped."""
         trace = self._last_trace()
         self._last.cost_is_unused = False
         return trace
@@ -131,12 +95,21 @@ class TracedModule(nn.Module):
         """
         return self.trace.ponder_cost.sum(dim=1)
 
-    def keep_trace(self, trace: HaltingTrace) -> None:
-        """Take the trace of a call over."""
-        self._last.trace = trace
+    def _keep_trace(
+        self, results: list[BlockResult], limits: list[int], input_size: tuple[int, int]
+    ) -> None:
+        scores = tuple(r.scores for r in results if r.scores is not None)
+        self._last.trace = trace = HaltingTrace(
+            iterations=torch.stack([r.iterations for r in results], dim=1),
+            executed=torch.stack([r.executed for r in results], dim=1),
+            ponder_cost=torch.stack([r.ponder_cost for r in results], dim=1),
+            limits=tuple(limits),
+            input_size=input_size,
+            scores=scores or None,
+        )
         self._last.cost_is_unused = self.training and trace.ponder_cost.requires_grad
 
-    def warn_if_cost_unused(self) -> None:
+    def _warn_if_cost_unused(self) -> None:
         """Say once that nobody has read or dropped the last training call's ponder cost."""
         if not self._last.cost_is_unused or self._warned_of_unused_cost:
             return
@@ -151,10 +124,9 @@ class TracedModule(nn.Module):
 
 @torch.no_grad()
 def trace_in_evaluation(module: TracedModule, *args: Any, **kwargs: Any) -> HaltingTrace:
-    """The trace that ``module`` would leave for a call with these arguments in evaluation mode.
+    """The trace that ``module``, without its forward hooks, would leave for a call in evaluation mode.
 
-    Runs it without its forward hooks and without gradients. Modes, running statistics and the
-    trace of the last call stay as they are. A budget counts, as in any evaluation.
+    Modes, running statistics and the trace of the last call stay as they are.
     """
     modes = {part: part.training for part in module.modules()}
     last = module._last

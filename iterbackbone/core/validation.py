@@ -1,19 +1,18 @@
-"""Argument checks whose messages name the argument, the value and what is allowed."""
+"""Argument checks whose messages name the argument, the value and what is allowed.
+
+They raise TypeError for another type, ValueError for a value that is not allowed.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 
 def check_int(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
-    """Return ``value`` as int.
-
-    Raises:
-        TypeError: ``value`` is not an integer (``bool`` is not one).
-        ValueError: ``value`` lies outside ``[minimum, maximum]``.
-    """
+    """Return ``value``, from ``minimum`` to ``maximum``, as int; a bool is none."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f'{name} must be an int, got {value!r}')
     number = int(value)
@@ -24,29 +23,20 @@ def check_int(name: str, value: object, minimum: int, maximum: int | None = None
 
 
 def check_real(name: str, value: object) -> float:
-    """Return ``value`` as a finite float.
-
-    Raises:
-        TypeError: ``value`` is not a number.
-        ValueError: ``value`` is NaN or infinite.
-    """
+    """Return ``value`` as a finite float."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f'{name} must be a number, got {value!r}')
     try:
         number = float(value)
     except OverflowError:  # an integer that no float can hold
-        number = float('inf')
-    if number != number or number in (float('inf'), float('-inf')):
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f'{name} must be finite, got {number}')
     return number
 
 
 def check_share(name: str, value: object) -> float:
-    """Return ``value`` as a float in [0, 1].
-
-    Raises:
-        TypeError, ValueError: as for :func:`check_real`, or outside [0, 1].
-    """
+    """Return ``value`` as a float in [0, 1]."""
     number = check_real(name, value)
     if not 0.0 <= number <= 1.0:
         raise ValueError(f'{name} must be between 0 and 1, got {number}')
@@ -54,25 +44,20 @@ def check_share(name: str, value: object) -> float:
 
 
 def check_choice(name: str, value: object, allowed: Collection) -> None:
-    """Raise ValueError unless ``value`` is one of ``allowed``."""
+    """Check that ``value`` is one of ``allowed``."""
     if value not in list(allowed):  # a list: the value may be unhashable
         raise ValueError(f'{name} must be one of {sorted(allowed)}, got {value!r}')
 
 
 def check_bool(name: str, value: object) -> bool:
-    """Return ``value``; raise TypeError unless it is a bool."""
+    """Return ``value``, a bool."""
     if not isinstance(value, bool):
         raise TypeError(f'{name} must be a bool, got {value!r}')
     return value
 
 
 def check_options(name: str, options: object, allowed: Collection[str]) -> dict[str, Any]:
-    """Return ``options`` as a dict, {} for None.
-
-    Raises:
-        TypeError: ``options`` is no mapping.
-        ValueError: it has a key that is not ``allowed``.
-    """
+    """Return a mapping with some of the keys ``allowed`` as a dict, {} for None."""
     if options is None:
         return {}
     if not isinstance(options, Mapping):
@@ -83,12 +68,7 @@ def check_options(name: str, options: object, allowed: Collection[str]) -> dict[
 
 
 def check_int_tuple(name: str, value: object, length: int | None, minimum: int) -> tuple[int, ...]:
-    """Return ``value`` as a tuple of ``length`` ints, of any number where that is None.
-
-    Raises:
-        TypeError: ``value`` is no sequence, or one of its items is no int.
-        ValueError: the length differs, or an item is below ``minimum``.
-    """
+    """Return a sequence of ``length`` ints, of any number where that is None, as a tuple."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         ints = 'ints' if length is None else f'{length} ints'
         raise TypeError(f'{name} must be a sequence of {ints}, got {value!r}')

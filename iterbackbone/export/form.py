@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
-from ..core.capture import is_traced
 from ..core.macs import mac_table
 from ..core.stage import ConvNorm
 from ..core.validation import check_int
@@ -112,7 +111,7 @@ class ExportForm(nn.Module):
             ValueError: ``max_iterations`` is no tensor of one number a stage.
             RuntimeError: loops are traced, of which one run's iterations would be kept.
         """
-        if self.fixed is None and is_traced():
+        if self.fixed is None and torch.jit.is_tracing():
             raise RuntimeError(
                 'torch.jit.trace and torch.onnx.export(dynamo=False) keep no loops: use torch.export '
                 'or torch.onnx.export(dynamo=True), or ExportForm(network, fixed=K)'

@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.loop import BlockResult
-from ..core.settings import RunSettings
+from ..core.loop import BlockResult, RunSettings
 from .block_run import BlockRun
 from .kernels import pixels
 from .rows import Batch, Rows, start

@@ -7,9 +7,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from ..core.block import IterativeBlock
-from ..core.loop import BlockResult
-from ..core.settings import InferenceForm, RunSettings
+from ..core.block import InferenceForm, IterativeBlock
+from ..core.loop import BlockResult, RunSettings
 from ..core.stage import ConvNorm
 from .block_run import BlockRun
 from .built import Part, norms_of, only_built_in

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from iterbackbone.core.iteration import storing
-from iterbackbone.core.loop import BlockResult, run_iterations
-from iterbackbone.core.settings import RunSettings
+from iterbackbone.core.loop import BlockResult, RunSettings, run_iterations
 
 from . import golden
 from .test_act import epsilons, score_tables

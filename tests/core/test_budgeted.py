@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from iterbackbone.core.budget import Budget
+from iterbackbone.core.budgeted import Budget
 from iterbackbone.core.halting import full_depth_bias
 from tests.support.networks import MAX_ITERATIONS, blocks, images, tiny_layer, tiny_net
 
