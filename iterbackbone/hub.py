@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from huggingface_hub.utils import is_jsonable
 from torch import Tensor, nn
 
-from .pretrained.entry import has_frozen_entry
+from .pretrained.entry import entry_of
 from .pretrained.index import named_weights
 from .pretrained.models import VARIANTS, create_model
 
@@ -51,8 +51,8 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', mod
         weights = named_weights().get(name)
         options = {**(weights.architecture if weights else VARIANTS[name]), **options}
         options |= dict(pretrained_cfg=self.backbone.pretrained_cfg)
-        if options.get('entry'):  # the folder's weights come later
-            options['entry'] = {**options['entry'], 'frozen': has_frozen_entry(self.model)}
+        if entry := entry_of(self.model):  # the folder's weights come later
+            options['entry'] = {**options['entry'], 'frozen': entry.frozen}
         self._hub_mixin_config = dict(name=f'iterative_resnet{options["depth"]}', **options)
 
     @property
@@ -80,6 +80,4 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', mod
     def _from_pretrained(cls, **kwargs: Any) -> HubModel:
         if 'name' not in kwargs:
             raise ValueError(f'{kwargs["model_id"]} must have the config.json of a saved HubModel')
-        if kwargs.get('entry'):  # of an older folder: it was always frozen
-            kwargs['entry'] = {'frozen': True, **kwargs['entry']}
         return super()._from_pretrained(**{'strict': True, **kwargs})

@@ -12,7 +12,7 @@ from timm.layers import ClassifierHead
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
-from .pretrained.entry import of_file, take_over
+from .pretrained.entry import entry_of
 from .pretrained.index import all_weights
 from .pretrained.models import VARIANTS, create_model
 
@@ -50,7 +50,10 @@ class TimmResNet(nn.Module):
         """Take the package's weights of this name, checked and adapted; timm calls it."""
         whole = dict(features_only=False, out_indices=None, num_classes=self.num_classes)
         target, options = (self, whole) if self.num_classes else (self.backbone, {})
-        take_over(target, create_model(self.name, pretrained=True, **self._options | options))
+        source = create_model(self.name, pretrained=True, **self._options | options)
+        target.load_state_dict(source.state_dict())
+        if (theirs := entry_of(source)) and theirs.frozen and (entry := entry_of(self)):
+            entry.freeze()
 
     def get_classifier(self) -> nn.Module:
         return self.head.fc
@@ -95,8 +98,8 @@ def _register(network: str) -> Callable[..., nn.Module]:
             kwargs['out_indices'], last = feature_take_indices(stages, kwargs.get('out_indices'))
             kwargs |= dict(stages=range(last + 1), num_classes=0)
         build = partial(TimmResNet, weights.name if weights else network)
-        kwargs['pretrained_filter_fn'] = partial(of_file, options=kwargs.get('entry'))
         kwargs |= dict(pretrained_cfg=cfg.to_dict(), feature_cfg=dict(feature_cls='getter'))
+        kwargs['pretrained_filter_fn'] = _without_later_stages
         model = models.build_model_with_cfg(build, network, pretrained, **kwargs)
         model.pretrained_cfg['first_conv'] = models.get_model_traits(model)['first_conv']
         if not kwargs.get('features_only'):
@@ -106,6 +109,12 @@ def _register(network: str) -> Callable[..., nn.Module]:
 
     create.__name__ = network
     return models.register_model(create)
+
+
+def _without_later_stages(state: dict[str, Tensor], model: TimmResNet) -> dict[str, Tensor]:
+    """What timm reads of a file."""
+    later = tuple(f'backbone.stages.{k}.' for k in range(len(model.backbone.stages), 4))
+    return {key: x for key, x in state.items() if not key.startswith(later)}
 
 
 def _cfg(name: str) -> models.PretrainedCfg:

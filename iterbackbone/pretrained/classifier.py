@@ -13,11 +13,9 @@ from ..core.validation import check_int
 
 
 class IterativeClassifier(nn.Module):
-    """Pooled features of the last stage and a linear layer; state-dict keys as of mmpretrain's.
+    """Pooled features of the last stage and a linear layer, none for 0 ``num_classes``.
 
-    Args:
-        backbone: Its last output is pooled, to ``num_features``.
-        num_classes: 0 for the pooled features themselves.
+    State-dict keys are those of mmpretrain's.
     """
 
     def __init__(self, backbone: IterativeResNet, num_classes: int) -> None:
@@ -29,12 +27,10 @@ class IterativeClassifier(nn.Module):
 
     @property
     def feature_info(self) -> FeatureInfo:
-        """The backbone's."""
         return self.backbone.feature_info
 
     @property
     def pretrained_cfg(self) -> dict[str, Any]:
-        """The backbone's."""
         return self.backbone.pretrained_cfg
 
     def get_classifier(self) -> nn.Module:

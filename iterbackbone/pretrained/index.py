@@ -26,22 +26,17 @@ class Weights:
     """One entry of an index: a whole model's weights in NAME.safetensors, float16.
 
     Attributes:
-        folder: Where the file lies.
         name: ``NETWORK.TAG``, the tag saying what they were trained on.
-        sha256: Of the file.
-        bytes: Of the file.
         task: ``'classification'``, ``'detection'`` or ``'segmentation'``.
         architecture: Arguments of the backbone, :class:`iterbackbone.IterativeResNet`.
-        mean: Of the pixels, 0 to 255, one a channel, in ``color_order``.
+        mean: Of the pixels, 0 to 255, one a channel, in ``color_order``, ``'RGB'`` or ``'BGR'``.
         std: By which pixels are divided after subtracting ``mean``.
-        color_order: ``'RGB'`` or ``'BGR'``.
         classes: Their names, in the order of the outputs.
         figures: What was measured, by a description of how.
         license: SPDX identifier.
         data: What they were trained on, with licences.
         recipe: How, and by which config.
         commit: Of this repository.
-        not_for: What they must not be used for.
         preprocessing: Of the figures' images as far as known, in timm's words: ``input_size``
             (C, H, W), ``interpolation``, ``crop_pct``.
     """
@@ -66,7 +61,6 @@ class Weights:
 
     @property
     def network(self) -> str:
-        """The name without its tag."""
         return self.name.partition('.')[0]
 
     @property
@@ -84,15 +78,10 @@ class Weights:
 
     @property
     def path(self) -> Path:
-        """The file."""
         return self.folder / f'{self.name}.safetensors'
 
     def read(self) -> dict[str, Tensor]:
-        """The state dict of the model, on the CPU, in float32.
-
-        Raises:
-            ValueError: the file is missing, or not the one that the index describes.
-        """
+        """The state dict of the model, on the CPU, in float32; ValueError for a damaged file."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
@@ -130,11 +119,7 @@ def named_weights() -> dict[str, Weights]:
 
 
 def find_weights(name: str) -> Weights:
-    """Weights by their name; without a tag the network's first.
-
-    Raises:
-        ValueError: there are none of this name.
-    """
+    """Weights by their name; without a tag the network's first. ValueError without any."""
     known = named_weights()
     if name not in known:
         raise ValueError(

@@ -36,13 +36,11 @@ OF_ITERATIONS = re.compile(r'stages\.\d\.blocks\.\d+\.(halting|.*norm\d?\.\d+)\.
 
 
 def list_models(filter: str = '*', pretrained: bool = False) -> list[str]:
-    """Names for :func:`create_model`.
+    """Names for :func:`create_model`, of what begins with a network of timm where that is installed.
 
     Args:
         filter: Shell-like pattern; without a dot it holds for any tag.
         pretrained: Only what has weights, as ``NETWORK.TAG``.
-
-    What begins with a network of timm is named where timm is installed.
     """
     usable = find_spec('timm') is not None
     known = {k: x for k, x in all_weights().items() if usable or 'entry' not in x.architecture}
@@ -61,7 +59,7 @@ def create_model(
     num_classes: int | None = None,
     **kwargs: Any,
 ) -> IterativeResNet | IterativeClassifier:
-    """A network by its name.
+    """A network by its name; ValueError where the weights are missing or damaged.
 
     Args:
         name: One of :func:`list_models`.
@@ -80,10 +78,6 @@ def create_model(
 
     Returns:
         The network in training mode, as in timm, with ``feature_info`` and ``pretrained_cfg``.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed; the weights are
-            missing or damaged.
     """
     weights = _weights_of(name, check_bool('pretrained', pretrained))
     start = weights if pretrained else None

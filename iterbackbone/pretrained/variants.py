@@ -58,12 +58,12 @@ class Variant(NamedTuple):
 def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Variant], str]:
     """All backbones, from fewest to most MACs at all iterations, and what their times were taken on.
 
-    ``again`` measures even where times are kept in the user's cache folder.
-
-    Raises:
-        ValueError: torch cannot use the device, or the memory is too small for the image.
+    ``again`` measures even where times are kept in the user's cache folder. ValueError where torch
+    cannot use the device, or the memory is too small for the image.
     """
-    where = f'{machine()}, {torch.get_num_threads()} threads, {_named(device)}'
+    on_gpu = checked_device(device).startswith('cuda')
+    used = torch.cuda.get_device_name(device) if on_gpu else device
+    where = f'{machine()}, {torch.get_num_threads()} threads, {used}'
     with torch.device('meta'):
         networks: Any = {x: create_model(x, features_only=True, in_chans=3) for x in list_models()}
     tables = {name: mac_table(network, size) for name, network in networks.items()}
@@ -71,13 +71,10 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'iterbackbone')
     file = folder / f'variants-{setting[:16]}.json'
     parameters = {name: sum(p.numel() for p in x.parameters()) for name, x in networks.items()}
-    firsts: dict[Any, str] = {}  # some differ in their weights only
-    alike = {x: firsts.setdefault((repr(tables[x]), parameters[x]), x) for x in networks}
-    names = list(firsts.values())
-    measured, note = None if again else _kept(file, names), 'measured before'
+    measured, note = None if again else _kept(file), 'measured before'
     if measured is None:
         try:
-            measured, note = _measure(names, size, device, done), 'measured now'
+            measured, note = _measure(list(networks), size, device, done), 'measured now'
         except RuntimeError as error:  # of torch, or of a process that the system ended
             first = str(error).splitlines()[0]
             raise ValueError(f'an image of {size[0]}x{size[1]} pixels failed: {first}') from None
@@ -88,7 +85,7 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     found, known = [], named_weights()
     for name, table in tables.items():
         figure = next(iter(known[name].figures.items()), None) if name in known else None
-        lowest, highest, memory = measured[alike[name]]
+        lowest, highest, memory = measured[name]
         macs, ms = (table.lowest, table.highest), (lowest, highest)
         found.append(Variant(name, parameters[name], macs, ms, memory, figure))
     return sorted(found, key=lambda each: each.macs[1]), f'{where}; {note}'
@@ -163,16 +160,9 @@ def _of_process(field: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f'{field}:'))
 
 
-def _named(device: str) -> str:
-    on_gpu = checked_device(device).startswith('cuda')
-    return torch.cuda.get_device_name(device) if on_gpu else device
-
-
-def _kept(file: Path, names: Collection[str]) -> Measured | None:
+def _kept(file: Path) -> Measured | None:
     """What was measured before; None without, or of a file that cannot be read."""
     try:
-        kept = json.loads(file.read_text())
-        rows = {name: [float(value) for value in kept[name]] for name in names}
-        return {name: (low, high, memory) for name, (low, high, memory) in rows.items()}
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
         return None

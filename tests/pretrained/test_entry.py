@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from iterbackbone import create_model
-from iterbackbone.pretrained.entry import has_frozen_entry
+from iterbackbone.pretrained.entry import entry_of
 
 timm = pytest.importorskip('timm')
 NAME = 'fcos_efficientnet_lite0_iterative'
@@ -26,7 +26,7 @@ CASES = [
 def check(model, frozen):
     """Gradients and mode of the entry; the rest trains in any case."""
     backbone = getattr(model, 'backbone', model)
-    assert has_frozen_entry(model) is frozen
+    assert entry_of(model).frozen is frozen
     assert {p.requires_grad for p in backbone.stem.parameters()} == {not frozen}
     assert backbone.train().stem.training is not frozen
     assert all(p.requires_grad for p in backbone.stages.parameters())
@@ -61,23 +61,16 @@ def test_in_timm(options, frozen):
         assert all(torch.equal(found[key], wanted[key]) for key in wanted)
 
 
-@pytest.mark.parametrize(
-    ('options', 'frozen'),
-    [
-        (dict(), True),
-        (dict(features_only=True, out_indices=(0,)), True),
-        (dict(entry=dict(ENTRY, frozen=False)), False),
-    ],
-)
-def test_in_timm_of_a_folder(options, frozen, tmp_path):
-    """timm's own files come without ``load_pretrained``."""
+@pytest.mark.parametrize('options', [dict(), dict(features_only=True, out_indices=(0,))])
+def test_in_timm_of_a_folder(options, tmp_path):
+    """timm's own files come without ``load_pretrained``: the entry trains until it is frozen."""
     pytest.importorskip('iterbackbone.timm')
     saved = timm.create_model(NAME)
     check(saved, False)
     timm.models.save_for_hf(saved, tmp_path, safe_serialization=True)
     model = timm.create_model(f'local-dir:{tmp_path}', pretrained=True, **options)
     model = getattr(model, 'model', model)
-    check(model, frozen)
+    check(model, False)
     wanted = saved.state_dict()
     assert all(torch.equal(x, wanted[key]) for key, x in model.state_dict().items())
 
@@ -97,11 +90,3 @@ def test_of_a_folder(options, frozen, tmp_path):
     hub = pytest.importorskip('iterbackbone.hub')
     hub.HubModel(NAME, **options).save_pretrained(tmp_path)
     check(hub.HubModel.from_pretrained(tmp_path), frozen)
-
-
-def test_of_a_folder_that_does_not_say(tmp_path):
-    hub = pytest.importorskip('iterbackbone.hub')
-    model = hub.HubModel(NAME, pretrained=True)
-    del model._hub_mixin_config['entry']['frozen']
-    model.save_pretrained(tmp_path)
-    check(hub.HubModel.from_pretrained(tmp_path), True)
