@@ -15,19 +15,12 @@ from torch import Tensor
 
 
 class HaltingState(NamedTuple):
-    """Where each row stands in Algorithm 1.
+    """Where each row stands in Algorithm 1."""
 
-    Attributes:
-        cumulative: c, (B,) float32, the sum of the halting scores so far.
-        remainder: R, (B,) float32; stays at its last value once the row has halted.
-        iterations: N, (B,) int64, the iterations the row has taken part in.
-        running: (B,) bool, False once the row has halted.
-    """
-
-    cumulative: Tensor
-    remainder: Tensor
-    iterations: Tensor
-    running: Tensor
+    cumulative: Tensor  # c, (B,) float32, the sum of the halting scores so far
+    remainder: Tensor  # R, (B,) float32; stays at its last value once the row has halted
+    iterations: Tensor  # N, (B,) int64, the iterations the row has taken part in
+    running: Tensor  # (B,) bool, False once the row has halted
 
     def select(self, rows: Tensor) -> HaltingState:
         return HaltingState(*(field.index_select(0, rows) for field in self))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,16 +26,6 @@ from .normalization import (
     synchronises,
 )
 from .validation import check_bool
-
-
-class InferenceForm(Protocol):
-    """What can run instead of a part of the network, see :mod:`iterbackbone.inference`."""
-
-    def serves(self, part: Any, /) -> bool:
-        """Whether it computes what the part in its present state does."""
-
-    def __call__(self, part: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """As the part's forward."""
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -63,16 +53,11 @@ class IterativeBlock(nn.Module):
     Arguments are those of :class:`~iterbackbone.core.IterativeResNet` and of its ``halting``; n is the
     ``width``, e the ``expansion``.
 
-    Attributes:
-        form: What runs instead in inference, if anything.
-        depths: Where each row of the next calls stops, (B,) int64 on the CPU; None: where its
-            scores say.
-        trained: Iterations that training has reached; None until the norms' counts were read.
     """
 
-    form: InferenceForm | None = None
-    depths: Tensor | None = None
-    trained: int | None = None
+    form: Any = None  # what runs instead in inference, see iterbackbone.inference
+    depths: Tensor | None = None  # where rows of the next calls stop, (B,) int64 on the CPU
+    trained: int | None = None  # iterations; None until the norms' counts were read
 
     def __init__(
         self,

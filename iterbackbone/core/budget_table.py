@@ -14,15 +14,10 @@ NEAR = 0.03  # between points of other caps, which cannot be interpolated
 
 
 class Setting(NamedTuple):
-    """How the blocks halt at one share.
+    """How the K blocks halt at one share."""
 
-    Attributes:
-        offsets: Added to each block's halting logit, (K,).
-        caps: Highest iterations of each block, (K,).
-    """
-
-    offsets: tuple[float, ...]
-    caps: tuple[int, ...]
+    offsets: tuple[float, ...]  # added to each block's halting logit
+    caps: tuple[int, ...]  # highest iterations of each block
 
     @classmethod
     def static(cls, depths: Sequence[int]) -> Setting:
@@ -37,27 +32,21 @@ class BudgetTable:
     point serves.
 
     Args:
-        rows: (P, 1 + 2 K) float64, ascending: share, offsets, caps. P is at least 1.
-
-    Raises:
-        TypeError: ``rows`` is no tensor.
-        ValueError: it has another shape, is not ascending or not finite, or a cap is below 1.
+        rows: (P, 1 + 2 K) float64, P at least 1: share, offsets, caps; finite, shares ascending, caps
+            of at least 1.
     """
 
     def __init__(self, rows: Tensor) -> None:
         if not isinstance(rows, Tensor):
             raise TypeError(f'budget_table must be a tensor, got {rows!r}')
-        rows = rows.detach().to('cpu', torch.float64)
-        if rows.ndim != 2 or rows.shape[0] < 1 or rows.shape[1] % 2 != 1 or rows.shape[1] < 3:
+        self.rows = rows = rows.detach().to('cpu', torch.float64)
+        if rows.ndim != 2 or len(rows) < 1 or rows.shape[1] < 3 or rows.shape[1] % 2 != 1:
             shape = tuple(rows.shape)
             raise ValueError(f'budget_table must have the shape (P, 1 + 2 K), got {shape}')
-        shares = rows[:, 0]
-        if not rows.isfinite().all() or (shares.diff() < 0).any():
-            found = shares.tolist()
-            raise ValueError(f'budget_table must be finite, its shares ascending, got {found}')
-        self.rows = rows
-        if (caps := rows[:, 1 + self.blocks :]).min() < 1:
-            raise ValueError(f'budget_table must have caps of at least 1, got {caps.tolist()}')
+        ascending, caps = (rows[:, 0].diff() >= 0).all(), rows[:, 1 + self.blocks :]
+        if not (rows.isfinite().all() and ascending and caps.min() >= 1):
+            wanted = 'finite, its shares ascending, its caps at least 1'
+            raise ValueError(f'budget_table must be {wanted}, got {rows.tolist()}')
 
     @classmethod
     def of(cls, points: Sequence[tuple[float, Setting]]) -> BudgetTable:
@@ -70,26 +59,16 @@ class BudgetTable:
         """K."""
         return (self.rows.shape[1] - 1) // 2
 
-    @property
-    def lowest(self) -> float:
-        """Smallest share that was calibrated."""
-        return float(self.rows[0, 0])
-
-    @property
-    def highest(self) -> float:
-        """Largest share that was calibrated."""
-        return float(self.rows[-1, 0])
-
     def at(self, share: float) -> Setting:
         """The setting for a share of the full MACs; that of an end, if it lies just outside.
 
-        Raises:
-            ValueError: ``share`` was not calibrated, naming the range that was.
+        ValueError where ``share`` was not calibrated, naming the range that was.
         """
-        asked, share = share, min(max(share, self.lowest), self.highest)
+        lowest, highest = self.rows[0, 0].item(), self.rows[-1, 0].item()
+        asked, share = share, min(max(share, lowest), highest)
         if not abs(asked - share) <= MET:
             raise ValueError(
-                f'budget.share must be between {self.lowest:.4g} and {self.highest:.4g}, '
+                f'budget.share must be between {lowest:.4g} and {highest:.4g}, '
                 f'as calibrated, got {asked:g}'
             )
         k = self.blocks
@@ -107,5 +86,5 @@ class BudgetTable:
         return self._setting(self.rows[distances.argmin()])
 
     def _setting(self, row: Tensor) -> Setting:
-        k = self.blocks
-        return Setting(tuple(row[1 : 1 + k].tolist()), tuple(int(c) for c in row[1 + k :].tolist()))
+        _, *values = row.tolist()
+        return Setting(tuple(values[: self.blocks]), tuple(map(int, values[self.blocks :])))

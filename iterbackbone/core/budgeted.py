@@ -21,17 +21,11 @@ NOT_FITTED = 'load a checkpoint that tools/fit_halting.py wrote; training ends a
 
 
 class Budget(NamedTuple):
-    """Limits that hold in evaluation only, as :meth:`BudgetedModule.set_budget` explains them.
+    """Limits that hold in evaluation only, see :meth:`BudgetedModule.set_budget`."""
 
-    Attributes:
-        caps: Highest iterations per stage.
-        threshold: Replaces 1 - epsilon as the sum at which a row halts.
-        share: Of the full MACs, which the fitted halting is to meet.
-    """
-
-    caps: tuple[int, ...] | None = None
-    threshold: float | None = None
-    share: float | None = None
+    caps: tuple[int, ...] | None = None  # highest iterations per stage
+    threshold: float | None = None  # replaces 1 - epsilon as the sum at which a row halts
+    share: float | None = None  # of the full MACs, which the fitted halting is to meet
 
     @classmethod
     def checked(
@@ -80,11 +74,9 @@ class BudgetedModule(nn.Module):
         self._share_caps: tuple[int, ...] | None = None
 
     def iterative_stages(self) -> list[IterativeStage]:
-        """The stages, first to last."""
         raise NotImplementedError
 
     def iterative_blocks(self) -> list[IterativeBlock]:
-        """The blocks of all stages, first to last."""
         return [block for stage in self.iterative_stages() for block in stage.iterative_blocks()]
 
     @property

@@ -18,17 +18,11 @@ Residual = Callable[[Tensor, int], Tensor]
 
 
 class Iterated(NamedTuple):
-    """What an iteration leaves.
+    """What an iteration leaves."""
 
-    Attributes:
-        state: s_i, (B, C, H, W).
-        output: With weight * y_i added, the same; s_1 where there was no weight.
-        mean: Of y_i, (B, C) float32; None at the last iteration.
-    """
-
-    state: Tensor
-    output: Tensor
-    mean: Tensor | None
+    state: Tensor  # s_i, (B, C, H, W)
+    output: Tensor  # with weight * y_i added; s_1 where there was no weight
+    mean: Tensor | None  # of y_i, (B, C) float32; None at the last iteration
 
 
 Iteration = Callable[[Tensor, Tensor, Tensor | None, int, bool], Iterated]

@@ -10,17 +10,11 @@ Size = tuple[int, int]  # (H, W)
 
 
 class Layer(NamedTuple):
-    """A convolution or pooling that rounds sizes up, as padded ones do.
+    """A convolution or pooling that rounds sizes up, as padded ones do."""
 
-    Attributes:
-        macs: For each output pixel; 0 of a pooling.
-        field: (kernel - 1) * dilation * pixels of the image between two of its inputs.
-        reduction: Stride of its output; None behind global pooling, whose output is one pixel.
-    """
-
-    macs: int
-    field: int
-    reduction: int | None
+    macs: int  # for each output pixel; 0 of a pooling
+    field: int  # (kernel - 1) * dilation * pixels of the image between two of its inputs
+    reduction: int | None  # stride of its output; None behind global pooling
 
     @classmethod
     def of(cls, layer: nn.Module, before: int) -> Layer:

@@ -1,16 +1,11 @@
 """The adaptive loop: apply one residual function to a state until every row has halted.
 
-It keeps what the backward pass needs; :mod:`iterbackbone.inference.loop` is the same algorithm on
-memory that it overwrites.
-
-One loop, two executions:
+One loop, two executions, which give the same features, iterations and costs in evaluation:
 
 - ``masked``: all rows go through each iteration that any row still needs; halted rows get
   weight 0. BatchNorm in training sees all rows.
 - ``active``: halted rows leave the batch, so the cost follows the rows. BatchNorm in
   training sees the rows still running, as in evaluation.
-
-In evaluation both give the same features, iterations and costs.
 """
 
 from __future__ import annotations
@@ -30,46 +25,31 @@ AnyRunning = Callable[[Tensor], bool]
 
 
 def any_row(running: Tensor) -> bool:
-    """Whether any row of this process goes on."""
+    """Of this process."""
     return bool(running.any())
 
 
 class RunSettings(NamedTuple):
-    """How a forward pass runs.
+    """How a forward pass runs."""
 
-    Attributes:
-        rows_leave: Whether halted rows leave the batch (``active``) or stay (``masked``).
-        threshold: 1 - epsilon, or the runtime budget's halting threshold.
-        record_scores: Whether to keep the halting scores in the trace.
-    """
-
-    rows_leave: bool
-    threshold: float
+    rows_leave: bool  # whether halted rows leave the batch (active) or stay (masked)
+    threshold: float  # 1 - epsilon, or the runtime budget's halting threshold
     record_scores: bool
 
 
 class BlockResult(NamedTuple):
-    """What one iterative block did to B rows.
+    """What one iterative block did to B rows."""
 
-    Attributes:
-        output: (B, C, H, W), the weighted sum of the states.
-        iterations: N, (B,) int64.
-        executed: (B,) int64, iterations computed for the row; more than N only if masked.
-        ponder_cost: N + R, (B,) float32.
-        steps: Iterations the loop ran.
-        scores: (B, limit) float32 halting scores, NaN where none was used; None unless asked.
-    """
-
-    output: Tensor
-    iterations: Tensor
-    executed: Tensor
-    ponder_cost: Tensor
-    steps: int
-    scores: Tensor | None
+    output: Tensor  # (B, C, H, W), the weighted sum of the states
+    iterations: Tensor  # N, (B,) int64
+    executed: Tensor  # (B,) int64, iterations computed for the row; more than N only if masked
+    ponder_cost: Tensor  # N + R, (B,) float32
+    steps: int  # iterations the loop ran
+    scores: Tensor | None  # (B, limit) float32, NaN where none was used; None unless asked
 
 
 class _Part(NamedTuple):
-    """Rows that are done: their positions in the batch and what is returned of them."""
+    """Rows that are done: where they stand in the batch and what is returned of them."""
 
     position: Tensor
     output: Tensor
@@ -117,7 +97,6 @@ def run_iterations(
             Not called at the last allowed iteration, where h is 1.
         state: s_0, (B, C, H, W).
         limit: Highest number of iterations, at least 1.
-        settings: For the whole pass.
         any_running: Decides from the running flags of the rows in the batch whether to go on.
     """
     size = len(state)
@@ -156,7 +135,6 @@ def _iterate(
     last: bool,
     threshold: float,
 ) -> tuple[_Rows, Tensor]:
-    """One iteration of the rows in the batch: y, s, output and the halting state."""
     # At i = 0 the remainder is 1: the output is s_0 + y_1.
     weight = act.output_weight(rows.halting).view(-1, 1, 1, 1) if i else None
     state, output, pooled_output = iteration(rows.state, rows.output, weight, i, last)

@@ -13,13 +13,25 @@ from torch import Tensor, nn
 
 from .adaptive import AdaptiveModule
 from .entry import Entry
-from .feature_info import FeatureInfo, ascending_stages
 from .layers import Layer
 from .normalization import NormLayer, set_norms_eval
 from .stage import ConvNorm, IterativeStage, make_stem
-from .validation import check_choice, check_int, check_int_tuple
+from .validation import ascending_stages, check_choice, check_int, check_int_tuple
 
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+class FeatureInfo(list[dict[str, Any]]):
+    """One dict for each returned map: ``num_chs``, ``reduction`` (its stride), ``module``."""
+
+    def channels(self) -> list[int]:
+        return [info['num_chs'] for info in self]
+
+    def reduction(self) -> list[int]:
+        return [info['reduction'] for info in self]
+
+    def module_name(self) -> list[str]:
+        return [info['module'] for info in self]
 
 
 class IterativeResNet(AdaptiveModule):

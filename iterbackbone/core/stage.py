@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .block import InferenceForm, IterativeBlock, observed
+from .block import IterativeBlock, observed
 from .iteration import recomputed
 from .loop import BlockResult, RunSettings
 from .normalization import NormLayer, normalise
@@ -19,13 +20,9 @@ STEMS = {'imagenet': (7, 2), 'cifar': (3, 1)}  # kernel and stride
 
 
 class ConvNorm(nn.Module):
-    """Convolution -> norm -> ReLU.
+    """Convolution -> norm -> ReLU."""
 
-    Attributes:
-        form: What runs instead in inference, if anything.
-    """
-
-    form: InferenceForm | None = None
+    form: Any = None  # what runs instead in inference, see iterbackbone.inference
 
     def __init__(
         self,
@@ -99,7 +96,6 @@ class IterativeStage(nn.Module):
         )
 
     def iterative_blocks(self) -> list[IterativeBlock]:
-        """The blocks, first to last."""
         return list(self.blocks)  # type: ignore[arg-type]
 
     def forward(

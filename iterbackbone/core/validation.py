@@ -75,3 +75,14 @@ def check_int_tuple(name: str, value: object, length: int | None, minimum: int) 
     if length is not None and len(value) != length:
         raise ValueError(f'{name} must have {length} items, got {len(value)}: {tuple(value)}')
     return tuple(check_int(f'{name}[{i}]', item, minimum) for i, item in enumerate(value))
+
+
+def ascending_stages(out_indices: Sequence[int], num_stages: int, lowest: int = 0) -> tuple[int, ...]:
+    """Stages among ``num_stages``, ascending; with ``-num_stages`` as ``lowest`` also from the last."""
+    given = check_int_tuple('out_indices', out_indices, None, lowest)
+    indices = tuple(k + num_stages if k < 0 else k for k in given)
+    if not indices or list(indices) != sorted(set(indices)) or indices[-1] >= num_stages:
+        raise ValueError(
+            f'out_indices must be ascending stages between 0 and {num_stages - 1}, got {given}'
+        )
+    return indices

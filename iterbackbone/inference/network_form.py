@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from ..core.block import InferenceForm, IterativeBlock
+from ..core.block import IterativeBlock
 from ..core.loop import BlockResult, RunSettings
 from ..core.stage import ConvNorm
 from .block_run import BlockRun
@@ -68,7 +68,7 @@ def attach_forms(network: nn.Module) -> None:
         ValueError: a norm cannot be folded; nothing is changed then.
     """
     parts = _parts(network)
-    forms: list[InferenceForm] = [
+    forms: list[PartForm] = [
         ConvNormForm(p) if isinstance(p, ConvNorm) else BlockForm(p) for p in parts.values()
     ]
     for part, form in zip(parts.values(), forms, strict=True):

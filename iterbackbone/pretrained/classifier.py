@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..core.feature_info import FeatureInfo
-from ..core.resnet import IterativeResNet
+from ..core.resnet import FeatureInfo, IterativeResNet
 from ..core.validation import check_int
 
 

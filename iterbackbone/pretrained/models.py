@@ -12,9 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.budgeted import TABLE_KEY
-from ..core.feature_info import ascending_stages
 from ..core.resnet import DEPTHS, IterativeResNet
-from ..core.validation import check_bool, check_int, check_int_tuple
+from ..core.validation import ascending_stages, check_bool, check_int, check_int_tuple
 from ..text import nearest
 from .classifier import IterativeClassifier
 from .entry import timm_entry
