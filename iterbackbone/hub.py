@@ -30,14 +30,9 @@ A ResNet whose stages are weight-shared loops: each image gets the iterations it
 class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', model_card_template=CARD):
     """A model with ``save_pretrained``, ``from_pretrained`` and ``push_to_hub``.
 
-    A folder holds safetensors, the whole architecture and a model card; to read it none of the
-    package's weights are needed.
-
-    Arguments are those of ``create_model``. A folder has ``pretrained_cfg``, too: how to prepare
-    images.
-
-    Raises:
-        TypeError, ValueError: as ``create_model``; an option is nothing that JSON can hold.
+    A folder holds safetensors, the whole architecture, ``pretrained_cfg`` and a model card; to read it
+    none of the package's weights are needed. Arguments are those of ``create_model``, as far as JSON
+    can hold them.
     """
 
     def __init__(self, name: str, pretrained: bool = False, **options: Any) -> None:
@@ -47,7 +42,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', mod
         facts = options.pop('pretrained_cfg', {})
         self.model = create_model(name, pretrained, **options)
         facts = {key: tuple(x) if isinstance(x, list) else x for key, x in facts.items()}
-        self.backbone.pretrained_cfg = facts or self.backbone.pretrained_cfg
+        self.backbone.pretrained_cfg = self.model.pretrained_cfg = facts or self.model.pretrained_cfg
         weights = named_weights().get(name)
         options = {**(weights.architecture if weights else VARIANTS[name]), **options}
         options |= dict(pretrained_cfg=self.backbone.pretrained_cfg)
@@ -61,7 +56,6 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', mod
         return getattr(self.model, 'backbone', self.model)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Images (B, C, H, W) to what the network returns."""
         return self.model(x)
 
     def generate_model_card(self, **kwargs: Any) -> ModelCard:

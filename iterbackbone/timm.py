@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ from timm.layers import ClassifierHead
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from .pretrained.classifier import IterativeClassifier
 from .pretrained.entry import entry_of
 from .pretrained.index import all_weights
 from .pretrained.models import VARIANTS, create_model
@@ -19,11 +19,8 @@ from .pretrained.models import VARIANTS, create_model
 __all__ = ['TimmResNet']  # timm adds the networks' names
 
 
-class TimmResNet(nn.Module):
-    """A network as timm's wrappers and scripts take it, images (B, C, H, W) to (B, num_classes).
-
-    Methods are timm's, ``forward_features`` to (B, num_features, h, w); keys as of ``create_model``.
-    """
+class TimmResNet(IterativeClassifier):
+    """A network as timm's wrappers and scripts take it, with their methods."""
 
     def __init__(
         self,
@@ -35,15 +32,13 @@ class TimmResNet(nn.Module):
         stages: Sequence[int] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__()
-        self.name, self.num_classes, self.in_chans = name, num_classes, in_chans
-        self._options = dict(in_chans=in_chans, features_only=True, out_indices=stages, **options)
-        self.backbone = create_model(name, **self._options)
-        maps = self.backbone.feature_info
-        self.feature_info = [x | dict(module=f'backbone.{x["module"]}') for x in maps]
+        whole = dict(in_chans=in_chans, features_only=True, out_indices=stages, **options)
+        super().__init__(create_model(name, **whole), 0)
+        self.name, self.num_classes, self.in_chans, self._options = name, num_classes, in_chans, whole
+        self.feature_info = [x | dict(module=f'backbone.{x["module"]}') for x in self.feature_info]
         convs = (key for key, x in self.named_modules() if isinstance(x, nn.Conv2d))
         self._traits = dict(first_conv=next(convs))  # of an entry's network, too
-        self.num_features = self.head_hidden_size = maps.channels()[-1]
+        self.head_hidden_size = self.num_features
         self.head = ClassifierHead(self.num_features, num_classes, global_pool, drop_rate)
 
     def load_pretrained(self, file: str) -> None:
@@ -52,11 +47,8 @@ class TimmResNet(nn.Module):
         target, options = (self, whole) if self.num_classes else (self.backbone, {})
         source = create_model(self.name, pretrained=True, **self._options | options)
         target.load_state_dict(source.state_dict())
-        if (theirs := entry_of(source)) and theirs.frozen and (entry := entry_of(self)):
+        if (entry := entry_of(self)) and entry_of(source).frozen:
             entry.freeze()
-
-    def get_classifier(self) -> nn.Module:
-        return self.head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         self.num_classes = num_classes
@@ -78,14 +70,8 @@ class TimmResNet(nn.Module):
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
         return dict(stem=r'^backbone\.stem', blocks=r'^backbone\.stages\.(\d+)')  # a stage is one
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        return self.backbone(x)[-1]
-
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         return self.head(x, pre_logits=pre_logits)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(x))
 
 
 def _register(network: str) -> Callable[..., nn.Module]:
@@ -121,8 +107,8 @@ def _cfg(name: str) -> models.PretrainedCfg:
     facts: dict[str, Any] = dict(classifier='head.fc')
     if weights := WEIGHTS.get(name):
         facts['input_size'] = (len(weights.mean), 224, 224)  # timm's size, where none is known
-        known = {field.name for field in fields(models.PretrainedCfg)} - {'url'}
-        facts |= {key: x for key, x in weights.pretrained_cfg.items() if key in known}
+        ours = ('url', 'color_order')
+        facts |= {key: x for key, x in weights.pretrained_cfg.items() if key not in ours}
         facts |= dict(file=str(weights.path), custom_load=True)
         facts |= {} if weights.task == 'classification' else dict(num_classes=0)
     return models.PretrainedCfg(**facts)

@@ -10,37 +10,31 @@ from .core.resnet import IterativeResNet
 from .core.validation import check_int
 
 
-class BackboneWithPyramid(nn.Module):
-    """Images (B, C, H, W) to maps of ``out_channels`` each, the finest first."""
+class TorchvisionBackbone(nn.Module):
+    """Images (B, C, H, W) to maps of ``out_channels`` each, the finest first, or the last map alone."""
 
     def __init__(
-        self, backbone: IterativeResNet, out_channels: int, extra_blocks: ExtraFPNBlock | None
+        self, backbone: IterativeResNet, out_channels: int | None, extra_blocks: ExtraFPNBlock | None
     ) -> None:
         super().__init__()
-        self.backbone = backbone
-        self.out_channels = check_int('out_channels', out_channels, 1)
+        self.backbone, self.fpn = backbone, None
         channels = backbone.feature_info.channels()
-        self.fpn = FeaturePyramidNetwork(channels, out_channels, extra_blocks or LastLevelMaxPool())
+        self.out_channels = channels[-1]
+        if out_channels is not None:
+            self.out_channels = check_int('out_channels', out_channels, 1)
+            blocks = extra_blocks or LastLevelMaxPool()
+            self.fpn = FeaturePyramidNetwork(channels, out_channels, blocks)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return self.fpn({str(k): x for k, x in enumerate(self.backbone(images))})
-
-
-class LastMap(nn.Module):
-    """Images (B, C, H, W) to the last stage's output."""
-
-    def __init__(self, backbone: IterativeResNet) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.out_channels = backbone.feature_info.channels()[-1]
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return {'out': self.backbone(images)[-1]}
+        maps = self.backbone(images)
+        if self.fpn is None:
+            return {'out': maps[-1]}
+        return self.fpn({str(k): x for k, x in enumerate(maps)})
 
 
 def torchvision_backbone(
     backbone: IterativeResNet, out_channels: int | None = 256, extra_blocks: ExtraFPNBlock | None = None
-) -> BackboneWithPyramid | LastMap:
+) -> TorchvisionBackbone:
     """A backbone with ``out_channels``, ready for torchvision's models.
 
     Args:
@@ -56,6 +50,4 @@ def torchvision_backbone(
             'backbone must be an IterativeResNet, such as create_model(NAME, features_only=True), '
             f'got {type(backbone).__name__}'
         )
-    if out_channels is None:
-        return LastMap(backbone)
-    return BackboneWithPyramid(backbone, out_channels, extra_blocks)
+    return TorchvisionBackbone(backbone, out_channels, extra_blocks)

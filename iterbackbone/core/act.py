@@ -39,9 +39,8 @@ def initial_state(batch_size: int, device: torch.device) -> HaltingState:
 def output_weight(state: HaltingState) -> Tensor:
     """The weight with which this iteration's y enters the block's output, (B,) float32 in [0, 1].
 
-    Algorithm 1 weights the states: ``output = sum_i w_i s_i`` with w_i = h_i for i < N
-    and w_N = R. As ``s_i = s_0 + y_1 + ... + y_i`` and the weights sum to 1, this equals
-    ``s_0 + sum_i (1 - c_{i-1}) y_i``, and ``1 - c_{i-1}`` is the remainder *before*
+    Algorithm 1 weights the states. As ``s_i = s_0 + y_1 + ... + y_i`` and the weights sum to 1, its
+    output is ``s_0 + sum_i (1 - c_{i-1}) y_i``, and ``1 - c_{i-1}`` is the remainder *before*
     iteration i. Halted rows get 0.
     """
     return torch.where(state.running, state.remainder, 0.0)

@@ -26,14 +26,10 @@ class AdaptiveModule(TracedModule, BudgetedModule):
     """Base of networks made of :class:`~iterbackbone.core.stage.IterativeStage`.
 
     Arguments are those of :class:`~iterbackbone.core.resnet.IterativeResNet`.
-
-    Attributes:
-        of_regions: Whether the rows are regions of interest, not images.
-        first_stage: Index of the first stage among a ResNet's, from 0.
     """
 
-    of_regions = False
-    first_stage = 0
+    of_regions = False  # whether the rows are regions of interest, not images
+    first_stage = 0  # its index among a ResNet's
 
     def __init__(
         self,
@@ -84,9 +80,6 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         Args:
             depths: (B, stages * blocks) int64, at least 1, for calls of B rows; kept on the CPU.
                 None: rows halt by their scores again.
-
-        Raises:
-            TypeError, ValueError: ``depths`` is no such tensor.
         """
         blocks = self.iterative_blocks()
         if depths is not None:
@@ -118,8 +111,7 @@ class AdaptiveModule(TracedModule, BudgetedModule):
 
         Raises:
             RuntimeError: the module is in training mode.
-            ValueError: its evaluation is ``masked``, or a norm is no BatchNorm with running
-                statistics.
+            ValueError: its evaluation is ``masked``, or a norm has no running statistics.
         """
         from ..inference.network_form import attach_forms, detach_forms  # the model runs without
 
@@ -128,8 +120,7 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             return self
         if self.training:
             raise RuntimeError('optimize_for_inference needs evaluation mode: call eval() first')
-        execution = self.execution['eval']
-        if execution != 'active':
+        if (execution := self.execution['eval']) != 'active':
             allowed = "execution['eval'] == 'active'"
             raise ValueError(f'optimize_for_inference needs {allowed}, got {execution!r}')
         attach_forms(self)
@@ -174,15 +165,12 @@ class AdaptiveModule(TracedModule, BudgetedModule):
 
 def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
     """The execution of training (``train``) and of evaluation (``eval``)."""
-    if isinstance(execution, Mapping):
-        if set(execution) != {'train', 'eval'}:
-            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
-        modes = dict(execution)
-    else:
-        modes = {'train': execution, 'eval': execution}
+    modes = execution if isinstance(execution, Mapping) else dict(train=execution, eval=execution)
+    if set(modes) != {'train', 'eval'}:
+        raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(modes)}")
     for mode, value in modes.items():
         check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
-    return modes
+    return dict(modes)
 
 
 def check_not_captured(name: str) -> None:

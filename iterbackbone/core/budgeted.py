@@ -57,20 +57,14 @@ class Budget(NamedTuple):
 
 
 class BudgetedModule(nn.Module):
-    """Base of networks of iterative stages: their limits, in training and under a budget.
+    """Base of networks of iterative stages: their limits, in training and under a budget."""
 
-    Attributes:
-        epsilon: A row halts once its scores add up to 1 - epsilon.
-        budget: What :meth:`set_budget` was asked for.
-        budget_table: Calibration of fitted halting; None where it was not fitted.
-    """
-
-    epsilon: float
+    epsilon: float  # a row halts once its scores add up to 1 - epsilon
 
     def __init__(self) -> None:
         super().__init__()
         self.budget = Budget()
-        self.budget_table: BudgetTable | None = None
+        self.budget_table: BudgetTable | None = None  # of fitted halting
         self._share_caps: tuple[int, ...] | None = None
 
     def iterative_stages(self) -> list[IterativeStage]:

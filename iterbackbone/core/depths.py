@@ -17,7 +17,7 @@ def draw_depths(
     full_share: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Draw a depth for each row and block, by systematic sampling (Cochran, Sampling Techniques, 8).
+    """A depth for each row and block, (B, K) int64, by systematic sampling (Cochran, chapter 8).
 
     Of a batch nearly the same numbers of rows take each depth at every draw: less noise in the
     gradient, and batch sizes that a library's plans are kept for.
@@ -29,7 +29,7 @@ def draw_depths(
             for all blocks (1 + floor(u L)), half an effort for each block. ``'log_uniform'``: one
             iteration everywhere with probability 1/2, else L^u, rounded, with one effort for all.
         full_share: Probability of a row to run all iterations instead.
-        generator: On the CPU, as the result, (B, K) int64.
+        generator: On the CPU, as the result.
     """
     limits = torch.tensor(max_iterations)
     place = _spread(rows, 1, generator)

@@ -19,9 +19,6 @@ POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 class Entry(nn.Module):
     """Early stages of another network, in place of stem and pooling.
 
-    The paper names adaptive inference on other architectures as future work: a known network gives
-    the first features, the iterative stages go on from there.
-
     Args:
         network: Takes images (B, in_channels, H, W), returns a map (B, C, H/r, W/r), rounded up, or
             a sequence of maps, of which the last one counts.
@@ -29,8 +26,6 @@ class Entry(nn.Module):
         frozen: Whether it stays in evaluation mode and gets no gradient.
 
     Attributes:
-        out_channels: C.
-        reduction: r.
         layers: Its convolutions and poolings, as called; global pooling is left out.
     """
 
@@ -55,9 +50,7 @@ class Entry(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, C, H/r, W/r), rounded up."""
-        if not self.frozen:
-            return last_map(self.network(x))
-        with torch.no_grad():
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return last_map(self.network(x))
 
     def train(self, mode: bool = True) -> Entry:

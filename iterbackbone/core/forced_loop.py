@@ -54,7 +54,6 @@ def _leaving(iteration: Iteration, state: Tensor, depths: Tensor) -> tuple[Tenso
 def _staying(
     iteration: Iteration, state: Tensor, limit: int, depths: Tensor, any_running: AnyRunning
 ) -> tuple[Tensor, int]:
-    """All rows go on until the last is at its depth."""
     output = state
     for i in range(limit):
         state = iteration(state, state, None, i, True).state

@@ -37,6 +37,8 @@ class FeatureInfo(list[dict[str, Any]]):
 class IterativeResNet(AdaptiveModule):
     """Adaptive, weight-shared ResNet.
 
+    TypeError and ValueError name the argument, the value and what is allowed.
+
     Args:
         depth: 50, 101 or 152: the ResNet whose blocks per stage are the maximum iterations.
         in_channels: Channels of the input image.
@@ -48,30 +50,24 @@ class IterativeResNet(AdaptiveModule):
         max_iterations: L per stage, instead of those of ``depth``; applies to each block.
         blocks_per_stage: Iterative blocks per stage; 2 for the paper's "double".
         depthwise: Whether 3x3 convolutions are depthwise-separable.
-        last_gamma: Initial gamma of the last norm of each iteration; 1 in the paper. With 1 a
-            stage starts as a sum of up to L outputs of full size, and depth hardly trains. The
-            first training call restores it where an initialisation of the model around this set
-            all gammas to 1; loaded weights stay.
+        last_gamma: Initial gamma of the last norm of each iteration; 1 in the paper, with which depth
+            hardly trains. The first training call restores it where an initialisation of the model
+            around this set all gammas to 1; loaded weights stay.
         last_relu: Whether a ReLU follows the last norm of an iteration, as in the paper. Without
             it outputs can lower the state, too, and networks are more accurate.
         num_stages: 1 to 4.
         strides: Stride of each stage's transition; (1, 2, 2, 2).
         dilations: Dilation of each stage's 3x3 convolution; all 1.
-        out_indices: Stages whose output is returned, ascending, the last one among them; all
-            by default.
+        out_indices: Stages whose output is returned, ascending, the last one among them.
         frozen_stages: -1 none, 0 the stem, k the stem and the first k stages.
         norm_layer: ``channels -> nn.Module``, called once for each iteration.
         norm_eval: Whether BatchNorms keep their running statistics during training.
-        with_cp: Recompute stem, transitions and each iteration in the backward pass instead of
-            storing them.
+        with_cp: Recompute stem, transitions and iterations in the backward pass.
         halting: ``hidden`` (64), ``bias`` (None: full depth at the start), ``epsilon`` (0.01),
             ``layer_norm`` (False; see :class:`~iterbackbone.core.halting.HaltingUnit`). Units keep
             their start whatever initialises the linear layers of a model around this.
         execution: ``'active'``, ``'masked'``, or ``dict(train=..., eval=...)``.
         budget: Arguments of :meth:`set_budget`.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
 
     Attributes:
         pretrained_cfg: Facts on the weights of its name, by ``create_model``, in timm's words.
@@ -183,8 +179,7 @@ class IterativeResNet(AdaptiveModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images (B, in_channels, H, W), B may be 0, to a feature map for each of ``out_indices``.
 
-        They are (B, e*n, H/stride, W/stride), rounded up. RuntimeError where the call is traced or
-        exported.
+        They are (B, e*n, H/stride, W/stride), rounded up. A traced call raises RuntimeError.
         """
         input_size = (x.shape[-2], x.shape[-1])
         if isinstance(self.stem, Entry):  # of others, so it is never recomputed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -59,11 +59,8 @@ def make_stem(
 class IterativeStage(nn.Module):
     """Strided 1x1 transition and ``num_blocks`` iterative blocks, each with its own L.
 
-    The paper leaves the layer between stages open; the 1x1 transition is the one at which
-    its parameter counts come out.
-
-    ``stride`` is the transition's. ``block_options`` are further arguments of
-    :class:`~iterbackbone.core.block.IterativeBlock`.
+    The paper leaves the layer between stages open; the 1x1 transition, of this ``stride``, is the one
+    at which its parameter counts come out. ``block_options`` are further arguments of the blocks.
     """
 
     def __init__(
@@ -110,10 +107,16 @@ class IterativeStage(nn.Module):
         ``entry`` are layers to run first, recomputed together with the transition if ``with_cp``.
         """
         layers = [*entry, self.transition]
+
+        def in_turn(x: Tensor) -> Tensor:
+            for layer in layers:
+                x = layer(x)
+            return x
+
         if self.with_cp and torch.is_grad_enabled():
-            x = recomputed(partial(_in_turn, layers), _all_modules(layers), x)
+            x = recomputed(in_turn, chain.from_iterable(layer.modules() for layer in layers), x)
         else:
-            x = _in_turn(layers, x)
+            x = in_turn(x)
         results = []
         before = [self.transition, *self.blocks][:-1]
         for previous, block, limit in zip(before, self.blocks, limits, strict=True):
@@ -123,13 +126,3 @@ class IterativeStage(nn.Module):
             x = result.output
             results.append(result)
         return x, results
-
-
-def _in_turn(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
-    for layer in layers:
-        x = layer(x)
-    return x
-
-
-def _all_modules(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
-    return (module for layer in layers for module in layer.modules())

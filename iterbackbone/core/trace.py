@@ -20,14 +20,11 @@ class HaltingTrace:
 
     Attributes:
         iterations: N, (B, K) int64.
-        executed: (B, K) int64, iterations computed for the row: N, or the batch's longest
-            run where the execution is ``masked``.
-        ponder_cost: N + R, (B, K) float32, with gradient in training; NaN where the halting
-            score of iteration N was.
+        executed: (B, K) int64, iterations computed for the row; more than N only if ``masked``.
+        ponder_cost: N + R, (B, K) float32, with gradient in training; NaN after a NaN score.
         limits: L' of each block in this call.
         input_size: (H, W) of the call's input in pixels.
-        scores: One (B, L') float32 tensor a block, NaN where no score was used; None
-            unless asked for.
+        scores: (B, L') float32 of each block, NaN where none was used; None unless asked for.
     """
 
     iterations: Tensor

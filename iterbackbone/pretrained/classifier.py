@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
 from torch import Tensor, nn
 
-from ..core.resnet import FeatureInfo, IterativeResNet
+from ..core.resnet import IterativeResNet
 from ..core.validation import check_int
 
 
@@ -20,17 +19,10 @@ class IterativeClassifier(nn.Module):
     def __init__(self, backbone: IterativeResNet, num_classes: int) -> None:
         super().__init__()
         self.backbone = backbone
+        self.feature_info, self.pretrained_cfg = backbone.feature_info, backbone.pretrained_cfg
         self.num_features = self.feature_info.channels()[-1]
         self.head = nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(1)))
-        self.reset_classifier(num_classes)
-
-    @property
-    def feature_info(self) -> FeatureInfo:
-        return self.backbone.feature_info
-
-    @property
-    def pretrained_cfg(self) -> dict[str, Any]:
-        return self.backbone.pretrained_cfg
+        IterativeClassifier.reset_classifier(self, num_classes)  # another one needs its own head
 
     def get_classifier(self) -> nn.Module:
         """The linear layer, or an identity."""

@@ -102,10 +102,13 @@ def create_model(
         _load(backbone, _below('backbone.', state), f'{name} with {kwargs}')
     if features_only:
         return backbone
-    classes = _default_classes(weights) if num_classes is None else num_classes
-    model = IterativeClassifier(backbone, classes)
+    if num_classes is None:
+        num_classes = 1000
+        if weights:
+            num_classes = len(weights.classes) if weights.task == 'classification' else 0
+    model = IterativeClassifier(backbone, num_classes)
     head = _below('head.fc.', state)
-    if head and head['weight'].shape == (classes, model.num_features):
+    if head and head['weight'].shape == (num_classes, model.num_features):
         model.get_classifier().load_state_dict(head)
     return model
 
@@ -134,12 +137,6 @@ def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:
     return {**options, **cut, 'num_stages': stages}
 
 
-def _default_classes(weights: Weights | None) -> int:
-    if weights is None:
-        return 1000
-    return len(weights.classes) if weights.task == 'classification' else 0
-
-
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
 
@@ -165,9 +162,7 @@ def _load(backbone: IterativeResNet, state: dict[str, Tensor], source: str) -> N
 def adapted(weight: Tensor, channels: int) -> Tensor:
     """A kernel (N, 3, k, k) as one (N, channels, k, k), in the way of timm's ``adapt_input_conv``.
 
-    One channel: the sum over the three. More: the three repeated, and scaled by 3 / channels; where
-    channels are a multiple of 3, an image of equal channels gives the same output. ValueError for a
-    kernel of other channels.
+    One channel: the sum over the three. More: the three repeated, and scaled by 3 / channels.
     """
     theirs = weight.shape[1]
     if channels == theirs:

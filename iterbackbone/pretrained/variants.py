@@ -27,15 +27,9 @@ from .models import create_model, list_models
 
 ROUNDS = 5
 ADVICE = {  # a network and why
-    'CPU': (
-        'iterative_resnet50_small',
-        'time follows the MACs, of which it has few; those of _dw take longer',
-    ),
+    'CPU': ('iterative_resnet50_small', 'few MACs, which take less time than those of _dw'),
     'GPU': ('iterative_resnet50', 'wide convolutions fill it (by its kind: no GPU was timed)'),
-    'edge': (
-        'iterative_resnet50_w32',
-        'fewest parameters and least memory, has weights, int8 by export',
-    ),
+    'edge': ('iterative_resnet50_w32', 'fewest parameters, least memory, has weights, int8 by export'),
 }
 Measured = dict[str, tuple[float, float, float]]  # ms at one iteration and at all, MB
 Done = Callable[[int, int], object]  # called after each run: the number of runs so far, of all

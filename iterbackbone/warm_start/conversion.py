@@ -75,12 +75,11 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
         last_relu: Of the network; a ResNet has no ReLU between the last norm and the sum.
     """
     check_choice('method', method, METHODS)
-    for stage, blocks in enumerate(resnet.blocks, start=1):
-        if blocks < 2:
-            raise ValueError(
-                f'layer{stage} must have at least 2 blocks, got {blocks}: the shared convolutions come '
-                'from the blocks behind the first, whose input has the channels of the state'
-            )
+    if min(resnet.blocks) < 2:
+        raise ValueError(
+            f'every stage must have at least 2 blocks, got {resnet.blocks}: the shared convolutions '
+            'come from the blocks behind the first, whose input has the channels of the state'
+        )
     network = IterativeResNet(
         in_channels=resnet.in_channels,
         stem=resnet.stem,

@@ -1,8 +1,7 @@
 """Finds a plain bottleneck ResNet in a checkpoint, whoever saved it.
 
-torchvision, timm and OpenMMLab ("open-mmlab" checkpoints, mmdet, mmpretrain) give its tensors
-the same names, behind a prefix and in a wrapper of their own. Here they are called as in
-torchvision: ``conv1.weight``, ``bn1.*``, ``layer{s}.{i}.conv{j}.weight``, ``layer{s}.{i}.bn{j}.*``,
+torchvision, timm and OpenMMLab give its tensors the same names, behind a prefix and in a wrapper of
+their own: ``conv1.weight``, ``bn1.*``, ``layer{s}.{i}.conv{j}.weight``, ``layer{s}.{i}.bn{j}.*``,
 ``layer{s}.0.downsample.0.weight``, ``layer{s}.0.downsample.1.*``, with s, j from 1 and i from 0.
 """
 
@@ -91,17 +90,13 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
 
 def _prefix(state: Mapping[str, Any]) -> str:
     prefixes = [key[: -len(ANCHOR)] for key in state if key == ANCHOR or key.endswith('.' + ANCHOR)]
-    if len(prefixes) == 1:
-        return prefixes[0]
-    if prefixes:
+    if len(prefixes) != 1:
+        shown = ', '.join(list(state)[:4]) or 'none'
         raise ValueError(
-            f'checkpoint must hold one ResNet, got {len(prefixes)} with prefixes {prefixes}'
+            f'checkpoint must hold one ResNet: {ANCHOR!r} stands {len(prefixes)} times among its keys, '
+            f'with the prefixes {prefixes}; its first keys: {shown}'
         )
-    shown = ', '.join(list(state)[:4]) or 'none'
-    raise ValueError(
-        f'checkpoint must hold a ResNet: none of its {len(state)} keys is {ANCHOR!r}, with or '
-        f'without a prefix; its first keys: {shown}'
-    )
+    return prefixes[0]
 
 
 def _refuse(problems: Mapping[str, list[str]]) -> None:

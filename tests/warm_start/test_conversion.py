@@ -92,7 +92,9 @@ def test_first_and_mean():
 
 def test_a_stage_without_identity_block_is_refused():
     resnet = read_resnet(narrow_resnet().state_dict())._replace(blocks=(3, 1, 6, 3))
-    with pytest.raises(ValueError, match='layer2 must have at least 2 blocks, got 1'):
+    with pytest.raises(
+        ValueError, match=r'every stage must have at least 2 blocks, got \(3, 1, 6, 3\)'
+    ):
         convert(resnet)
 
 

@@ -97,11 +97,11 @@ def without(key):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (lambda: {}, 'none of its 0 keys is .*first keys: none'),
-        (lambda: {'a.weight': torch.zeros(1)}, "none of its 1 keys is 'layer1.0.conv1.weight'"),
+        (lambda: {}, "'layer1.0.conv1.weight' stands 0 times .*first keys: none"),
+        (lambda: {'a.weight': torch.zeros(1)}, 'stands 0 times .*first keys: a.weight'),
         (
             lambda: {**state(narrow_resnet(), 'a.'), **state(narrow_resnet(), 'b.')},
-            r"must hold one ResNet, got 2 with prefixes \['a.', 'b.'\]",
+            r"must hold one ResNet: .* stands 2 times among its keys, with the prefixes \['a.', 'b.'\]",
         ),
         (lambda: without('conv1.weight'), "there is no 'conv1.weight'"),
         (lambda: without('layer2.1.bn2.bias'), '1 missing: layer2.1.bn2.bias'),
