@@ -38,7 +38,13 @@ class AdaptiveModule(TracedModule, BudgetedModule):
         norm_eval: bool,
     ) -> None:
         super().__init__()
-        self.execution = checked_execution(execution)
+        if not isinstance(execution, Mapping):
+            execution = dict(train=execution, eval=execution)
+        if set(execution) != {'train', 'eval'}:
+            raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(execution)}")
+        self.execution = dict(execution)
+        for mode, value in execution.items():
+            check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
         self.halting_options = check_options('halting', halting, HALTING_OPTIONS)
         self.epsilon = check_real('halting.epsilon', self.halting_options.pop('epsilon', 0.01))
         if not 0.0 < self.epsilon < 1.0:
@@ -161,16 +167,6 @@ class AdaptiveModule(TracedModule, BudgetedModule):
             results.extend(stage_results)
         self._keep_trace(results, [n for s in limits for n in s], input_size)
         return features
-
-
-def checked_execution(execution: str | Mapping[str, str]) -> dict[str, str]:
-    """The execution of training (``train``) and of evaluation (``eval``)."""
-    modes = execution if isinstance(execution, Mapping) else dict(train=execution, eval=execution)
-    if set(modes) != {'train', 'eval'}:
-        raise ValueError(f"execution must have the keys 'train' and 'eval', got {list(modes)}")
-    for mode, value in modes.items():
-        check_choice(f'execution[{mode!r}]', value, EXECUTIONS)
-    return dict(modes)
 
 
 def check_not_captured(name: str) -> None:

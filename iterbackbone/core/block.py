@@ -48,11 +48,8 @@ class IterativeBlock(nn.Module):
 
     F_i is 1x1 (e*n -> n), 3x3 (n -> n), 1x1 (n -> e*n), a norm of iteration i and a ReLU
     behind each (behind the last one only if ``last_relu``). The convolutions are shared by all
-    iterations, the norms are not.
-
-    Arguments are those of :class:`~iterbackbone.core.IterativeResNet` and of its ``halting``; n is the
-    ``width``, e the ``expansion``.
-
+    iterations, the norms are not. n is the ``width``, e the ``expansion``; other arguments are those of
+    :class:`~iterbackbone.core.IterativeResNet` and of its ``halting``.
     """
 
     form: Any = None  # what runs instead in inference, see iterbackbone.inference
@@ -174,11 +171,9 @@ class IterativeBlock(nn.Module):
             scale_norms(self.norm3, self.last_gamma)
 
     def _connect_unused(self, output: Tensor, steps: int) -> Tensor:
-        """Add a zero that depends on every parameter this pass may not have used.
+        """Add a zero of every parameter that this pass may not have used, as a held halting unit's.
 
-        So that all ranks of a DistributedDataParallel reduce the same parameters without
-        find_unused_parameters. The halting unit is always among them: held, or where all
-        rows stop at the first iteration, nothing depends on it.
+        So all ranks of a DistributedDataParallel reduce the same ones without find_unused_parameters.
         """
         modules = [norm for i in range(steps, self.max_iterations) for norm in self.norms(i)]
         if self.halting is not None:

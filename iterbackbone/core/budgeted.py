@@ -96,8 +96,7 @@ class BudgetedModule(nn.Module):
                 calibrated when it was fitted (:mod:`iterbackbone.fitting`).
 
         Raises:
-            TypeError, ValueError: naming the argument, the value and what is allowed; ``share`` is
-                given to a network whose halting was not fitted, or lies outside what was calibrated.
+            ValueError: a value is not allowed, such as a ``share`` that was not calibrated.
         """
         stages = len(self.iterative_stages())
         budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold, share)
@@ -111,7 +110,7 @@ class BudgetedModule(nn.Module):
         self.use_budget(Budget.checked(len(self.iterative_stages()), self.epsilon, **options))
 
     def use_budget(self, budget: Budget) -> None:
-        """Take a checked :attr:`budget` over; a share before its table is loaded has no effect yet."""
+        """A share before its table is loaded has no effect yet."""
         setting = None
         if budget.share is not None and self.budget_table is not None:
             setting = self.budget_table.at(budget.share)

@@ -67,8 +67,6 @@ def measured(network: nn.Module, in_channels: int) -> tuple[list[Layer], torch.S
 
     ValueError where the output is no map of the image, or a layer does not round its size up.
     """
-    network = deepcopy(network)
-    network.eval()  # mmpretrain's return None
     layers, sizes, shape = _run(network, in_channels, EVEN)
     _, odd_sizes, _ = _run(network, in_channels, ODD)
     for size, odd in zip(sizes, odd_sizes, strict=True):
@@ -97,12 +95,13 @@ def _run(
         reduction = None if sizes[-1] == (1, 1) else reduction_of(size, sizes[-1])
         layers.append(found._replace(reduction=reduction))
 
-    parts = [part for part in network.modules() if isinstance(part, (nn.Conv2d, *POOLS))]
-    handles = [part.register_forward_hook(note) for part in parts]
+    network = deepcopy(network)
+    network.eval()  # mmpretrain's return None
+    for part in network.modules():
+        if isinstance(part, (nn.Conv2d, *POOLS)):
+            part.register_forward_hook(note)
     like = next(network.parameters(), torch.zeros(()))
     output = last_map(network(torch.zeros(1, in_channels, *size, dtype=like.dtype, device=like.device)))
-    for handle in handles:
-        handle.remove()
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise ValueError(f'entry must return a map (B, C, H, W), got {type(output).__name__}')
     return layers, [*sizes, tuple(output.shape[2:])], output.shape

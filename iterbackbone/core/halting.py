@@ -53,11 +53,7 @@ def mean_over_pixels(features: Tensor) -> Tensor:
 
 
 class ScoreLayer(nn.Module):
-    """A linear layer, (B, inputs) -> (B, outputs), that is no ``nn.Linear``.
-
-    Models initialise "all linear layers", and a halting unit so initialised would not start at
-    full depth.
-    """
+    """A linear layer that is no ``nn.Linear``, so that models do not initialise it as those."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -99,7 +95,7 @@ class HaltingUnit(nn.Module):
             full_depth_bias(max_iterations) if bias is None else check_real('halting.bias', bias)
         )
         self.layer_norm = check_bool('halting.layer_norm', layer_norm)
-        self.held = False
+        self.held = False  # h is then the constant sigmoid of the initial bias
         self.offset = 0.0  # of the logit in evaluation; of the budget
         self.fc1 = ScoreLayer(len(INPUTS) * channels, hidden)
         self.fc2 = ScoreLayer(hidden, 1)
@@ -107,10 +103,7 @@ class HaltingUnit(nn.Module):
         restart(self)
 
     def forward(self, pooled_state: Tensor, pooled_output: Tensor) -> Tensor:
-        """h, (B,) float32 in [0, 1], of the means of s_i and y_i, (B, C) float32.
-
-        While the unit is held it is the constant sigmoid of the initial bias.
-        """
+        """h, (B,) float32 in [0, 1], of the means of s_i and y_i, (B, C) float32."""
         with torch.autocast(pooled_state.device.type, enabled=False):
             return self.score(torch.stack((pooled_state, pooled_output), dim=1))
 

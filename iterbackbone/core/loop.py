@@ -116,7 +116,8 @@ def run_iterations(
             output = torch.where(running.view(-1, 1, 1, 1), rows.output, output)
             rows = rows._replace(output=output)
         if scores is not None:
-            _record(scores, i, rows, score)
+            used = rows.halting.iterations == i + 1
+            scores[rows.position[used], i] = score.detach()[used]
         if last or not any_running(rows.halting.running):
             break
         if settings.rows_leave:
@@ -159,11 +160,6 @@ def _set_aside_halted(rows: _Rows) -> tuple[_Rows, _Part | None]:
     if len(running) == len(rows.position):
         return rows, None
     return rows.select(running), rows.part((~rows.halting.running).nonzero().flatten())
-
-
-def _record(scores: Tensor, i: int, rows: _Rows, score: Tensor) -> None:
-    used = rows.halting.iterations == i + 1
-    scores[rows.position[used], i] = score.detach()[used]
 
 
 def _assemble(parts: list[_Part], steps: int, rows_leave: bool, scores: Tensor | None) -> BlockResult:

@@ -64,11 +64,10 @@ def any_on_ranks(flag: Tensor, norm: nn.Module) -> bool:
 
 
 def normalise(norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(x)`` of (B, C, H, W), except where BatchNorm has no statistics to take from the batch.
+    """``norm(x)`` of (B, C, H, W), by running statistics where the batch has none for BatchNorm.
 
-    In training, BatchNorm raises on one value per channel (one running image at 1x1) and
-    an empty batch would turn its running statistics into NaN. There the running
-    statistics are used and left as they are; the parameters stay in the graph.
+    In training it raises on one value per channel (one running image at 1x1), and an empty batch
+    would turn its running statistics into NaN. The parameters stay in the graph.
     """
     no_statistics = x.numel() <= x.shape[1] and norm.training and not synchronises(norm)
     if no_statistics and isinstance(norm, _BatchNorm) and norm.track_running_stats:
@@ -108,9 +107,8 @@ def set_norms_eval(module: nn.Module) -> None:
 def last_trained(norms: Iterable[nn.Module]) -> int | None:
     """How many of the first ``norms`` have statistics that training has written.
 
-    None where nothing can be said: a freshly built network or norms that do not count batches. The
-    counter alone does not say so: averaged weights (EMA) keep that of their first step, as integers are
-    not averaged, while the means are, and old checkpoints lack it.
+    None for a freshly built network or norms that do not count batches. The counter alone does not say
+    so: averaged weights (EMA) keep that of their first step, and old checkpoints lack it.
     """
     for number, norm in reversed(list(enumerate(norms, start=1))):  # in trained networks one look
         counter, mean = (getattr(norm, x, None) for x in ('num_batches_tracked', 'running_mean'))

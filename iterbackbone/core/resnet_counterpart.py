@@ -44,11 +44,11 @@ def resnet_macs(module: AdaptiveModule, input_size: Size) -> int:
 
 
 class _Stage(NamedTuple):
-    """Bottlenecks of one width; layers are what is before the stride, and all that is behind it."""
+    """Bottlenecks of one width."""
 
     blocks: int
     width: int
-    layers: tuple[Layer, Layer]
+    layers: tuple[Layer, Layer]  # before the stride, and all that is behind it
     parameters: int
 
 

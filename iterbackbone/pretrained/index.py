@@ -34,9 +34,7 @@ class Weights:
         classes: Their names, in the order of the outputs.
         figures: What was measured, by a description of how.
         license: SPDX identifier.
-        data: What they were trained on, with licences.
-        recipe: How, and by which config.
-        commit: Of this repository.
+        data: What they were trained on, by ``recipe``, at this ``commit``.
         preprocessing: Of the figures' images as far as known, in timm's words: ``input_size``
             (C, H, W), ``interpolation``, ``crop_pct``.
     """

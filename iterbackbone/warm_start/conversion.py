@@ -23,13 +23,7 @@ STATISTICS = ('.running_mean', '.running_var', f'.{COUNTER}')
 
 
 class KeyUse(NamedTuple):
-    """What became of one key of the checkpoint.
-
-    Attributes:
-        source: The key as the checkpoint has it.
-        use: ``'used'``, ``'averaged'`` or ``'dropped'``.
-        target: The IterativeResNet's key it went into; None where dropped.
-    """
+    """What became of one key of the checkpoint: ``'used'``, ``'averaged'`` or ``'dropped'``."""
 
     source: str
     use: str
@@ -37,12 +31,9 @@ class KeyUse(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """The result.
+    """The initial network, and what became of every key of the checkpoint.
 
-    Attributes:
-        network: The initial network.
-        uses: Of every key of the checkpoint, those of the ResNet first.
-        initial: The network's keys that stay as initialised, such as the halting units'.
+    ``initial`` are the network's keys that stay as initialised, such as the halting units'.
     """
 
     network: IterativeResNet

@@ -19,7 +19,6 @@ from ..core.stage import STEMS
 from .safe_loading import COUNTER, flaws, listed, misfits, state_dict_of
 
 ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
-WRAPPERS = ('state_dict', 'model')
 NORM = ('weight', 'bias', 'running_mean', 'running_var')
 POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
 OWN = re.compile(r'(layer\d+|conv1|bn1)\.')  # what is the ResNet's
@@ -33,8 +32,6 @@ class ResNetWeights(NamedTuple):
         tensors: By torchvision's names; float32 (and int64 counters).
         prefix: What the checkpoint writes before these names.
         others: The checkpoint's remaining keys: classifier, neck, heads.
-        stem: ``'imagenet'`` or ``'cifar'``.
-        in_channels: Of the image.
         width: n of the first stage and width of the stem.
         expansion: e; a stage's output has e * n channels.
         blocks: Of each stage.
@@ -57,7 +54,7 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
         ValueError: there is none, or one with parts that an IterativeResNet has no place for, such as
             basic blocks, a deep stem, a pooling in the downsample path or grouped convolutions.
     """
-    state = state_dict_of(checkpoint, 'of a ResNet', *WRAPPERS)
+    state = state_dict_of(checkpoint, 'of a ResNet')
     prefix = _prefix(state)
     values = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
     own = [name for name in values if OWN.match(name)]

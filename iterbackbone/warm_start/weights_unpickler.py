@@ -1,8 +1,7 @@
 """An unpickler for checkpoints that can call nothing but its own stand-ins.
 
-A file names what it wants called. Here such a name leads to a stand-in that makes a dense tensor or a
-dict, to one that ignores what it gets, or to a refusal. None keeps what a file tells it, so that
-reading changes nothing outside the result, in this thread or another.
+What a file names leads to one that makes a dense tensor or a dict, to one that ignores what it gets, or
+to a refusal. Reading changes nothing outside the result, in this thread or another.
 """
 
 from __future__ import annotations
