@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 TO_THE_CAP = -1e4  # offset of a block that goes on up to its cap
-MET = 0.01  # calibration meets a share within this
-NEAR = 0.03  # between points of other caps, which cannot be interpolated
+NEAR = 0.03  # where no two points of equal caps are around a share, another one is as near
 
 
 class Setting(NamedTuple):
@@ -60,17 +59,7 @@ class BudgetTable:
         return (self.rows.shape[1] - 1) // 2
 
     def at(self, share: float) -> Setting:
-        """The setting for a share of the full MACs; that of an end, if it lies just outside.
-
-        ValueError where ``share`` was not calibrated, naming the range that was.
-        """
-        lowest, highest = self.rows[0, 0].item(), self.rows[-1, 0].item()
-        asked, share = share, min(max(share, lowest), highest)
-        if not abs(asked - share) <= MET:
-            raise ValueError(
-                f'budget.share must be between {lowest:.4g} and {highest:.4g}, '
-                f'as calibrated, got {asked:g}'
-            )
+        """The setting for a share of the full MACs; ValueError where none near it was calibrated."""
         k = self.blocks
         for low, high in zip(self.rows, self.rows[1:], strict=False):
             if low[0] <= share <= high[0] and torch.equal(low[1 + k :], high[1 + k :]):
@@ -78,7 +67,7 @@ class BudgetTable:
                 weight = (share - float(low[0])) / width if width else 0.0
                 return self._setting(torch.lerp(low, high, weight))
         distances = (self.rows[:, 0] - share).abs()
-        if float(distances.min()) > NEAR:
+        if not distances.min() <= NEAR:
             known = ', '.join(f'{s:.3f}' for s in self.rows[:, 0].tolist())
             raise ValueError(
                 f'budget.share must be within {NEAR} of a calibrated share ({known}), got {share:g}'

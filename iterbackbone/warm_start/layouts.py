@@ -19,8 +19,8 @@ from ..core.stage import STEMS
 from .safe_loading import COUNTER, flaws, listed, misfits, state_dict_of
 
 ANCHOR = 'layer1.0.conv1.weight'  # every ResNet has it
+FIRST, LAST = 'conv1.weight', 'layer1.0.conv3.weight'  # those with a deep stem or basic blocks lack one
 NORM = ('weight', 'bias', 'running_mean', 'running_var')
-POOLED = re.compile(r'layer\d+\.0\.downsample\.2\.weight')  # a pooling, a convolution, a norm
 OWN = re.compile(r'(layer\d+|conv1|bn1)\.')  # what is the ResNet's
 KERNELS = {kernel: stem for stem, (kernel, _) in STEMS.items()}
 
@@ -61,18 +61,20 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
     dtypes = {name: torch.int64 if name.endswith(COUNTER) else torch.float32 for name in own}
     _refuse({'no weights': flaws(values, dtypes)})
     tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-    _refuse_relatives(tensors)
+    _refuse({'missing': [name for name in (FIRST, LAST) if name not in tensors]})
+    kernel, first = tensors[FIRST].shape, tensors[ANCHOR]
+    if len(kernel) != 4 or kernel[-1] not in KERNELS:
+        _refuse({'of another shape': [f'{FIRST} {tuple(kernel)} instead of 7x7 or 3x3']})
     stages = _count(tensors, r'layer(\d+)\.0\.conv1\.weight', start=1)
     blocks = tuple(_count(tensors, rf'layer{s}\.(\d+)\.conv1\.weight') for s in range(1, stages + 1))
-    first = tensors[ANCHOR]
     found = ResNetWeights(
         tensors=tensors,
         prefix=prefix,
         others=(),
-        stem=KERNELS[tensors['conv1.weight'].shape[-1]],
-        in_channels=tensors['conv1.weight'].shape[1],
+        stem=KERNELS[kernel[-1]],
+        in_channels=kernel[1],
         width=first.shape[0],
-        expansion=tensors['layer1.0.conv3.weight'].shape[0] // first.shape[0],
+        expansion=tensors[LAST].shape[0] // first.shape[0],
         blocks=blocks,
     )
     expected = dict(tensor_shapes(found))
@@ -98,24 +100,9 @@ def _prefix(state: Mapping[str, Any]) -> str:
 
 def _refuse(problems: Mapping[str, list[str]]) -> None:
     if text := listed(problems):
-        raise ValueError(f'checkpoint must hold a plain bottleneck ResNet; {text}')
-
-
-def _refuse_relatives(tensors: Mapping[str, Tensor]) -> None:
-    conv = tensors.get('conv1.weight')
-    if any(name.startswith(('stem.', 'conv1.0.')) for name in tensors):  # OpenMMLab's and timm's
-        variant = 'has a deep stem (ResNetV1c, V1d): three convolutions instead of one'
-    elif 'layer1.0.conv3.weight' not in tensors:
-        variant = 'has basic blocks (ResNet-18, ResNet-34)'
-    elif any(POOLED.fullmatch(name) for name in tensors):
-        variant = 'pools in its downsample path (ResNetV1d)'
-    elif conv is None:
-        variant = "has no stem: there is no 'conv1.weight'"
-    elif conv.dim() != 4 or conv.shape[-1] not in KERNELS:
-        variant = f'has a stem of shape {tuple(conv.shape)}; a kernel of 7x7 or 3x3 is known'
-    else:
-        return
-    raise ValueError(f'checkpoint must hold a plain bottleneck ResNet, this one {variant}')
+        raise ValueError(
+            f'checkpoint must hold a plain bottleneck ResNet, not ResNet-18, V1c, V1d or others; {text}'
+        )
 
 
 def _count(tensors: Mapping[str, Tensor], pattern: str, start: int = 0) -> int:
