@@ -18,11 +18,8 @@ class TimmEntry(nn.Module):
 
     def __init__(self, options: Mapping[str, Any], in_channels: int) -> None:
         super().__init__()
-        try:
-            import timm
-        except ImportError as error:
-            name = options['model_name']
-            raise ImportError(f'{name} is a network of timm: pip install timm') from error
+        import timm  # which other networks do without
+
         self.timm_model = timm.create_model(
             **options, in_chans=in_channels, features_only=True, pretrained=False
         )

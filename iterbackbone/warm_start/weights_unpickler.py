@@ -7,6 +7,7 @@ to a refusal. Reading changes nothing outside the result, in this thread or anot
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
@@ -21,12 +22,6 @@ class _Ignored:
     dtype = torch.uint8  # of the bytes, where it stands for an untyped storage
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def __setstate__(self, state: Any) -> None: ...
-
-
-class _Dict(dict):
-    """Stands for an OrderedDict; a state dict's further attributes are ignored."""
 
     def __setstate__(self, state: Any) -> None: ...
 
@@ -74,7 +69,7 @@ class Unpickler(pickle.Unpickler):
         if full_name in CALLED:
             return partial(CALLED[full_name])  # a new one: a file may change what it gets
         if full_name == 'collections.OrderedDict':
-            return _Dict
+            return OrderedDict
         kind = vars(torch).get(name) if module == 'torch' else None
         is_type = isinstance(kind, (torch.dtype, torch.qscheme))
         # Sparse, quantised and other tensors that are not dense
