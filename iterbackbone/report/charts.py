@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 from .embedding import MAX_POINTS, shown
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title, main_score
-from .style import LAYOUT, bars, colour, jittered, mean_label, safe
+from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
 
 
 def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, go.Figure]:
@@ -58,27 +58,24 @@ def scatter(
 
 
 def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
-    """A line through the means of bins, with their intervals."""
-    means, below, above = bars(bins)
-    return go.Scatter(
-        x=[b['x_mean'] for b in bins],
-        y=means,
-        error_y=error_bars(below, above),
-        mode='lines+markers',
-        name=safe(name),
-        **style,
+    """A line through the means of bins, with their intervals.
+
+    A bin of few images has no bar: its interval would be wider than the axis.
+    """
+    ends = [('mean_low', 'mean_high') if b['num_images'] >= MIN_IMAGES else ('mean',) * 2 for b in bins]
+    error_y = dict(
+        arrayminus=[b['mean'] - b[low] for b, (low, _) in zip(bins, ends, strict=True)],
+        array=[b[high] - b['mean'] for b, (_, high) in zip(bins, ends, strict=True)],
     )
-
-
-def error_bars(below: list[float], above: list[float]) -> dict[str, Any]:
-    """Of a trace whose points have intervals of these lengths."""
-    return dict(type='data', symmetric=False, array=above, arrayminus=below)
+    x, means = [b['x_mean'] for b in bins], [b['mean'] for b in bins]
+    return go.Scatter(x=x, y=means, error_y=error_y, mode='lines+markers', name=safe(name), **style)
 
 
 def _means(run: int, summaries: list[dict[str, Any]], bins: list[dict[str, Any]]) -> go.Scatter:
-    marker = dict(size=9, symbol='diamond', line=dict(color='white', width=1))
-    line, label = dict(color=colour(run), width=2), mean_label(summaries, run)
-    return binned(bins, label, legendgroup=str(run), hoverinfo='skip', line=line, marker=marker)
+    name = f'{summaries[run]["name"]}: ' if len(summaries) > 1 else ''
+    marker = dict(size=9, symbol=symbol(run), line=dict(color='white', width=1))
+    style = dict(line=dict(color=colour(run), width=2), marker=marker, hoverinfo='skip')
+    return binned(bins, f'{name}mean and 95% interval', legendgroup=str(run), **style)
 
 
 def stages(summaries: list[dict[str, Any]]) -> go.Figure:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..stats.gain_verdict import amount
-from .charts import binned, error_bars
+from .charts import binned
 from .gain_panel import GainPanel, MeasuredGains
 from .style import GREY, LAYOUT, colour, safe
 
@@ -50,7 +50,9 @@ def frontier(measured: MeasuredGains) -> go.Figure:
         figure.add_scatter(
             x=x,
             y=[gain.score],
-            error_y=error_bars([gain.value - gain.low], [gain.high - gain.value]),
+            error_y=dict(
+                arrayminus=[max(0, gain.value - gain.low)], array=[max(0, gain.high - gain.value)]
+            ),
             mode='markers',
             name=safe(f'{prefix}policy, 95% interval of its gain'),
             marker=dict(color=colour(run), size=11),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,17 @@ GREY = '#7a8793'  # of what is no run
 # Okabe & Ito's palette, apart also for colour-blind readers, with Tol's wine for its pale yellow.
 # A menu may have as many budgets.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000', '#882255')
+# Of points and means; runs differ in print without colour, too. Plotly's and matplotlib's names.
+SYMBOLS = {
+    'circle': 'o',
+    'square': 's',
+    'diamond': 'D',
+    'triangle-up': '^',
+    'triangle-down': 'v',
+    'cross': 'P',
+    'x': 'X',
+    'star': '*',
+}
 
 LAYOUT = dict(
     template='plotly_white',
@@ -31,29 +41,17 @@ def colour(i: int) -> str:
     return COLOURS[i % len(COLOURS)]
 
 
+def symbol(i: int) -> str:
+    """Of the means of the i-th evaluation."""
+    return list(SYMBOLS)[(i + 1) % len(SYMBOLS)]
+
+
 def jittered(values: Column, seed: int) -> Column:
     """Whole numbers moved by up to 0.2, so that equal points do not hide each other."""
     finite = values[np.isfinite(values)]
     if not (finite == np.rint(finite)).all():
         return values
     return values + np.random.default_rng(seed).uniform(-0.2, 0.2, len(values))
-
-
-def bars(bins: list[dict[str, Any]]) -> tuple[list[float], list[float], list[float]]:
-    """Binned means and the lengths of their intervals below and above, (bins,) each.
-
-    A bin of few images has no bar: its interval would be wider than the axis.
-    """
-    keys = {True: ('mean_low', 'mean', 'mean_high'), False: ('mean', 'mean', 'mean')}
-    rows = [[b[key] for key in keys[b['num_images'] >= MIN_IMAGES]] for b in bins]
-    low, means, high = np.array(rows).reshape(-1, 3).T
-    return means.tolist(), (means - low).tolist(), (high - means).tolist()
-
-
-def mean_label(summaries: list[dict[str, Any]], run: int) -> str:
-    """What a legend calls the binned means; the run's name only beside others."""
-    name = f'{summaries[run]["name"]}: ' if len(summaries) > 1 else ''
-    return f'{name}mean and 95% interval'
 
 
 def safe(text: str) -> str:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from iterbackbone.report.charts import errors, stages
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.figures import budget_figure, figure4, figure6, stages
+from iterbackbone.report.figures import budget_figure, figure6, printed
 from iterbackbone.report.measures import main_score
 from iterbackbone.report.summary import summarise
 from tests.support.logs import record, write_log
 
 
-def test_titles_of_figure_6_keep_apart(tmp_path):
+def test_correlations_of_figure_6_stand_above_it(tmp_path):
     """Why there is no correlation is a long sentence."""
     records = [record(i, objects=i) for i in range(5)]  # all have the same number of iterations
     names = ('all_iterations', 'at_most_one_iteration_a_stage')
     logs = [load_evaluation(write_log(tmp_path / name, records)) for name in names]
     figure = figure6(logs, [summarise(log) for log in logs])
     figure.draw_without_rendering()
-    left, right = (axes.title.get_window_extent() for axes in figure.axes)
-    assert 0 < left.x0 < left.x1 < right.x0 < right.x1 < figure.bbox.width
+    title = figure.texts[0].get_window_extent()
+    assert 0 < title.x0 < title.x1 < figure.bbox.width
+    assert title.y0 > max(axes.get_window_extent().y1 for axes in figure.axes)
+    assert figure.get_suptitle().count('number of objects: rho undefined') == 2
 
 
 def test_a_panel_for_score_and_time():
@@ -58,12 +61,12 @@ def test_figure_6_keeps_room_for_its_points(tmp_path, runs):
     assert 0 <= below.x0 < below.x1 <= figure.bbox.width
 
 
-@pytest.mark.parametrize('draw', [figure4, stages])
-def test_long_names_take_no_room_from_the_axes(tmp_path, draw):
+@pytest.mark.parametrize('chart', [errors, stages])
+def test_long_names_take_no_room_from_the_axes(tmp_path, chart):
     """A legend inside them is wider than they are, and their layout would make room for it."""
     name = 'fcos_efficientnet-lite0-iterative_fpn_voc0712-subset test_epoch_12 at a share of {}'
     logs = [load_evaluation(write_log(tmp_path / str(k), [record(0)]), name.format(k)) for k in (1, 2)]
-    figure = draw([summarise(log) for log in logs])
+    figure = printed([chart([summarise(log) for log in logs])])
     figure.draw_without_rendering()
     (legend,) = figure.legends
     below = legend.get_window_extent()

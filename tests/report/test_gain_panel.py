@@ -54,9 +54,10 @@ def test_long_names_take_no_room_from_the_axes(shown):
     measured = replace(panel.measured, policies=['a' * 80, 'b' * 80])
     figure = gain_figure(replace(panel, measured=measured))
     figure.draw_without_rendering()
-    frontier = figure.axes[0]
-    inside = frontier.get_legend().get_window_extent()
-    assert 0 < inside.x0 < inside.x1 < frontier.get_window_extent().x1
+    below = figure.legends[0].get_window_extent()
+    assert 0 < below.x0 < below.x1 < figure.bbox.width
+    assert below.y1 < min(axes.get_window_extent().y0 for axes in figure.axes)
+    assert figure.axes[0].get_window_extent().width > 2 * figure.dpi
 
 
 def test_bins_are_the_means_of_the_images_they_hold(shown):
