@@ -6,7 +6,7 @@ Shape legend: r runs (evaluations), n images, b blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from .evaluation import Evaluation
 
 ANNOTATED = ('label', 'num_objects', 'num_classes')  # fields of a record that annotations tell
 
+Depth = tuple[float, ...]
+
 
 @dataclass(frozen=True)
 class AlignedRuns:
@@ -28,13 +30,21 @@ class AlignedRuns:
 
     @classmethod
     def of(cls, evaluations: Sequence[Evaluation]) -> AlignedRuns:
-        """Find each image in every evaluation.
+        """Find each image in every evaluation: by ``img_id``, and by path where ids repeat.
 
         Raises:
             ValueError: an evaluation repeats an image, or two are of other images or networks.
         """
-        first, places = evaluations[0], _places(evaluations)
-        for evaluation, found in zip(evaluations, places, strict=True):
+        keys = [[identity(record) for record in evaluation.records] for evaluation in evaluations]
+        if all(len(dict(names)) == len(names) for names in keys):
+            keys = [[(img_id, None) for img_id, _ in names] for names in keys]
+        places = [{name: i for i, name in enumerate(names)} for names in keys]
+        first = evaluations[0]
+        for evaluation, names, found in zip(evaluations, keys, places, strict=True):
+            if repeated := len(names) - len(found):
+                raise ValueError(
+                    f'{evaluation.folder} must hold each image once: {repeated} records repeat one'
+                )
             if evaluation.meta['max_iterations'] != first.meta['max_iterations']:
                 raise ValueError(
                     f'{evaluation.folder} is of another network than {first.folder}: max_iterations '
@@ -48,7 +58,7 @@ class AlignedRuns:
                 )
         return cls(evaluations, np.array([[found[key] for key in places[0]] for found in places]))
 
-    def keys(self) -> list[tuple[Any, Any]]:
+    def identities(self) -> list[tuple[Any, Any]]:
         """``img_id`` and ``img_path`` of each image."""
         return [identity(self.evaluations[0].records[i]) for i in self.rows[0]]
 
@@ -60,9 +70,9 @@ class AlignedRuns:
         """
         if groups is None:
             return np.arange(self.rows.shape[1])
-        names, key = [str(img_id) for img_id, _ in self.keys()], 'img_id'
+        names, key = [str(img_id) for img_id, _ in self.identities()], 'img_id'
         if len(set(names)) < len(names):  # one entry would join images that have nothing in common
-            names, key = [str(path) for _, path in self.keys()], 'img_path, as img_ids repeat'
+            names, key = [str(path) for _, path in self.identities()], 'img_path, as img_ids repeat'
         missing = [name for name in names if name not in groups]
         if missing:
             raise ValueError(
@@ -70,9 +80,9 @@ class AlignedRuns:
             )
         return np.array([str(groups[name]) for name in names])
 
-    def take(self, runs: Sequence[int], images: Images) -> AlignedRuns:
-        """Some runs and some images."""
-        return AlignedRuns([self.evaluations[run] for run in runs], self.rows[list(runs)][:, images])
+    def take(self, images: Images) -> AlignedRuns:
+        """Some images of all runs."""
+        return replace(self, rows=self.rows[:, images])
 
     def images(self) -> list[tuple[int, int]]:
         """All r * n pairs of a run and the place of an image among its records."""
@@ -105,16 +115,24 @@ class AlignedRuns:
             self.check_annotations((unknown | (values == values[0])).ravel())
 
     def depths(self, run: int) -> Array:
-        """(n, b) iterations of each block, and of each RoI layer.
-
-        NaN of an image without RoIs.
-        """
+        """(n, b) iterations of each block and RoI layer; NaN of an image without RoIs."""
         records = [self.evaluations[run].records[i] for i in self.rows[run]]
-        blocks = [record.get('iterations_per_block') or record['iterations'] for record in records]
         layers = [_roi_iterations(record) for record in records]
         names = sorted({name for each in layers for name in each})
-        depths = [[*block, *map(each.get, names)] for block, each in zip(blocks, layers, strict=True)]
+        depths = [
+            [*(record.get('iterations_per_block') or record['iterations']), *map(each.get, names)]
+            for record, each in zip(records, layers, strict=True)
+        ]
         return np.array(depths, dtype=np.float64)  # None becomes NaN
+
+    def constant_depths(self) -> list[Depth | None]:
+        """Of each run the iterations of its blocks; None where images differ.
+
+        An image without RoIs is as any other.
+        """
+        depths = [self.depths(run) for run in range(len(self.evaluations))]
+        known = [np.where(np.isnan(d), np.nanmax(d, axis=0), d) for d in depths]
+        return [tuple(d[0].tolist()) if (d == d[0]).all() else None for d in known]
 
 
 def _roi_iterations(record: IterationRecord) -> dict[str, float]:
@@ -122,16 +140,3 @@ def _roi_iterations(record: IterationRecord) -> dict[str, float]:
     found = record.get('modules') or {'': record}
     means = {name: entry.get('mean_roi_iterations') for name, entry in found.items()}
     return {name: mean for name, mean in means.items() if mean is not None}
-
-
-def _places(evaluations: Sequence[Evaluation]) -> list[dict[Any, int]]:
-    """Of each evaluation the record of each image: by ``img_id``, and by path where that repeats."""
-    keys = [[identity(record) for record in evaluation.records] for evaluation in evaluations]
-    if all(len({img_id for img_id, _ in names}) == len(names) for names in keys):
-        keys = [[(img_id, None) for img_id, _ in names] for names in keys]
-    for evaluation, names in zip(evaluations, keys, strict=True):
-        if repeated := len(names) - len(set(names)):
-            raise ValueError(
-                f'{evaluation.folder} must hold each image once: {repeated} records repeat one'
-            )
-    return [{name: i for i, name in enumerate(names)} for names in keys]

@@ -51,7 +51,7 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
 def gain_figure(panel: GainPanel) -> Figure:
     """Score against MACs; beside it iterations and benefit against each measure of the images."""
     drawn = list(gain_charts(panel).values())
-    return printed(drawn, ['Does adapting pay?', panel.sentence], 5 * len(drawn))
+    return printed(drawn, ['Does adapting pay?', panel.sentence], max(10, 4.8 * len(drawn)))
 
 
 def printed(charts: Sequence[go.Figure], title: Sequence[str] = (), width: float = 10) -> Figure:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..stats.gain import Gain, Progress, envelope, measure
+from ..stats.run_scores import Array, Index, RunScores
 from ..stats.static_mixture import MAX_MENU
+from .aligned_runs import AlignedRuns, Depth
 from .evaluation import Evaluation
 from .gain_panel import MeasuredGains, StaticBudget, fingerprint
-from .run_outcomes import default_score, unit_of
-from .run_sample import RunSample, check_calibration, written
+from .run_outcomes import default_score, outcomes, unit_of
 
 DIFFERS = 0.1  # points, or percent of another score, from the static outcomes at the policy's depths
 COST_DIFFERS = 1e-3  # relative
@@ -58,69 +62,141 @@ def measure_evaluations(
     if not 0 <= rest_macs < math.inf:
         raise ValueError(f'rest_macs must be finite and not negative, got {rest_macs}')
     score = score or default_score(menu[0])
-    sample = RunSample.of([*policies, *menu, *more_static], score, groups, progress, rest_macs)
-    static = range(len(policies), sample.scores.num_runs)
+    sample = _sample([*policies, *menu, *more_static], score, groups, progress)
+    constant = sample.runs.constant_depths()
+    static = range(len(policies), len(constant))
     on_menu = static[: len(menu)]
-    notes = _notes(sample, score, on_menu)
+    notes = _notes(sample.runs, score, constant, on_menu)
     if calibration_menu is None:
-        calibration, sample = sample.halves(seed)
-        calibration = calibration.take(on_menu)
+        calibration, sample = _halves(sample, seed)
+        vertices = _vertices(calibration, on_menu)
         notes.append(
             f'the envelope was chosen on {calibration.scores.num_images} images, '
             f'the gains are of {sample.scores.num_images} others'
         )
     else:
-        calibration = RunSample.of(calibration_menu, score, groups, progress, rest_macs)
-        check_calibration(calibration, sample.take(on_menu))
-    vertices = envelope(calibration.costs.mean(axis=1), calibration.scores.each())
+        calibration = _sample(calibration_menu, score, groups, progress)
+        _check_calibration(calibration, sample, [constant[run] for run in on_menu])
+        vertices = _vertices(calibration, range(len(menu)))
+    costs = sample.runs.column('macs') + rest_macs
+    # At full depth by the dearest run: a cheap one may find other regions.
+    full = float(sample.runs.column('macs_full')[costs.mean(axis=1).argmax()].mean()) + rest_macs
+    options = dict(vertices=vertices, full_cost=full, groups=sample.sources, seed=seed)
     gains = []
     for run, policy in enumerate(policies):
-        choices, lacking = sample.static_runs_of(run, static)
-        runs = [run, *static]
-        found = measure(
-            sample.scores.take(runs),
-            sample.costs[runs],
-            vertices=vertices,
-            full_cost=sample.full_cost,
-            choices=choices,
-            groups=sample.sources,
-            seed=seed,
-            progress=progress,
-        )
-        gains.append(found)
-        if constant := sample.constant_depths[run]:
-            lacking = f'all images run {written(constant)} iterations: a static budget, nothing adapts'
-        said = [lacking, *_cautions(found, unit_of(score))]
+        choices, said = static_places(sample.runs.depths(run), [constant[i] for i in static])
+        scores, macs = sample.scores.take([run, *static]), costs[[run, *static]]
+        gains.append(measure(scores, macs, choices=choices, progress=progress, **options))
+        if depth := constant[run]:
+            said = f'all images run {written(depth)} iterations: a static budget, nothing adapts'
+        said = [said, *_cautions(gains[-1], unit_of(score))]
         notes += [f'{policy.name}: {note}' for note in said if note]
-    budgets = _budgets(sample.take(on_menu), vertices, sample.full_cost)
+    means, each = costs.mean(axis=1).tolist(), sample.scores.each().tolist()
+    budgets = []
+    for place, run in enumerate(on_menu):
+        name = written(constant[run]) if constant[run] else menu[place].name
+        share, on_envelope = means[run] / full, place in vertices
+        budgets.append(StaticBudget(name, means[run], share, each[run], on_envelope))
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
     return MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own)
 
 
-def _notes(sample: RunSample, score: str, menu: range) -> list[str]:
+class _Sample(NamedTuple):
+    """What a gain is measured from."""
+
+    runs: AlignedRuns
+    scores: RunScores
+    sources: NDArray  # (n,) names or numbers
+
+    def take(self, images: Index) -> _Sample:
+        scores = self.scores.take(range(self.scores.num_runs), images)
+        return _Sample(self.runs.take(images), scores, self.sources[images])
+
+
+def _sample(
+    evaluations: Sequence[Evaluation],
+    score: str,
+    groups: Mapping[str, Any] | None,
+    progress: Progress,
+) -> _Sample:
+    runs = AlignedRuns.of(evaluations)
+    scores, images = outcomes(runs, score, progress)
+    runs = runs.take(images)
+    return _Sample(runs, scores, runs.sources(groups))
+
+
+def _halves(sample: _Sample, seed: int) -> tuple[_Sample, _Sample]:
+    """Two samples that share no source."""
+    names, members = np.unique(sample.sources, return_inverse=True)
+    if len(names) < 4:
+        raise ValueError(f'a split needs 4 source images or more, got {len(names)}')
+    first = np.random.default_rng(seed).permutation(len(names)) < len(names) // 2
+    return sample.take(np.flatnonzero(first[members])), sample.take(np.flatnonzero(~first[members]))
+
+
+def _vertices(sample: _Sample, menu: Sequence[int]) -> list[int]:
+    costs = sample.runs.column('macs')[menu].mean(axis=1)
+    return envelope(costs, sample.scores.take(menu).each())
+
+
+def static_places(depths: Array, static: Sequence[Depth | None]) -> tuple[Index | None, str | None]:
+    """(n,) the place in ``static`` of each image's own depth, or None and a note that says why."""
+    places = {depth: place for place, depth in reversed(list(enumerate(static)))}
+    for known in filter(None, places):  # without RoIs an image has no depth of theirs: any serves
+        same = np.isnan(depths) | (depths == known)
+        depths = np.where(same.all(axis=1, keepdims=True), known, depths)
+    found = [tuple(depth) for depth in depths.tolist()]
+    lacking = {depth for depth in found if depth not in places}
+    if not lacking:
+        return np.array([places[depth] for depth in found]), None
+    return None, (
+        f'no shuffles: {len(lacking)} of its {len(set(found))} depths were not run on all images, '
+        f'such as {written(max(lacking, key=found.count))}'
+    )
+
+
+def written(depth: Depth) -> str:
+    """Such as 1/1/3."""
+    return '/'.join(f'{n:g}' for n in depth)
+
+
+def _check_calibration(calibration: _Sample, menu: _Sample, depths: Sequence[Depth | None]) -> None:
+    """Raise ValueError unless these are budgets of the menu's ``depths`` on other images."""
+    known = calibration.runs.constant_depths()
+    if known != depths:
+        raise ValueError(
+            f'calibration_menu must hold the {len(depths)} budgets of menu in its order, of the '
+            f'iterations {depths}, got {known} (None where images differ)'
+        )
+    kinds = [sample.runs.evaluations[0].meta.get('dataset') for sample in (calibration, menu)]
+    own = {key for key in calibration.runs.identities() if key[1] or kinds[0] == kinds[1]}
+    shared = own & set(menu.runs.identities())
+    if calibration.sources.dtype.kind == 'U':
+        shared |= set(calibration.sources.tolist()) & set(menu.sources.tolist())
+    if shared:
+        raise ValueError(
+            f'calibration_menu must be of other source images than menu, but shares {len(shared)}, '
+            f'such as {min(shared, key=str)!r}'
+        )
+
+
+def _notes(
+    runs: AlignedRuns, score: str, constant: Sequence[Depth | None], menu: Sequence[int]
+) -> list[str]:
     """What a reader of gains over the runs ``menu``, which stand behind the policies, must know."""
-    evaluations, images = sample.runs.evaluations, sample.scores.num_images
-    total, notes = len(evaluations[0].records), []
+    images, total, notes = runs.rows.shape[1], len(runs.evaluations[0].records), []
     if images < total:
         notes.append(f'{total - images} of {total} images have no {score} and are left out')
     for run in menu:
-        if sample.constant_depths[run] is None:
-            name = evaluations[run].name
+        if constant[run] is None:
+            name = runs.evaluations[run].name
             notes.append(f'{name} is not static: its iterations differ between images')
-    checkpoints = {str(evaluation.meta.get('checkpoint')) for evaluation in evaluations[: menu.stop]}
+    shown = runs.evaluations[: menu[-1] + 1]
+    checkpoints = {str(evaluation.meta.get('checkpoint')) for evaluation in shown}
     if len(checkpoints) > 1:
         notes.append(f'the evaluations are of {len(checkpoints)} checkpoints: {sorted(checkpoints)}')
     return notes
-
-
-def _budgets(menu: RunSample, vertices: Sequence[int], full: float) -> list[StaticBudget]:
-    costs = menu.costs.mean(axis=1).tolist()
-    each = (menu.runs.evaluations, menu.constant_depths, costs, menu.scores.each().tolist())
-    return [
-        StaticBudget(written(depth) if depth else e.name, cost, cost / full, score, i in vertices)
-        for i, (e, depth, cost, score) in enumerate(zip(*each, strict=True))
-    ]
 
 
 def _cautions(found: Gain, unit: str) -> list[str]:

@@ -195,9 +195,13 @@ def wrong_inputs(root, policies, menu, calibration):
     yield (policies, [*menu, other]), {}, 'must be of the same images; only one of them has 191 images'
     yield (policies, [*menu, network]), {}, 'is of another network than'
     yield (policies, [*menu, twice]), {}, 'must hold each image once: 1 records repeat one'
-    yield (policies, menu, calibration[:2]), {}, 'must hold the 4 budgets of menu, got 2'
-    yield (policies, menu, calibration[::-1]), {}, 'the budgets of menu in its order: .*static_3'
-    yield (policies, menu, menu), {}, 'must be of other images than menu, but shares 200'
+    yield (policies, menu, calibration[:2]), {}, 'must hold the 4 budgets of menu in its order'
+    yield (
+        (policies, menu, calibration[::-1]),
+        {},
+        r'4 budgets of menu in its order, of the iterations \[\(1.0, 1.0',
+    )
+    yield (policies, menu, menu), {}, 'must be of other source images than menu, but shares 200'
     yield (policies, menu), dict(rest_macs=-1), 'rest_macs must be finite and not negative, got -1'
     yield (policies, menu), dict(score='beauty'), "score: no image has 'beauty'"
     yield (policies, menu), dict(score='img_path'), "score must be a numeric field .*, got 'img_path'"
