@@ -8,7 +8,6 @@ from . import fields as f
 from .fields import about
 
 SCHEMA_VERSION = 2  # 2: `modules`; where a model has one backbone, all other fields are those of 1
-MOST_ITERATIONS = 10**4  # of all blocks together: each is a bar of a figure
 Metric = bool | f.Number | f.Text | f.Numbers | None  # of an evaluator
 
 

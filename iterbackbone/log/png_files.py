@@ -16,24 +16,17 @@ NAME_LENGTH = 100  # characters of an image's name that go into a file's
 
 
 class PngFiles:
-    """Writes ``FOLDER/NAME.png``; ``FOLDERS`` says which folder.
-
-    Args:
-        path: The evaluation's folder.
-    """
+    """Writes ``FOLDER/NAME.png`` into an evaluation's folder; ``FOLDERS`` says which folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._written: list[tuple[int, Path]] = []
 
     def write(self, number: int, name: object, images: Mapping[str, np.ndarray]) -> dict[str, str]:
-        """Write one image's files.
+        """Write the ``images`` of one image, by the keys of ``FOLDERS``.
 
-        Args:
-            number: Makes the file's name unique.
-            name: Of the image; what is unsafe in a file's name is replaced.
-            images: By the keys of ``FOLDERS``: (H, W) class indices or grey, uint8 or uint16, or
-                (H, W, 3) uint8 of red, green and blue.
+        They are (H, W) class indices or grey, uint8 or uint16, or (H, W, 3) uint8 of red, green and
+        blue. The ``number`` makes the file's name unique; of ``name`` what is unsafe there is replaced.
 
         Returns:
             The files' paths relative to the folder, by the same keys.

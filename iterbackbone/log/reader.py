@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .meta_schema import MOST_ITERATIONS, EvaluationMeta
+from .meta_schema import EvaluationMeta
 from .parsing import Parser, shown
 from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord, identity
 
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
+
+_record = Parser(IterationRecord, MOST_BYTES[RECORDS])
+_meta = Parser(EvaluationMeta, MOST_BYTES[META])
 
 
 class Problem(NamedTuple):
@@ -32,10 +35,6 @@ class Line(NamedTuple):
     record: IterationRecord
 
 
-_record = Parser(IterationRecord, MOST_BYTES[RECORDS])
-_meta = Parser(EvaluationMeta, MOST_BYTES[META])
-
-
 def read_records(
     path: Path, stage_limits: Sequence[float] | None = None
 ) -> tuple[list[Line], list[Problem]]:
@@ -43,8 +42,8 @@ def read_records(
 
     Args:
         path: The file.
-        stage_limits: Most iterations of each stage. If None every record must have as many
-            stages as the first readable one.
+        stage_limits: Most iterations of each stage, if they are known. Every record must have as many
+            stages and blocks as the first readable one.
 
     Returns:
         The readable records, and what is wrong with the other lines (a truncated last line,
@@ -55,20 +54,19 @@ def read_records(
     """
     lines: list[Line] = []
     problems: list[Problem] = []
-    blocks: int | None = None
+    lengths = {'iterations': len(stage_limits)} if stage_limits else {}
     for number, _, text in read_lines(path, MOST_BYTES[RECORDS]):
         if not text.strip():
             continue
         try:
             record = _record(text)
-            _check_record(record)
-            if stage_limits is None:
-                stage_limits = [float('inf')] * len(record['iterations'])
-            _check_stages(record['iterations'], stage_limits)
-            blocks = _check_number_of_blocks(record, blocks)
+            _check_sums(record)
+            found = _lengths(record, lengths)
+            _check_limits(record['iterations'], stage_limits or ())
         except ValueError as error:
             problems.append(Problem(str(path), number, str(error)))
         else:
+            lengths = found
             lines.append(Line(number, record))
     return lines, problems
 
@@ -99,16 +97,15 @@ def read_lines(path: Path, most_bytes: int) -> Iterator[tuple[int, int, bytes]]:
 
 def missing_and_repeated(path: Path, meta: EvaluationMeta, lines: list[Line]) -> list[Problem]:
     """Whether the readable lines are the data set's images, each once."""
-    problems = []
+    reasons = []
     expected = meta.get('dataset', {}).get('num_images')
     if expected is not None and expected != len(lines):
-        reason = f'{len(lines)} lines can be used, the data set has {expected} images'
-        problems.append(Problem(str(path), 0, reason))
+        reasons.append(f'{len(lines)} lines can be used, the data set has {expected} images')
     names = [identity(line.record) for line in lines]
     repeated = len(names) - len(set(names))
     if repeated and names[0] != (None, None):
-        problems.append(Problem(str(path), 0, f'{repeated} lines repeat an image'))
-    return problems
+        reasons.append(f'{repeated} lines repeat an image')
+    return [Problem(str(path), 0, reason) for reason in reasons]
 
 
 def read_meta(path: Path) -> EvaluationMeta:
@@ -122,7 +119,12 @@ def read_meta(path: Path) -> EvaluationMeta:
     try:
         with open(path, 'rb') as file:
             meta = _meta(file.read(MOST_BYTES[META] + 1))
-        _check_blocks(meta)
+        sizes, blocks = meta['blocks_per_stage'], len(meta['max_iterations'])
+        if sum(sizes) != blocks:
+            raise ValueError(
+                f'blocks_per_stage must add up to the {blocks} items of max_iterations, '
+                f'got {shown(sizes)}'
+            )
     except ValueError as error:
         other = ': another version of iterbackbone wrote it' if 'schema_version' in str(error) else ''
         raise ValueError(f'{path}: {error}{other}') from None
@@ -147,7 +149,7 @@ def has_crowds(meta: EvaluationMeta) -> bool:
     return dataset.get('crowds', 'Coco' in dataset.get('type', ''))
 
 
-def _check_record(record: IterationRecord) -> None:
+def _check_sums(record: IterationRecord) -> None:
     for name in REQUIRED:
         if record.get(name) is None:
             raise ValueError(f'{name} is missing')
@@ -162,32 +164,18 @@ def _check_record(record: IterationRecord) -> None:
         )
 
 
-def _check_stages(iterations: list[float], stage_limits: Sequence[float]) -> None:
-    if len(iterations) != len(stage_limits):
-        raise ValueError(
-            f'iterations must have {len(stage_limits)} items, one a stage, got {len(iterations)}'
-        )
-    for stage, (count, most) in enumerate(zip(iterations, stage_limits, strict=True)):
+def _lengths(record: IterationRecord, known: dict[str, int]) -> dict[str, int]:
+    """The lengths of lists known so far, and those of this record; ValueError where they differ."""
+    blocks = record.get('iterations_per_block')
+    lists = {'iterations': record['iterations'], 'iterations_per_block': blocks}
+    found = {name: len(each) for name, each in lists.items() if each is not None}
+    for name, length in found.items():
+        if length != known.get(name, length):
+            raise ValueError(f'{name} must have {known[name]} items, got {length}')
+    return {**known, **found}
+
+
+def _check_limits(iterations: Sequence[float], stage_limits: Sequence[float]) -> None:
+    for stage, (count, most) in enumerate(zip(iterations, stage_limits, strict=False)):
         if count > most * (1 + 1e-6):  # means over several calls are rounded
             raise ValueError(f'iterations of stage {stage} must be at most {most}, got {count:g}')
-
-
-def _check_number_of_blocks(record: IterationRecord, blocks: int | None) -> int | None:
-    """That of the records so far, None before the first that says; ValueError for another."""
-    each = record.get('iterations_per_block')
-    if each is not None and len(each) != (blocks or len(each)):
-        raise ValueError(f'iterations_per_block must have {blocks} items, one a block, got {len(each)}')
-    return blocks if each is None else len(each)
-
-
-def _check_blocks(meta: EvaluationMeta) -> None:
-    sizes, iterations = meta['blocks_per_stage'], meta['max_iterations']
-    if sum(sizes) != len(iterations):
-        raise ValueError(
-            f'blocks_per_stage must add up to the {len(iterations)} items of max_iterations, '
-            f'got {shown(sizes)}'
-        )
-    if sum(iterations) > MOST_ITERATIONS:
-        raise ValueError(
-            f'max_iterations must add up to at most {MOST_ITERATIONS}, got {sum(iterations)}'
-        )

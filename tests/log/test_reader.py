@@ -43,32 +43,32 @@ def test_good_lines_come_back_with_their_numbers(tmp_path):
     ('bad', 'reason'),
     [
         (json.dumps(GOOD)[:-9] + '\n', 'not JSON (a truncated line?)'),
-        ('[1, 2]\n', 'the line: Expected `object`, got `array`, got [1, 2]'),
+        ('[1, 2]\n', 'the line: Expected `object`, got `array`'),
         ({k: v for k, v in GOOD.items() if k != 'macs'}, 'macs is missing'),
         (changed(macs=None), 'macs: Expected `int`, got `null`'),
-        (changed(macs='12'), "macs: Expected `int`, got `str`, got '12'"),
-        (changed(macs=1.5), 'macs: Expected `int`, got `float`, got 1.5'),
-        (changed(macs=True), 'macs: Expected `int`, got `bool`, got True'),
-        (changed(macs=-1), 'macs: Expected `int` >= 0, got -1'),
-        (changed(macs=10**301), 'macs: Expected `int` <= 1000000000000000000, got 1e+301'),
+        (changed(macs='12'), 'macs: Expected `int`, got `str`'),
+        (changed(macs=1.5), 'macs: Expected `int`, got `float`'),
+        (changed(macs=True), 'macs: Expected `int`, got `bool`'),
+        (changed(macs=-1), 'macs: Expected `int` >= 0'),
+        (changed(macs=10**301), 'macs: Expected `int` <= 1000000000000000000'),
         (changed(total_iterations=float('nan')), 'not JSON'),
         (changed(mean_object_area=float('-inf')), 'not JSON'),
         (
             json.dumps(changed(ponder_cost=0)).replace(': 0}', ': 1e999}') + '\n',
-            'ponder_cost: Number out of range, got inf',
+            'ponder_cost: Number out of range',
         ),
         (
             changed(iterations=[1, None]),
-            'iterations[1]: Expected `float`, got `null`, got None',
+            'iterations[1]: Expected `float`, got `null`',
         ),
-        (changed(iterations=[1, 2, 0]), 'iterations must have 2 items, one a stage, got 3'),
+        (changed(iterations=[1, 2, 0]), 'iterations must have 2 items, got 3'),
         (
             changed(total_iterations=4),
             'total_iterations must be the sum of iterations, got 4.0 for [1.0, 2.0]',
         ),
         (changed(macs=21), 'macs must be at most macs_full (20), got 21'),
-        (changed(class_names=[1]), 'class_names[0]: Expected `str`, got `int`, got 1'),
-        (changed(img_path=7), 'img_path: Expected `str | null`, got `int`, got 7'),
+        (changed(class_names=[1]), 'class_names[0]: Expected `str`, got `int`'),
+        (changed(img_path=7), 'img_path: Expected `str | null`, got `int`'),
         ('{"a": ' + '[' * 100_000 + '\n', 'nested too deeply'),
     ],
 )
@@ -122,12 +122,6 @@ def test_a_line_has_a_limited_length(tmp_path):
     assert problem.reason == 'it must have at most 1048576 bytes, it has more'
 
 
-def test_digits_without_end_are_not_converted(tmp_path):
-    line = json.dumps(changed(height=0)).replace(': 0}', f': {"9" * 500_000}}}') + '\n'
-    _, (problem,) = read_records(write(tmp_path, line))
-    assert problem.reason == 'height: Integer value out of range, got inf'
-
-
 def test_a_log_has_a_limited_number_of_lines(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, 'MOST_LINES', 3)
     assert len(read_records(write(tmp_path, *[GOOD] * 3))[0]) == 3
@@ -167,9 +161,9 @@ def test_any_bytes_give_an_object_or_a_value_error(text):
 @pytest.mark.parametrize(
     ('text', 'reason'),
     [
-        ('{"schema_version": 3}', 'schema_version: Invalid enum value 3, got 3: another version'),
+        ('{"schema_version": 3}', 'schema_version: Invalid enum value 3: another version'),
         ('{}', 'missing required field `schema_version`'),
-        ('{"schema_version": true}', 'schema_version: Expected `int`, got `bool`, got True'),
+        ('{"schema_version": true}', 'schema_version: Expected `int`, got `bool`'),
         ('{"schema_version": 1', 'not JSON'),
         ('{"schema_version": 1, "score": {"mAP": 1e999}}', 'Number out of range'),
         ('{"schema_version": 1, "epoch": [1]}', 'epoch: Expected `int`, got `array`'),
@@ -211,4 +205,4 @@ def test_records_of_another_number_of_blocks_are_named(tmp_path):
     entries = [record(i, iterations_per_block=blocks) for i, blocks in enumerate(([1, 2], [3], [2, 1]))]
     lines, problems = read_records(write_log(tmp_path / 'log', entries) / 'records.jsonl')
     assert [line.number for line in lines] == [1, 3]
-    assert str(problems[0]).endswith('iterations_per_block must have 2 items, one a block, got 1')
+    assert str(problems[0]).endswith('iterations_per_block must have 2 items, got 1')

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from iterbackbone.log.meta_schema import MOST_ITERATIONS
 from iterbackbone.report import embedding
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.embedding import embed
@@ -126,15 +125,11 @@ def test_files_below_any_of_several_roots_are_drawn(outside):
             dict(max_iterations=[3] * 300, blocks_per_stage=[1] * 300),
             'blocks_per_stage: Expected `array` of length <= 32',
         ),
-        (
-            dict(max_iterations=[5000] * 4),
-            'max_iterations must add up to at most 10000, got 20000',
-        ),
         (dict(roi_max_iterations='many'), 'roi_max_iterations: Expected `array`, got `str`'),
         (dict(classes=['x'] * 200_000), 'classes: Expected `array` of length <= 100000'),
         (dict(classes=['x' * 501]), r'classes\[0\]: Expected `str` of length <= 500'),
         (dict(score={'mAP': 1e300}), r'score\[...\]: Expected `float` <= 1e\+18'),
-        (dict(epoch=10**200), 'epoch: Integer value out of range, got 1e200|epoch: Expected `int`'),
+        (dict(epoch=10**200), 'epoch: Integer value out of range|epoch: Expected `int`'),
         (dict(model='x' * 501), 'model: Expected `str` of length <= 500'),
     ],
 )
@@ -157,7 +152,7 @@ def test_iterations_beyond_the_networks_are_refused(tmp_path):
     ('boxes', 'reason'),
     [
         ([[0, 0, 1, 1]] * 3001, 'predicted.boxes: Expected `array` of length <= 3000'),
-        ([[0, 0, 1, 1e300]], 'predicted.boxes[0][3]: Expected `float` <= 1000000000.0, got 1e+300'),
+        ([[0, 0, 1, 1e300]], 'predicted.boxes[0][3]: Expected `float` <= 1000000000.0'),
     ],
 )
 def test_boxes_beyond_a_limit_are_left_out(tmp_path, boxes, reason):
@@ -168,7 +163,7 @@ def test_boxes_beyond_a_limit_are_left_out(tmp_path, boxes, reason):
 
 
 def test_the_largest_log_that_is_allowed_becomes_a_report(tmp_path):
-    stages, most = 32, MOST_ITERATIONS // 32
+    stages, most = 32, 10**4 // 32
     records = [
         record(i, (1 + 7 * i % most,) * stages, macs=1, class_names=['x' * 500] * 9) for i in range(40)
     ]

@@ -18,9 +18,9 @@ from mmengine.logging import MMLogger
 
 from ...files import named_errors, whole_file
 from ...log.meta_schema import EvaluationMeta
+from ...log.parsing import LineWriter
 from ...log.png_files import PngFiles
 from ...log.schema import META, PREDICTIONS, RECORDS, IterationRecord, PredictionLine
-from ...log.writable import LineWriter
 from .sources import Index
 
 KINDS = {RECORDS: IterationRecord, PREDICTIONS: PredictionLine, META: EvaluationMeta}

@@ -54,7 +54,7 @@ def evaluation_meta(
         **iterative_fields(modules, sizes),
         'dataset': {
             'type': type(dataset).__name__,
-            'ann_file': getattr(dataset, 'ann_file', None),
+            'ann_file': str(getattr(dataset, 'ann_file', None) or '') or None,  # some have a list
             # Frames where the dataset counts videos, as mmdet's do.
             'num_images': getattr(dataset, 'num_all_imgs', len(dataset)),
             'crowds': has_crowds(dataset),
