@@ -12,9 +12,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .embedding import MAX_POINTS, shown
+from .embedding import MAX_POINTS
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title, main_score
+from .pictures import evenly, ranking
 from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
 
 
@@ -38,7 +39,7 @@ def scatter(
     for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
         if measure.field not in summary['bins']:
             continue
-        chosen = shown(evaluation, MAX_POINTS // len(summaries))
+        chosen = evenly(ranking(evaluation), MAX_POINTS // len(summaries))
         x = evaluation.column(measure.field)[chosen]
         figure.add_scatter(
             x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,10 +12,11 @@ from matplotlib.patches import Rectangle
 from .evaluation import Evaluation
 from .image_files import Folders
 from .label_maps import coloured, label_maps
-from .pictures import image_path, overlays, ranking, thumbnail_of
+from .pictures import overlays, ranking, thumbnail_of
 from .style import literal
 
 COLUMNS, ROWS = 4, 2
+IMAGES = COLUMNS * ROWS
 STYLES: dict[str, dict[str, Any]] = {
     'true': dict(edgecolor='#009E73', linewidth=1.6),
     'difficult': dict(edgecolor='#777777', linewidth=1.0, linestyle=':'),
@@ -29,22 +31,11 @@ def contact_sheets(
     ranked = ranking(evaluation)
     sheets = {}
     for name, order in {'easiest': ranked, 'hardest': ranked[::-1]}.items():
-        if images := _readable(evaluation, order, image_root):
+        tried = ((i, thumbnail_of(evaluation, i, image_root)) for i in order[: 10 * IMAGES])
+        images = dict(islice((pair for pair in tried if pair[1] is not None), IMAGES))
+        if images:
             sheets[name] = _sheet(evaluation, images, score_threshold)
     return sheets
-
-
-def _readable(evaluation: Evaluation, order: list[int], image_root: Folders) -> dict[int, Any]:
-    """The first images of an order that can be read; not all of a data set is tried."""
-    found: dict[int, Any] = {}
-    for i in order[: 10 * COLUMNS * ROWS]:
-        path = image_path(evaluation, i, image_root)
-        picture = thumbnail_of(evaluation, i, path) if path else None
-        if picture is not None:
-            found[i] = picture
-        if len(found) == COLUMNS * ROWS:
-            break
-    return found
 
 
 def _sheet(evaluation: Evaluation, images: dict[int, Any], score_threshold: float) -> Figure:

@@ -53,12 +53,3 @@ def opened(path: Path, formats: Sequence[str] = IMAGE_FORMATS) -> Iterator[Image
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f'{path} must have at most {MAX_PIXELS} pixels, it has {image.size}')
         yield image
-
-
-def num_pixels(path: Path) -> int:
-    """What decoding the image costs; 0 where it would not be decoded."""
-    try:
-        with opened(path) as image:
-            return image.width * image.height
-    except Exception:
-        return 0

@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from ..stats.association import Association
 from ..text import all_printable
 from .charts import charts
-from .embedding import MAX_POINTS, details, embed
+from .embedding import MAX_PICTURES, MAX_POINTS, details, embed
 from .evaluation import Evaluation, brief
 from .gain_charts import gain_charts
 from .gain_panel import GainPanel
@@ -25,10 +25,6 @@ from .pictures import class_ends, image_path, ranking
 from .style import GALLERY, colour
 from .tables import gain_rows, percent, side_by_side
 from .wording import error_sentence, probability, short
-
-MAX_CLASSES = 2000  # rows of a table; summary.json has all
-OUTSIDE_TRIED = 100  # images, to say that some lie outside the image root
-PICTURE_BYTES = 7_500_000  # with plotly's 5 MB and the points' text the page stays below 15 MB
 
 
 def render(
@@ -39,8 +35,8 @@ def render(
     panel: GainPanel | None = None,
 ) -> str:
     """The page of evaluations and their summaries; arguments as of ``analyze``."""
-    budget = PICTURE_BYTES // len(evaluations)
-    pictures = [embed(e, image_root, score_threshold, budget) for e in evaluations]
+    number = MAX_PICTURES // len(evaluations)
+    pictures = [embed(e, image_root, score_threshold, number) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))
     most = MAX_POINTS // len(evaluations)
     figures = {**(gain_charts(panel) if panel else {}), **charts(evaluations, summaries)}
@@ -62,7 +58,6 @@ def render(
             gains=gain_rows(panel.measured) if panel else [],
             galleries=[_galleries(*run) for run in shown],
             notes=[note for run in shown for note in _notes(*run, most, image_root)],
-            class_rows=[_most_shown(summary['classes']) for summary in summaries],
             tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
             rois=any(summary['rois'] for summary in summaries),
             score_threshold=score_threshold,
@@ -91,12 +86,6 @@ def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[s
     return found
 
 
-def _most_shown(classes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of at most ``MAX_CLASSES``, by name."""
-    most = sorted(classes, key=lambda row: -row['num_images'])[:MAX_CLASSES]
-    return sorted(most, key=lambda row: row['name'])
-
-
 def _notes(
     evaluation: Evaluation, pictures: dict[int, Any], most: int, image_root: Folders
 ) -> list[str]:
@@ -104,14 +93,14 @@ def _notes(
     notes = [f'{evaluation.name}: pictures of {len(pictures)} of {count} images are in this file.']
     if count > most:
         notes.append(f'{most} of its images are drawn as points, evenly over the ranking.')
-    for i in ranking(evaluation)[:OUTSIDE_TRIED]:
-        path = evaluation.records[i].get('img_path')
+    for i, record in enumerate(evaluation.records[:100]):
+        path = record.get('img_path')
         if path and image_path(evaluation, i, image_root) is None:
-            notes.append(
+            return [
+                *notes,
                 f'Images outside the image root are not drawn, such as {brief(path, 200)}: '
-                'name their folder by --image-root.'
-            )
-            break
+                'name their folder by --image-root.',
+            ]
     return notes
 
 

@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from .evaluation import Evaluation
 from .image_files import Folders, inside, opened
 
 MAX_SIDE = 320
 MAX_BOXES = 50
-QUARTERS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
 def ranking(evaluation: Evaluation) -> list[int]:
     """Records from easiest to hardest: by iterations, then by ponder cost."""
     keys = (evaluation.column('ponder_cost'), evaluation.column('total_iterations'))
     return np.lexsort(keys).tolist()
+
+
+def evenly(ranked: list[int], most: int) -> list[int]:
+    """All of them, or ``most`` spread evenly, both ends included."""
+    chosen = np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int)
+    return [ranked[k] for k in chosen]
 
 
 def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]:
@@ -38,50 +43,6 @@ def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]
     return [ends[label][0] for label in chosen], [ends[label][1] for label in chosen]
 
 
-def thumbnail(
-    path: Path, size: tuple[Any, Any] = (None, None), exif_ignored: bool = False
-) -> Image.Image | None:
-    """The image as the network saw it, its longer side at most 320 px; None where it cannot be read.
-
-    ``size`` is (width, height) as the network's pipeline read it, as far as it is known;
-    ``exif_ignored``, whether that passed over the file's EXIF orientation.
-    """
-    try:
-        with opened(path) as image:
-            turned = _is_turned(image, size, exif_ignored)
-            image.draft('RGB', (2 * MAX_SIDE, 2 * MAX_SIDE))
-            picture = ImageOps.exif_transpose(image) if turned else image
-            if picture.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
-                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-            picture = picture.convert('RGB')
-            picture.thumbnail((MAX_SIDE, MAX_SIDE))
-            return picture
-    except Exception:
-        return None  # a missing, broken or enormous file must not cost the report
-
-
-def thumbnail_of(evaluation: Evaluation, i: int, path: Path) -> Image.Image | None:
-    """The thumbnail of a record's image, see :func:`image_path`."""
-    record = evaluation.records[i]
-    ignored = evaluation.predictions.line(i).get('exif_ignored') is True
-    return thumbnail(path, (record.get('width'), record.get('height')), ignored)
-
-
-def _is_turned(image: Image.Image, size: tuple[Any, Any], exif_ignored: bool) -> bool:
-    """Of an image turned by a quarter the size tells, in logs without ``exif_ignored``, too."""
-    quarter = image.getexif().get(ExifTags.Base.Orientation) in QUARTERS
-    if quarter and image.width != image.height and size in (image.size, image.size[::-1]):
-        return size != image.size
-    return not exif_ignored
-
-
-def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
-    """The picture inside a URI, as 'webp' or 'png'; options are Pillow's."""
-    buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **options)
-    return f'data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}'
-
-
 def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | None:
     """Where a record's image lies; relative paths are taken from the first ``image_root``.
 
@@ -91,6 +52,38 @@ def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | No
     if path := evaluation.records[i].get('img_path'):
         return inside(image_root, path)
     return inside(evaluation.folder, evaluation.predictions.line(i).get('picture'))
+
+
+def thumbnail(path: Path, exif_ignored: bool = False) -> Image.Image | None:
+    """The image as the network saw it, its longer side at most 320 px; None where it cannot be read.
+
+    ``exif_ignored`` says that the network's pipeline passed over the file's EXIF orientation.
+    """
+    try:
+        with opened(path) as image:
+            image.draft('RGB', (2 * MAX_SIDE, 2 * MAX_SIDE))
+            picture = image if exif_ignored else ImageOps.exif_transpose(image)
+            if picture.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
+                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+            picture = picture.convert('RGB')
+            picture.thumbnail((MAX_SIDE, MAX_SIDE))
+            return picture
+    except Exception:
+        return None  # a missing, broken or enormous file must not cost the report
+
+
+def thumbnail_of(evaluation: Evaluation, i: int, image_root: Folders) -> Image.Image | None:
+    """The thumbnail of a record's image; None where it is not found, or cannot be read."""
+    path = image_path(evaluation, i, image_root)
+    ignored = evaluation.predictions.line(i).get('exif_ignored') is True
+    return None if path is None else thumbnail(path, ignored)
+
+
+def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    """The picture inside a URI, as 'webp' or 'png'; options are Pillow's."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind, **options)
+    return f'data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}'
 
 
 def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str, list[dict[str, Any]]]:

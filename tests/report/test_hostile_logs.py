@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from iterbackbone.report import embedding
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.embedding import embed
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.image_files import MAX_PIXELS, inside
 from iterbackbone.report.pictures import image_path, thumbnail
+from iterbackbone.report.style import GALLERY
 from tests.support.logs import correlated, record, write_images, write_log
 
 
@@ -58,13 +58,13 @@ def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path):
     assert thumbnail(tmp_path / 'below.png').width == 320
 
 
-def test_pictures_end_where_their_pixels_are_spent(tmp_path, monkeypatch):
-    records = correlated(6)
+def test_pictures_are_limited_and_a_broken_one_is_left_out(tmp_path):
+    records = correlated(60)
     write_images(tmp_path, records)
-    (tmp_path / records[0]['img_path']).write_bytes(b'broken')
     evaluation = load_evaluation(write_log(tmp_path / 'log', records))
-    monkeypatch.setattr(embedding, 'MAX_PIXELS', 3 * 120 * 160)
-    assert len(embed(evaluation, tmp_path, 0.3, 10**6)) == 3
+    assert len(embed(evaluation, tmp_path, 0.3, 3)) == 2 * GALLERY + 1  # the ends, and the middle
+    (tmp_path / records[0]['img_path']).write_bytes(b'broken')
+    assert len(embed(evaluation, tmp_path, 0.3, 60)) == 59
 
 
 @pytest.fixture

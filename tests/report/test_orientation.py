@@ -25,7 +25,7 @@ def written(path, orientation, size=(60, 40)):
 def shown(tmp_path, width, height, **prediction):
     line = record(0, img_path=str(tmp_path / 'image.jpg'), width=width, height=height)
     folder = write_log(tmp_path / 'log', [line], [{**prediction_of(line), **prediction}])
-    return thumbnail_of(load_evaluation(folder), 0, tmp_path / 'image.jpg')
+    return thumbnail_of(load_evaluation(folder), 0, tmp_path)
 
 
 def bright(picture):
@@ -40,7 +40,6 @@ def bright(picture):
     [
         pytest.param({}, (40, 60), (1, 0), id='turned'),
         pytest.param({'exif_ignored': True}, (60, 40), (0, 0), id='ignored'),
-        pytest.param({}, (60, 40), (0, 0), id='ignored, in a log that does not say'),
         pytest.param({}, (None, None), (1, 0), id='of unknown size'),
     ],
 )

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from iterbackbone.report.analysis import analyze
-from iterbackbone.report.embedding import spread_out
 from iterbackbone.report.evaluation import load_evaluation, load_evaluations
+from iterbackbone.report.pictures import evenly
 from tests.support.logs import correlated, prediction_of, record, write_images, write_log
 
 HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'&{{73939133*7}}'
@@ -49,7 +49,6 @@ def test_all_files_are_there_and_no_part_of_one(tmp_path):
         'easiest.png',
         'figure4.png',
         'figure6.png',
-        'files.json',
         'hardest.png',
         'records.csv',
         'report.html',
@@ -178,16 +177,10 @@ def test_several_evaluations_stand_side_by_side(tmp_path):
     }
 
 
-def test_thumbnails_come_from_both_ends_first():
-    order = spread_out(list(range(100)), ends=3)
-    assert order[:6] == [0, 99, 1, 98, 2, 97]
-    assert sorted(order) == list(range(100))
-    assert order[6:9] == [3, 67, 35]  # ever finer steps through what lies between
-
-
-@pytest.mark.parametrize('count', [1, 2, 3, 7, 24, 25])
-def test_small_logs_show_every_image_once(count):
-    assert sorted(spread_out(list(range(count)))) == list(range(count))
+def test_images_are_chosen_evenly_with_both_ends():
+    assert evenly(list(range(100)), 4) == [0, 33, 66, 99]
+    assert evenly([7, 3, 5], 4) == [7, 3, 5]
+    assert evenly([], 4) == []
 
 
 @pytest.mark.usefixtures('undrawn')
