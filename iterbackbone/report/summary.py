@@ -12,10 +12,11 @@ from ..stats.association import Association, associate, partial_association
 from ..stats.binning import binned_means, binned_rates
 from .evaluation import Column, Evaluation
 from .measures import COUNT, SIZE, Measure, image_errors, present
-from .wording import in_words, sentences
+from .wording import in_words
 
 TRAINED = ('checkpoint', 'epoch', 'iter')
 META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget', 'time')
+ITERATIONS = 'number of iterations'
 
 
 def summarise(evaluation: Evaluation) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     total = evaluation.column('total_iterations')
     related = relations(evaluation, present(evaluation))
     partial = _partial(evaluation, total)
+    said = [*related['associations'], *partial]
     return {
         'name': evaluation.name,
         'folder': str(evaluation.folder),
@@ -46,7 +48,8 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
         },
         **related,
         'partial': partial,
-        'sentences': sentences(related['associations'], partial),
+        # Why none can be computed is often the same for all.
+        'sentences': list(dict.fromkeys(entry['words'] for entry in said)),
         'error': _error(evaluation, total),
         'classes': _classes(evaluation, total),
     }
@@ -55,52 +58,40 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
 def _macs(evaluation: Evaluation) -> dict[str, Any]:
     macs, full = evaluation.column('macs'), evaluation.column('macs_full')
     fields = {'lowest': 'macs_lowest', 'mean': 'macs', 'highest': 'macs_full', 'resnet': 'macs_resnet'}
-    # A field that only some lines have (of an older version) has no mean to compare with.
-    means = {name: _whole_mean(evaluation.column(field)) for name, field in fields.items()}
+    means = {name: float(evaluation.column(field).mean()) for name, field in fields.items()}
+    # A field that a line lacks has no mean to compare with.
+    known = {name: mean if np.isfinite(mean) else None for name, mean in means.items()}
     return {
-        **means,
+        **known,
         'observed': _spread(macs),
         'share_of_full': _share(macs, full),
-        'share_of_resnet': means['mean'] / means['resnet'] if means['resnet'] else None,
+        'share_of_resnet': means['mean'] / means['resnet'] if known['resnet'] else None,
     }
 
 
 def _rois(evaluation: Evaluation) -> dict[str, Any] | None:
     """Of a C4 detector, whose RoI head iterates for every RoI; None for others."""
-    counts = evaluation.column('num_rois')
+    counts, means = evaluation.column('num_rois'), evaluation.column('mean_roi_iterations')
     limits = evaluation.meta.get('roi_max_iterations')
     if not np.isfinite(counts).any() or not limits:
         return None
-    return {
-        'per_image': _mean(counts),
-        'mean_iterations': _mean_of_rois(evaluation.column('mean_roi_iterations'), counts),
-        'max': limits,
-        'budget': evaluation.meta.get('roi_budget'),
-    }
-
-
-def _mean_of_rois(means: Column, counts: Column) -> float | None:
-    """Of all RoIs, from the images' means; None where there is no RoI."""
     known = np.isfinite(means) & (counts > 0)
-    return float(np.average(means[known], weights=counts[known])) if known.any() else None
+    whole = float(np.average(means[known], weights=counts[known])) if known.any() else None
+    budget = evaluation.meta.get('roi_budget')
+    return {'per_image': _mean(counts), 'mean_iterations': whole, 'max': limits, 'budget': budget}
 
 
 def relations(evaluation: Evaluation, measures: Sequence[Measure]) -> dict[str, Any]:
     """``associations`` and ``bins``: the iterations beside each measure."""
     total = evaluation.column('total_iterations')
-    return {
-        'associations': [_association(evaluation, m, total) for m in measures],
-        'bins': {
-            m.field: [asdict(b) for b in binned_means(evaluation.column(m.field), total)]
-            for m in measures
-        },
-    }
-
-
-def _association(evaluation: Evaluation, measure: Measure, total: Column) -> dict[str, Any]:
-    names = (measure.noun, 'number of iterations')
-    found = associate(evaluation.column(measure.field), total, names=names)
-    return {'field': measure.field, 'label': measure.label, **_correlation(found, measure.more)}
+    associations, bins = [], {}
+    for measure in measures:
+        x = evaluation.column(measure.field)
+        found = associate(x, total, names=(measure.noun, ITERATIONS))
+        entry = {'field': measure.field, 'label': measure.label}
+        associations.append({**entry, **_correlation(found, measure.more)})
+        bins[measure.field] = [asdict(b) for b in binned_means(x, total)]
+    return {'associations': associations, 'bins': bins}
 
 
 def _correlation(found: Association, more: str) -> dict[str, Any]:
@@ -113,7 +104,7 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
         return []
     found = []
     for measure, given in ((COUNT, SIZE), (SIZE, COUNT)):
-        names = (measure.noun, 'number of iterations', given.noun)
+        names = (measure.noun, ITERATIONS, given.noun)
         x, z = evaluation.column(measure.field), evaluation.column(given.field)
         association = partial_association(x, total, z, names=names)
         entry = {'field': measure.field, 'given': given.field}
@@ -127,13 +118,12 @@ def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
     name, more, errors, binary = image_errors(evaluation)
     if not np.isfinite(errors).any():
         return None
-    association = associate(errors, total, names=('error', 'number of iterations'))
     return {
         'name': name,
         'overall': _mean(errors),
         'num_images': int(np.isfinite(errors).sum()),
         'bins': [asdict(b) for b in (binned_rates if binary else binned_means)(total, errors)],
-        **_correlation(association, more),
+        **_correlation(associate(errors, total, names=('error', ITERATIONS)), more),
     }
 
 
@@ -174,10 +164,6 @@ def _spread(values: Column) -> dict[str, float]:
 
 def _share(part: Column, whole: Column) -> float | None:
     return float(part.sum() / whole.sum()) if whole.sum() else None
-
-
-def _whole_mean(values: Column) -> float | None:
-    return float(values.mean()) if np.isfinite(values).all() else None
 
 
 def _mean(values: Column) -> float | None:

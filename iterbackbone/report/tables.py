@@ -34,16 +34,16 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     total = iterations['total']
     yield 'iterations per image', f'{total["mean"]:.2f} ({total["lowest"]:g} to {total["highest"]:g})'
     if (rois := summary['rois']) is not None:
+        most = '/'.join(map(str, rois['max']))
         yield 'RoIs per image', f'{rois["per_image"]:.1f}'
-        mean = 'n/a' if rois['mean_iterations'] is None else f'{rois["mean_iterations"]:.2f}'
-        yield 'iterations per RoI', f'{mean} of at most {"/".join(map(str, rois["max"]))}'
+        yield 'iterations per RoI', f'{in_units(rois["mean_iterations"], 1)} of at most {most}'
         yield 'budget of the RoI head', _budget(rois['budget'])
     bounds = (in_units(macs[key], 1e9) for key in ('lowest', 'mean', 'highest'))
     yield 'adaptive GMAC: one iteration / mean / all', ' / '.join(bounds)
     yield 'share of all iterations', percent(macs['share_of_full'])
-    if time := summary['time']:  # such as 12.3 (batches of 1, cpu, 4 threads)
-        value = time.get('milliseconds_per_image')
-        yield 'milliseconds per image', 'n/a' if value is None else f'{value:.2f} ({conditions(time)})'
+    if time := summary['time']:
+        value = in_units(time.get('milliseconds_per_image'), 1)
+        yield 'milliseconds per image', f'{value} ({conditions(time)})'
     name = (summary['resnet'] or {}).get('name', 'n/a')
     yield 'plain ResNet of that shape', f'{name}, {in_units(macs["resnet"], 1e9)} GMAC'
     yield 'share of that ResNet', percent(macs['share_of_resnet'])
@@ -56,7 +56,7 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f'mean {summary["error"]["name"]}', f'{summary["error"]["overall"]:.3f}'
 
 
-def _budget(budget: Any) -> str:
+def _budget(budget: dict[str, Any] | None) -> str:
     budget = budget or {}
     caps, threshold, share = (budget.get(key) for key in ('caps', 'threshold', 'share'))
     parts = [f'at most {"/".join(map(str, caps))} iterations'] if caps else []
@@ -72,7 +72,7 @@ def conditions(time: dict[str, Any]) -> str:
 
 
 def side_by_side(summaries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    """Rows of all evaluations, in the order they first occur; '' where one has none."""
+    """Rows of all evaluations; '' where one has none."""
     columns = [dict(rows(summary)) for summary in summaries]
     longest = sorted(columns, key=len, reverse=True)
     names = dict.fromkeys(name for column in longest for name in column)
@@ -94,19 +94,18 @@ def gain_rows(measured: MeasuredGains) -> list[list[str]]:
 
 def markdown(summaries: list[dict[str, Any]], panel: GainPanel | None = None) -> str:
     """A table to paste, and the correlations in words."""
-    lines = [['', *(summary['name'] for summary in summaries)]]
-    lines += [[name, *values] for name, values in side_by_side(summaries)]
-    table = _table(lines)
+    header = ['', *(summary['name'] for summary in summaries)]
+    text = _table([header, *([name, *values] for name, values in side_by_side(summaries))])
     if panel is not None:
-        table += ['', plain(panel.sentence), '', *_table(gain_rows(panel.measured))]
-        table += ['', *(f'- note: {plain(note)}' for note in panel.measured.notes)]
+        text += ['', plain(panel.sentence), '', *_table(gain_rows(panel.measured))]
+        text += ['', *(f'- note: {plain(note)}' for note in panel.measured.notes)]
     for summary in summaries:
-        table += ['', f'{plain(summary["name"])}:']
-        table += [f'- {plain(sentence)}' for sentence in summary['sentences']]
+        text += ['', f'{plain(summary["name"])}:']
+        text += [f'- {plain(sentence)}' for sentence in summary['sentences']]
         if (sentence := error_sentence(summary)) is not None:
-            table.append(f'- error: {plain(sentence)}')
-        table += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
-    return '\n'.join(table) + '\n'
+            text.append(f'- error: {plain(sentence)}')
+        text += [f'- left out: {plain(problem)}' for problem in summary['problems'][:20]]
+    return '\n'.join(text) + '\n'
 
 
 def _table(lines: list[list[str]]) -> list[str]:
@@ -127,16 +126,16 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
     """
     stages = max(evaluation.iterations.shape[1] for evaluation in evaluations)
     names = [f'iterations_stage{k}' for k in range(stages)]
-    header = ['evaluation', *FIELDS, *names, 'error']
-    writer = csv.writer(file, lineterminator='\n')
-    writer.writerow(header)
+    writer = csv.DictWriter(
+        file, ['evaluation', *FIELDS, *names, 'error'], extrasaction='ignore', lineterminator='\n'
+    )
+    writer.writeheader()
     for evaluation in evaluations:
         errors = image_errors(evaluation).values.tolist()
         for record, error in zip(evaluation.records, errors, strict=True):
-            row: dict[str, Any] = dict(zip(names, record['iterations'], strict=False))
-            row |= {**record, 'evaluation': evaluation.name}
-            row['error'] = error if math.isfinite(error) else None
-            writer.writerow([_cell(row.get(name)) for name in header])
+            row = {**record, **dict(zip(names, record['iterations'], strict=False))}
+            row |= {'evaluation': evaluation.name, 'error': error if math.isfinite(error) else None}
+            writer.writerow({name: _cell(value) for name, value in row.items()})
 
 
 def _cell(value: Any) -> Any:

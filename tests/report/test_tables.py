@@ -58,22 +58,24 @@ def test_the_time_of_an_image_stands_beside_its_macs(tmp_path):
             correlated(4),
             time={**time, 'milliseconds_per_image': 28.0004, 'device': 'NVIDIA H100'},
         ),
-        write_log(tmp_path / 'c', correlated(4), time={'device': 'cpu'}),
+        write_log(tmp_path / 'c', correlated(4), time={'device': 'cuda', 'batch_size': 1}),
         write_log(tmp_path / 'd', correlated(4)),  # of an older version
     ]
     rows = dict(side_by_side([summarise(e) for e in load_evaluations(folders)]))
     assert rows['milliseconds per image'] == [
         '12.35 (batches of 2, cpu, 4 threads)',
         '28.00 (batches of 2, NVIDIA H100)',
-        'n/a',
+        'n/a (batches of 1, cuda)',
         '',
     ]
 
 
-def test_without_correlations_markdown_says_so_once(tmp_path):
+def test_markdown_says_each_reason_for_no_correlation_once(tmp_path):
     folder = write_log(tmp_path / 'a', [record(i, objects=i % 4) for i in range(12)])
     text = markdown([summarise(load_evaluation(folder))])
-    assert text.count('No correlation can be computed') == 1
+    said = [line for line in text.splitlines() if 'No correlation can be computed' in line]
+    assert len(said) == len(set(said)) == 3
+    assert '- No correlation can be computed: every image has the same number of iterations.' in said
 
 
 def test_a_score_cannot_take_another_rows_place(tmp_path):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
 
-from iterbackbone.report.wording import in_numbers, in_words, probability, sentences, short
+from iterbackbone.report.wording import in_numbers, in_words, probability, short
 from iterbackbone.stats.association import Association
 
 
@@ -51,25 +49,6 @@ def test_an_undefined_one_says_why():
     assert short(undefined) == 'undefined (every image has the same iterations)'
 
 
-def entry(note, words='said'):
-    found = asdict(association(0.3 if note is None else None, None, None, note=note))
-    return {'spearman': found, 'words': words if note is None else 'No correlation can be computed'}
-
-
-@pytest.mark.parametrize(
-    ('notes', 'said'),
-    [
-        ((['equal'] * 3, ['equal'] * 2), ['No correlation can be computed: equal.']),
-        ((['few', 'equal'], ['fewer']), ['No correlation can be computed: few; equal.']),
-        (([None, 'equal'], [None]), ['said', 'said', 'No correlation can be computed: equal.']),
-        (([None], ['fewer']), ['said', 'No correlation can be computed: fewer.']),
-        (([], []), []),
-    ],
-)
-def test_why_nothing_can_be_computed_is_said_once(notes, said):
-    assert sentences(*([entry(note) for note in kind] for kind in notes)) == said
-
-
 def test_numbers():
     found = association(0.314, 0.22, 0.4, 0.0005)
     assert in_numbers(found) == 'rho +0.31, 95% interval +0.22 to +0.40, p = 0.0005, 500 images'
@@ -77,8 +56,6 @@ def test_numbers():
     assert short(association(0.31, None, None)) == '+0.31'
 
 
-@pytest.mark.parametrize(
-    ('p', 'text'), [(0.0312, '= 0.031'), (1e-4, '= 0.0001'), (1e-9, '< 0.0001'), (0.001, '<= 0.001')]
-)
+@pytest.mark.parametrize(('p', 'text'), [(0.0312, '= 0.031'), (1e-4, '= 0.0001'), (1e-9, '< 0.0001')])
 def test_probabilities(p, text):
     assert probability(p) == text
