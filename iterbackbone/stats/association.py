@@ -24,9 +24,8 @@ class Association:
     Attributes:
         num_images: Images used, those of which every column is finite.
         coefficient: Spearman's rho in [-1, 1]; None where it is undefined, as are the next four.
-        low: Of the 95% interval, widened to hold ``coefficient`` where it would not; None where
-            there is none to trust, ``note`` says why.
-        high: Of the same interval.
+        low: Of the 95% interval, widened to hold ``coefficient`` where it would not; None, as
+            ``high``, where there is none to trust, ``note`` says why.
         p_value: Two-sided, of no association; 0 where it is too small for a float.
         interval: 'bootstrap' or 'asymptotic', where ``low`` and ``high`` come from.
         note: Why there is no coefficient or no interval; None where there are both.
@@ -55,14 +54,9 @@ def associate(
     Wright 2000), and the p-value is that of r sqrt((n - 2) / (1 - r**2)) in the t distribution with
     n - 2 degrees of freedom.
 
-    There is no interval either where fewer than ``MIN_DIFFERING`` images differ from the most
-    frequent value of a column: resamples then mostly repeat the same few images.
-
-    Args:
-        x: (n,); images with None, NaN or an infinity are left out.
-        y: (n,), likewise.
-        names: What ``note`` calls the columns.
-        seed: Of the resampling.
+    There is no interval where fewer than ``MIN_DIFFERING`` images differ from the most frequent value
+    of a column: resamples then mostly repeat the same few images. Images with None, NaN or an infinity
+    are left out; ``names`` are what ``note`` calls the columns.
 
     Raises:
         ValueError: columns that are not 1-D, numeric and equally long.

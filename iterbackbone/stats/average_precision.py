@@ -31,6 +31,10 @@ class Detections(NamedTuple):
     score: Array  # (d,)
     outcome: NDArray[np.int8]  # (t, d) of ``RIGHT``, ``WRONG`` and ``IGNORED``
 
+    def take(self, places: NDArray) -> Detections:
+        run, image, column, score, outcome = self
+        return Detections(run[places], image[places], column[places], score[places], outcome[:, places])
+
 
 class Steps(NamedTuple):
     """The steps of all classes at one threshold."""
@@ -46,14 +50,10 @@ class AveragePrecision(RunScores):
     Detections are matched by :func:`~iterbackbone.stats.detection_error.match`, the rule of PASCAL
     VOC but for COCO's crowds; those of one score enter the curve together, so that the order of
     images is of no account. Classes without an object to find have no term.
-
-    Args:
-        detections: Of classes with an object to find.
-        objects: (n, c) objects to find.
-        num_runs: r.
     """
 
     def __init__(self, detections: Detections, objects: Array, num_runs: int) -> None:
+        """``objects`` are (n, c) objects to find; the detections are of these classes."""
         self.detections, self.objects = detections, objects
         self.num_runs, self.num_images = num_runs, len(objects)
 
@@ -66,14 +66,9 @@ class AveragePrecision(RunScores):
         thresholds: Sequence[float] = (IOU_THRESHOLD,),
         crowds: bool = False,
     ) -> AveragePrecision:
-        """Match the detections of r runs on n images.
+        """Match the detections of r runs on n images, a run the boxes of each image.
 
-        Args:
-            predicted: Of each run the boxes of each image.
-            true: The objects of each image.
-            difficult: Objects of each image that are neither to be found nor wrong to find.
-            thresholds: Least intersection over union of a detection with its object.
-            crowds: Whether the difficult objects are COCO's crowds.
+        ``difficult`` objects are neither to be found nor wrong to find, with ``crowds`` COCO's.
 
         Raises:
             ValueError: the runs differ in their number of images, or there is no object.
@@ -98,14 +93,10 @@ class AveragePrecision(RunScores):
         outcome = np.concatenate([outcomes for *_, outcomes in found], axis=1)
         column = np.minimum(np.searchsorted(labels, label), len(labels) - 1)
         order = np.lexsort((-score, column))
-        order = order[labels[column[order]] == label[order]]
-        detections = Detections(
-            run[order], image[order], column[order], score[order], outcome[:, order]
-        )
-        objects = np.array(
-            [(boxes.labels[:, None] == labels).sum(axis=0) for boxes in true], dtype=float
-        )
-        return cls(detections, objects, len(predicted))
+        whole = Detections(run, image, column, score, outcome)
+        objects = [(boxes.labels[:, None] == labels).sum(axis=0) for boxes in true]
+        kept = whole.take(order[labels[column[order]] == label[order]])
+        return cls(kept, np.array(objects, dtype=float), len(predicted))
 
     def mixed(self, shares: Array, counts: Array) -> Array:
         parts = self._parts(len(counts))
@@ -120,11 +111,10 @@ class AveragePrecision(RunScores):
         new_run, new_image = np.full(self.num_runs, -1), np.full(self.num_images, -1)
         new_run[np.array(runs, dtype=int)] = np.arange(len(runs))
         new_image[places] = np.arange(len(places))
-        run, image, column, score, outcome = self.detections
-        run, image = new_run[run], new_image[image]
-        kept = (run >= 0) & (image >= 0)
-        detections = Detections(run[kept], image[kept], column[kept], score[kept], outcome[:, kept])
-        return AveragePrecision(detections, self.objects[places], len(runs))
+        run, image = new_run[self.detections.run], new_image[self.detections.image]
+        moved = self.detections._replace(run=run, image=image)
+        kept = moved.take((run >= 0) & (image >= 0))
+        return AveragePrecision(kept, self.objects[places], len(runs))
 
     def _parts(self, total: int) -> list[slice]:
         most = max(self.num_runs * self.num_images, *(s.right.shape[0] for s in self._steps), 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +12,9 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Bin:
-    """Images whose x lies in [low, high].
+    """Images whose x lies in [low, high], the least and the greatest of them.
 
     Attributes:
-        low: The least x of these images.
-        high: The greatest.
         x_mean: Their mean x.
         num_images: At least 1.
         mean: Their mean y.
@@ -35,26 +32,19 @@ class Bin:
 
 
 def finite_columns(**columns: ArrayLike) -> NDArray[np.float64]:
-    """Stack columns without the images of which a value is None, NaN or infinite.
-
-    Args:
-        columns: (n,) each, by the name that an error gives them.
-
-    Returns:
-        (number of columns, finite images) float64.
+    """Stack columns, (n,) each, without the images of which a value is None, NaN or infinite.
 
     Raises:
-        ValueError: a column is not 1-D, not numeric, or not as long as the first.
+        ValueError: a column is not 1-D, not numeric, or not as long as the first; it names it.
     """
     arrays: dict[str, NDArray[np.float64]] = {}
     for name, column in columns.items():
         try:
-            array = np.asarray(column, dtype=np.float64)  # None becomes NaN
+            arrays[name] = np.asarray(column, dtype=np.float64)  # None becomes NaN
         except (TypeError, ValueError) as error:
             raise ValueError(f'{name} must be a sequence of numbers and None: {error}') from error
-        if array.ndim != 1:
-            raise ValueError(f'{name} must have the shape (n,), got {array.shape}')
-        arrays[name] = array
+        if arrays[name].ndim != 1:
+            raise ValueError(f'{name} must have the shape (n,), got {arrays[name].shape}')
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f'{", ".join(lengths)} must be equally long, got the lengths {lengths}')
@@ -67,18 +57,11 @@ def binned_means(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
 
     With at most ``max_bins`` distinct x there is a bin a value. Otherwise the images sorted by x
     are cut at ``max_bins`` equal counts, and equal x go together to the bin of their middle, which
-    may leave fewer bins.
-
-    Args:
-        x: (n,); images with None, NaN or an infinity are left out.
-        y: (n,), likewise.
-        max_bins: At least 1.
+    may leave fewer bins. Images with None, NaN or an infinity are left out.
 
     Raises:
-        ValueError: a wrong ``max_bins``, or columns that are not 1-D, numeric and equally long.
+        ValueError: columns that are not 1-D, numeric and equally long.
     """
-    if not isinstance(max_bins, Integral) or max_bins < 1:
-        raise ValueError(f'max_bins must be an int of at least 1, got {max_bins!r}')
     columns = finite_columns(x=x, y=y)
     values, group, counts = np.unique(columns[0], return_inverse=True, return_counts=True)
     if len(values) <= max_bins:

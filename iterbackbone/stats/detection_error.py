@@ -16,25 +16,15 @@ IGNORED, WRONG, RIGHT = -1, 0, 1
 
 
 class Boxes(NamedTuple):
-    """Boxes of one image.
+    """Boxes of one image."""
 
-    Attributes:
-        boxes: (n, 4) as (xmin, ymin, xmax, ymax) in pixels.
-        labels: (n,) class indices.
-        scores: (n,); ones where there are none.
-    """
-
-    boxes: Array
-    labels: NDArray[np.int64]
-    scores: Array
+    boxes: Array  # (n, 4) as (xmin, ymin, xmax, ymax) in pixels
+    labels: NDArray[np.int64]  # (n,) class indices
+    scores: Array  # (n,); ones where there are none
 
     @classmethod
     def parse(cls, name: str, found: BoxList) -> Boxes:
-        """From a line of ``predictions.jsonl``.
-
-        Raises:
-            ValueError: labels or scores are not as many as the boxes; the message names ``name``.
-        """
+        """From a line of ``predictions.jsonl``; ValueError unless each has a label and a score."""
         boxes = np.array(found['boxes'], dtype=np.float64).reshape(-1, 4)
         labels = np.array(found['labels'], dtype=np.int64)
         scores = np.array(found.get('scores', np.ones(len(boxes))), dtype=np.float64)
@@ -56,13 +46,9 @@ def image_ap50(
     overlap counts); those on "difficult" objects are left out, as in PASCAL VOC. The area
     under the precision-recall curve is taken at all points, with precision made
     non-increasing (Everingham et al. 2015, section 4.2). Unlike a data set's mAP it also
-    counts detections of classes the image does not show.
-
-    With ``crowds`` the difficult boxes are COCO's: of the detections that are not right those are left
-    out of which half the area lies in a crowd of their label.
-
-    Returns:
-        In [0, 1]; None for an image without objects to find.
+    counts detections of classes the image does not show. With ``crowds`` the difficult boxes are
+    COCO's: of the detections that are not right those are left out of which half the area lies in a
+    crowd of their label. None for an image without objects to find.
     """
     if not len(true.boxes):
         return None
@@ -81,10 +67,9 @@ def match(
     thresholds: Sequence[float] = (IOU_THRESHOLD,),
     crowds: bool = False,
 ) -> NDArray[np.int8]:
-    """Whether each detection of one image is right; the rule is :func:`image_ap50`'s.
+    """Which detections of one image are right by :func:`image_ap50`'s rule, at each threshold.
 
-    Returns:
-        (thresholds, detections) of ``RIGHT``, ``WRONG`` and ``IGNORED``, detections as given.
+    (thresholds, detections) of ``RIGHT``, ``WRONG`` and ``IGNORED``, detections as given.
     """
     if crowds and difficult is not None and len(difficult.boxes):
         outcomes = match(predicted, true, None, thresholds)
@@ -111,26 +96,29 @@ def match(
 def iou(first: Array, second: Array) -> Array:
     """Intersection over union of boxes (n, 4) and (m, 4), shape (n, m)."""
     shared = _intersection(first, second)
-    union = _areas(first)[:, None] + _areas(second)[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return _share(shared, _areas(first)[:, None] + _areas(second)[None] - shared)
 
 
 def _inside(first: Array, second: Array) -> Array:
     """Which share of the first boxes' areas lies in the second ones, (n, m)."""
-    shared, areas = _intersection(first, second), _areas(first)[:, None]
-    return np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
+    shared = _intersection(first, second)
+    return _share(shared, np.broadcast_to(_areas(first)[:, None], shared.shape))
+
+
+def _share(part: Array, whole: Array) -> Array:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def _intersection(first: Array, second: Array) -> Array:
     top_left = np.maximum(first[:, None, :2], second[None, :, :2])
     bottom_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    return np.clip(bottom_right - top_left, 0.0, None).prod(axis=2)
+    return _areas(np.concatenate([top_left, bottom_right], axis=-1))
+
+
+def _areas(boxes: Array) -> Array:
+    return np.clip(boxes[..., 2:] - boxes[..., :2], 0.0, None).prod(axis=-1)
 
 
 def _of_one_label(overlaps: Array, predicted: Boxes, labels: NDArray[np.int64]) -> Array:
     """(n, m) overlaps of detections and boxes with those of two labels zero."""
     return np.where(predicted.labels[:, None] == labels[None], overlaps, 0.0)
-
-
-def _areas(boxes: Array) -> Array:
-    return np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None).prod(axis=1)

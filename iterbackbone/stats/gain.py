@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .resampling import ImageCounts
 from .run_scores import MeanScores, RunScores, interval95, rounded
@@ -33,9 +33,7 @@ class Gain:
     """What a policy gains over the best mixture of two static budgets of its mean cost.
 
     Attributes:
-        value: G, in the unit of the scores.
-        low: Of the 95% bootstrap interval of G.
-        high: Of the same interval.
+        value: G, in the unit of the scores; ``low`` and ``high`` are its 95% bootstrap interval.
         p_value: One-sided, that G is not above 0: the share of resamples where it is not.
         cost: The policy's mean cost m, in MACs.
         share: m as a share of full depth's mean cost.
@@ -75,18 +73,18 @@ def gain(
     vertices: Sequence[int],
     **options: Any,
 ) -> Gain:
-    """G of a score that is a mean over images.
+    """G of a score that is a mean over images; greater is better.
 
     Args:
         policy_cost: (n,) MACs of each image.
-        policy_scores: (n,), greater is better.
+        policy_scores: (n,).
         menu_cost: (k, n), or (k,) where the images do not differ.
         menu_scores: (k, n).
         vertices: :func:`envelope` of the same menu on calibration images.
-        options: Those of :func:`measure`.
+        options: Those of :func:`measure`, whose errors are raised, too.
 
     Raises:
-        ValueError: as :func:`measure`.
+        ValueError: shapes that do not agree.
     """
     own, scores = np.asarray(policy_scores, dtype=np.float64), np.asarray(menu_scores, dtype=np.float64)
     costs = np.asarray(menu_cost, dtype=np.float64)
@@ -140,8 +138,13 @@ def measure(
         ValueError: shapes that do not agree, costs that are not finite and positive, or a mean cost
             of the policy that no mixture of the vertices has.
     """
+    cost = np.asarray(costs, dtype=np.float64)
+    if cost.shape != (scores.num_runs, scores.num_images) or not (np.isfinite(cost) & (cost > 0)).all():
+        raise ValueError(
+            f'costs must be finite and positive, of the shape {(scores.num_runs, scores.num_images)}, '
+            f'got {cost.shape}'
+        )
     rng = np.random.default_rng(seed)
-    cost = _checked_costs(costs, scores)
     mixture = StaticMixture(scores, cost, vertices)
     shuffled = None if choices is None else ShuffledDepths(scores, cost, choices, shuffles, rng)
     found = mixture.compare(np.ones((1, scores.num_images)))
@@ -172,14 +175,3 @@ def measure(
         num_groups=draws.num_groups,
         shuffled=None if shuffled is None else shuffled.beside(own, np.concatenate(over), grouped),
     )
-
-
-def _checked_costs(costs: ArrayLike, scores: RunScores) -> NDArray[np.float64]:
-    array = np.asarray(costs, dtype=np.float64)
-    if array.shape != (scores.num_runs, scores.num_images):
-        raise ValueError(
-            f'costs must have the shape {(scores.num_runs, scores.num_images)}, got {array.shape}'
-        )
-    if not (np.isfinite(array) & (array > 0)).all():
-        raise ValueError('costs must be finite and positive')
-    return array

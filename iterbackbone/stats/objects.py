@@ -13,9 +13,8 @@ from scipy import ndimage
 MIN_SIZE = 30  # pixels; smaller components are mostly slips of the annotators' pen
 BORDER = 8  # pixels; VOC draws ignored borders of about 5 between its classes
 
-# Words of a class that is no object, and whole names (letters only) of such a class.
-BACKGROUND_WORDS = {'background', 'bg'}
-BACKGROUND_NAMES = BACKGROUND_WORDS | {'void', 'unlabeled', 'unlabelled', 'unannotated', 'dontcare'}
+BACKGROUND_WORDS = {'background', 'bg'}  # of a class that is no object
+BACKGROUND_NAMES = {'void', 'unlabeled', 'unlabelled', 'unannotated', 'dontcare'}  # letters only
 BACKGROUND_NAMES |= {'ignore', 'ignored', 'ignoreregion', 'ignoredregion', 'ignoredregions'}
 
 Labels = NDArray[np.integer[Any]]
@@ -29,27 +28,17 @@ def is_background(name: str) -> bool:
 
 
 class ObjectSummary(NamedTuple):
-    """Objects of one image.
-
-    Attributes:
-        num_objects: Objects counted.
-        mean_object_area: Mean area in pixels of the original image; None without objects.
-        mean_relative_area: Mean of object area / image area; None without objects.
-    """
+    """Objects of one image; without objects they have no size."""
 
     num_objects: int
-    mean_object_area: float | None
-    mean_relative_area: float | None
+    mean_object_area: float | None  # pixels of the original image
+    mean_relative_area: float | None  # mean of object area / image area
 
 
 def summarise_boxes(boxes: ArrayLike, height: int, width: int) -> ObjectSummary:
-    """Count and measure boxes.
+    """Count and measure boxes, (n, 4) as (xmin, ymin, xmax, ymax), of an image of this size in pixels.
 
-    Args:
-        boxes: (n, 4) as (xmin, ymin, xmax, ymax) in pixels of the original image. The area
-            is (xmax - xmin) * (ymax - ymin).
-        height: Of the original image in pixels.
-        width: Likewise.
+    A box's area is (xmax - xmin) * (ymax - ymin).
 
     Raises:
         ValueError: ``boxes`` is not (n, 4), or the image has no area.
@@ -61,7 +50,7 @@ def summarise_boxes(boxes: ArrayLike, height: int, width: int) -> ObjectSummary:
         raise ValueError(f'boxes must have the shape (n, 4), got {array.shape}')
     if height < 1 or width < 1:
         raise ValueError(f'height and width must be at least 1, got {height} and {width}')
-    area = float(((array[:, 2] - array[:, 0]) * (array[:, 3] - array[:, 1])).mean())
+    area = float((array[:, 2:] - array[:, :2]).prod(axis=1).mean())
     return ObjectSummary(len(array), area, area / (height * width))
 
 
@@ -91,27 +80,21 @@ def summarise_label_map(
     min_size: int = MIN_SIZE,
     background: Collection[int] = (),
 ) -> LabelMapSummary:
-    """Count and measure the connected components of a label map.
+    """Count and measure the connected components, of ``min_size`` pixels or more, of a label map.
 
-    Args:
-        label_map: (H, W) class indices.
-        ignore_index: Of pixels without a label, such as ADE20K's reduced zero label. The
-            image area contains them, nothing else does.
-        min_size: Smallest component that counts, in pixels.
-        background: Classes that are no objects. Their components do not count; they are classes,
-            and objects have boundaries with them.
+    The map has (H, W) class indices, or ``ignore_index`` where there is no label: the image area
+    contains such pixels, nothing else does. ``background`` are classes that are no objects. Their
+    components do not count; they are classes, and objects have boundaries with them.
 
     Raises:
         TypeError: ``label_map`` is not of integers.
-        ValueError: ``label_map`` is not (H, W) or without pixels, or ``min_size`` is below 1.
+        ValueError: ``label_map`` is not (H, W) or without pixels.
     """
     labels = np.asarray(label_map)
     if labels.ndim != 2 or labels.size == 0:
         raise ValueError(f'label_map must have the shape (H, W) with pixels, got {labels.shape}')
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f'label_map must be of integers, got {labels.dtype}')
-    if min_size < 1:
-        raise ValueError(f'min_size must be at least 1, got {min_size}')
     labelled = labels != ignore_index
     if not labelled.any():
         return LabelMapSummary(0, None, None, 0, None)

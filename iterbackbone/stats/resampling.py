@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,17 +23,10 @@ Statistic = Callable[..., NDArray]  # of drawn images, (B, n) indices, to (B,); 
 
 
 class ImageCounts:
-    """How often each image occurs in bootstrap resamples, in batches of (B, n) float64.
+    """How often each of n images occurs in bootstrap resamples, in batches of (B, n) float64.
 
-    Args:
-        n: Images, at least 1.
-        resamples: How many.
-        groups: (n,) the source of each image; whole sources are then drawn. Each image its own
-            source if None.
-        seed: Of the draws; every iteration gives the same ones.
-
-    Attributes:
-        num_groups: Sources.
+    With ``groups``, (n,) the source of each image, whole sources are drawn, ``num_groups`` of them.
+    Every iteration gives the same draws.
 
     Raises:
         ValueError: ``groups`` are not (n,).
@@ -61,23 +53,34 @@ class ImageCounts:
 
 def bootstrap(statistic: Statistic, n: int, coefficient: float, seed: int) -> tuple[float, float]:
     """95% percentile interval over images, widened to hold ``coefficient``."""
-    options: dict[str, Any] = dict(n_resamples=BOOTSTRAP_RESAMPLES, batch=BATCH)
-    options |= dict(vectorized=True, method='percentile', random_state=np.random.default_rng(seed))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', stats.DegenerateDataWarning)  # of the NaN dropped below
-        values = stats.bootstrap((np.arange(n),), statistic, **options).bootstrap_distribution
+        found = stats.bootstrap(
+            (np.arange(n),),
+            statistic,
+            n_resamples=BOOTSTRAP_RESAMPLES,
+            batch=BATCH,
+            vectorized=True,
+            method='percentile',
+            random_state=np.random.default_rng(seed),
+        )
     # some are not NaN: a few images keep a coefficient defined, and many resamples hold them
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    low, high = np.nanpercentile(found.bootstrap_distribution, [2.5, 97.5])
     return min(float(low), coefficient), max(float(high), coefficient)
 
 
 def permutation_p_value(levels: NDArray, seed: int) -> float:
     """Of Spearman's coefficient of two columns: twice the smaller tail, at most 1."""
     x, y = stats.rankdata(levels, axis=-1)
-    options: dict[str, Any] = dict(n_resamples=PERMUTATIONS, batch=BATCH)
-    options |= dict(permutation_type='pairings', random_state=np.random.default_rng(seed))
-    # x @ y is the only part of the coefficient that permuting changes
-    return float(stats.permutation_test((y,), lambda y: x @ y, **options).pvalue)
+    test = stats.permutation_test(
+        (y,),
+        lambda y: x @ y,  # the only part of the coefficient that permuting changes
+        permutation_type='pairings',
+        n_resamples=PERMUTATIONS,
+        batch=BATCH,
+        random_state=np.random.default_rng(seed),
+    )
+    return float(test.pvalue)
 
 
 def spearman(levels: NDArray, drawn: NDArray, axis: int = -1) -> NDArray:

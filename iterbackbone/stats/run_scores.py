@@ -47,14 +47,10 @@ class RunScores(ABC):
 
     @abstractmethod
     def mixed(self, shares: Array, counts: Array) -> Array:
-        """Score where image i counts ``counts[:, i]`` times and run j has ``shares[:, j]`` of it.
+        """Score where image i counts ``counts[:, i]`` times and run j has ``shares[:, j]`` of it, (B,).
 
-        Args:
-            shares: (B, r), rows that add up to 1.
-            counts: (B, n), of a bootstrap how often each image is drawn.
-
-        Returns:
-            (B,).
+        ``shares`` are (B, r), rows that add up to 1; ``counts`` (B, n), such as how often a bootstrap
+        draws each image.
         """
 
     @abstractmethod
@@ -71,10 +67,7 @@ class RunScores(ABC):
 
 
 class MeanScores(RunScores):
-    """A score that is the mean of one value an image, such as top-1 accuracy.
-
-    Args:
-        values: (r, n), finite.
+    """A score that is the mean of one finite value an image, (r, n), such as top-1 accuracy.
 
     Raises:
         ValueError: another shape, or a value that is not finite.
@@ -112,16 +105,16 @@ class MeanIoU(RunScores):
     """
 
     def __init__(self, intersections: ArrayLike, unions: ArrayLike) -> None:
-        pixels = np.asarray(intersections, dtype=np.float64), np.asarray(unions, dtype=np.float64)
-        if pixels[0].ndim != 3 or pixels[0].shape != pixels[1].shape:
+        shared, union = (np.asarray(v, dtype=np.float64) for v in (intersections, unions))
+        if shared.ndim != 3 or shared.shape != union.shape:
             raise ValueError(
-                'intersections and unions must have the shape (r, n, c), got '
-                f'{pixels[0].shape} and {pixels[1].shape}'
+                f'intersections and unions must have the shape (r, n, c), got {shared.shape} and '
+                f'{union.shape}'
             )
-        if not ((pixels[0] >= 0) & (pixels[0] <= pixels[1])).all():
+        if not ((shared >= 0) & (shared <= union)).all():
             raise ValueError('intersections must lie between 0 and unions')
-        self.pixels = np.stack(pixels)  # (2, r, n, c)
-        self.num_runs, self.num_images = pixels[0].shape[:2]
+        self.pixels = np.stack([shared, union])  # (2, r, n, c)
+        self.num_runs, self.num_images = shared.shape[:2]
 
     def mixed(self, shares: Array, counts: Array) -> Array:
         sums = np.einsum('srnc,bn->sbrc', self.pixels, counts, optimize=True)

@@ -9,27 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class SegmentationScore(NamedTuple):
-    """Agreement of a predicted with a true label map, ignored pixels left out.
-
-    Attributes:
-        miou: Mean over the classes of the true map of the intersection over union of the
-            class's true and predicted pixels, in [0, 1]; None without labelled pixels.
-            Classes that are predicted only have no term of their own.
-        pixel_accuracy: Share of the labelled pixels with the right label; None without any.
-    """
+    """Agreement of a predicted with a true label map; None without labelled pixels."""
 
     miou: float | None
-    pixel_accuracy: float | None
+    pixel_accuracy: float | None  # share of the labelled pixels with the right label
 
 
 def score_label_map(
     predicted: ArrayLike, true: ArrayLike, ignore_index: int = 255
 ) -> SegmentationScore:
-    """Compare two label maps.
+    """Compare two label maps of class indices, (H, W) each; ``ignore_index`` is no label.
 
-    Args:
-        predicted: (H, W) class indices.
-        true: (H, W) class indices, or ``ignore_index`` where there is no label.
+    The mean intersection over union is that of the true map's classes: those that are predicted only
+    have no term of their own.
 
     Raises:
         ValueError: the maps differ in shape.
@@ -51,13 +43,10 @@ def class_overlaps(
 ) -> NDArray[np.int64]:
     """Pixels that a data set's mean intersection over union is made of.
 
-    Args:
-        predicted: (H, W) class indices.
-        true: (H, W) class indices, or ``ignore_index`` where there is no label.
-        num_classes: c; greater predicted indices belong to no class.
+    The maps are those of :func:`score_label_map`; greater predicted indices belong to no class.
 
     Returns:
-        (2, c): of each class the pixels that are true and predicted, and true or predicted.
+        (2, num_classes): of each class the pixels that are true and predicted, and true or predicted.
 
     Raises:
         ValueError: the maps differ in shape, or a true index is not below ``num_classes``.

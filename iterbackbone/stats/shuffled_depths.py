@@ -22,15 +22,12 @@ class Shuffled:
     """Scores of static outcomes with the policy's depths shuffled over the images.
 
     Attributes:
-        gain: The policy's score minus ``score``.
-        gain_low: Of the 95% bootstrap interval of ``gain``.
-        gain_high: Of the same interval.
+        gain: The policy's score minus ``score``; ``gain_low`` and ``gain_high`` are its 95% bootstrap
+            interval.
         p_value: One-sided, that depths do not follow images: the share of shuffles that score
             at least as much as the policy. Where images share sources, the share of resamples of
             sources in which ``gain`` is not above 0: shuffled images would not be independent.
-        score: Mean over the shuffles.
-        low: Of the band that holds 95% of them.
-        high: Of the same band.
+        score: Mean over the shuffles, 95% of which lie between ``low`` and ``high``.
         reassembled: Score of the static outcomes at the policy's depths. Where it differs from the
             policy's score, a depth gives other features when the policy chooses it.
         cost: Mean MACs of the shuffles; exactly the policy's where images are of one size.
@@ -50,14 +47,7 @@ class Shuffled:
 
 
 class ShuffledDepths:
-    """The shuffles of one policy; arguments as of :func:`~iterbackbone.stats.gain.measure`.
-
-    Args:
-        rng: Source of the shuffles.
-
-    Raises:
-        ValueError: ``choices`` are no such places.
-    """
+    """The shuffles of one policy; arguments and errors as of :func:`.gain.measure`."""
 
     def __init__(
         self,
@@ -92,10 +82,9 @@ class ShuffledDepths:
         return self._scores.mixed(histogram / counts.sum(axis=1, keepdims=True), counts)
 
     def beside(self, policy: float, gains: Array, grouped: bool = False) -> Shuffled:
-        """The shuffles beside the policy's score.
+        """The shuffles beside the policy's score; ``grouped`` says whether images share sources.
 
         ``gains`` are (B,) the policy's score minus :meth:`expected` in each resample.
-        ``grouped`` says whether images share sources.
         """
         scores = self._shuffled_scores
         mean = float(scores.mean())

@@ -18,11 +18,7 @@ TOLERANCE = 1e-6  # relative; of mean MACs, which may come from float32
 
 
 def envelope(costs: ArrayLike, scores: ArrayLike) -> list[int]:
-    """The static budgets that no random mixture of two others beats at their cost.
-
-    Args:
-        costs: (k,) mean cost of each budget.
-        scores: (k,) score of each.
+    """The static budgets, of (k,) mean costs and scores, that no random mixture of two others beats.
 
     Returns:
         Places of the vertices of the upper concave envelope, from the cheapest to the most
@@ -59,33 +55,23 @@ def _below(left: int, middle: int, right: int, cost: Array, score: Array) -> boo
 
 
 class StaticMixture:
-    """The policy beside a mixture of two static budgets that costs the same.
+    """The policy beside a mixture of two static budgets, ``vertices``, that costs the same.
 
-    Arguments are those of :func:`~iterbackbone.stats.gain.measure`; ``vertices`` are two budgets or
-    more, by increasing mean cost.
-
-    Attributes:
-        vertices: The two that the mixture takes, the cheaper one first.
-
-    Raises:
-        ValueError: ``vertices`` are no such places, or all are cheaper or all are more expensive
-            than the policy.
+    Arguments and errors are those of :func:`~iterbackbone.stats.gain.measure`.
     """
 
     def __init__(self, scores: RunScores, costs: Array, vertices: Sequence[int]) -> None:
         means = costs.mean(axis=1)
         self.vertices = _bracket(means, vertices)
         runs = [0, *(1 + v for v in self.vertices)]
-        self.runs = scores.take(runs)
-        self.costs = costs[runs]
+        self.runs, self.costs = scores.take(runs), costs[runs]
         cheaper = np.flatnonzero(means < means[0] * (1 - TOLERANCE))
-        best = cheaper[scores.each()[cheaper].argsort()[-1:]]
-        self._cheaper = scores.take(best)
+        self._cheaper = scores.take(cheaper[scores.each()[cheaper].argsort()[-1:]])
 
     def cheaper(self, counts: Array) -> Array:
-        """Score of the best static budget that costs less than the policy, (B, n) counts to (B,).
+        """Score of the best static budget that costs less than the policy; -inf without one.
 
-        Minus infinity without one.
+        From (B, n) counts of the images, (B,).
         """
         if not self._cheaper.num_runs:
             return np.full(len(counts), -np.inf)
@@ -118,13 +104,13 @@ class StaticMixture:
 def _bracket(means: Array, vertices: Sequence[int]) -> tuple[int, int]:
     """The neighbouring vertices between whose mean costs the policy's lies."""
     places = list(vertices)
-    if len(places) < 2 or not set(places) <= set(range(len(means) - 1)):
+    policy, static = means[0], means[1:]
+    costs = static[[place for place in places if place in range(len(static))]]
+    if len(places) < 2 or len(costs) < len(places) or not (np.diff(costs) > 0).all():
         raise ValueError(
-            f'vertices must be 2 or more places among {len(means) - 1} static runs, got {places}'
+            f'vertices must be 2 or more places among {len(static)} static runs, by increasing mean '
+            f'cost, got {places}'
         )
-    policy, costs = means[0], means[1:][places]
-    if not (np.diff(costs) > 0).all():
-        raise ValueError(f'vertices must stand by increasing mean cost, got the costs {costs.tolist()}')
     if not costs[0] * (1 - TOLERANCE) <= policy <= costs[-1] * (1 + TOLERANCE):
         raise ValueError(
             "the policy's mean cost must lie between those of the cheapest and the most expensive "
