@@ -27,7 +27,7 @@ def table(name: str) -> str:
     elsewhere = schema.ModuleRecord.__annotations__ if name == 'IterationRecord' else ()
     for field, hint in get_type_hints(kind, include_extras=True).items():
         if field not in elsewhere:
-            words, meaning = in_words(inspect.type_info(hint)), hint.__metadata__[-1].description
+            words, meaning = in_words(inspect.type_info(hint)), hint.__metadata__[-1]
             required = ', required' if field in kind.__required_keys__ else ''
             rows.append(f'| `{field}` | {words}{required} | {meaning} |')
     return '\n'.join(rows)

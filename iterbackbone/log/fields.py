@@ -1,8 +1,4 @@
-"""Types of a log's fields, with their limits.
-
-A log may come from anywhere, and what it says reaches axes, tables and titles, where one absurd value
-costs minutes or gigabytes: so every number, text and list has a limit.
-"""
+"""Types of a log's fields. All have a limit: a log may come from anywhere."""
 
 from __future__ import annotations
 
@@ -39,8 +35,3 @@ Labels = Annotated[list[Label], Meta(max_length=3000)]
 Scores = Annotated[list[Coordinate], Meta(max_length=3000)]
 Colour = Annotated[list[Annotated[int, Meta(ge=0, le=255)]], Meta(min_length=3, max_length=3)]
 Palette = Annotated[list[Colour], Meta(max_length=10**5)]
-
-
-def about(text: str) -> Meta:
-    """What a field means, for people."""
-    return Meta(description=text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated, Any, TypedDict
 
 from . import fields as f
-from .fields import about
 
 RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
 UNLABELLED, UNLABELLED_16 = 255, 65535  # pixels without a label in maps of 8 and of 16 bits
@@ -24,24 +23,18 @@ class ModuleRecord(TypedDict, total=False):
     MACs are sums.
     """
 
-    iterations_per_block: Annotated[
-        f.BlockIterations, about("of each iterative block, in the network's order")
-    ]
-    iterations: Annotated[f.Stages, about("the same, summed over each stage's blocks")]
-    total_iterations: Annotated[f.Iterations, about('their sum')]
-    ponder_cost: Annotated[f.Iterations | None, about('sum over blocks of N + R')]
-    num_calls: Annotated[f.Count, about('calls of the backbone for this image')]
-    input_size: Annotated[
-        f.Size | None, about("[H, W] of the first call's input in pixels, padding included")
-    ]
-    macs: Annotated[f.Macs, about('multiply-adds of the backbone and the iterative RoI head')]
-    macs_lowest: Annotated[f.Macs, about('of the same calls and RoIs at one iteration a block')]
-    macs_full: Annotated[f.Macs, about('of the same calls and RoIs with every iteration run')]
-    macs_resnet: Annotated[
-        f.Macs, about('of the same calls and RoIs in the plain ResNet of that shape')
-    ]
-    num_rois: Annotated[f.Count, about('C4: RoIs of the image')]
-    mean_roi_iterations: Annotated[f.Iterations | None, about('C4: mean iterations of its RoIs')]
+    iterations_per_block: Annotated[f.BlockIterations, "of each block, in the network's order"]
+    iterations: Annotated[f.Stages, "the same, summed over each stage's blocks"]
+    total_iterations: Annotated[f.Iterations, 'their sum']
+    ponder_cost: Annotated[f.Iterations | None, 'sum over blocks of N + R']
+    num_calls: Annotated[f.Count, 'calls of the backbone for this image']
+    input_size: Annotated[f.Size | None, "[H, W] of the first call's input in pixels, padding included"]
+    macs: Annotated[f.Macs, 'multiply-adds of the backbone and the iterative RoI head']
+    macs_lowest: Annotated[f.Macs, 'of the same calls and RoIs at one iteration a block']
+    macs_full: Annotated[f.Macs, 'of the same calls and RoIs with every iteration run']
+    macs_resnet: Annotated[f.Macs, 'of the same calls and RoIs in the plain ResNet of that shape']
+    num_rois: Annotated[f.Count, 'C4: RoIs of the image']
+    mean_roi_iterations: Annotated[f.Iterations | None, 'C4: mean iterations of its RoIs']
 
 
 class IterationRecord(ModuleRecord, total=False):
@@ -52,69 +45,52 @@ class IterationRecord(ModuleRecord, total=False):
     the order of ``modules``; totals, ponder cost and MACs are sums; ``num_calls`` is the largest.
     """
 
-    img_id: Annotated[
-        f.Identifier | None,
-        about("the data set's, else the file's name, else the place in the data set"),
-    ]
-    img_path: Annotated[f.Text | None, about('file of the image')]
-    height: Annotated[f.Pixels | None, about('of the original image, pixels')]
-    width: Annotated[f.Pixels | None, about('of the original image, pixels')]
-    num_objects: Annotated[
-        f.Count | None, about('annotated objects that are not "difficult"; null without annotations')
-    ]
-    num_difficult: Annotated[f.Count | None, about('"difficult" or otherwise ignored objects')]
-    mean_object_area: Annotated[f.Area | None, about('pixels of the original image')]
-    mean_relative_area: Annotated[f.Area | None, about('mean of object area over image area')]
-    class_names: Annotated[f.Names | None, about('classes of the counted objects')]
-    num_classes: Annotated[f.Count | None, about('segmentation: classes in the true label map')]
-    boundary_fraction: Annotated[
-        f.Share | None, about('segmentation: share of labelled pixels between two classes')
-    ]
-    miou: Annotated[
-        f.Share | None, about("segmentation: over the true map's classes, this image alone")
-    ]
-    pixel_accuracy: Annotated[
-        f.Share | None, about('segmentation: share of labelled pixels that are right')
-    ]
-    label: Annotated[f.Count | None, about('classification: true class, an index into `classes`')]
-    prediction: Annotated[f.Count | None, about('classification: predicted class')]
-    correct: Annotated[bool | None, about('classification: whether they are equal')]
-    confidence: Annotated[f.Number | None, about("classification: the prediction's score")]
+    img_id: Annotated[f.Identifier | None, "the data set's, else the file's name, else the place in it"]
+    img_path: Annotated[f.Text | None, 'file of the image']
+    height: Annotated[f.Pixels | None, 'of the original image, pixels']
+    width: Annotated[f.Pixels | None, 'of the original image, pixels']
+    num_objects: Annotated[f.Count | None, 'annotated, not "difficult"; null without annotations']
+    num_difficult: Annotated[f.Count | None, '"difficult" or otherwise ignored objects']
+    mean_object_area: Annotated[f.Area | None, 'pixels of the original image']
+    mean_relative_area: Annotated[f.Area | None, 'mean of object area over image area']
+    class_names: Annotated[f.Names | None, 'classes of the counted objects']
+    num_classes: Annotated[f.Count | None, 'segmentation: classes in the true label map']
+    boundary_fraction: Annotated[f.Share | None, 'segmentation: share of pixels between two classes']
+    miou: Annotated[f.Share | None, "segmentation: over the true map's classes, this image alone"]
+    pixel_accuracy: Annotated[f.Share | None, 'segmentation: share of labelled pixels that are right']
+    label: Annotated[f.Count | None, 'classification: true class, an index into `classes`']
+    prediction: Annotated[f.Count | None, 'classification: predicted class']
+    correct: Annotated[bool | None, 'classification: whether they are equal']
+    confidence: Annotated[f.Number | None, "classification: the prediction's score"]
     scores: Annotated[
-        dict[f.Name, f.Number | None],
-        about('by name, what else an image scored in your own evaluation'),
+        dict[f.Name, f.Number | None], 'by name, what else an image scored in your own evaluation'
     ]
-    modules: Annotated[
-        dict[f.Name, ModuleRecord],
-        about('what each did, by its path in the model; only with several backbones or RoI layers'),
-    ]
+    modules: Annotated[dict[f.Name, ModuleRecord], 'what each of several did, by its path in the model']
 
 
 class _TrueBoxes(TypedDict):
-    boxes: Annotated[f.Boxes, about('(xmin, ymin, xmax, ymax) in pixels of the original image, from 0')]
-    labels: Annotated[f.Labels, about('indices into `classes`')]
+    boxes: Annotated[f.Boxes, '(xmin, ymin, xmax, ymax) in pixels of the original image, from 0']
+    labels: Annotated[f.Labels, 'indices into `classes`']
 
 
 class BoxList(_TrueBoxes, total=False):
     """Boxes of one image."""
 
-    scores: Annotated[f.Scores, about('of predicted boxes')]
+    scores: Annotated[f.Scores, 'of predicted boxes']
 
 
 class PredictionLine(TypedDict, total=False):
     """One line of ``predictions.jsonl``, of the image on that line of ``records.jsonl``."""
 
-    img_id: Annotated[f.Identifier | None, about('as in the record')]
-    img_path: Annotated[f.Text | None, about('as in the record')]
-    exif_ignored: Annotated[bool, about('the file was read without turning it as its EXIF data say')]
-    true: Annotated[BoxList, about('annotated boxes')]
-    difficult: Annotated[BoxList, about('annotated boxes that do not count')]
-    predicted: Annotated[BoxList, about('predicted boxes')]
-    predicted_map: Annotated[
-        f.Text, about('PNG file of class indices; 255 is no label, of 16 bits 65535')
-    ]
-    true_map: Annotated[f.Text, about('PNG file of the annotated classes')]
-    picture: Annotated[f.Text, about('PNG file of an image that is no file')]
+    img_id: Annotated[f.Identifier | None, 'as in the record']
+    img_path: Annotated[f.Text | None, 'as in the record']
+    exif_ignored: Annotated[bool, 'the file was read without turning it as its EXIF data say']
+    true: Annotated[BoxList, 'annotated boxes']
+    difficult: Annotated[BoxList, 'annotated boxes that do not count']
+    predicted: Annotated[BoxList, 'predicted boxes']
+    predicted_map: Annotated[f.Text, 'PNG file of class indices; 255 is no label, of 16 bits 65535']
+    true_map: Annotated[f.Text, 'PNG file of the annotated classes']
+    picture: Annotated[f.Text, 'PNG file of an image that is no file']
 
 
 def identity(line: IterationRecord | PredictionLine) -> tuple[Any, Any]:
