@@ -12,11 +12,12 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .embedding import MAX_POINTS
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title, main_score
 from .pictures import evenly, ranking
 from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
+
+MAX_POINTS = 3000  # of all evaluations; more slow a browser down and hide each other
 
 
 def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, go.Figure]:

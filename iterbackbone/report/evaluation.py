@@ -1,7 +1,8 @@
-"""One evaluation's log in memory."""
+"""One evaluation's log in memory; the boxes themselves stay on disk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +11,96 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..log.meta_schema import EvaluationMeta
+from ..log.parsing import Parser, shown
 from ..log.reader import (
+    Line,
     Problem,
     has_crowds,
     missing_and_repeated,
+    read_lines,
     read_meta,
     read_records,
     stage_limits_of,
 )
-from ..log.schema import META, PREDICTIONS, RECORDS, IterationRecord
-from .predictions import Predictions
+from ..log.schema import (
+    META,
+    MOST_BYTES,
+    PREDICTIONS,
+    RECORDS,
+    IterationRecord,
+    PredictionLine,
+    identity,
+)
+from ..stats.detection_error import Boxes, image_ap50
 
 Column = NDArray[np.float64]
+_parse = Parser(PredictionLine, MOST_BYTES[PREDICTIONS])
+
+
+@dataclass
+class Predictions:
+    """What the log says of each record's predictions."""
+
+    path: Path
+    crowds: bool  # whether difficult boxes are COCO's crowds
+    errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
+    offsets: dict[int, int]  # in bytes, of the line of each record that has a usable one
+    problems: list[Problem]  # lines that could not be used
+
+    @classmethod
+    def read(cls, path: Path, records: Sequence[Line], crowds: bool) -> Predictions:
+        """Read the lines that stand where the ``records`` stood in their file.
+
+        One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
+        compared, so that no image is shown with another's boxes.
+        """
+        predictions = cls(path, crowds, np.full(len(records), np.nan), {}, [])
+        wanted = {line.number: i for i, line in enumerate(records)}
+        if wanted and not path.is_file():
+            predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
+            return predictions
+        last = 0
+        for last, offset, text in read_lines(path, MOST_BYTES[PREDICTIONS]) if wanted else ():
+            if last in wanted:
+                predictions._add(wanted[last], records[wanted[last]], text, offset)
+        lost = sum(number > last for number in wanted)
+        if lost:
+            predictions.problems.append(Problem(str(path), 0, f'{lost} images have no line'))
+        return predictions
+
+    def _add(self, i: int, expected: Line, text: bytes, offset: int) -> None:
+        try:
+            line = _parse(text)
+            if identity(line) != identity(expected.record):
+                raise ValueError(
+                    f'the line is of image {shown(line.get("img_id"))}, '
+                    f'that of the records of {shown(expected.record.get("img_id"))}'
+                )
+            boxes = _boxes(line)
+            if {'predicted', 'true'} <= boxes.keys():
+                predicted, true, difficult = map(boxes.get, ('predicted', 'true', 'difficult'))
+                precision = image_ap50(predicted, true, difficult, self.crowds)
+                self.errors[i] = np.nan if precision is None else 1 - precision
+            self.offsets[i] = offset
+        except ValueError as error:
+            self.problems.append(Problem(str(self.path), expected.number, str(error)))
+
+    def line(self, i: int) -> PredictionLine:
+        """The line of a record; empty where there is no usable one."""
+        if i not in self.offsets:
+            return {}
+        with open(self.path, 'rb') as file:
+            file.seek(self.offsets[i])
+            return _parse(file.readline(MOST_BYTES[PREDICTIONS] + 1))
+
+    def boxes(self, i: int) -> dict[str, Boxes]:
+        """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""
+        return _boxes(self.line(i))
+
+
+def _boxes(line: PredictionLine) -> dict[str, Boxes]:
+    names = ('predicted', 'true', 'difficult')
+    return {name: Boxes.parse(name, line[name]) for name in names if name in line}
 
 
 @dataclass(frozen=True)
@@ -74,12 +153,7 @@ class Evaluation:
 
 
 def load_evaluation(folder: Path, name: str | None = None, read_predictions: bool = True) -> Evaluation:
-    """Read the folder that IterationLogHook wrote.
-
-    Args:
-        folder: With ``records.jsonl``, ``predictions.jsonl`` and ``meta.json``.
-        name: By default the config's and the folder's.
-        read_predictions: False where only the records are needed.
+    """Read the folder that IterationLogHook wrote; its name is by default the config's and its own.
 
     Raises:
         ValueError: the folder is no complete evaluation, or no line of it can be used.

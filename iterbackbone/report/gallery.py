@@ -11,8 +11,7 @@ from matplotlib.patches import Rectangle
 
 from .evaluation import Evaluation
 from .image_files import Folders
-from .label_maps import coloured, label_maps
-from .pictures import overlays, ranking, thumbnail_of
+from .pictures import coloured, label_maps, overlays, ranking, thumbnail_of
 from .style import literal
 
 COLUMNS, ROWS = 4, 2

@@ -8,6 +8,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
@@ -15,16 +16,31 @@ from plotly.offline import get_plotlyjs
 
 from ..stats.association import Association
 from ..text import all_printable
-from .charts import charts
-from .embedding import MAX_PICTURES, MAX_POINTS, details, embed
+from .charts import MAX_POINTS, charts
 from .evaluation import Evaluation, brief
 from .gain_charts import gain_charts
 from .gain_panel import GainPanel
 from .image_files import Folders
-from .pictures import class_ends, image_path, ranking
-from .style import GALLERY, colour
+from .measures import image_errors
+from .pictures import (
+    class_ends,
+    data_uri,
+    embedded_maps,
+    evenly,
+    image_path,
+    overlays,
+    ranking,
+    thumbnail_of,
+)
+from .style import colour
 from .tables import gain_rows, percent, side_by_side
 from .wording import error_sentence, probability, short
+
+GALLERY = 12  # images, or classes, of a gallery
+MAX_PICTURES = 500  # of all evaluations: with plotly's 5 MB and the points' text about 15 MB
+QUALITY = 60
+
+Pictures = dict[int, dict[str, Any]]  # by the record's number
 
 
 def render(
@@ -35,15 +51,18 @@ def render(
     panel: GainPanel | None = None,
 ) -> str:
     """The page of evaluations and their summaries; arguments as of ``analyze``."""
-    number = MAX_PICTURES // len(evaluations)
+    number, most = (total // len(evaluations) for total in (MAX_PICTURES, MAX_POINTS))
     pictures = [embed(e, image_root, score_threshold, number) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))
-    most = MAX_POINTS // len(evaluations)
     figures = {**(gain_charts(panel) if panel else {}), **charts(evaluations, summaries)}
+    macs = sorted((summary['macs']['mean'], run) for run, summary in enumerate(summaries))
     data = {
         'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
         'runs': [details(*run, most=most) for run in shown],
-        'order': _order(summaries),
+        'order': [  # of the slider
+            {'run': run, 'label': f'{summaries[run]["name"]}, {mean / 1e9:.3g} GMAC'}
+            for mean, run in macs
+        ],
     }
     scripts = {'plotly': get_plotlyjs(), 'script': _file('report.js')}
     return (
@@ -63,19 +82,58 @@ def render(
             score_threshold=score_threshold,
             data=htmlsafe_json_dumps(all_printable(data), allow_nan=False, separators=(',', ':')),
             css=Markup(_file('report.css')),
-            script_hashes=Markup(' '.join(_hash(text) for text in scripts.values())),
+            script_hashes=Markup(' '.join(map(_hash, scripts.values()))),
             **{name: Markup(text) for name, text in scripts.items()},
         )
     )
 
 
-def _order(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The runs from least to most compute, and what the slider says of each."""
-    runs = [(summary['macs']['mean'], k, summary['name']) for k, summary in enumerate(summaries)]
-    return [{'run': k, 'label': f'{name}, {mean / 1e9:.3g} GMAC'} for mean, k, name in sorted(runs)]
+def embed(evaluation: Evaluation, image_root: Folders, score_threshold: float, most: int) -> Pictures:
+    """Pictures of ``most`` records that have one, evenly over the ranking, and of the galleries'.
+
+    Each has a ``thumbnail`` (a URI), ``boxes`` to draw on it and, of a segmented image, its
+    ``maps`` and their ``legend``.
+    """
+    paths = {i: image_path(evaluation, i, image_root) for i in ranking(evaluation)}
+    there = [i for i, path in paths.items() if path is not None and path.is_file()]
+    easiest, hardest = class_ends(evaluation, GALLERY)
+    ends = [*there[:GALLERY], *there[-GALLERY:], *easiest, *hardest]
+    found = {}
+    for i in dict.fromkeys([*ends, *evenly(there, most)]):
+        picture = thumbnail_of(evaluation, i, image_root)
+        if picture is not None:
+            found[i] = {
+                'thumbnail': data_uri(picture, 'webp', quality=QUALITY, method=2),
+                'boxes': overlays(evaluation, i, score_threshold),
+                **embedded_maps(evaluation, i),
+            }
+    return found
 
 
-def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[str, list[int]]]:
+def details(evaluation: Evaluation, pictures: Pictures, most: int) -> Pictures:
+    """What hovering and clicking show of each record: those drawn and those with a picture."""
+    errors = image_errors(evaluation)
+    found = {}
+    for i in dict.fromkeys([*evenly(ranking(evaluation), most), *pictures]):
+        record, wrong = evaluation.records[i], errors.values[i]
+        found[i] = {
+            'id': str(record.get('img_id')),
+            'path': record.get('img_path'),
+            'size': [record.get('width'), record.get('height')],
+            'iterations': record['iterations'],
+            'total': record['total_iterations'],
+            'gmacs': record['macs'] / 1e9,
+            'share': record['macs'] / record['macs_full'] if record['macs_full'] else None,
+            'objects': record.get('num_objects'),
+            'relative': record.get('mean_relative_area'),
+            'outcome': evaluation.outcome(i),
+            'error': None if errors.binary or not np.isfinite(wrong) else float(wrong),
+            **pictures.get(i, {}),
+        }
+    return found
+
+
+def _galleries(evaluation: Evaluation, pictures: Pictures) -> list[tuple[str, list[int]]]:
     ranked = [i for i in ranking(evaluation) if i in pictures]
     ends = min(GALLERY, (len(ranked) + 1) // 2)
     found = [('Fewest iterations', ranked[:ends]), ('Most iterations', ranked[::-1][:ends])]
@@ -86,9 +144,7 @@ def _galleries(evaluation: Evaluation, pictures: dict[int, Any]) -> list[tuple[s
     return found
 
 
-def _notes(
-    evaluation: Evaluation, pictures: dict[int, Any], most: int, image_root: Folders
-) -> list[str]:
+def _notes(evaluation: Evaluation, pictures: Pictures, most: int, image_root: Folders) -> list[str]:
     count = len(evaluation.records)
     notes = [f'{evaluation.name}: pictures of {len(pictures)} of {count} images are in this file.']
     if count > most:
@@ -96,11 +152,11 @@ def _notes(
     for i, record in enumerate(evaluation.records[:100]):
         path = record.get('img_path')
         if path and image_path(evaluation, i, image_root) is None:
-            return [
-                *notes,
+            notes.append(
                 f'Images outside the image root are not drawn, such as {brief(path, 200)}: '
-                'name their folder by --image-root.',
-            ]
+                'name their folder by --image-root.'
+            )
+            break
     return notes
 
 

@@ -18,7 +18,7 @@ from ..stats.run_scores import Index, MeanIoU, MeanScores, RunScores
 from ..stats.segmentation_score import class_overlaps
 from .aligned_runs import AlignedRuns
 from .evaluation import Evaluation
-from .label_maps import IGNORED, map_paths, read_labels
+from .pictures import IGNORED, map_paths, read_labels
 
 TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection': 'ap50'}
 SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log

@@ -9,7 +9,6 @@ import numpy as np
 from ..text import printable
 from .evaluation import Column, brief
 
-GALLERY = 12  # images, or classes, of a gallery on the page
 MIN_IMAGES = 5  # of a bin whose mean gets an interval
 GREY = '#7a8793'  # of what is no run
 # Okabe & Ito's palette, apart also for colour-blind readers, with Tol's wine for its pale yellow.

@@ -9,11 +9,10 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from iterbackbone.report.analysis import analyze
-from iterbackbone.report.embedding import embed
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.image_files import MAX_PIXELS, inside
+from iterbackbone.report.image_files import inside
+from iterbackbone.report.page import GALLERY, embed
 from iterbackbone.report.pictures import image_path, thumbnail
-from iterbackbone.report.style import GALLERY
 from tests.support.logs import correlated, record, write_images, write_log
 
 
@@ -51,7 +50,7 @@ def test_pipes_devices_and_folders_are_not_opened(tmp_path):
 
 
 def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path):
-    side = 1 + int(MAX_PIXELS**0.5)
+    side = 1 + int((2 * Image.MAX_IMAGE_PIXELS) ** 0.5)  # more than twice are an error
     for name, size in (('over', (side, side)), ('below', (side, 100))):
         Image.new('1', size).save(tmp_path / f'{name}.png')
     assert thumbnail(tmp_path / 'over.png') is None

@@ -12,7 +12,7 @@ from PIL import Image
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.label_maps import (
+from iterbackbone.report.pictures import (
     IGNORED,
     colour_of,
     coloured,
