@@ -30,15 +30,14 @@ def analyze(
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
-    All of them, or none: an earlier report stays whole where the disk is full.
-    With a panel there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
+    All of them, or none: an earlier report stays whole where the disk is full. With a panel, whether
+    adapting pays, there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
 
     Args:
         evaluations: One, or several to show side by side.
         out: Folder for the files, made if absent; files of the same names are replaced.
         image_root: Folders that images may lie in; relative paths in the log are of the first.
         score_threshold: Lowest score of predicted boxes that are drawn.
-        panel: Whether adapting pays.
 
     Returns:
         The summaries, one an evaluation.

@@ -1,4 +1,4 @@
-"""Interactive charts of one or several evaluations, as plotly figures.
+"""Charts of one or several evaluations, as plotly figures; :mod:`.figures` prints them.
 
 A trace's ``legendgroup`` is the number of its run: the page's slider shows one run at a time.
 """
@@ -64,13 +64,12 @@ def binned(bins: list[dict[str, Any]], name: str, **style: Any) -> go.Scatter:
 
     A bin of few images has no bar: its interval would be wider than the axis.
     """
-    ends = [('mean_low', 'mean_high') if b['num_images'] >= MIN_IMAGES else ('mean',) * 2 for b in bins]
-    error_y = dict(
-        arrayminus=[b['mean'] - b[low] for b, (low, _) in zip(bins, ends, strict=True)],
-        array=[b[high] - b['mean'] for b, (_, high) in zip(bins, ends, strict=True)],
-    )
+    wide = [b['num_images'] >= MIN_IMAGES for b in bins]
     x, means = [b['x_mean'] for b in bins], [b['mean'] for b in bins]
-    return go.Scatter(x=x, y=means, error_y=error_y, mode='lines+markers', name=safe(name), **style)
+    below = [b['mean'] - b['mean_low'] if w else 0 for b, w in zip(bins, wide, strict=True)]
+    above = [b['mean_high'] - b['mean'] if w else 0 for b, w in zip(bins, wide, strict=True)]
+    bars = dict(arrayminus=below, array=above)
+    return go.Scatter(x=x, y=means, error_y=bars, mode='lines+markers', name=safe(name), **style)
 
 
 def _means(run: int, summaries: list[dict[str, Any]], bins: list[dict[str, Any]]) -> go.Scatter:
@@ -84,25 +83,24 @@ def stages(summaries: list[dict[str, Any]]) -> go.Figure:
     """Share of images by number of iterations, one panel a stage."""
     limits = [summary['iterations']['max'] for summary in summaries]
     highest = [max(stage) for stage in zip_longest(*limits, fillvalue=0)]
-    count = len(highest)
-    figure = make_subplots(
-        rows=1, cols=count, shared_yaxes=True, subplot_titles=[f'stage {k}' for k in range(count)]
-    )
+    count, width = len(highest), 0.8 / len(summaries)
+    titles = [f'stage {k}' for k in range(count)]
+    figure = make_subplots(rows=1, cols=count, shared_yaxes=True, subplot_titles=titles)
     for run, summary in enumerate(summaries):
-        for k, counts in enumerate(summary['iterations']['per_stage']):
+        for k, counts in enumerate(summary['iterations']['per_stage'], start=1):
             figure.add_bar(
                 x=counts['iterations'],
                 y=[100 * n / summary['num_images'] for n in counts['images']],
                 name=safe(summary['name']),
                 legendgroup=str(run),
-                showlegend=k == 0 and len(summaries) > 1,
+                showlegend=k == 1 and len(summaries) > 1,
                 marker_color=colour(run),
-                width=0.8 / len(summaries),
+                width=width,
                 # Plotly's own would grow with the least distance of the values: away from their tick.
-                offset=0.8 * (run / len(summaries) - 0.5),
+                offset=width * run - 0.4,
                 hovertemplate='%{x} iterations: %{y:.1f}% of the images<extra></extra>',
                 row=1,
-                col=k + 1,
+                col=k,
             )
     for k, most in enumerate(highest, start=1):
         figure.update_xaxes(range=[0.4, most + 0.6], col=k)
@@ -130,10 +128,8 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure:
             hoverinfo='skip',
             line=dict(color=colour(run), dash='dash', width=1),
         )
-    figure.update_layout(
-        **LAYOUT, xaxis_title='iterations per image', yaxis_title=error_title(summaries)
-    )
-    figure.update_yaxes(range=[0, 1])
+    titles = dict(xaxis_title='iterations per image', yaxis_title=error_title(summaries))
+    figure.update_layout(**LAYOUT, **titles, yaxis_range=[0, 1])
     figure.update_xaxes(tickformat='~r', nticks=12)
     return figure
 

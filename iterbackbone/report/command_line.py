@@ -19,11 +19,7 @@ from .gain_panel import MeasuredGains
 
 
 def load(folders: Sequence[Path], names: list[str] | None = None) -> list[Evaluation]:
-    """Read evaluations' folders and print their first problems.
-
-    Raises:
-        ValueError: as :func:`~iterbackbone.report.evaluation.load_evaluations`.
-    """
+    """Read evaluations' folders, as :func:`load_evaluations`, and print their first problems."""
     evaluations = load_evaluations(list(folders), names)
     for evaluation in evaluations:
         for problem in evaluation.problems[:20]:
@@ -70,11 +66,7 @@ def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
 def measure_gains(
     args: argparse.Namespace, policies: list[Evaluation], menu: list[Evaluation]
 ) -> tuple[MeasuredGains, list[MeasuredGains]]:
-    """Gains of this training by the options, and those of the other ones.
-
-    Raises:
-        ValueError: an option, or what it names, is wrong.
-    """
+    """Gains of this training by the options, and those of the other ones."""
     others = [MeasuredGains.read(path) for path in args.other_seeds]
     measured = measure_evaluations(
         policies,
@@ -91,7 +83,6 @@ def measure_gains(
 
 
 def _read_groups(path: Path) -> dict[str, Any]:
-    """The source of each image."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:

@@ -1,7 +1,4 @@
-"""What a data set's score is made of, from the logs of several evaluations.
-
-Shape legend: r runs (evaluations), n images.
-"""
+"""What a data set's score is made of, from the logs of several evaluations."""
 
 from __future__ import annotations
 
@@ -24,14 +21,11 @@ TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection'
 SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log
 THRESHOLDS = {'ap50': (IOU_THRESHOLD,), 'map': COCO_THRESHOLDS}
 SAME = 1.0  # pixels that true boxes may differ by: they are rounded, and back from the network's image
+NOTHING = Boxes(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
 def default_score(evaluation: Evaluation) -> str:
-    """The score of the evaluation's task.
-
-    Raises:
-        ValueError: the task has none.
-    """
+    """The score of the evaluation's task; ValueError where it has none."""
     task = evaluation.meta.get('task')
     if task not in TASK_SCORES:
         raise ValueError(f'score must be named: {evaluation.folder} is of the task {task!r}')
@@ -44,17 +38,11 @@ def unit_of(score: str) -> str:
 
 
 def outcomes(runs: AlignedRuns, score: str, progress: Progress = iter) -> tuple[RunScores, Index]:
-    """Outcomes of all runs.
+    """Outcomes of r runs, and which of the n images they are of: those where no run lacks the value.
 
-    Args:
-        runs: r, on n images.
-        score: 'top1', 'ap50', 'map' (of IoU 0.5 to 0.95) and 'mean_iou' of the data set, 'miou' and
-            'pixel_accuracy' as means over images, or any numeric field of the records of which more
-            is better.
-        progress: Wraps the images that are read, such as tqdm.
-
-    Returns:
-        The outcomes and which images they are of: those where no run lacks the value.
+    The score is 'top1', 'ap50', 'map' (of IoU 0.5 to 0.95) or 'mean_iou' of the data set, 'miou' or
+    'pixel_accuracy' as means over images, or any numeric field of the records of which more is better.
+    ``progress`` wraps the images that are read, such as tqdm.
 
     Raises:
         ValueError: the logs have no such score, or their annotations differ.
@@ -97,12 +85,11 @@ def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
 
 def _same_boxes(one: dict[str, Boxes], other: dict[str, Boxes]) -> bool:
     """Whether two lines have the same true and difficult boxes, in the same order."""
-    nothing = Boxes(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
-    for kind in ('true', 'difficult'):
-        a, b = one.get(kind, nothing), other.get(kind, nothing)
-        if not np.array_equal(a.labels, b.labels) or (np.abs(a.boxes - b.boxes) > SAME).any():
-            return False
-    return True
+    pairs = [(one.get(kind, NOTHING), other.get(kind, NOTHING)) for kind in ('true', 'difficult')]
+    return all(
+        np.array_equal(a.labels, b.labels) and not (np.abs(a.boxes - b.boxes) > SAME).any()
+        for a, b in pairs
+    )
 
 
 def _mean_iou(runs: AlignedRuns, progress: Progress) -> MeanIoU:

@@ -166,16 +166,6 @@ def test_a_training_measured_with_another_seed_is_refused(measured, tmp_path):
     assert verdict_of([measured[0], other])
 
 
-def test_a_file_of_an_older_version_is_read(measured, tmp_path):
-    content = asdict(measured[0])
-    del content['fingerprints']
-    (tmp_path / 'gain.json').write_text(json.dumps(content))
-    old = MeasuredGains.read(tmp_path / 'gain.json')
-    assert old == replace(measured[0], fingerprints=[])
-    with pytest.raises(ValueError, match=r'number 1 \(tiny oracle\) repeats number 0'):
-        verdict_of([measured[0], old])
-
-
 def test_a_fingerprint_is_of_what_the_images_took_and_got(evaluations):
     first, second = evaluations[:2]
     moved = replace(first, name='other', records=first.records[::-1])
