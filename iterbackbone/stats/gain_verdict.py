@@ -6,7 +6,7 @@ shares of the MACs, with p below .01 against shuffled depths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .gain import Gain
 
@@ -36,15 +36,11 @@ def amount(gain: float, unit: str) -> str:
 
 
 def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
-    """One sentence that begins with "Yes", "No" or "Not shown".
+    """One sentence that begins with "Yes", "No" or "Not shown"; a seed is one training's policies.
 
     "No" where nothing is gained, or where a seed was measured at the shares required and fails.
     "Not shown" where something is gained, yet shares, shuffles, images or seeds are lacking, and where
-    the interval is so wide that much may be gained or nothing.
-
-    Args:
-        seeds: The policies of each training, at one budget or several.
-        unit: Of the scores.
+    the interval is so wide that much may be gained or nothing. ``unit`` is that of the scores.
 
     Raises:
         ValueError: no seed, or a seed without a policy.
@@ -53,19 +49,23 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
         raise ValueError('seeds must hold at least one policy each')
     gains = [gain for seed in seeds for gain in seed]
     best = max(gains, key=_rank)
+    words = _words(best, unit, len(gains))
     if not any(_rank(best)[:2]):  # neither pays nor may pay
-        return _nothing_gained(best, gains, unit)
-    failed = sum(not _passes(seed) and _measured(seed, unit) for seed in seeds)
+        undecided = [gain for gain in gains if _undecided(gain, unit)]
+        if not undecided:
+            return f'No, adapting does not pay: {words}.'
+        return f'Not shown: {_words(max(undecided, key=_rank), unit, len(gains))}, but {TOO_WIDE}.'
+    failing = [seed for seed in seeds if not _enough(filter(pays, seed))]
+    failed = sum(_enough(g for g in seed if _measured(g, unit)) for seed in failing)
     if failed:
         which = 'the seed' if len(seeds) == 1 else f'{failed} of {len(seeds)} seeds'
         verb = 'gains' if failed == 1 else 'gain'
         return (
-            f'No, adapting does not pay reliably: {_words(best, unit, len(gains))}, but {which} '
-            f'{verb} at fewer than {_SHARES}.'
+            f'No, adapting does not pay reliably: {words}, but {which} {verb} at fewer than {_SHARES}.'
         )
-    lacking = _lacking(seeds, gains, unit)
+    lacking = _lacking(seeds, [gain for seed in failing for gain in seed], unit)
     if lacking:
-        return f'Not shown: {_words(best, unit, len(gains))}, but {lacking}.'
+        return f'Not shown: {words}, but {lacking}.'
     least = min(gain.value for gain in gains if pays(gain))
     return (
         f'Yes, adapting pays: at {_SHARES} or more each of {len(seeds)} seeds gains at least '
@@ -74,21 +74,14 @@ def verdict(seeds: Sequence[Sequence[Gain]], unit: str = 'points') -> str:
     )
 
 
-def _nothing_gained(best: Gain, gains: Sequence[Gain], unit: str) -> str:
-    undecided = [gain for gain in gains if _undecided(gain, unit)]
-    if not undecided:
-        return f'No, adapting does not pay: {_words(best, unit, len(gains))}.'
-    return f'Not shown: {_words(max(undecided, key=_rank), unit, len(gains))}, but {TOO_WIDE}.'
-
-
 def _rank(gain: Gain) -> tuple:
     """Of what pays first, then of what may pay, as its shuffles are unknown."""
     better = gain.low > 0 and not gain.dominated
     return pays(gain), better and gain.shuffled is None, better, gain.low, gain.value
 
 
-def _passes(seed: Sequence[Gain]) -> bool:
-    return len({target_of(gain) for gain in seed if pays(gain)} - {None}) >= REQUIRED_TARGETS
+def _enough(gains: Iterable[Gain]) -> bool:
+    return len({target_of(gain) for gain in gains} - {None}) >= REQUIRED_TARGETS
 
 
 def _undecided(gain: Gain, unit: str) -> bool:
@@ -98,20 +91,19 @@ def _undecided(gain: Gain, unit: str) -> bool:
     return gain.low <= 0 and gain.high >= much and not beaten
 
 
-def _measured(seed: Sequence[Gain], unit: str) -> bool:
-    known = [g for g in seed if (g.shuffled is not None or g.low <= 0) and not _undecided(g, unit)]
-    return len({target_of(gain) for gain in known} - {None}) >= REQUIRED_TARGETS
+def _measured(gain: Gain, unit: str) -> bool:
+    return (gain.shuffled is not None or gain.low <= 0) and not _undecided(gain, unit)
 
 
-def _lacking(seeds: Sequence[Sequence[Gain]], gains: Sequence[Gain], unit: str) -> str | None:
-    failing = [gain for seed in seeds if not _passes(seed) for gain in seed]
+def _lacking(seeds: Sequence[Sequence[Gain]], failing: Sequence[Gain], unit: str) -> str | None:
+    """What is lacking, where the gains ``failing`` are those of seeds that do not pass."""
+    fewest = min(gain.num_groups for seed in seeds for gain in seed)
     if any(gain.shuffled is None for gain in failing if gain.low > 0):
         return 'its depths on other images were not measured'
     if any(_undecided(gain, unit) for gain in failing):
         return f'of another policy {TOO_WIDE}'
-    if not all(_passes(seed) for seed in seeds):
+    if failing:
         return f'gains at {_SHARES} are required'
-    fewest = min(gain.num_groups for gain in gains)
     if fewest < REQUIRED_SOURCES:
         return f'{REQUIRED_SOURCES} source images are required, {fewest} were measured'
     if len(seeds) < REQUIRED_SEEDS:
