@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .resampling import ImageCounts
+from .resampling import image_counts
 from .run_scores import MeanScores, RunScores, interval95, rounded
 from .shuffled_depths import Shuffled, ShuffledDepths
 from .static_mixture import StaticMixture, envelope
 
 RESAMPLES = 10_000
 SET_RESAMPLES = 1000  # of a score that is no mean over images
+COUNTS_AT_ONCE = 2**21  # 16 MB
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 __all__ = ['Gain', 'envelope', 'gain', 'measure']
@@ -144,22 +145,27 @@ def measure(
             f'costs must be finite and positive, of the shape {(scores.num_runs, scores.num_images)}, '
             f'got {cost.shape}'
         )
-    rng = np.random.default_rng(seed)
+    n, rng = scores.num_images, np.random.default_rng(seed)
+    names = np.arange(n) if groups is None else np.asarray(groups)
+    if names.shape != (n,):
+        raise ValueError(f'groups must have the shape ({n},), got {names.shape}')
+    sources, members = np.unique(names, return_inverse=True)
     mixture = StaticMixture(scores, cost, vertices)
     shuffled = None if choices is None else ShuffledDepths(scores, cost, choices, shuffles, rng)
-    found = mixture.compare(np.ones((1, scores.num_images)))
+    found = mixture.compare(np.ones((1, n)))
     own, soft, weight = (float(v[0]) for v in found)
     mixed = soft if scores.linear else mixture.assigned(weight, rng)
     gains, above, over = [], [], []
     resamples = resamples or (RESAMPLES if scores.linear else SET_RESAMPLES)
-    draws = ImageCounts(scores.num_images, resamples, groups, seed)
-    for counts in progress(draws):
+    batches, draws = range(0, resamples, max(1, COUNTS_AT_ONCE // n)), np.random.default_rng(seed)
+    for start in progress(batches):
+        counts = image_counts(members, min(batches.step, resamples - start), draws)
         policy, static, _ = mixture.compare(counts)
         gains.append(policy - static - (mixed - soft))
         above.append(policy - mixture.cheaper(counts))
         if shuffled is not None:
             over.append(policy - shuffled.expected(counts))
-    values, grouped = rounded(np.concatenate(gains)), draws.num_groups < scores.num_images
+    values, grouped = rounded(np.concatenate(gains)), len(sources) < n
     return Gain(
         float(rounded(own - mixed)),
         *interval95(values),
@@ -171,7 +177,7 @@ def measure(
         vertices=mixture.vertices,
         weight=weight,
         dominated=bool(np.percentile(rounded(np.concatenate(above)), 2.5, method='lower') <= 0),
-        num_images=scores.num_images,
-        num_groups=draws.num_groups,
+        num_images=n,
+        num_groups=len(sources),
         shuffled=None if shuffled is None else shuffled.beside(own, np.concatenate(over), grouped),
     )

@@ -7,48 +7,27 @@ Levels, (k, n) int, stand for the columns: places among the distinct values of a
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 BOOTSTRAP_RESAMPLES = 2000
 PERMUTATIONS = 1999  # the least p-value is then 2 / 2000
 BATCH = 200  # resamples at once: 8 MB an array at 5000 images
-COUNTS_AT_ONCE = 2**21  # 16 MB
 COLLINEAR = 1e-12  # 1 - r**2 up to here is rounding; one swap in 5000 images makes 2e-10
 
 Statistic = Callable[..., NDArray]  # of drawn images, (B, n) indices, to (B,); NaN where undefined
 
 
-class ImageCounts:
-    """How often each of n images occurs in bootstrap resamples, in batches of (B, n) float64.
+def image_counts(members: NDArray, resamples: int, rng: np.random.Generator) -> NDArray:
+    """How often each image occurs in bootstrap resamples of whole sources, (resamples, n) float64.
 
-    With ``groups``, (n,) the source of each image, whole sources are drawn, ``num_groups`` of them.
-    Every iteration gives the same draws.
-
-    Raises:
-        ValueError: ``groups`` are not (n,).
+    ``members`` are (n,) the source of each image, numbers from 0.
     """
-
-    def __init__(self, n: int, resamples: int, groups: ArrayLike | None, seed: int) -> None:
-        names = np.arange(n) if groups is None else np.asarray(groups)
-        if names.shape != (n,):
-            raise ValueError(f'groups must have the shape ({n},), got {names.shape}')
-        values, self._members = np.unique(names, return_inverse=True)
-        self.num_groups = len(values)
-        self._resamples, self._seed = resamples, seed
-        self._batch = max(1, COUNTS_AT_ONCE // n)
-
-    def __len__(self) -> int:
-        return -(-self._resamples // self._batch)
-
-    def __iter__(self) -> Iterator[NDArray]:
-        rng, groups = np.random.default_rng(self._seed), self.num_groups
-        for start in range(0, self._resamples, self._batch):
-            size = min(self._batch, self._resamples - start), groups
-            yield _counts(rng.integers(groups, size=size))[:, self._members].astype(np.float64)
+    sources = int(members.max()) + 1
+    return _counts(rng.integers(sources, size=(resamples, sources)))[:, members].astype(np.float64)
 
 
 def bootstrap(statistic: Statistic, n: int, coefficient: float, seed: int) -> tuple[float, float]:

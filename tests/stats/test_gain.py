@@ -141,7 +141,7 @@ def test_repeated_items_of_one_source_do_not_narrow_the_interval():
 
 def test_batches_change_nothing(monkeypatch):
     whole = planted('oracle', resamples=300)[0]
-    monkeypatch.setattr('iterbackbone.stats.resampling.COUNTS_AT_ONCE', 7 * 300)
+    monkeypatch.setattr('iterbackbone.stats.gain.COUNTS_AT_ONCE', 7 * 300)
     seen = []
     parts = planted('oracle', resamples=300, progress=lambda b: seen.append(len(b)) or b)[0]
     assert seen == [43]
