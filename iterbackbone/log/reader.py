@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .meta_schema import EvaluationMeta
 from .parsing import Parser, shown
-from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord, identity
+from .schema import META, MOST_BYTES, RECORDS, IterationRecord, identity
 
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
 
@@ -40,22 +40,20 @@ def read_records(
 ) -> tuple[list[Line], list[Problem]]:
     """Read ``records.jsonl``.
 
-    Args:
-        path: The file.
-        stage_limits: Most iterations of each stage, if they are known. Every record must have as many
-            stages and blocks as the first readable one.
+    Every record must have as many stages and blocks as the first readable one, and at most
+    ``stage_limits`` iterations of each stage, where they are given.
 
     Returns:
         The readable records, and what is wrong with the other lines (a truncated last line,
         a value that :class:`IterationRecord` does not allow, NaN, another number of stages).
 
     Raises:
-        ValueError: the folder has no such file, or it has more than ``schema.MOST_LINES`` lines.
+        ValueError: the folder has no such file.
     """
     lines: list[Line] = []
     problems: list[Problem] = []
     lengths = {'iterations': len(stage_limits)} if stage_limits else {}
-    for number, _, text in read_lines(path, MOST_BYTES[RECORDS]):
+    for number, _, text in read_lines(path):
         if not text.strip():
             continue
         try:
@@ -71,28 +69,14 @@ def read_records(
     return lines, problems
 
 
-def read_lines(path: Path, most_bytes: int) -> Iterator[tuple[int, int, bytes]]:
-    """Number from 1, first byte's offset and text of each line of a file.
-
-    Of a line longer than ``most_bytes`` the text is the beginning, one byte too long.
-
-    Raises:
-        ValueError: as :func:`read_records`.
-    """
+def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Number from 1, first byte's offset and text of each line; ValueError without the file."""
     check_complete(path)
     offset = 0
     with open(path, 'rb') as file:
-        for number in range(1, MOST_LINES + 2):
-            text = file.readline(most_bytes + 1)
-            if not text:
-                return
-            if number > MOST_LINES:
-                raise ValueError(f'{path} must have at most {MOST_LINES} lines, it has more')
+        for number, text in enumerate(file, start=1):
             yield number, offset, text
-            rest = text
-            while rest and not rest.endswith(b'\n'):
-                rest = file.readline(most_bytes)
-            offset = file.tell()
+            offset += len(text)
 
 
 def missing_and_repeated(path: Path, meta: EvaluationMeta, lines: list[Line]) -> list[Problem]:

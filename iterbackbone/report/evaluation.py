@@ -60,7 +60,7 @@ class Predictions:
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
         last = 0
-        for last, offset, text in read_lines(path, MOST_BYTES[PREDICTIONS]) if wanted else ():
+        for last, offset, text in read_lines(path) if wanted else ():
             if last in wanted:
                 predictions._add(wanted[last], records[wanted[last]], text, offset)
         lost = sum(number > last for number in wanted)
@@ -91,7 +91,7 @@ class Predictions:
             return {}
         with open(self.path, 'rb') as file:
             file.seek(self.offsets[i])
-            return _parse(file.readline(MOST_BYTES[PREDICTIONS] + 1))
+            return _parse(file.readline())
 
     def boxes(self, i: int) -> dict[str, Boxes]:
         """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""
