@@ -32,8 +32,7 @@ class AlignedRuns:
     def of(cls, evaluations: Sequence[Evaluation]) -> AlignedRuns:
         """Find each image in every evaluation: by ``img_id``, and by path where ids repeat.
 
-        Raises:
-            ValueError: an evaluation repeats an image, or two are of other images or networks.
+        ValueError where an evaluation repeats an image, or two are of other images or networks.
         """
         keys = [[identity(record) for record in evaluation.records] for evaluation in evaluations]
         if all(len(dict(names)) == len(names) for names in keys):
@@ -63,11 +62,7 @@ class AlignedRuns:
         return [identity(self.evaluations[0].records[i]) for i in self.rows[0]]
 
     def sources(self, groups: Mapping[str, Any] | None) -> NDArray:
-        """(n,) the source of each image: by ``img_id``, by path where that repeats, or each its own.
-
-        Raises:
-            ValueError: an image has none in ``groups``.
-        """
+        """(n,) the source of each image: by ``img_id``, by path where that repeats, or each its own."""
         if groups is None:
             return np.arange(self.rows.shape[1])
         names, key = [str(img_id) for img_id, _ in self.identities()], 'img_id'
@@ -95,10 +90,7 @@ class AlignedRuns:
         )
 
     def check_annotations(self, same: Iterable[bool]) -> None:
-        """Raise ValueError unless all runs have the first run's annotations.
-
-        ``same`` says it of each pair of :meth:`images`.
-        """
+        """Raise ValueError unless ``same`` says of all :meth:`images` that they are the first run's."""
         for (run, i), agrees in zip(self.images(), same, strict=True):
             if not agrees:
                 evaluation, first = self.evaluations[run], self.evaluations[0]
@@ -126,10 +118,7 @@ class AlignedRuns:
         return np.array(depths, dtype=np.float64)  # None becomes NaN
 
     def constant_depths(self) -> list[Depth | None]:
-        """Of each run the iterations of its blocks; None where images differ.
-
-        An image without RoIs is as any other.
-        """
+        """Of each run the iterations of its blocks; None where images (with RoIs) differ."""
         depths = [self.depths(run) for run in range(len(self.evaluations))]
         known = [np.where(np.isnan(d), np.nanmax(d, axis=0), d) for d in depths]
         return [tuple(d[0].tolist()) if (d == d[0]).all() else None for d in known]

@@ -115,11 +115,7 @@ class Evaluation:
     problems: list[Problem]  # lines that could not be used
 
     def column(self, field: str) -> Column:
-        """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent.
-
-        Raises:
-            TypeError: it holds something else.
-        """
+        """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent."""
         values = [r.get(field, r.get('scores', {}).get(field)) for r in self.records]
         if not all(v is None or isinstance(v, (int, float)) for v in values):
             raise TypeError(f'{field} is no numeric field')

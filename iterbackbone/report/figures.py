@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+from plotly.subplots import make_subplots
 
 from ..stats.association import Association
 from .charts import errors, scatter, stages
@@ -49,7 +50,7 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
 
 
 def gain_figure(panel: GainPanel) -> Figure:
-    """Score against MACs; beside it iterations and benefit against each measure of the images."""
+    """Score against MACs; beside it the benefit against each measure of the images."""
     drawn = list(gain_charts(panel).values())
     return printed(drawn, ['Does adapting pay?', panel.sentence], max(10, 4.8 * len(drawn)))
 
@@ -57,14 +58,10 @@ def gain_figure(panel: GainPanel) -> Figure:
 def printed(charts: Sequence[go.Figure], title: Sequence[str] = (), width: float = 10) -> Figure:
     """Charts side by side; one legend below all, which hides no point and narrows no axes."""
     figure = Figure(layout='constrained', dpi=150)
-    grid = figure.add_gridspec(1, len(charts))
-    for i, chart in enumerate(charts):
-        domains = [axis.domain for axis in chart.select_xaxes()]
-        below_each_other = len(set(domains)) < len(domains)
-        shape = (len(domains), 1) if below_each_other else (1, len(domains))
-        inner = grid[i].subgridspec(*shape)
-        for k in range(len(domains)):
-            _draw_panel(figure.add_subplot(inner[k]), chart, str(k + 1) if k else '')
+    panels = [(chart, k) for chart in charts for k, _ in enumerate(chart.select_xaxes())]
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (chart, k) in zip(row, panels, strict=True):
+        _draw_panel(axes, chart, str(k + 1) if k else '')
     lines = [literal(line) for text in title for line in textwrap.wrap(text, 105)]
     if lines:
         figure.suptitle('\n'.join(lines), fontsize=9)
@@ -91,7 +88,7 @@ def _draw_panel(axes: Axes, chart: go.Figure, suffix: str) -> None:
     axes.set(xlabel=_text(x.title.text), ylabel=_text(y.title.text))
     limits = {'xlim': x.range, 'ylim': y.range}
     axes.set(**{name: limit for name, limit in limits.items() if limit})
-    axes.tick_params(labelbottom=x.showticklabels is not False, labelleft=y.showticklabels is not False)
+    axes.tick_params(labelleft=y.showticklabels is not False)
     titles = chart.layout.annotations  # of panels beside each other
     if titles:
         axes.set_title(_text(titles[int(suffix or 1) - 1].text), fontsize=9)
@@ -123,25 +120,20 @@ def _text(markup: str | None) -> str:
 def budget_figure(
     shares: Sequence[float], score: tuple[str, Sequence[float]], times: Sequence[float], title: str
 ) -> Figure:
-    """A panel for each, dashed at its value for the highest share.
+    """Score (name and values) and times in ms against ascending shares of the full MACs, (P,) each.
 
-    Args:
-        shares: Of the full MACs, ascending, (P,).
-        score: Its name and values, (P,).
-        times: In ms, (P,).
-        title: What was measured where.
+    Each is dashed at its value for the highest share.
     """
-    figure = Figure(figsize=(10, 4.2), layout='constrained', dpi=150)
-    figure.suptitle(literal(title), fontsize=9)
+    chart = make_subplots(rows=1, cols=2)
     percent = [100 * share for share in shares]
-    panels = (score, ('ms per image, median', times))
-    for k, (axes, (label, values)) in enumerate(zip(figure.subplots(1, 2), panels, strict=True)):
-        axes.axhline(
-            values[-1], color=GREY, linestyle='--', linewidth=1, label=f'at {percent[-1]:.0f}%'
+    for k, (label, values) in enumerate((score, ('ms per image, median', times)), start=1):
+        line, last = dict(color=colour(k - 1)), dict(color=GREY, dash='dash')
+        ends, name = [percent[0], percent[-1]], f'at {percent[-1]:.0f}%'
+        chart.add_scatter(x=ends, y=[values[-1]] * 2, mode='lines', line=last, name=name, row=1, col=k)
+        chart.add_scatter(
+            x=percent, y=values, line=line, mode='lines+markers', name=label, row=1, col=k
         )
-        axes.plot(percent, values, color=colour(k), marker='o', markeredgecolor='white')
-        axes.set_xlabel("% of full depth's MACs")
-        axes.set_ylabel(literal(label))
-        axes.legend(fontsize=8, loc='lower right')
-    axes.set_ylim(bottom=0)  # of the time
-    return figure
+        chart.update_yaxes(title=label, col=k)
+    chart.update_xaxes(title="% of full depth's MACs")
+    chart.update_yaxes(range=[0, 1.1 * max(times)], col=2)
+    return printed([chart], [title])

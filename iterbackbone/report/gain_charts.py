@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ..stats.gain_verdict import amount
 from .charts import binned
@@ -70,17 +69,15 @@ def _add(figure: go.Figure, name: str, budgets: list[Any], **style: Any) -> None
 
 
 def by_measure(entry: dict[str, Any], names: list[str]) -> go.Figure:
-    """Iterations above, benefit below, both against a measure of the image."""
-    lines = [(2, 'full depth over the cheapest budget', entry['depth'], dict(color=GREY))]
-    for run, (name, policy) in enumerate(zip(names, entry['policies'], strict=True)):
-        line = dict(color=colour(run))
-        lines.append((1, f'{name}: iterations', policy['iterations'], line))
-        benefit = f'{name}: policy over the static mixture', policy['benefit']
-        lines.append((2, *benefit, dict(line, dash='dash')))
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    for row, name, bins, line in lines:
-        trace = binned(bins, name, line=line, hovertemplate='%{y:.2f}<extra></extra>')
-        figure.add_trace(trace, row=row, col=1)
-    figure.update_layout(**BELOW, yaxis_title='iterations', yaxis2_title='benefit, points')
-    figure.update_xaxes(type='log' if entry['log'] else 'linear')
-    return figure.update_xaxes(title=entry['label'], row=2)
+    """What depth and the policies buy against a measure of the image."""
+    figure, hover = go.Figure(), '%{y:.2f}<extra></extra>'
+    line = dict(color=GREY)
+    title = 'full depth over the cheapest budget'
+    figure.add_trace(binned(entry['depth'], title, line=line, hovertemplate=hover))
+    for run, (name, bins) in enumerate(zip(names, entry['policies'], strict=True)):
+        line = dict(color=colour(run), dash='dash')
+        title = f'{name}: policy over the static mixture'
+        figure.add_trace(binned(bins, title, line=line, hovertemplate=hover))
+    titles = dict(xaxis_title=entry['label'], yaxis_title='benefit, points')
+    figure.update_layout(**BELOW, **titles)
+    return figure.update_xaxes(type='log' if entry['log'] else 'linear')

@@ -33,18 +33,16 @@ def measure_evaluations(
     seed: int = 0,
     progress: Progress = iter,
 ) -> MeasuredGains:
-    """Measure what policies gain over the static budgets of the same network.
+    """What policies gain over 2 to ``MAX_MENU`` static budgets of the same network and images.
 
     Args:
         policies: One or more, each at its own mean cost.
-        menu: 2 to ``MAX_MENU`` static budgets on the same images.
+        menu: The static budgets.
         calibration_menu: The same budgets, in the same order, on other images. If None, a random
             half of the sources chooses the vertices and the gains are those of the other half.
         more_static: Evaluations at further constant depths, for the shuffles only.
-        groups: The source of each image by ``img_id``, or by ``img_path`` where ids repeat; each image
-            is its own if None.
-        score: See :func:`~iterbackbone.report.run_outcomes.outcomes`; that of the task
-            if None.
+        groups: The source of each image by ``img_id``, or by ``img_path`` where ids repeat.
+        score: See :func:`~iterbackbone.report.run_outcomes.outcomes`; by default the task's.
         rest_macs: MACs an image of what no budget changes, such as neck and head. The log does not
             hold them; they move the shares and leave the gains as they are.
         seed: Of the split and the resamples.

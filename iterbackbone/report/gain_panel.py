@@ -107,30 +107,19 @@ class GainPanel:
 
 
 def _by_measure(measure: Measure, runs: AlignedRuns, measured: MeasuredGains) -> dict[str, Any]:
-    """Bins over the measure: ``depth`` and, of each policy, ``benefit`` and ``iterations``.
+    """Bins over the measure: ``depth`` and the benefit of each of ``policies``, in points.
 
     Depth is what full depth adds to the cheapest budget, benefit what the policy adds to its static
-    mixture: the error of the image under the one minus that under the other, in points.
+    mixture: the error of the image under the one minus that under the other.
     """
-
-    def bins(y: Any) -> list[dict[str, Any]]:
-        return [asdict(found) for found in binned_means(x, y, BINS)]
-
-    x, iterations = runs.column(measure.field)[0], runs.column('total_iterations')
-    errors = np.stack(
-        [100 * image_errors(e).values[row] for e, row in zip(runs.evaluations, runs.rows, strict=True)]
-    )
-    own, static = np.split(errors, [len(measured.gains)])
-    policies = []
-    for run, gain in enumerate(measured.gains):
-        low, high = (static[vertex] for vertex in gain.vertices)
-        mixture = (1 - gain.weight) * low + gain.weight * high
-        policies.append({'benefit': bins(mixture - own[run]), 'iterations': bins(iterations[run])})
+    x = runs.column(measure.field)[0]
+    errors = [image_errors(e).values[row] for e, row in zip(runs.evaluations, runs.rows, strict=True)]
+    own, static = np.split(100 * np.stack(errors), [len(measured.gains)])
     costs = [budget.cost for budget in measured.menu]
-    return {
-        'field': measure.field,
-        'label': measure.label,
-        'log': measure.log,
-        'depth': bins(static[int(np.argmin(costs))] - static[int(np.argmax(costs))]),
-        'policies': policies,
-    }
+    benefits = [static[np.argmin(costs)] - static[np.argmax(costs)]]
+    for error, gain in zip(own, measured.gains, strict=True):
+        low, high = static[list(gain.vertices)]
+        benefits.append((1 - gain.weight) * low + gain.weight * high - error)
+    depth, *policies = [[asdict(b) for b in binned_means(x, y, BINS)] for y in benefits]
+    named = {'field': measure.field, 'label': measure.label, 'log': measure.log}
+    return {**named, 'depth': depth, 'policies': policies}
