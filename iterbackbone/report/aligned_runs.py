@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..log.schema import IterationRecord, identity
+from ..log.schema import IterationRecord
 from ..stats.run_scores import Array, Images, Index
 from .evaluation import Evaluation
 
@@ -27,20 +27,21 @@ class AlignedRuns:
 
     evaluations: Sequence[Evaluation]
     rows: Index  # (r, n) place of each image among the evaluation's records
+    key: str  # what tells images apart: 'img_id', 'img_path' where ids repeat
 
     @classmethod
     def of(cls, evaluations: Sequence[Evaluation]) -> AlignedRuns:
-        """Find each image in every evaluation: by ``img_id``, and by path where ids repeat.
+        """Find each image in every evaluation.
 
         ValueError where an evaluation repeats an image, or two are of other images or networks.
         """
-        keys = [[identity(record) for record in evaluation.records] for evaluation in evaluations]
-        if all(len(dict(names)) == len(names) for names in keys):
-            keys = [[(img_id, None) for img_id, _ in names] for names in keys]
-        places = [{name: i for i, name in enumerate(names)} for names in keys]
+        ids = [[str(record.get('img_id')) for record in e.records] for e in evaluations]
+        key = 'img_id' if all(len(set(each)) == len(each) for each in ids) else 'img_path'
+        names = [[str(record.get(key)) for record in e.records] for e in evaluations]
+        places = [{name: i for i, name in enumerate(each)} for each in names]
         first = evaluations[0]
-        for evaluation, names, found in zip(evaluations, keys, places, strict=True):
-            if repeated := len(names) - len(found):
+        for evaluation, found in zip(evaluations, places, strict=True):
+            if repeated := len(evaluation.records) - len(found):
                 raise ValueError(
                     f'{evaluation.folder} must hold each image once: {repeated} records repeat one'
                 )
@@ -49,29 +50,27 @@ class AlignedRuns:
                     f'{evaluation.folder} is of another network than {first.folder}: max_iterations '
                     f'{evaluation.meta["max_iterations"]} and {first.meta["max_iterations"]}'
                 )
-            differing = places[0].keys() ^ found.keys()
-            if differing:
+            if differing := places[0].keys() ^ found.keys():
                 raise ValueError(
                     f'{evaluation.folder} and {first.folder} must be of the same images; only one of '
-                    f'them has {len(differing)} images, such as {min(differing, key=str)[0]!r}'
+                    f'them has {len(differing)} images, such as {min(differing)!r}'
                 )
-        return cls(evaluations, np.array([[found[key] for key in places[0]] for found in places]))
+        rows = np.array([[found[name] for name in names[0]] for found in places])
+        return cls(evaluations, rows, key)
 
-    def identities(self) -> list[tuple[Any, Any]]:
-        """``img_id`` and ``img_path`` of each image."""
-        return [identity(self.evaluations[0].records[i]) for i in self.rows[0]]
+    def records(self, run: int) -> list[IterationRecord]:
+        """(n,) of one run."""
+        return [self.evaluations[run].records[i] for i in self.rows[run]]
 
     def sources(self, groups: Mapping[str, Any] | None) -> NDArray:
-        """(n,) the source of each image: by ``img_id``, by path where that repeats, or each its own."""
+        """(n,) the source of each image in ``groups``, by its key, or each its own."""
         if groups is None:
             return np.arange(self.rows.shape[1])
-        names, key = [str(img_id) for img_id, _ in self.identities()], 'img_id'
-        if len(set(names)) < len(names):  # one entry would join images that have nothing in common
-            names, key = [str(path) for _, path in self.identities()], 'img_path, as img_ids repeat'
+        names = [str(record.get(self.key)) for record in self.records(0)]
         missing = [name for name in names if name not in groups]
         if missing:
             raise ValueError(
-                f'groups must name every {key}: {len(missing)} lack, such as {missing[0]!r}'
+                f'groups must name every {self.key}: {len(missing)} lack, such as {missing[0]!r}'
             )
         return np.array([str(groups[name]) for name in names])
 
@@ -108,7 +107,7 @@ class AlignedRuns:
 
     def depths(self, run: int) -> Array:
         """(n, b) iterations of each block and RoI layer; NaN of an image without RoIs."""
-        records = [self.evaluations[run].records[i] for i in self.rows[run]]
+        records = self.records(run)
         layers = [_roi_iterations(record) for record in records]
         names = sorted({name for each in layers for name in each})
         depths = [

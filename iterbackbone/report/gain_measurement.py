@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..log.schema import identity
 from ..stats.gain import Gain, Progress, envelope, measure
 from ..stats.run_scores import Array, Index, RunScores
 from ..stats.static_mixture import MAX_MENU
@@ -167,9 +168,9 @@ def _check_calibration(calibration: _Sample, menu: _Sample, depths: Sequence[Dep
             f'calibration_menu must hold the {len(depths)} budgets of menu in its order, of the '
             f'iterations {depths}, got {known} (None where images differ)'
         )
-    kinds = [sample.runs.evaluations[0].meta.get('dataset') for sample in (calibration, menu)]
-    own = {key for key in calibration.runs.identities() if key[1] or kinds[0] == kinds[1]}
-    shared = own & set(menu.runs.identities())
+    data = [sample.runs.evaluations[0].meta.get('dataset') for sample in (calibration, menu)]
+    own, other = (set(map(identity, sample.runs.records(0))) for sample in (calibration, menu))
+    shared: set[Any] = {key for key in own & other if key[1] or data[0] == data[1]}
     if calibration.sources.dtype.kind == 'U':
         shared |= set(calibration.sources.tolist()) & set(menu.sources.tolist())
     if shared:
@@ -199,17 +200,16 @@ def _notes(
 
 def _cautions(found: Gain, unit: str) -> list[str]:
     """Where the shuffles are not quite what they should be."""
-    if found.shuffled is None:
-        return []
-    notes = []
+    notes, shuffled = [], found.shuffled
+    if shuffled is None:
+        return notes
     much = DIFFERS if unit == 'points' else abs(found.score) * DIFFERS / 100
-    if abs(found.shuffled.reassembled - found.score) > much:
+    if abs(shuffled.reassembled - found.score) > much:
         notes.append(
             f'it scores {found.score:.4g}, the static outcomes at its depths '
-            f'{found.shuffled.reassembled:.4g}: its features differ from those of the static budgets'
+            f'{shuffled.reassembled:.4g}: its features differ from those of the static budgets'
         )
-    if abs(found.shuffled.cost / found.cost - 1) > COST_DIFFERS:
-        notes.append(
-            f'its shuffles cost {found.shuffled.cost / found.cost:.1%} of its MACs: image sizes differ'
-        )
+    share = shuffled.cost / found.cost
+    if abs(share - 1) > COST_DIFFERS:
+        notes.append(f'its shuffles cost {share:.1%} of its MACs: image sizes differ')
     return notes
