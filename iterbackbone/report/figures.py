@@ -15,9 +15,8 @@ from matplotlib.ticker import NullFormatter
 from plotly.subplots import make_subplots
 
 from ..stats.association import Association
-from .charts import errors, scatter, stages
+from .charts import errors, gain_charts, scatter, stages
 from .evaluation import Evaluation
-from .gain_charts import gain_charts
 from .gain_panel import GainPanel
 from .measures import COUNT, SIZE
 from .style import GREY, SYMBOLS, colour, literal

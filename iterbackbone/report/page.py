@@ -16,9 +16,8 @@ from plotly.offline import get_plotlyjs
 
 from ..stats.association import Association
 from ..text import all_printable
-from .charts import MAX_POINTS, charts
+from .charts import MAX_POINTS, charts, gain_charts
 from .evaluation import Evaluation, brief
-from .gain_charts import gain_charts
 from .gain_panel import GainPanel
 from .image_files import Folders
 from .measures import image_errors
