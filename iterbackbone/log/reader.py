@@ -53,7 +53,7 @@ def read_records(
     lines: list[Line] = []
     problems: list[Problem] = []
     lengths = {'iterations': len(stage_limits)} if stage_limits else {}
-    for number, _, text in read_lines(path):
+    for number, text in read_lines(path):
         if not text.strip():
             continue
         try:
@@ -69,14 +69,11 @@ def read_records(
     return lines, problems
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Number from 1, first byte's offset and text of each line; ValueError without the file."""
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number from 1 and text of each line; ValueError without the file."""
     check_complete(path)
-    offset = 0
     with open(path, 'rb') as file:
-        for number, text in enumerate(file, start=1):
-            yield number, offset, text
-            offset += len(text)
+        yield from enumerate(file, start=1)
 
 
 def missing_and_repeated(path: Path, meta: EvaluationMeta, lines: list[Line]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""One evaluation's log in memory; the boxes themselves stay on disk."""
+"""One evaluation's log in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Predictions:
     path: Path
     crowds: bool  # whether difficult boxes are COCO's crowds
     errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
-    offsets: dict[int, int]  # in bytes, of the line of each record that has a usable one
+    texts: dict[int, bytes]  # of the line of each record that has a usable one
     problems: list[Problem]  # lines that could not be used
 
     @classmethod
@@ -60,15 +60,15 @@ class Predictions:
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
         last = 0
-        for last, offset, text in read_lines(path) if wanted else ():
+        for last, text in read_lines(path) if wanted else ():
             if last in wanted:
-                predictions._add(wanted[last], records[wanted[last]], text, offset)
+                predictions._add(wanted[last], records[wanted[last]], text)
         lost = sum(number > last for number in wanted)
         if lost:
             predictions.problems.append(Problem(str(path), 0, f'{lost} images have no line'))
         return predictions
 
-    def _add(self, i: int, expected: Line, text: bytes, offset: int) -> None:
+    def _add(self, i: int, expected: Line, text: bytes) -> None:
         try:
             line = _parse(text)
             if identity(line) != identity(expected.record):
@@ -81,17 +81,13 @@ class Predictions:
                 predicted, true, difficult = map(boxes.get, ('predicted', 'true', 'difficult'))
                 precision = image_ap50(predicted, true, difficult, self.crowds)
                 self.errors[i] = np.nan if precision is None else 1 - precision
-            self.offsets[i] = offset
+            self.texts[i] = text
         except ValueError as error:
             self.problems.append(Problem(str(self.path), expected.number, str(error)))
 
     def line(self, i: int) -> PredictionLine:
         """The line of a record; empty where there is no usable one."""
-        if i not in self.offsets:
-            return {}
-        with open(self.path, 'rb') as file:
-            file.seek(self.offsets[i])
-            return _parse(file.readline())
+        return _parse(self.texts[i]) if i in self.texts else {}
 
     def boxes(self, i: int) -> dict[str, Boxes]:
         """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""

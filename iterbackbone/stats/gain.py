@@ -76,16 +76,9 @@ def gain(
 ) -> Gain:
     """G of a score that is a mean over images; greater is better.
 
-    Args:
-        policy_cost: (n,) MACs of each image.
-        policy_scores: (n,).
-        menu_cost: (k, n), or (k,) where the images do not differ.
-        menu_scores: (k, n).
-        vertices: :func:`envelope` of the same menu on calibration images.
-        options: Those of :func:`measure`, whose errors are raised, too.
-
-    Raises:
-        ValueError: shapes that do not agree.
+    Costs are MACs, (n,) of the policy and (k, n) of the menu, or (k,) where the images do not differ;
+    scores are (n,) and (k, n). ``vertices`` are the :func:`envelope` of the same menu on calibration
+    images. Other options and all errors are those of :func:`measure`.
     """
     own, scores = np.asarray(policy_scores, dtype=np.float64), np.asarray(menu_scores, dtype=np.float64)
     costs = np.asarray(menu_cost, dtype=np.float64)
@@ -126,13 +119,12 @@ def measure(
         scores: Of r runs: the policy's, then the static ones.
         costs: (r, n) MACs of each image.
         vertices: :func:`envelope` on calibration images; places among the static runs.
-        full_cost: Mean MACs at full depth; those of the most expensive static run if None.
+        full_cost: Mean MACs at full depth; by default those of the most expensive static run.
         choices: (n,) the static run at each image's own depth, as its place among the static
             ones; it allows the comparison with shuffled depths.
         groups: (n,) the source of each image, numbers or names. Sources are resampled.
-        resamples: ``RESAMPLES``, or ``SET_RESAMPLES`` of a score that is no mean, if None.
-        shuffles: 1000, or 200 of a score that is no mean, if None.
-        seed: Of resamples, assignments and shuffles.
+        resamples: By default 10,000, or 1,000 of a score that is no mean.
+        shuffles: By default 1,000, or 200 of a score that is no mean.
         progress: Wraps the batches of resamples, such as tqdm.
 
     Raises:

@@ -88,7 +88,7 @@ def summarise_label_map(
 
     Raises:
         TypeError: ``label_map`` is not of integers.
-        ValueError: ``label_map`` is not (H, W) or without pixels.
+        ValueError: it is not (H, W), or without pixels.
     """
     labels = np.asarray(label_map)
     if labels.ndim != 2 or labels.size == 0:
@@ -111,10 +111,9 @@ def summarise_label_map(
 
 
 def _component_sizes(labels: Labels, counted: Mask) -> NDArray[np.int64]:
-    """Pixels of each connected component of equal labels, (n,).
+    """Pixels of each connected component of equal labels, (n,), in one pass for all classes.
 
-    One pass for all classes: on a grid of pixels with the links between neighbours in
-    between, a link is set where both have the same label, and no two classes touch.
+    On a grid of pixels and links between neighbours a link is set where both have the same label.
     """
     height, width = labels.shape
     grid = np.zeros((2 * height - 1, 2 * width - 1), dtype=bool)

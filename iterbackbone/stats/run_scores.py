@@ -67,11 +67,7 @@ class RunScores(ABC):
 
 
 class MeanScores(RunScores):
-    """A score that is the mean of one finite value an image, (r, n), such as top-1 accuracy.
-
-    Raises:
-        ValueError: another shape, or a value that is not finite.
-    """
+    """A score that is the mean of one finite value an image, (r, n), such as top-1 accuracy."""
 
     linear = True
 
@@ -94,11 +90,8 @@ class MeanScores(RunScores):
 class MeanIoU(RunScores):
     """Mean over the classes of intersection over union of the whole set's pixels, in points.
 
-    Classes of which neither a true nor a predicted pixel is left have no term.
-
-    Args:
-        intersections: (r, n, c) pixels, true and predicted.
-        unions: (r, n, c) pixels, true or predicted.
+    Intersections are (r, n, c) pixels that are true and predicted, unions those that are true or
+    predicted; a class of which none is left has no term.
 
     Raises:
         ValueError: the shapes differ, or a class has more pixels shared than in all.

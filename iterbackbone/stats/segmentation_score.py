@@ -41,12 +41,9 @@ def score_label_map(
 def class_overlaps(
     predicted: ArrayLike, true: ArrayLike, num_classes: int, ignore_index: int = 255
 ) -> NDArray[np.int64]:
-    """Pixels that a data set's mean intersection over union is made of.
+    """(2, num_classes) pixels of each class that are true and predicted, and true or predicted.
 
     The maps are those of :func:`score_label_map`; greater predicted indices belong to no class.
-
-    Returns:
-        (2, num_classes): of each class the pixels that are true and predicted, and true or predicted.
 
     Raises:
         ValueError: the maps differ in shape, or a true index is not below ``num_classes``.

@@ -20,9 +20,7 @@ TOLERANCE = 1e-6  # relative; of mean MACs, which may come from float32
 def envelope(costs: ArrayLike, scores: ArrayLike) -> list[int]:
     """The static budgets, of (k,) mean costs and scores, that no random mixture of two others beats.
 
-    Returns:
-        Places of the vertices of the upper concave envelope, from the cheapest to the most
-        expensive budget.
+    They are places of the vertices of the upper concave envelope, from the cheapest on.
 
     Raises:
         ValueError: not (k,) each, not 2 to ``MAX_MENU`` budgets of different costs, or a number
