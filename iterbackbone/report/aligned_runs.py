@@ -6,14 +6,14 @@ Shape legend: r runs (evaluations), n images, b blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..log.schema import IterationRecord
-from ..stats.run_scores import Array, Images, Index
+from ..stats.run_scores import Array, Index
 from .evaluation import Evaluation
 
 ANNOTATED = ('label', 'num_objects', 'num_classes')  # fields of a record that annotations tell
@@ -74,9 +74,11 @@ class AlignedRuns:
             )
         return np.array([str(groups[name]) for name in names])
 
-    def take(self, images: Images) -> AlignedRuns:
-        """Some images of all runs."""
-        return replace(self, rows=self.rows[:, images])
+    def take(self, images: Index, runs: Sequence[int] | None = None) -> AlignedRuns:
+        """Some images of some runs, or of all."""
+        runs = range(len(self.rows)) if runs is None else runs
+        rows = self.rows[list(runs)][:, images]
+        return AlignedRuns([self.evaluations[run] for run in runs], rows, self.key)
 
     def images(self) -> list[tuple[int, int]]:
         """All r * n pairs of a run and the place of an image among its records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,36 +61,37 @@ def measure_evaluations(
     if not 0 <= rest_macs < math.inf:
         raise ValueError(f'rest_macs must be finite and not negative, got {rest_macs}')
     score = score or default_score(menu[0])
-    sample = _sample([*policies, *menu, *more_static], score, groups, progress)
-    constant = sample.runs.constant_depths()
+    runs = AlignedRuns.of([*policies, *menu, *more_static])
+    constant = runs.constant_depths()
     static = range(len(policies), len(constant))
     on_menu = static[: len(menu)]
-    notes = _notes(sample.runs, score, constant, on_menu)
+    notes = _notes(runs, constant, on_menu)
     if calibration_menu is None:
-        calibration, sample = _halves(sample, seed)
-        vertices = _vertices(calibration, on_menu)
+        chosen, others = _halves(runs.sources(groups), seed)
+        calibration, runs = runs.take(chosen, on_menu), runs.take(others)
         notes.append(
-            f'the envelope was chosen on {calibration.scores.num_images} images, '
-            f'the gains are of {sample.scores.num_images} others'
+            f'the envelope was chosen on {len(chosen)} images, the gains are of {len(others)} others'
         )
     else:
-        calibration = _sample(calibration_menu, score, groups, progress)
-        _check_calibration(calibration, sample, [constant[run] for run in on_menu])
-        vertices = _vertices(calibration, range(len(menu)))
-    costs = sample.runs.column('macs') + rest_macs
+        calibration = AlignedRuns.of(calibration_menu)
+        _check_calibration(calibration, runs, [constant[run] for run in on_menu], groups)
+    scores, calibration = _outcomes(calibration, score, progress, notes)
+    vertices = envelope(calibration.column('macs').mean(axis=1), scores.each())
+    scores, runs = _outcomes(runs, score, progress, notes)
+    costs = runs.column('macs') + rest_macs
     # At full depth by the dearest run: a cheap one may find other regions.
-    full = float(sample.runs.column('macs_full')[costs.mean(axis=1).argmax()].mean()) + rest_macs
-    options = dict(vertices=vertices, full_cost=full, groups=sample.sources, seed=seed)
+    full = float(runs.column('macs_full')[costs.mean(axis=1).argmax()].mean()) + rest_macs
+    options = dict(vertices=vertices, full_cost=full, groups=runs.sources(groups), seed=seed)
     gains = []
     for run, policy in enumerate(policies):
-        choices, said = static_places(sample.runs.depths(run), [constant[i] for i in static])
-        scores, macs = sample.scores.take([run, *static]), costs[[run, *static]]
-        gains.append(measure(scores, macs, choices=choices, progress=progress, **options))
+        choices, said = static_places(runs.depths(run), [constant[i] for i in static])
+        own, macs = scores.take([run, *static]), costs[[run, *static]]
+        gains.append(measure(own, macs, choices=choices, progress=progress, **options))
         if depth := constant[run]:
             said = f'all images run {written(depth)} iterations: a static budget, nothing adapts'
         said = [said, *_cautions(gains[-1], unit_of(score))]
         notes += [f'{policy.name}: {note}' for note in said if note]
-    means, each = costs.mean(axis=1).tolist(), sample.scores.each().tolist()
+    means, each = costs.mean(axis=1).tolist(), scores.each().tolist()
     budgets = []
     for place, run in enumerate(on_menu):
         name = written(constant[run]) if constant[run] else menu[place].name
@@ -99,44 +100,6 @@ def measure_evaluations(
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
     return MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own)
-
-
-class _Sample(NamedTuple):
-    """What a gain is measured from."""
-
-    runs: AlignedRuns
-    scores: RunScores
-    sources: NDArray  # (n,) names or numbers
-
-    def take(self, images: Index) -> _Sample:
-        scores = self.scores.take(range(self.scores.num_runs), images)
-        return _Sample(self.runs.take(images), scores, self.sources[images])
-
-
-def _sample(
-    evaluations: Sequence[Evaluation],
-    score: str,
-    groups: Mapping[str, Any] | None,
-    progress: Progress,
-) -> _Sample:
-    runs = AlignedRuns.of(evaluations)
-    scores, images = outcomes(runs, score, progress)
-    runs = runs.take(images)
-    return _Sample(runs, scores, runs.sources(groups))
-
-
-def _halves(sample: _Sample, seed: int) -> tuple[_Sample, _Sample]:
-    """Two samples that share no source."""
-    names, members = np.unique(sample.sources, return_inverse=True)
-    if len(names) < 4:
-        raise ValueError(f'a split needs 4 source images or more, got {len(names)}')
-    first = np.random.default_rng(seed).permutation(len(names)) < len(names) // 2
-    return sample.take(np.flatnonzero(first[members])), sample.take(np.flatnonzero(~first[members]))
-
-
-def _vertices(sample: _Sample, menu: Sequence[int]) -> list[int]:
-    costs = sample.runs.column('macs')[menu].mean(axis=1)
-    return envelope(costs, sample.scores.take(menu).each())
 
 
 def static_places(depths: Array, static: Sequence[Depth | None]) -> tuple[Index | None, str | None]:
@@ -160,37 +123,55 @@ def written(depth: Depth) -> str:
     return '/'.join(f'{n:g}' for n in depth)
 
 
-def _check_calibration(calibration: _Sample, menu: _Sample, depths: Sequence[Depth | None]) -> None:
+def _outcomes(
+    runs: AlignedRuns, score: str, progress: Progress, notes: list[str]
+) -> tuple[RunScores, AlignedRuns]:
+    """The outcomes, and the runs of the images that have one; a note says how many have none."""
+    scores, known = outcomes(runs, score, progress)
+    total = runs.rows.shape[1]
+    if len(known) < total:
+        notes.append(f'{total - len(known)} of {total} images have no {score} and are left out')
+    return scores, runs.take(known)
+
+
+def _halves(sources: NDArray, seed: int) -> tuple[Index, Index]:
+    """The images of two halves that share no source."""
+    names, members = np.unique(sources, return_inverse=True)
+    if len(names) < 4:
+        raise ValueError(f'a split needs 4 source images or more, got {len(names)}')
+    first = np.random.default_rng(seed).permutation(len(names)) < len(names) // 2
+    return np.flatnonzero(first[members]), np.flatnonzero(~first[members])
+
+
+def _check_calibration(
+    calibration: AlignedRuns,
+    menu: AlignedRuns,
+    depths: Sequence[Depth | None],
+    groups: Mapping[str, Any] | None,
+) -> None:
     """Raise ValueError unless these are budgets of the menu's ``depths`` on other images."""
-    known = calibration.runs.constant_depths()
+    known = calibration.constant_depths()
     if known != depths:
         raise ValueError(
             f'calibration_menu must hold the {len(depths)} budgets of menu in its order, of the '
             f'iterations {depths}, got {known} (None where images differ)'
         )
-    data = [sample.runs.evaluations[0].meta.get('dataset') for sample in (calibration, menu)]
-    own, other = (set(map(identity, sample.runs.records(0))) for sample in (calibration, menu))
+    data = [runs.evaluations[0].meta.get('dataset') for runs in (calibration, menu)]
+    own, other = (set(map(identity, runs.records(0))) for runs in (calibration, menu))
     shared: set[Any] = {key for key in own & other if key[1] or data[0] == data[1]}
-    if calibration.sources.dtype.kind == 'U':
-        shared |= set(calibration.sources.tolist()) & set(menu.sources.tolist())
+    if groups is not None:
+        shared |= set(calibration.sources(groups)) & set(menu.sources(groups))
     if shared:
         raise ValueError(
             f'calibration_menu must be of other source images than menu, but shares {len(shared)}, '
-            f'such as {min(shared, key=str)!r}'
+            f'such as {str(min(shared, key=str))!r}'
         )
 
 
-def _notes(
-    runs: AlignedRuns, score: str, constant: Sequence[Depth | None], menu: Sequence[int]
-) -> list[str]:
+def _notes(runs: AlignedRuns, constant: Sequence[Depth | None], menu: Sequence[int]) -> list[str]:
     """What a reader of gains over the runs ``menu``, which stand behind the policies, must know."""
-    images, total, notes = runs.rows.shape[1], len(runs.evaluations[0].records), []
-    if images < total:
-        notes.append(f'{total - images} of {total} images have no {score} and are left out')
-    for run in menu:
-        if constant[run] is None:
-            name = runs.evaluations[run].name
-            notes.append(f'{name} is not static: its iterations differ between images')
+    names = [runs.evaluations[run].name for run in menu if constant[run] is None]
+    notes = [f'{name} is not static: its iterations differ between images' for name in names]
     shown = runs.evaluations[: menu[-1] + 1]
     checkpoints = {str(evaluation.meta.get('checkpoint')) for evaluation in shown}
     if len(checkpoints) > 1:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from .detection_error import IGNORED, IOU_THRESHOLD, RIGHT, Boxes, match
-from .run_scores import ALL, Array, Images, Index, RunScores, mean_ratio
+from .run_scores import Array, Index, RunScores, mean_ratio
 
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 AT_ONCE = 2**21  # weights of images in runs, or of steps
@@ -106,15 +106,11 @@ class AveragePrecision(RunScores):
         runs, parts = np.arange(self.num_runs)[:, None], self._parts(len(choice))
         return np.concatenate([self._score((choice[b, None] == runs).astype(float)) for b in parts])
 
-    def take(self, runs: Sequence[int] | Index, images: Images = ALL) -> AveragePrecision:
-        places = np.arange(self.num_images)[images]
-        new_run, new_image = np.full(self.num_runs, -1), np.full(self.num_images, -1)
-        new_run[np.array(runs, dtype=int)] = np.arange(len(runs))
-        new_image[places] = np.arange(len(places))
-        run, image = new_run[self.detections.run], new_image[self.detections.image]
-        moved = self.detections._replace(run=run, image=image)
-        kept = moved.take((run >= 0) & (image >= 0))
-        return AveragePrecision(kept, self.objects[places], len(runs))
+    def take(self, runs: Sequence[int] | Index) -> AveragePrecision:
+        new = np.full(self.num_runs, -1)
+        new[np.array(runs, dtype=int)] = np.arange(len(runs))
+        moved = self.detections._replace(run=new[self.detections.run])
+        return AveragePrecision(moved.take(moved.run >= 0), self.objects, len(runs))
 
     def _parts(self, total: int) -> list[slice]:
         most = max(self.num_runs * self.num_images, *(s.right.shape[0] for s in self._steps), 1)

@@ -15,8 +15,6 @@ ROUNDING = 1e-9  # a difference of scores up to here is none
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-Images = Index | slice
-ALL = slice(None)
 
 
 def rounded(differences: ArrayLike) -> Array:
@@ -58,8 +56,8 @@ class RunScores(ABC):
         """Score where image i has the outcome of run ``choice[:, i]``: (B, n) to (B,)."""
 
     @abstractmethod
-    def take(self, runs: Sequence[int] | Index, images: Images = ALL) -> RunScores:
-        """The scores of some runs only, and of some images or all."""
+    def take(self, runs: Sequence[int] | Index) -> RunScores:
+        """The scores of some runs only."""
 
     def each(self) -> Array:
         """Score of every run alone, (r,)."""
@@ -83,8 +81,8 @@ class MeanScores(RunScores):
     def chosen(self, choice: Index) -> Array:
         return self.values[choice, np.arange(self.num_images)].mean(axis=1)
 
-    def take(self, runs: Sequence[int] | Index, images: Images = ALL) -> MeanScores:
-        return MeanScores(self.values[np.array(runs, dtype=int)][:, images])
+    def take(self, runs: Sequence[int] | Index) -> MeanScores:
+        return MeanScores(self.values[np.array(runs, dtype=int)])
 
 
 class MeanIoU(RunScores):
@@ -118,8 +116,8 @@ class MeanIoU(RunScores):
         sums = [self.pixels[:, row, images].sum(axis=1) for row in choice]
         return mean_ratio(*np.stack(sums, axis=1))
 
-    def take(self, runs: Sequence[int] | Index, images: Images = ALL) -> MeanIoU:
-        return MeanIoU(*self.pixels[:, np.array(runs, dtype=int)][:, :, images])
+    def take(self, runs: Sequence[int] | Index) -> MeanIoU:
+        return MeanIoU(*self.pixels[:, np.array(runs, dtype=int)])
 
 
 def mean_ratio(parts: Array, wholes: Array) -> Array:

@@ -178,7 +178,7 @@ def test_any_field_of_the_records(tmp_path):
         folders.append(write_log(tmp_path / name, entries))
     found = measured(folders[2:], folders[:2], score='quality')
     assert found.unit == 'of quality'
-    assert found.notes[0] == '1 of 12 images have no quality and are left out'
+    assert '1 of 6 images have no quality and are left out' in found.notes
     assert found.gains[0].value == 0
 
 
@@ -188,7 +188,7 @@ def wrong_inputs(root, policies, menu, calibration):
     other = classifier_log(root / 'other', depths[:9], right[:9])
     network = classifier_log(root / 'network', depths, right, max_iterations=[3, 4, 9, 3])
     twice = write_log(root / 'twice', [record(0), record(0)])
-    blind = write_log(root / 'blind', [record(0)] * 1, [{'img_id': '000000'}])
+    blind = write_log(root / 'blind', [record(i) for i in range(4)], [{'img_id': '000000'}] * 4)
     few, same = ({f'{i:06d}': i % n for i in range(350)} for n in (3, 50))
     yield (policies, menu[:1]), {}, 'menu 2 to 8 static budgets, got 2 and 1'
     yield ([], menu), {}, 'policies must be at least 1'
@@ -207,8 +207,8 @@ def wrong_inputs(root, policies, menu, calibration):
     yield (policies, menu), dict(score='img_path'), "score must be a numeric field .*, got 'img_path'"
     for field in ('img_id', 'iterations'):
         yield (policies, menu), dict(score=field), f"score must be a numeric field .*, got '{field}'"
-    yield (policies, menu), dict(score='mean_iou'), "'000000' has no predicted and true label map"
-    yield ([blind], [blind, blind]), {}, "image '000000' has no predicted and true boxes"
+    yield (policies, menu), dict(score='mean_iou'), "image '0000.*' has no predicted and true label map"
+    yield ([blind], [blind, blind]), {}, 'has no predicted and true boxes'
     yield (policies, menu), dict(groups={'000000': 1}), 'groups must name every img_id: 199 lack'
     yield (policies, menu), dict(groups=few), 'a split needs 4 source images or more, got 3'
     yield (policies, menu, calibration), dict(groups=same), 'of other source images .* shares 50'

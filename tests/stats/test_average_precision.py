@@ -110,12 +110,9 @@ def test_a_resample_has_the_score_of_its_images(three_runs):
 
 def test_take(three_runs):
     true, runs = three_runs
-    images = np.array([8, 2, 5])
-    part = AveragePrecision.of_boxes(runs, true).take([2, 0], images)
-    whole = AveragePrecision.of_boxes(
-        [[runs[r][i] for i in images] for r in (2, 0)], [true[i] for i in images]
-    )
-    assert (part.num_runs, part.num_images) == (2, 3)
+    part = AveragePrecision.of_boxes(runs, true).take([2, 0])
+    whole = AveragePrecision.of_boxes([runs[2], runs[0]], true)
+    assert (part.num_runs, part.num_images) == (2, 12)
     assert part.each() == pytest.approx(whole.each())
 
 
