@@ -30,7 +30,7 @@ class BuildWithConfigs(build_py):
                 shutil.copyfile(source, target)
 
 
-EXPORT = ['onnx>=1.17', 'onnxscript>=0.5', 'onnx-ir>=0.1', 'onnxruntime>=1.20', 'opencv-python>=4.5']
+EXPORT = ['onnx>=1.17', 'onnxscript>=0.5', 'onnx-ir>=0.1.13', 'onnxruntime>=1.20', 'opencv-python>=4.5']
 REPORT = [
     'plotly>=6.0',
     'jinja2>=3.1',

@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+import onnx_ir as ir
 
-from .chains import Scope, scopes
+from .chains import chains, scopes
 from .runtime import open_session, run
 
-Range = tuple[float, float]
-Key = tuple[str, str]  # names of the scope and of the tensor
+Range = tuple[float, ...]  # lowest and highest
 
 
-def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> dict[Key, Range]:
-    """Lowest and highest value of what enters and leaves each chain, if any image reaches it.
+def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> list[tuple[Range, Range] | None]:
+    """Lowest and highest value of what enters and what leaves each chain of all :func:`scopes`.
 
-    A loop hands out the extremes of each iteration; the mean over the images, (B, 3, H, W) uint8 in
-    RGB, of each image's extremes is taken, so that one odd image does not coarsen all others.
+    None where no image reaches it. A loop hands out the extremes of each iteration; the mean over
+    the images, (B, 3, H, W) uint8 in RGB, of each image's extremes is taken, so that one odd image
+    does not coarsen all others.
     """
-    observed = onnx.ModelProto.FromString(model.SerializeToString())
-    keys = [key for scope in scopes(observed) for key in _observe(observed, scope)]
-    session = open_session(observed.SerializeToString())
-    names = [output.name for output in session.get_outputs()][-2 * len(keys) :]
-    extremes: dict[Key, list[Range]] = {key: [] for key in keys}
+    observed = ir.from_proto(model)
+    names = list(_observe(observed))
+    session = open_session(ir.to_proto(observed).SerializeToString())
+    extremes: list[list[Range]] = [[] for _ in names[::2]]
     for image in images:
         values = run(session, names, {'image': image})
-        for key, low, high in zip(keys, values[::2], values[1::2], strict=True):
+        for each, low, high in zip(extremes, values[::2], values[1::2], strict=True):
             if low.size:
-                extremes[key].append((float(low.min()), float(high.max())))
-    reached = {key: zip(*each, strict=True) for key, each in extremes.items() if each}
-    return {key: (float(np.mean(low)), float(np.mean(high))) for key, (low, high) in reached.items()}
+                each.append((float(low.min()), float(high.max())))
+    means = [tuple(map(float, np.mean(each, axis=0))) if each else None for each in extremes]
+    return [(x, y) if x and y else None for x, y in zip(means[::2], means[1::2], strict=True)]
 
 
-def _observe(model: onnx.ModelProto, scope: Scope) -> list[Key]:
-    """Make the extremes outputs of the model; in a loop, as one value of each iteration."""
-    tensors = list(dict.fromkeys(name for chain in scope.chains for name in (chain.x, chain.y)))
-    for tensor in tensors:
-        for kind in ('ReduceMin', 'ReduceMax'):
-            name = f'{scope.name}.{tensor}.{kind}'
-            scope.graph.node.append(helper.make_node(kind, [tensor], [name], name=name, keepdims=0))
-            value = helper.make_tensor_value_info(name, TensorProto.FLOAT, [])
-            scope.graph.output.append(value)
-            if scope.loop:
-                outside = f'{name}.all'
-                scope.loop.output.append(outside)
-                value = helper.make_tensor_value_info(outside, TensorProto.FLOAT, [None])
-                model.graph.output.append(value)
-    return [(scope.name, tensor) for tensor in tensors]
+def _observe(model: ir.Model) -> Iterator[str]:
+    """Make the extremes outputs of the model, which are named; of a loop, one value an iteration."""
+    count = 0
+    for graph, loop in scopes(model):
+        for value in [value for chain in chains(graph) for value in (chain.x, chain.y)]:
+            for kind in ('ReduceMin', 'ReduceMax'):
+                count += 1
+                node = ir.node(kind, [value], {'keepdims': 0})
+                graph.append(node)
+                graph.outputs.append(_named(node.outputs[0], f'extreme_{count}', []))
+                if loop is not None:
+                    loop.resize_outputs(len(loop.outputs) + 1)
+                    name = f'extremes_{count}'
+                    model.graph.outputs.append(_named(loop.outputs[-1], name, [None]))
+                yield str(model.graph.outputs[-1].name)
+
+
+def _named(value: ir.Value, name: str, shape: list[int | None]) -> ir.Value:
+    value.name, value.shape = name, ir.Shape(shape)
+    value.type = ir.TensorType(ir.DataType.FLOAT)
+    return value

@@ -2,176 +2,139 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
-
-Constants = Mapping[str, np.ndarray]
+import onnx_ir as ir
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """Conv, norm or not, activation or not; nothing else reads what is in between."""
 
-    # Mul of the constant kernel with the norm's scale; its shift is then the bias.
-    scaling: onnx.NodeProto | None
-    conv: onnx.NodeProto
-    norm: onnx.NodeProto | None  # BatchNormalization, or depthwise 1x1 Conv of no constants
-    activation: onnx.NodeProto | None  # Relu, or Clip around 0 by constants, such as ReLU6
-    weight: str  # name of the constant kernel
+    weight: ir.Value  # the constant kernel
+    scaling: ir.Node | None  # Mul of the kernel with the norm's scale; its shift is then the bias
+    conv: ir.Node
+    norm: ir.Node | None  # BatchNormalization, or depthwise 1x1 Conv of no constants
+    activation: ir.Node | None  # Relu, or Clip around 0 by constants, such as ReLU6
 
     @property
-    def nodes(self) -> list[onnx.NodeProto]:
-        parts = (self.scaling, self.conv, self.norm, self.activation)
-        return [node for node in parts if node is not None]
+    def x(self) -> ir.Value:
+        return _input(self.conv, 0)
 
     @property
-    def x(self) -> str:
-        """Name of the input."""
-        return self.conv.input[0]
+    def kernel(self) -> np.ndarray:
+        return self.weight.const_value.numpy()  # type: ignore[union-attr]
 
     @property
-    def y(self) -> str:
-        """Name of the output."""
-        return self.nodes[-1].output[0]
-
-
-@dataclass(frozen=True)
-class Scope:
-    """A graph and what it can see."""
-
-    graph: onnx.GraphProto  # the model's, or a loop's body
-    loop: onnx.NodeProto | None  # whose body it is; None for the model's
-    made_by: Mapping[str, onnx.NodeProto]  # the node behind each tensor of the graph
-    constants: Constants  # by name; those around the loop too
-    chains: list[Chain]  # in order
+    def last(self) -> ir.Node:
+        return self.activation or self.norm or self.conv
 
     @property
-    def name(self) -> str:
-        """Of the loop; '' for the model's graph."""
-        return self.loop.name if self.loop else ''
-
-    def read_elsewhere(self, chain: Chain, chains: Sequence[Chain]) -> bool:
-        """Whether anything but the data input of one of ``chains`` reads the chain's output."""
-        reads = Counter(name for node in self.graph.node for name in names_read(node))
-        reads.update(output.name for output in self.graph.output)
-        return reads[chain.y] > sum(each.x == chain.y for each in chains)
+    def y(self) -> ir.Value:
+        return self.last.outputs[0]
 
 
-def scopes(model: onnx.ModelProto) -> list[Scope]:
-    """The model's graph and the bodies of its loops, one level deep, with their chains.
+class Affine(NamedTuple):
+    """What follows a convolution's sum, bias and norm in one: gain * sum + shift."""
 
-    Convolutions whose kernel is neither a constant nor a constant times a scale are left out.
-    """
-    outer = _constants(model.graph)
-    found = [_scope(model.graph, None, outer)]
-    for node, body in loops(model):
-        found.append(_scope(body, node, {**outer, **_constants(body)}))
+    gain: np.ndarray  # (C,), or (L, C) with one row of each iteration; float64
+    shift: np.ndarray  # the same
+    row: ir.Node | None  # Gather of the iteration's row; None for (C,)
+
+
+def scopes(model: ir.Model) -> Iterator[tuple[ir.Graph, ir.Node | None]]:
+    """The model's graph, and the body of each loop with the loop."""
+    yield model.graph, None
+    for node in model.graph:
+        if node.op_type == 'Loop':
+            yield node.attributes['body'].as_graph(), node
+
+
+def chains(graph: ir.Graph) -> list[Chain]:
+    """Those of one graph in order; kernels are constants, or constants times a scale."""
+    found = []
+    for conv in graph:
+        if conv.op_type == 'Conv' and (kernel := _kernel(conv)):
+            norm = _behind(conv, 'BatchNormalization') or _behind(conv, 'Conv')
+            if norm and norm.op_type == 'Conv' and _kernel(norm):  # the next chain's
+                norm = None
+            found.append(Chain(*kernel, conv, norm, _activation(norm or conv)))
     return found
 
 
-def loops(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, onnx.GraphProto]]:
-    """Each loop with its body."""
-    for node in model.graph.node:
-        if node.op_type == 'Loop':
-            yield node, next(a.g for a in node.attribute if a.name == 'body')
-
-
-def names_read(node: onnx.NodeProto) -> list[str]:
-    """What a node reads, the graphs inside it included."""
-    names = [name for name in node.input if name]
-    for attribute in node.attribute:
-        names += [name for inner in attribute.g.node for name in names_read(inner)]
-        names += [output.name for output in attribute.g.output]
-    return names
-
-
-def prune(model: onnx.ModelProto) -> None:
-    """Take out nodes and weights that nothing reads any more."""
-    for graph in [*(body for _, body in loops(model)), model.graph]:
-        while True:
-            read = {name for node in graph.node for name in names_read(node)}
-            read |= {output.name for output in graph.output}
-            kept = [node for node in graph.node if read.intersection(node.output)]
-            if len(kept) == len(graph.node):
-                break
-            _replace(graph.node, kept)
-        inputs = {value.name for value in graph.input}
-        _replace(graph.initializer, [t for t in graph.initializer if t.name in read | inputs])
-
-
-def replace_nodes(
-    scope: Scope, chains: Sequence[Chain], rewritten: Callable[[Chain], list[onnx.NodeProto]]
-) -> None:
-    """Put ``rewritten`` nodes where the last node of each of ``chains`` was."""
-    last = {chain.y: chain for chain in chains}
-    inside = {node.output[0] for chain in chains for node in chain.nodes[:-1]}
-    nodes: list[onnx.NodeProto] = []
-    for node in scope.graph.node:
-        if node.output[0] in last:
-            nodes += rewritten(last[node.output[0]])
-        elif node.output[0] not in inside:
-            nodes.append(node)
-    _replace(scope.graph.node, nodes)
-
-
-def _replace(field: Any, values: Sequence[Any]) -> None:
-    copies = [type(value).FromString(value.SerializeToString()) for value in values]
-    del field[:]
-    field.extend(copies)
-
-
-def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    inputs = {value.name for value in graph.input}  # those have defaults only
-    return {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name not in inputs}
-
-
-def _scope(graph: onnx.GraphProto, loop: onnx.NodeProto | None, constants: Constants) -> Scope:
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in names_read(node):
-            readers.setdefault(name, []).append(node)
-    made_by = {name: node for node in graph.node for name in node.output}
-    outputs = {output.name for output in graph.output}
-
-    def behind(node: onnx.NodeProto, kind: str) -> onnx.NodeProto | None:
-        name = node.output[0]
-        after = readers.get(name, [])
-        if len(after) == 1 and name not in outputs and after[0].op_type == kind:
-            return after[0]
+def constant(value: ir.Value | None) -> np.ndarray | None:
+    """What ``value`` always is; None where that varies: inputs have defaults only."""
+    if value is None or value.const_value is None or value.is_graph_input():
         return None
-
-    def kernel(conv: onnx.NodeProto) -> tuple[onnx.NodeProto | None, str] | None:
-        name = conv.input[1]
-        if name in constants:
-            return None, name
-        scaling = made_by.get(name)
-        if scaling is None or scaling.op_type != 'Mul' or not behind(scaling, 'Conv'):
-            return None
-        return next(((scaling, name) for name in scaling.input if name in constants), None)
-
-    def activation(node: onnx.NodeProto) -> onnx.NodeProto | None:
-        clip = behind(node, 'Clip')
-        return clip if clip and _keeps_zero(clip, constants) else behind(node, 'Relu')
-
-    chains = []
-    for conv in graph.node:
-        if conv.op_type == 'Conv' and (found := kernel(conv)):
-            norm = behind(conv, 'BatchNormalization') or behind(conv, 'Conv')
-            if norm and norm.op_type == 'Conv' and kernel(norm):  # the next chain's
-                norm = None
-            chains.append(Chain(found[0], conv, norm, activation(norm or conv), found[1]))
-    return Scope(graph, loop, made_by, constants, chains)
+    return value.const_value.numpy()
 
 
-def _keeps_zero(clip: onnx.NodeProto, constants: Constants) -> bool:
-    """Whether a Clip's limits are constants around 0, which 8-bit numbers always hold."""
-    low, high = [*clip.input[1:], '', ''][:2]
-    if not all(name in constants for name in (low, high) if name):
-        return False
-    return bool(constants.get(low, -np.inf) <= 0.0 <= constants.get(high, np.inf))
+def affine_of(chain: Chain) -> Affine:
+    """Of a chain whose norm, if it is a BatchNormalization, has constant mean and variance."""
+    bias = np.zeros(len(chain.kernel))
+    if len(chain.conv.inputs) > 2:
+        bias, _ = _table(chain.conv.inputs[2])
+    if chain.scaling is not None:
+        factor = next(value for value in chain.scaling.inputs if value is not chain.weight)
+        gain, row = _table(factor)
+        return Affine(gain, bias, row)
+    if chain.norm is None:
+        return Affine(np.ones(len(bias)), bias, None)
+    gain, row = _table(chain.norm.inputs[1])
+    mean, shift = np.zeros(len(bias)), _table(chain.norm.inputs[2])[0]
+    if chain.norm.op_type == 'BatchNormalization':
+        mean, variance = (_table(value)[0] for value in chain.norm.inputs[3:5])
+        gain = gain / np.sqrt(variance + chain.norm.attributes.get_float('epsilon', 1e-5))
+    return Affine(gain, (bias - mean) * gain + shift, row)
+
+
+def _table(value: ir.Value | None) -> tuple[np.ndarray, ir.Node | None]:
+    """A constant, and the node that takes a row of it; how the row is shaped then is left out."""
+    row = None
+    while (found := constant(value)) is None:
+        assert value is not None
+        node = value.producer()
+        assert node is not None
+        row = node if node.op_type == 'Gather' else row
+        value = node.inputs[0]
+    return found.astype(np.float64), row
+
+
+def _input(node: ir.Node, index: int) -> ir.Value:
+    value = node.inputs[index]
+    assert value is not None
+    return value
+
+
+def _behind(node: ir.Node, kind: str) -> ir.Node | None:
+    """The only reader of what ``node`` makes, if it is of this kind."""
+    value = node.outputs[0]
+    readers = [reader for reader, _ in value.uses()]
+    if len(readers) != 1 or value.is_graph_output():
+        return None
+    return readers[0] if readers[0].op_type == kind and readers[0].graph is node.graph else None
+
+
+def _kernel(conv: ir.Node) -> tuple[ir.Value, ir.Node | None] | None:
+    """The constant kernel, and the Mul that scales it."""
+    value = _input(conv, 1)
+    if constant(value) is not None:
+        return value, None
+    scaling = value.producer()
+    if scaling is None or scaling.op_type != 'Mul' or not _behind(scaling, 'Conv'):
+        return None
+    return next(
+        ((each, scaling) for each in scaling.inputs if each and constant(each) is not None), None
+    )
+
+
+def _activation(node: ir.Node) -> ir.Node | None:
+    clip = _behind(node, 'Clip')
+    if clip is None:
+        return _behind(node, 'Relu')
+    low, high = ([*clip.inputs, None, None])[1:3]
+    limits = [constant(value) for value in (low, high) if value is not None]
+    # 8-bit numbers always hold 0, so limits that leave it out stay a node of their own.
+    known = all(limit is not None for limit in limits)
+    return clip if known and np.clip(0.0, constant(low), constant(high)) == 0.0 else None

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from .affine import affine_of
 from .calibration import Range, ranges
-from .chains import Chain, Scope, prune, replace_nodes, scopes
+from .chains import Chain, affine_of, chains, scopes
 from .graph import describe
 
 COLOURS = 4  # at most: in QDQ form the stem stays float32, OpenVINO 2026.4 gets it wrong
 LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
+Quantity = tuple[ir.Value, ...]  # 8-bit tensor, scale, zero point
 
 
 def quantized(
@@ -31,8 +32,7 @@ def quantized(
     """A copy of ``model`` with 8-bit convolutions that says what it is.
 
     Args:
-        model: Of :func:`~iterbackbone.export.onnx.model_file.read_model`.
-        description: Likewise.
+        model: Of :func:`~iterbackbone.export.onnx.model_file.read_model`, as the ``description``.
         images: Real ones, (B, 3, H, W) uint8 in RGB each, which set the ranges. Chains that none
             of them reaches stay as they are.
         reduce_range: Use 7 bits of the weights' 8, for x86 processors without VNNI: there ONNX Runtime
@@ -43,132 +43,128 @@ def quantized(
     """
     if not len(images):
         raise ValueError('images must be at least one for int8: its ranges come from real images')
-    found = ranges(model, images)
-    model = onnx.ModelProto.FromString(model.SerializeToString())
-    fixed = description.get('fixed') is not None
-    for scope in reversed(scopes(model)):  # a graph's new nodes are copies, its loops' too
-        own = {tensor: each for (name, tensor), each in found.items() if name == scope.name}
-        rewriter = _Rewriter(scope, own, fixed, 63.0 if reduce_range else 127.0)
-        replace_nodes(scope, rewriter.chains, rewriter.rewritten)
-    prune(model)
-    describe(model, {**description, 'precision': 'int8'})
-    return model
+    found = iter(ranges(model, images))
+    changed = ir.from_proto(model)
+    for graph, _ in scopes(changed):
+        rewriter = _Rewriter(graph, description.get('fixed') is not None, 63 if reduce_range else 127)
+        for chain in chains(graph):
+            if limits := next(found):
+                rewriter.rewrite(chain, *limits)
+    RemoveUnusedNodesPass()(changed)
+    for graph, _ in scopes(changed):
+        for value in [each for each in graph.initializers.values() if not each.uses()]:
+            if not value.is_graph_input():
+                graph.initializers.pop(str(value.name))
+    result = ir.to_proto(changed)
+    describe(result, {**description, 'precision': 'int8'})
+    return result
 
 
 class _Rewriter:
-    def __init__(
-        self, scope: Scope, ranges: Mapping[str, Range], qdq: bool, largest_weight: float
-    ) -> None:
-        self.scope = scope
-        self.ranges = ranges
+    def __init__(self, graph: ir.Graph, qdq: bool, largest_weight: int) -> None:
+        self.graph = graph
         self.largest_weight = largest_weight
+        self.fewest_channels = COLOURS + 1 if qdq else 1
         self.convolve = self.in_qdq_form if qdq else self.fused
-        fewest = COLOURS + 1 if qdq else 1
-        self.chains = [c for c in scope.chains if c.y in ranges and channels(c, scope) >= fewest]
-        self.quantities: dict[str, tuple[str, str, str]] = {}  # 8-bit tensor, scale, zero point
-        self.prefix = f'{scope.name}.' if scope.loop else ''
-        self.stored: set[str] = set()
+        self.quantities: dict[ir.Value, Quantity] = {}
 
-    def rewritten(self, chain: Chain) -> list[onnx.NodeProto]:
-        nodes = []
-        if chain.x not in self.quantities:
-            quantity = self.declare(chain.x)
-            nodes.append(helper.make_node('QuantizeLinear', [chain.x, *quantity[1:]], [quantity[0]]))
-        y, *y_step = self.declare(chain.y)
-        weight, bias, rows = self.weights(chain, self.scale_of(chain.x))
-        nodes += [*rows, *self.convolve(chain, weight, bias, [y, *y_step])]
-        if self.scope.read_elsewhere(chain, self.chains):
-            nodes.append(helper.make_node('DequantizeLinear', [y, *y_step], [chain.y]))
-        return nodes
+    def rewrite(self, chain: Chain, x_range: Range, y_range: Range) -> None:
+        """Put an 8-bit form in front of ``chain``, which nothing reads any more."""
+        if chain.kernel.shape[1] * chain.conv.attributes.get_int('group', 1) < self.fewest_channels:
+            return
+        self.place, x, y = chain.last, chain.x, chain.y
+        if x not in self.quantities:
+            step = self.step(x, x_range)
+            self.quantities[x] = self.add('QuantizeLinear', [x, *step], f'{x.name}.q'), *step
+        y_step = self.step(y, y_range)
+        weight, bias = self.weights(chain, scale_of(x_range))
+        quantity = self.convolve(chain, weight, bias, y_step), *y_step
+        back = self.add('DequantizeLinear', quantity, f'{y.name}.float')
+        back.type, back.shape = y.type, y.shape
+        y.replace_all_uses_with(back, replace_graph_outputs=True)
+        y.name, back.name = back.name, y.name
+        self.quantities[back] = quantity
 
     def fused(
-        self, chain: Chain, weight: list[str], bias: list[str], y: list[str]
-    ) -> list[onnx.NodeProto]:
+        self, chain: Chain, weight: list[ir.Value], bias: list[ir.Value], y: list[ir.Value]
+    ) -> ir.Value:
         """One node, for loops: ONNX Runtime does not fuse what has scales chosen at run time."""
-        name = f'{self.prefix}{chain.conv.name}.int8'
-        zero = f'{weight[0]}.zero'
-        self.store(zero, np.zeros(len(self.scope.constants[chain.weight]), dtype=np.int8))
-        inputs = [*self.quantities[chain.x], *weight, zero, *y[1:], bias[0]]
-        conv = helper.make_node('QLinearConv', inputs, y[:1], name=name)
-        conv.attribute.extend(a for a in chain.conv.attribute if a.name != 'auto_pad')
-        return [conv]
+        zero = self.constant(f'{weight[0].name}.zero', np.zeros(len(chain.kernel), dtype=np.int8))
+        inputs = [*self.quantities[chain.x], *weight, zero, *y, bias[0]]
+        return self.add('QLinearConv', inputs, f'{chain.y.name}.q', chain.conv)
 
     def in_qdq_form(
-        self, chain: Chain, weight: list[str], bias: list[str], y: list[str]
-    ) -> list[onnx.NodeProto]:
+        self, chain: Chain, weight: list[ir.Value], bias: list[ir.Value], y: list[ir.Value]
+    ) -> ir.Value:
         """Conv between DequantizeLinear and QuantizeLinear (QDQ), which runtimes fuse."""
-        own = chain.conv.name
-        inputs = [f'{own}.{part}' for part in ('x', 'weight', 'bias')]
-        conv = helper.make_node('Conv', inputs, [f'{own}.y'], name=f'{own}.int8')
-        conv.attribute.extend(a for a in chain.conv.attribute if a.name != 'auto_pad')
-        return [
-            helper.make_node('DequantizeLinear', self.quantities[chain.x], inputs[:1]),
-            helper.make_node('DequantizeLinear', weight, inputs[1:2], axis=0),
-            helper.make_node('DequantizeLinear', bias, inputs[2:], axis=0),
-            conv,
-            helper.make_node('QuantizeLinear', [f'{own}.y', *y[1:]], y[:1]),
+        own = chain.y.name
+        inputs = [
+            self.add('DequantizeLinear', self.quantities[chain.x], f'{own}.x'),
+            self.add('DequantizeLinear', weight, f'{own}.weight', axis=0),
+            self.add('DequantizeLinear', bias, f'{own}.bias', axis=0),
         ]
+        conv = self.add('Conv', inputs, f'{own}.sum', chain.conv)
+        return self.add('QuantizeLinear', [conv, *y], f'{own}.q')
 
-    def declare(self, tensor: str) -> tuple[str, str, str]:
-        """Names of a tensor's 8-bit form, of its scale and zero point, which are stored."""
-        low, _ = self.ranges[tensor]
-        scale = self.scale_of(tensor)
-        zero = int(np.clip(round(-min(low, 0.0) / scale), 0, 255))
-        own = f'{self.prefix}{tensor}'
-        self.quantities[tensor] = q, step, start = f'{own}.q', f'{own}.scale', f'{own}.zero'
-        self.store(step, np.float32(scale))
-        self.store(start, np.uint8(zero))
-        return q, step, start
-
-    def scale_of(self, tensor: str) -> float:
-        low, high = self.ranges[tensor]
-        return float(np.float32(max(high, 0.0) - min(low, 0.0)) or 1.0) / 255.0
-
-    def weights(
-        self, chain: Chain, x_scale: float
-    ) -> tuple[list[str], list[str], list[onnx.NodeProto]]:
-        """8-bit weight and 32-bit bias, each with its scales, by name; nodes that take rows."""
-        weight = self.scope.constants[chain.weight]
+    def weights(self, chain: Chain, x_scale: float) -> tuple[list[ir.Value], list[ir.Value]]:
+        """8-bit weight and 32-bit bias, each with its scales."""
+        weight = chain.kernel
         steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / self.largest_weight
         steps = np.where(steps > 0.0, steps, 1.0)
         q = np.round(weight / steps.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.int8)
-        affine = affine_of(chain, self.scope)
+        affine = affine_of(chain)
         unit = x_scale * steps
         least = np.maximum(np.abs(affine.shift) / (unit * LARGEST_BIAS), 1e-12)
         sign = np.where(affine.gain < 0.0, -1.0, 1.0)
         gain = sign * np.maximum(np.abs(affine.gain), least)  # a gain of 0 has no bias in its units
-        name, own = f'{self.prefix}{chain.weight}.int8', f'{self.prefix}{chain.conv.name}'
-        self.store(name, q)
         tables = {
             'weight_scale': (steps * gain).astype(np.float32),
             'bias_int32': np.round(affine.shift / (unit * gain)).astype(np.int32),
             'bias_scale': (unit * gain).astype(np.float32),
         }
-        found, nodes = [], []
-        for part, table in tables.items():
-            self.store(f'{own}.{part}', table)
-            row, more = self.row(f'{own}.{part}', affine.rows)
-            found.append(row)
-            nodes += more
-        return [name, found[0]], found[1:], nodes
+        rows = [self.row(f'{chain.y.name}.{part}', table, affine.row) for part, table in tables.items()]
+        return [self.constant(f'{chain.weight.name}.int8', q), rows[0]], rows[1:]
 
-    def row(self, table: str, rows: tuple[onnx.NodeProto, ...]) -> tuple[str, list[onnx.NodeProto]]:
+    def row(self, name: str, table: np.ndarray, gather: ir.Node | None) -> ir.Value:
         """As the float graph takes a row of its norm's table."""
-        name, nodes = table, []
-        for node in rows:
-            copy = onnx.NodeProto.FromString(node.SerializeToString())
-            copy.input[0], copy.name = name, f'{table}.{node.op_type}'
-            name = copy.output[0] = copy.name
-            nodes.append(copy)
-        return name, nodes
+        value = self.constant(name, table)
+        if gather is None:
+            return value
+        return self.add('Gather', [value, gather.inputs[1]], f'{name}.row', axis=0)
 
-    def store(self, name: str, value: np.ndarray | np.generic) -> None:
-        if name not in self.stored:
-            self.stored.add(name)
-            self.scope.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    def step(self, value: ir.Value, limits: Range) -> list[ir.Value]:
+        """Scale and zero point."""
+        scale = scale_of(limits)
+        zero = np.clip(round(-min(limits[0], 0.0) / scale), 0, 255)
+        return [
+            self.constant(f'{value.name}.scale', np.float32(scale)),
+            self.constant(f'{value.name}.zero', np.uint8(zero)),
+        ]
+
+    def constant(self, name: str, value: np.ndarray | np.generic) -> ir.Value:
+        if name not in self.graph.initializers:
+            tensor = ir.tensor(np.asarray(value), name=name)
+            self.graph.register_initializer(ir.val(name, const_value=tensor))
+        return self.graph.initializers[name]
+
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[ir.Value | None],
+        name: str,
+        conv: ir.Node | None = None,
+        **attributes: Any,
+    ) -> ir.Value:
+        """What a new node makes; one that stands for ``conv`` has its attributes."""
+        if conv is not None:
+            attributes = {k: v for k, v in conv.attributes.items() if k != 'auto_pad'}
+        label = f'{conv.name}.int8' if conv else name
+        node = ir.node(kind, inputs, attributes, name=label)
+        node.outputs[0].name = name
+        self.graph.insert_before(self.place, node)
+        return node.outputs[0]
 
 
-def channels(chain: Chain, scope: Scope) -> int:
-    """Of a convolution's input."""
-    groups = next((a.i for a in chain.conv.attribute if a.name == 'group'), 1)
-    return int(scope.constants[chain.weight].shape[1]) * groups
+def scale_of(limits: Range) -> float:
+    """Of 8-bit numbers that hold these and 0."""
+    return float(np.float32(max(limits[1], 0.0) - min(limits[0], 0.0)) or 1.0) / 255.0

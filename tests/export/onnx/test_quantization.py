@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir
 import pytest
 import torch
 from torch import nn
 
 from iterbackbone.export.onnx.calibration import ranges
-from iterbackbone.export.onnx.chains import scopes
+from iterbackbone.export.onnx.chains import chains, scopes
 from iterbackbone.export.onnx.graph import export_graph
 from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
@@ -95,13 +96,16 @@ def test_images_halt_apart(exported_file, images):
 def test_ranges_are_those_of_all_iterations_and_images(exported_file, images):
     model, description = read_model(exported_file)
     first, second, both = (ranges(model, some) for some in (images[:1], images[1:2], images[:2]))
-    for key in both:
-        assert np.mean([first[key], second[key]], axis=0) == pytest.approx(both[key])
-    states = [scope for scope in scopes(model) if scope.loop]
-    assert len(states) == (0 if description['fixed'] else 2)
-    for scope in states:  # a sum of what is never negative: it grows from the loop's first state
-        start = both['', scope.loop.input[3]]
-        assert both[scope.loop.name, scope.chains[0].x][1] > start[1]
+    assert np.mean([first, second], axis=0) == pytest.approx(np.array(both))
+    found = [
+        (chain, loop) for graph, loop in scopes(onnx_ir.from_proto(model)) for chain in chains(graph)
+    ]
+    limits = {chain.y: y for (chain, _), (_, y) in zip(found, both, strict=True)}
+    loops = dict.fromkeys(loop for _, loop in found if loop)
+    assert len(loops) == (0 if description['fixed'] else 2)
+    for loop in loops:  # a sum of what is never negative: it grows from the loop's first state
+        state = next(x for (_, each), (x, _) in zip(found, both, strict=True) if each is loop)
+        assert state[1] > limits[loop.inputs[3]][1]
 
 
 def test_int8_needs_images():

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
+import onnx_ir
 import onnxruntime as ort
 import pytest
 import torch
 from mmcv.image import imread, imrescale
 from torch import nn
 
-from iterbackbone.export.onnx.chains import loops
+from iterbackbone.export.onnx.chains import scopes
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.export.exported import exported
@@ -99,9 +100,10 @@ def test_inputs_and_outputs(case):
 
 def test_norms_in_loops(case):
     """Depthwise convolutions, but on the small maps of regions, where they take longer."""
-    for _, body in loops(case.file):
-        kinds = Counter(node.op_type for node in body.node)
-        depthwise = [a for node in body.node for a in node.attribute if a.name == 'group' and a.i > 1]
+    _, *loops = scopes(onnx_ir.from_proto(case.file))
+    for body, _ in loops:
+        kinds = Counter(node.op_type for node in body)
+        depthwise = [node for node in body if node.attributes.get_int('group', 1) > 1]
         assert len(depthwise) == (0 if kinds['NonZero'] else 2)
 
 
