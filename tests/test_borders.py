@@ -24,7 +24,7 @@ ROOMS = {
     'inference': ({'torch'}, {'core'}),
     'fitting': ({'torch'}, {'core'}),
     'export': (
-        {'torch', 'numpy', 'onnx', 'onnx_ir', 'onnxruntime', 'openvino', 'cv2', 'google'},
+        {'torch', 'numpy', 'onnx', 'onnx_ir', 'onnxruntime', 'openvino', 'cv2', 'msgspec', 'scipy'},
         {'core', 'inference'},
     ),
     'warm_start': ({'torch', 'numpy'}, {'core'}),

@@ -84,8 +84,8 @@ def test_files_that_are_refused(tmp_path, capsys):
     onnx.save(other, foreign)
     half.write_bytes(foreign.read_bytes()[:-3])
     rest = ['--out', str(tmp_path / 'out.onnx'), '--images', str(tmp_path)]
-    assert f'{foreign} has no description' in refused([str(foreign), *rest], capsys)
-    assert f'{half} cannot be decoded' in refused([str(half), *rest], capsys)
+    assert f'{foreign} has no such description' in refused([str(foreign), *rest], capsys)
+    assert f'FILE must be a valid ONNX file, {half} is none' in refused([str(half), *rest], capsys)
     assert 'No such file' in refused([str(tmp_path / 'none.onnx'), *rest], capsys)
 
 
@@ -127,15 +127,17 @@ def test_no_part_of_a_file_is_taken_for_a_file(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('description', 'message'),
     [
-        ('[1]', 'is no JSON object'),
-        ('7', 'is no JSON object'),
-        ('{', 'is no JSON object'),
-        ('[' * 100_000, 'is no JSON object'),
-        ('{}', 'steps must be resize, resize_short or center_crop to sizes of 1 to 16384, got None'),
-        ('{"steps": [{"step": "turn"}]}', "got {'step': 'turn'}"),
-        ('{"steps": [{"step": ["resize"]}]}', "got {'step': ['resize']}"),
-        ('{"steps": [{"step": "resize", "scale": 3}]}', "got {'step': 'resize', 'scale': 3}"),
-        ('{"steps": [{"step": "resize_short", "edge": 1e9}]}', "'edge': 1000000000.0}"),
+        ('[1]', 'has no such description: Expected `object`, got `array`'),
+        ('7', 'has no such description: Expected `object`, got `int`'),
+        ('{', 'has no such description'),
+        ('[' * 100_000, 'has no such description'),
+        ('{}', 'Expected `array`, got `null`'),
+        ('{"steps": [{"step": "turn"}]}', "Invalid value 'turn' - at `$[0].step`"),
+        ('{"steps": [{"step": ["resize"]}]}', 'Expected `str`, got `list` - at `$[0].step`'),
+        ('{"steps": [{"step": "resize", "scale": 3}]}', 'got `int` - at `$[0].scale`'),
+        ('{"steps": [{"step": "resize_short", "edge": 1e3}]}', 'got `float` - at `$[0].edge`'),
+        ('{"steps": [{"step": "resize_short", "edge": 16385}]}', '<= 16384 - at `$[0].edge`'),
+        ('{"steps": [{"step": "center_crop", "size": [9, 0]}]}', '>= 1 - at `$[0].size[1]`'),
         ('{"steps": [], "precision": "\\u001b[2J"}', "is '\\x1b[2J' already"),
     ],
 )
@@ -147,18 +149,20 @@ def test_descriptions_that_are_refused(tmp_path, capsys, description, message):
 
 
 @pytest.mark.parametrize('inside', [False, True])
-def test_weights_in_other_files_are_refused(tmp_path, capsys, monkeypatch, inside):
-    """onnx would look for them below the current folder."""
+@pytest.mark.parametrize('location', ['secret', '../secret'])
+def test_weights_are_not_looked_for_in_other_folders(tmp_path, capsys, monkeypatch, inside, location):
     model = onnx.load(small_file(tmp_path / 'a.onnx', 'features', {}))
     tensor = model.graph.node[0].attribute[0].t if inside else model.graph.initializer[0]
     tensor.ClearField('raw_data')
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key='location', value='secret')
-    (tmp_path / 'a.onnx').write_bytes(model.SerializeToString())
+    tensor.external_data.add(key='location', value=location)
+    folder = tmp_path / 'models'
+    folder.mkdir()
+    (folder / 'a.onnx').write_bytes(model.SerializeToString())
     (tmp_path / 'secret').write_bytes(bytes(8))
     monkeypatch.chdir(tmp_path)
-    message = one_line(arguments_for(tmp_path / 'a.onnx', tmp_path), capsys)
-    assert 'FILE must hold its weights itself' in message
+    message = one_line(arguments_for(folder / 'a.onnx', tmp_path), capsys)
+    assert 'FILE must be a valid ONNX file' in message
 
 
 def test_graphs_that_are_refused(tmp_path, capsys):

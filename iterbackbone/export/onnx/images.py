@@ -2,70 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
+import msgspec
 import numpy as np
 
-SIZES = {'resize': ('scale', 2), 'resize_short': ('edge', 1), 'center_crop': ('size', 2)}
-LARGEST = 2**14  # pixels of a side
+Side = Annotated[int, msgspec.Meta(ge=1, le=2**14)]  # pixels
+Size = tuple[Side, Side]
 
 
-def check_steps(steps: Any) -> None:
-    """Raise ValueError unless a file's ``steps`` are a list of what :func:`load_image` can do."""
-    for step in steps if isinstance(steps, list) else [steps]:
-        if not _known(step):
-            raise ValueError(
-                f'steps must be resize, resize_short or center_crop to sizes of 1 to {LARGEST}, '
-                f'got {step!r:.80}'
-            )
+class Resize(msgspec.Struct, tag_field='step', tag='resize'):
+    """To ``scale``, (W, H); or as large as fits into it, whatever way round the image is."""
+
+    scale: Size
+    keep_ratio: bool = False
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        if not self.keep_ratio:
+            return cv2.resize(image, self.scale)
+        height, width = image.shape[:2]
+        factor = min(max(self.scale) / max(height, width), min(self.scale) / min(height, width))
+        return cv2.resize(image, [max(1, int(side * factor + 0.5)) for side in (width, height)])
 
 
-def _known(step: Any) -> bool:
-    if not isinstance(step, Mapping) or str(step.get('step')) not in SIZES:
-        return False
-    key, count = SIZES[str(step['step'])]
-    sizes = [step.get(key)] if count == 1 else step.get(key)
-    if not isinstance(sizes, list) or len(sizes) != count:
-        return False
-    return all(type(size) is int and 1 <= size <= LARGEST for size in sizes)
+class ResizeShort(msgspec.Struct, tag_field='step', tag='resize_short'):
+    """To ``edge`` pixels of the short side."""
+
+    edge: Side
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        return cv2.resize(image, [self.edge * side // min(height, width) for side in (width, height)])
 
 
-def load_image(path: Path, steps: list[Mapping[str, Any]]) -> np.ndarray:
+class CenterCrop(msgspec.Struct, tag_field='step', tag='center_crop'):
+    """To ``size``, (H, W)."""
+
+    size: Size
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        sides = zip(image.shape, self.size, strict=False)
+        top, left = (max(0, round((side - new) / 2)) for side, new in sides)  # as mmcv
+        return image[top : top + self.size[0], left : left + self.size[1]]
+
+
+def steps_of(description: Any) -> list[Resize | ResizeShort | CenterCrop]:
+    """Those of a file's ``steps``; ValueError for what this cannot do."""
+    return msgspec.convert(description, list[Resize | ResizeShort | CenterCrop])
+
+
+def load_image(path: Path, steps: Any) -> np.ndarray:
     """A file's image, (1, 3, H, W) uint8 in RGB, after the steps of a file's description.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is no image, or a step is not known.
     """
-    check_steps(steps)
     content = np.fromfile(path, np.uint8)  # as mmcv: OpenCV's imread fails on rotated TIFF files
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
         if image is None:
             raise ValueError(f'--images: {path} cannot be read as an image')
-        for step in steps:
-            image = _after(image, step)
+        for step in steps_of(steps):
+            image = step(image)
     except (cv2.error, MemoryError) as error:
         raise ValueError(f'--images: {path} becomes too large or too small ({error})') from error
     return np.ascontiguousarray(image[None, :, :, ::-1].transpose(0, 3, 1, 2))
-
-
-def _after(image: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
-    height, width = image.shape[:2]
-    if step['step'] == 'center_crop':
-        h, w = step['size']
-        top, left = max(0, round((height - h) / 2)), max(0, round((width - w) / 2))  # as mmcv
-        return image[top : top + h, left : left + w]
-    if step['step'] == 'resize_short':
-        edge, short = step['edge'], min(height, width)
-        size = (edge * width // short, edge * height // short)
-    elif step.get('keep_ratio'):
-        long, short = max(step['scale']), min(step['scale'])
-        factor = min(long / max(height, width), short / min(height, width))
-        size = (max(1, int(width * factor + 0.5)), max(1, int(height * factor + 0.5)))
-    else:
-        size = (step['scale'][0], step['scale'][1])
-    return cv2.resize(image, size)

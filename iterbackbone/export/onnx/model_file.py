@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
-from google.protobuf.message import DecodeError
-from onnx.external_data_helper import uses_external_data
 
-from .images import check_steps
+from .images import steps_of
 
 KEY = 'iterbackbone'  # of the description
 NEEDED = ('image', 'iterations', 'macs')  # inputs and outputs of every exported file
@@ -25,52 +22,23 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, Any]]:
         ValueError: it is damaged, no such file, or no longer float32.
     """
     try:
-        model = onnx.ModelProto.FromString(path.read_bytes())
-        properties = {entry.key: entry.value for entry in model.metadata_props}
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'FILE must be a whole ONNX file, {path} cannot be decoded') from error
-    if KEY not in properties:
-        raise ValueError(
-            f'FILE must be written by tools/export_onnx.py, {path} has no description of that kind'
-        )
-    description = _description(properties[KEY], path)
-    _check_graph(model, path)
-    return model, description
-
-
-def _description(text: str, path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(text)
-    except (ValueError, RecursionError):
-        description = None
-    if not isinstance(description, dict):
-        raise ValueError(f'FILE must describe itself, the description of {path} is no JSON object')
-    if 'precision' in description:
-        raise ValueError(f'FILE must be float32, {path} is {description["precision"]!r:.20} already')
-    check_steps(description.get('steps'))
-    return description
-
-
-def _check_graph(model: onnx.ModelProto, path: Path) -> None:
-    names = [value.name for value in [*model.graph.input, *model.graph.output]]
-    missing = [name for name in NEEDED if name not in names]
-    if missing:
-        raise ValueError(f'FILE must have {", ".join(NEEDED)}, {path} lacks {", ".join(missing)}')
-    if any(map(uses_external_data, _tensors(model.graph))):  # looked up in the current folder
-        raise ValueError(f'FILE must hold its weights itself, those of {path} are in other files')
-    try:
+        model = onnx.load(path, format='protobuf')
         onnx.checker.check_model(model, full_check=True)
+    except OSError:
+        raise
     except Exception as error:  # of several kinds without a common base
         raise ValueError(f'FILE must be a valid ONNX file, {path} is none: {error}') from error
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """All constants, those of the graphs inside too."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        description = msgspec.json.decode(properties.get(KEY, ''), type=dict[str, Any])
+        steps_of(description.get('steps'))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(
+            f'FILE must be written by tools/export_onnx.py, {path} has no such description: {error}'
+        ) from error
+    if 'precision' in description:
+        raise ValueError(f'FILE must be float32, {path} is {description["precision"]!r:.20} already')
+    names = [value.name for value in [*model.graph.input, *model.graph.output]]
+    if missing := [name for name in NEEDED if name not in names]:
+        raise ValueError(f'FILE must have {", ".join(NEEDED)}, {path} lacks {", ".join(missing)}')
+    return model, description

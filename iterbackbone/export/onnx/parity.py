@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from .runtime import Session, open_session, run
 
@@ -87,35 +88,17 @@ def compare(
     Raises:
         ValueError: there is no image, or the runtime fails.
     """
-    names = [output.name for output in session.get_outputs()]
     comparisons = []
     for feed in feeds:
-        found: Outputs = dict(zip(names, run(session, None, feed), strict=True))
-        wanted, margin = reference(feed['image'])
-        counts = {name for name in names if name.endswith('iterations')}  # of regions, too
+        found, (wanted, margin) = _outputs(session, feed), reference(feed['image'])
+        counts = {name for name in found if name.endswith('iterations')}  # of regions, too
         same = all(np.array_equal(found[name], wanted[name]) for name in counts)
-        unpaired = {}
-        if {'boxes', 'labels'} <= found.keys():
-            found, wanted, unpaired['unpaired'] = _counterparts(found, wanted)
-        results = {k: value for k, value in found.items() if k not in counts}
-        errors = {k: _error(k, value, wanted[k], np.max) for k, value in results.items()}
-        errors |= unpaired
-        comparisons.append(Comparison(errors, same, margin))
+        found, wanted, unpaired = _paired(found, wanted, TOLERANCE)
+        errors = {k: _error(k, v, wanted[k], np.max) for k, v in found.items() if k not in counts}
+        comparisons.append(Comparison(errors | unpaired, same, margin))
     if not comparisons:
         raise ValueError('images must be at least one, got none')
     return Parity(comparisons)
-
-
-def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -> float:
-    """Largest or mean (``of``) difference over that magnitude; of labels the share of other ones."""
-    if found.shape != wanted.shape:
-        return float('inf')
-    if found.size == 0:  # no box was found
-        return 0.0
-    if name in SHARES:
-        return float(np.mean(found != wanted))
-    difference = of(np.abs(found.astype(np.float64) - wanted))
-    return float(difference / max(of(np.abs(wanted)), np.finfo(np.float32).tiny))
 
 
 class Agreement(NamedTuple):
@@ -137,15 +120,14 @@ class Agreement(NamedTuple):
 def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Agreement:
     """Run two files of a network, or their contents, on images, (B, 3, H, W) uint8 in RGB each."""
     sessions = open_session(old), open_session(new)
-    names = [output.name for output in sessions[0].get_outputs()]
-    pairs = [
-        [dict(zip(names, run(s, None, {'image': i}), strict=True)) for s in sessions] for i in images
-    ]
+    pairs = [[_outputs(session, {'image': image}) for session in sessions] for image in images]
     apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
-    results = [name for name in names if name != 'macs' and not name.endswith('iterations')]
-    alike = [(a, _paired(a, b)) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
+    results = [name for name in pairs[0][0] if name != 'macs' and not name.endswith('iterations')]
+    alike = [_paired(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
     compared = results if alike else []
-    errors = {n: float(np.mean([_error(n, b[n], a[n], np.mean) for a, b in alike])) for n in compared}
+    errors = {
+        n: float(np.mean([_error(n, b[n], a[n], np.mean) for a, b, _ in alike])) for n in compared
+    }
     top1 = None
     if 'scores' in results and pairs[0][0]['scores'].ndim == 2:  # not those of boxes
         best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
@@ -153,44 +135,44 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
     return Agreement(apart, len(alike) / len(pairs), errors, top1)
 
 
-def _paired(old: Outputs, new: Outputs) -> Outputs:
-    """With a detector's new results in the order of the old ones: near scores change places."""
-    if 'labels' not in old:
-        return new
-    apart = _distances(old, new)
-    order: list[int] = []
-    for row in apart:
-        order.append(int(row.argmin()))
-        apart[:, order[-1]] = np.inf
-    return _taken(new, order)
+def _outputs(session: Session, feed: Mapping[str, Array]) -> Outputs:
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, run(session, None, feed), strict=True))
 
 
-def _counterparts(found: Outputs, wanted: Outputs) -> tuple[Outputs, Outputs, float]:
-    """Both with the boxes that both have, in one order, and the share of the others among all boxes.
+def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -> float:
+    """Largest or mean (``of``) difference over that magnitude; of labels the share of other ones."""
+    if found.shape != wanted.shape:
+        return float('inf')
+    if found.size == 0:  # no box was found
+        return 0.0
+    if name in SHARES:
+        return float(np.mean(found != wanted))
+    difference = of(np.abs(found.astype(np.float64) - wanted))
+    return float(difference / max(of(np.abs(wanted)), np.finfo(np.float32).tiny))
 
-    Rounding decides which of two equal scores is among the best that go on to suppression, and which
-    box is suppressed where the overlap meets the threshold.
+
+def _paired(
+    one: Outputs, other: Outputs, tolerance: float | None = None
+) -> tuple[Outputs, Outputs, dict[str, float]]:
+    """A detector's results with the boxes that both have, in one order; others' as they are.
+
+    Near scores change places. Rounding decides which of two equal scores is among the best that go
+    on to suppression, and which box is suppressed where the overlap meets the threshold. So boxes of
+    other labels or places (``tolerance`` is of the largest coordinate) are left out; ``unpaired`` is
+    their share.
     """
-    apart = _distances(wanted, found)
-    near = TOLERANCE * np.abs(wanted['boxes']).max(initial=0.0)
-    rows: list[int] = []
-    columns: list[int] = []
-    for row, distances in enumerate(apart):
-        if distances.min(initial=np.inf) <= near:
-            rows.append(row)
-            columns.append(int(distances.argmin()))
-            apart[:, columns[-1]] = np.inf
+    if not {'boxes', 'labels'} <= one.keys():
+        return one, other, {}
+    apart = np.nan_to_num(np.abs(one['boxes'][:, None] - other['boxes']).max(axis=2), nan=1e6)
+    apart[one['labels'][:, None] != other['labels']] += 1e6  # their own label comes first
+    rows, columns = linear_sum_assignment(apart)
+    if tolerance is not None:
+        near = apart[rows, columns] <= tolerance * np.abs(other['boxes']).max(initial=0.0)
+        rows, columns = rows[near], columns[near]
+    one, other = (
+        {**outputs, **{name: outputs[name][taken] for name in BOXES if name in outputs}}
+        for outputs, taken in ((one, rows), (other, columns))
+    )
     count = sum(apart.shape)
-    unpaired = 1.0 - 2 * len(rows) / count if count else 0.0
-    return _taken(found, columns), _taken(wanted, rows), unpaired
-
-
-def _distances(old: Outputs, new: Outputs) -> Array:
-    """Of each old box to each new one, (n, m) in pixels: largest of a coordinate's."""
-    apart = np.abs(old['boxes'][:, None] - new['boxes']).max(axis=2)
-    apart[old['labels'][:, None] != new['labels']] += 1e6  # their own label comes first
-    return apart
-
-
-def _taken(outputs: Outputs, boxes: list[int]) -> Outputs:
-    return {**outputs, **{name: outputs[name][boxes] for name in BOXES if name in outputs}}
+    return one, other, {'unpaired': 1.0 - 2 * len(rows) / count if count else 0.0}
