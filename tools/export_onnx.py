@@ -15,13 +15,14 @@ from mmengine.config import DictAction
 
 from iterbackbone.cli.arguments import check_out, folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import OPSETS, save
+from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.parity import SHARES, compare
 from iterbackbone.export.onnx.runtime import RUNTIMES, open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.onnx_file import onnx_model
-from iterbackbone.mm.export.preparation import noise, prepared
+from iterbackbone.mm.export.preparation import image_steps, noise
 from iterbackbone.mm.traces import iterative_modules
 from iterbackbone.timing import forward_seconds
 
@@ -131,7 +132,8 @@ def main(argv=None):
                 module.use_budget(module.budget._replace(caps=caps))
         module = exported(model, fixed).eval()
         if args.images:
-            images = list(prepared(cfg, image_files(args.images, args.num_images)))
+            files = image_files(args.images, args.num_images)
+            images = [load_image(file, image_steps(cfg)) for file in files]
         else:
             images = list(noise(pipeline_size(cfg) or NOISE_SIZE, NOISE_IMAGES))
         onnx_file = onnx_model(module, cfg, meta, args.opset)

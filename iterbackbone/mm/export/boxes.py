@@ -1,7 +1,6 @@
-"""What mmdet does to boxes, with operators that graphs have and sizes that they need not know.
+"""What mmdet does to boxes, (N, 4) float32, xyxy in pixels, by operators that can be traced.
 
-mmdet's own functions branch on numbers of boxes and call mmcv's compiled operators: neither can be
-traced. Boxes are (N, 4) float32, xyxy in pixels.
+mmdet's own functions branch on numbers of boxes and call mmcv's compiled operators.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ class Detections(NamedTuple):
     labels: Tensor  # (N,) int64, classes; levels among an RPN's proposals
 
     def take(self, index: Tensor) -> Detections:
-        """Those at ``index``, (M,) int64."""
         return Detections(*(each[index] for each in self))
 
 
@@ -60,7 +58,7 @@ def _shifted(coder: Any, anchors: Tensor, deltas: Tensor) -> Tensor:
 
 
 def large_enough(found: Detections, smallest: float) -> Detections:
-    """Those with both sides longer than ``smallest`` pixels; all if it is negative."""
+    """Those with both sides longer than ``smallest``; all if it is negative."""
     if smallest < 0:
         return found
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
@@ -68,10 +66,7 @@ def large_enough(found: Detections, smallest: float) -> Detections:
 
 
 def suppressed(found: Detections, test_cfg: Any) -> Detections:
-    """What is ``found``, in any order or nothing, without those that overlap a better of their label.
-
-    Of mmdet's ``test_cfg`` it takes ``nms`` and ``max_per_img``.
-    """
+    """Without those that overlap a better of their label, by ``nms`` and ``max_per_img``."""
     boxes = found.boxes
     if not test_cfg.nms.get('class_agnostic', False):  # labels lie apart, as in mmcv's batched_nms
         highest = torch.cat((boxes.flatten(), boxes.new_zeros(1))).max()

@@ -15,25 +15,18 @@ from .boxes import Detections, decoded, large_enough, suppressed, where
 
 
 class DenseBoxes(nn.Module):
-    """mmdet's ``predict`` for a single image.
-
-    Args:
-        head: An AnchorHead or FCOSHead in evaluation mode, with its ``test_cfg``; an RPNHead's
-            labels are levels, others' classes.
-    """
+    """``predict`` of an AnchorHead or FCOSHead for a single image; an RPNHead's labels are levels."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()
         self.head = head
         self.test_cfg: Any = head.test_cfg
         self.proposes = isinstance(head, RPNHead)
+        self.classes = head.cls_out_channels - (not head.use_sigmoid_cls)  # without the background
         self.score_thr = float(self.test_cfg.get('score_thr', 0))
 
     def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
-        """Boxes of all levels of the neck's ``features``, (1, C, H_k, W_k) each.
-
-        ``limits`` are those of :func:`~iterbackbone.mm.export.boxes.limits_of`.
-        """
+        """From the neck's ``features``, (1, C, H_k, W_k), and :func:`.boxes.limits_of` the image."""
         levels = []
         for k, (scores, deltas, anchors, factors) in enumerate(self._levels(features)):
             scores, index = best(scores.flatten(), int(self.test_cfg.nms_pre))
@@ -42,7 +35,7 @@ class DenseBoxes(nn.Module):
             else:
                 above = where(scores > self.score_thr)
                 scores, index = scores[above], index[above]
-                place, label = index // self._classes, index % self._classes
+                place, label = index // self.classes, index % self.classes
             if factors is not None:
                 scores = scores * factors[place]
             boxes = decoded(self.head.bbox_coder, anchors[place], deltas[place], limits)
@@ -50,11 +43,6 @@ class DenseBoxes(nn.Module):
         found = Detections(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
         found = large_enough(found, float(self.test_cfg.get('min_bbox_size', -1)))
         return suppressed(found, self.test_cfg)
-
-    @property
-    def _classes(self) -> int:
-        """Columns of the scores; softmax has one more, for the background."""
-        return self.head.cls_out_channels - (not self.head.use_sigmoid_cls)
 
     def _levels(self, features: tuple[Tensor, ...]) -> Iterator[tuple[Any, ...]]:
         """Of each: scores (N, classes), deltas (N, 4), anchors (N, 4) or points (N, 2), and factors of
@@ -93,10 +81,7 @@ class QueryBoxes(nn.Module):
         self.model = model
 
     def forward(self, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
-        """Boxes of all classes from the neck's only level of ``features``, (1, C, H, W).
-
-        ``limits`` are those of :func:`~iterbackbone.mm.export.boxes.limits_of`.
-        """
+        """From the neck's only level of ``features``, (1, C, H, W), and :func:`.boxes.limits_of`."""
         head = self.model.bbox_head
         whole = DetDataSample(metainfo=dict(batch_input_shape=(1, 1), img_shape=(1, 1)))  # no padding
         logits, boxes = head(**self.model.forward_transformer(features, [whole]))

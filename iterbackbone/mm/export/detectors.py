@@ -40,17 +40,15 @@ class ExportedDetector(ExportedModel):
             self.dense = QueryBoxes(model)
         else:
             self.dense = DenseBoxes(model.bbox_head)
+        masks = ['masks'] if self.mask_threshold is not None else []
+        regions = ['roi_iterations'] if len(self.forms) > 1 else []
+        self.result_names = [*Detections._fields, *masks, *regions]
 
     @property
     def forms(self) -> list[ExportForm]:
         return [self.form, *(self.rois.forms if self.rois else [])]
 
-    def result_names(self) -> list[str]:
-        masks = ['masks'] if self.mask_threshold is not None else []
-        return [*Detections._fields, *masks, *(['roi_iterations'] if len(self.forms) > 1 else [])]
-
     def results(self, image: Tensor, run: Run) -> tuple[Tensor, ...]:
-        """All ``outputs``; ValueError for more than one image."""
         if image.shape[0] != 1:
             raise ValueError(f'image must be a single one to get boxes, got {image.shape[0]}')
         calls: list[ExportOutputs] = []
@@ -72,6 +70,6 @@ class ExportedDetector(ExportedModel):
 
 
 def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:
-    """The exported form of a detector: its boxes, or its features and why."""
+    """Its boxes, or its features and why."""
     reason = obstacle(model)
     return ExportedModel(model, fixed, reason) if reason else ExportedDetector(model, fixed)

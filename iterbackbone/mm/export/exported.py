@@ -9,38 +9,28 @@ import torch
 from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
+from ..configs import toolbox_of_model
 from .models import ExportedClassifier, ExportedModel, ExportedSegmentor
-
-
-def _exported_detector(model: Any, fixed: int | None) -> ExportedModel:
-    from .detectors import exported_detector  # the one that needs mmdet
-
-    return exported_detector(model, fixed)
-
-
-KINDS = {  # by library; the first part of a class's module
-    'mmpretrain': ExportedClassifier,
-    'mmseg': ExportedSegmentor,
-    'mmdet': _exported_detector,
-}
 
 
 def exported(model: Any, fixed: int | None = None) -> ExportedModel:
     """The exported form of a copy of a classifier, segmentor or detector.
 
     Raises:
-        TypeError: it is none of these, or its backbone is no IterativeResNet.
-        ValueError: it has something that cannot be exported.
+        TypeError: its backbone is no IterativeResNet.
+        ValueError: it is of another library, or has something that cannot be exported.
     """
-    libraries = {kind.__module__.split('.')[0] for kind in type(model).__mro__}
-    for library, kind in KINDS.items():
-        if library in libraries:
-            return kind(with_bin_means(copy.deepcopy(model)), fixed)
-    raise TypeError(f'model must be of one of {sorted(KINDS)}, got {type(model).__name__}')
+    toolbox = toolbox_of_model(model)
+    model = with_bin_means(copy.deepcopy(model))
+    if toolbox == 'mmdet':
+        from .detectors import exported_detector  # the one that needs mmdet
+
+        return exported_detector(model, fixed)
+    return (ExportedSegmentor if toolbox == 'mmseg' else ExportedClassifier)(model, fixed)
 
 
 class BinMeans(nn.Module):
-    """``nn.AdaptiveAvgPool2d`` to (rows, columns) as two matrix products; None keeps the input's.
+    """``nn.AdaptiveAvgPool2d`` to (rows, columns), None for the input's, as two products of matrices.
 
     The exporter fixes the original's bins to the size of its example.
     """
@@ -50,7 +40,6 @@ class BinMeans(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, rows, columns)."""
         rows, columns = self.size
         if rows is not None:
             x = _bins(rows, x.shape[-2], x) @ x

@@ -17,34 +17,24 @@ from .preparation import Preparation
 Run = Callable[[ExportForm, Tensor], ExportOutputs]
 
 
-def unchanged(base: type, thing: object, *methods: str) -> bool:
-    """Whether ``thing`` is a ``base`` and has its methods as they are there."""
-    return isinstance(thing, base) and all(
-        getattr(type(thing), name) is getattr(base, name) for name in methods
-    )
+def acts_as(thing: object, base: str, *methods: str) -> bool:
+    """Whether ``thing`` is of a class, such as 'mmdet.RPNHead', with these methods as they are there.
 
-
-def named_base(thing: object, name: str) -> type:
-    """The class of this name that a head is or inherits, an empty one where there is none.
-
-    Its toolbox need not be imported for other kinds of model.
+    By names: no toolbox need be imported for the models of others.
     """
-    return next((each for each in type(thing).__mro__ if each.__name__ == name), type(name, (), {}))
+    kinds = {f'{kind.__module__.split(".")[0]}.{kind.__name__}': kind for kind in type(thing).__mro__}
+    return base in kinds and all(
+        getattr(type(thing), name) is getattr(kinds[base], name) for name in methods
+    )
 
 
 class ExportedModel(nn.Module):
     """A model up to its neck: ``features_k``, one for each level; base of those exported whole.
 
     Args:
-        model: On the CPU, in evaluation mode.
+        model: On the CPU, in evaluation mode; TypeError if its backbone is no IterativeResNet.
         fixed: See :class:`~iterbackbone.export.ExportForm`.
         reason: Why the model is not exported whole.
-
-    Attributes:
-        outputs: Names of what :meth:`forward` returns.
-
-    Raises:
-        TypeError: the model's backbone is no IterativeResNet.
     """
 
     task = 'features'
@@ -64,7 +54,8 @@ class ExportedModel(nn.Module):
 
     @property
     def outputs(self) -> list[str]:
-        return [*self.result_names(), 'iterations', 'macs']
+        """Names of what :meth:`forward` returns."""
+        return [*self.result_names, 'iterations', 'macs']
 
     @property
     def forms(self) -> list[ExportForm]:
@@ -84,10 +75,8 @@ class ExportedModel(nn.Module):
     ) -> tuple[Tensor, ...]:
         """The task's results, iterations (B, K) int64 of the backbone and executed MACs () float32.
 
-        Args:
-            image: (B, 3, H, W) uint8 in RGB.
-            max_iterations, halting_threshold: See :class:`~iterbackbone.export.ExportForm`; those of
-                all ``forms`` in one.
+        The image is (B, 3, H, W) uint8 in RGB. See :class:`~iterbackbone.export.ExportForm` for the
+        rest; ``max_iterations`` has those of all ``forms`` in one.
         """
         # Not by the forms: torch.export's are other objects each time.
         of_regions = [form.network.of_regions for form in self.forms]
@@ -119,22 +108,19 @@ class ExportedModel(nn.Module):
         found = run(self.form, x)
         return (*self.finish(found.features, image, x), found.iterations, found.macs)
 
-    def result_names(self) -> list[str]:
-        """What :meth:`finish` returns."""
-        return [f'features_{k}' for k in range(self._levels)]
-
     @cached_property
     @torch.no_grad()
-    def _levels(self) -> int:
-        """By a run: not all necks say how many they have."""
-        return len(self.after_neck(self.form(torch.zeros(1, 3, 64, 64)).features))
+    def result_names(self) -> list[str]:
+        """Of what :meth:`finish` returns. By a run: not all necks say how many levels they have."""
+        levels = self.after_neck(self.form(torch.zeros(1, 3, 64, 64)).features)
+        return [f'features_{k}' for k in range(len(levels))]
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         """From the backbone's features to the results; ``x`` is the image as the backbone saw it."""
         return self.after_neck(features)
 
     def after_neck(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What the heads take: the features behind the model's neck, if it has one."""
+        """What the heads take."""
         return self.model.neck(features) if getattr(self.model, 'with_neck', False) else features
 
 
@@ -142,15 +128,13 @@ class ExportedClassifier(ExportedModel):
     """mmpretrain's ImageClassifier: ``scores``, (B, classes) float32, which sum to 1."""
 
     task = 'classification'
+    result_names = ['scores']
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
-        if not unchanged(named_base(model.head, 'ClsHead'), model.head, '_get_predictions'):
+        if not acts_as(model.head, 'mmpretrain.ClsHead', '_get_predictions'):
             kind = type(model.head).__name__
             raise ValueError(f'head must name one class by a softmax, to be exported, got {kind}')
-
-    def result_names(self) -> list[str]:
-        return ['scores']
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         return (self.model.head(self.after_neck(features)).softmax(dim=1),)
@@ -160,11 +144,12 @@ class ExportedSegmentor(ExportedModel):
     """mmseg's EncoderDecoder, whole inference: ``label_map``, (B, H, W) uint8."""
 
     task = 'segmentation'
+    result_names = ['label_map']
 
     def __init__(self, model: nn.Module, fixed: int | None = None) -> None:
         super().__init__(model, fixed)
         head = model.decode_head
-        if not unchanged(named_base(head, 'BaseDecodeHead'), head, 'predict', 'predict_by_feat'):
+        if not acts_as(head, 'mmseg.BaseDecodeHead', 'predict', 'predict_by_feat'):
             kind = type(head).__name__
             raise ValueError(
                 f'decode_head must predict as BaseDecodeHead does, to be exported, got {kind}'
@@ -173,9 +158,6 @@ class ExportedSegmentor(ExportedModel):
             raise ValueError(f'num_classes must be at most 256 to be exported, got {head.num_classes}')
         if (mode := (model.test_cfg or {}).get('mode', 'whole')) != 'whole':
             raise ValueError(f"test_cfg.mode must be 'whole' to be exported, got {mode!r}")
-
-    def result_names(self) -> list[str]:
-        return ['label_map']
 
     def finish(self, features: tuple[Tensor, ...], image: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         head = self.model.decode_head

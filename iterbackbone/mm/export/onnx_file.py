@@ -21,11 +21,8 @@ def onnx_model(
 ) -> onnx.ModelProto:
     """Export ``module`` with a description of what surrounds it.
 
-    Its config's test pipeline says what is done to images; ``dataset_meta`` has ``classes`` and
-    ``palette``, where they are known.
-
-    Raises:
-        ValueError: the opset is not supported (for this model), or the pipeline cannot be described.
+    ``dataset_meta`` has ``classes`` and ``palette``, where they are known. ValueError where the opset
+    is not supported (for this model), or the test pipeline of ``cfg`` cannot be described.
     """
     highest = module.highest_opset
     if highest is not None and opset > highest:

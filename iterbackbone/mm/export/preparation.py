@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
 from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from ...core.macs import Size
-from ...export.onnx.images import load_image
-from ...text import cause
 from ..configs import type_name
 
 STEPS_WITHOUT_EFFECT = ('LoadImageFromFile', 'LoadAnnotations', 'Pack')
@@ -32,11 +27,9 @@ DESCRIBED = {  # arguments of steps, and the only values that a description can 
 
 
 class Preparation(nn.Module):
-    """What the model's data preprocessor does to images, as a part of the graph.
+    """What mmdet's, mmseg's or mmpretrain's data preprocessor, if any, does to images, in the graph.
 
-    Args:
-        preprocessor: mmdet's, mmseg's or mmpretrain's, or None for a model without one; images are
-            taken as loaded by OpenCV, in BGR, where it says so.
+    Images are taken as loaded by OpenCV, in BGR, where it says so.
 
     Raises:
         ValueError: it pads to a fixed size.
@@ -77,14 +70,10 @@ def _divisor(preprocessor: nn.Module | None) -> int:
 
 
 def image_steps(cfg: Config) -> list[dict[str, Any]]:
-    """What the test pipeline does to an image before it is handed over, in plain data.
-
-    Returns:
-        Steps ``resize`` (``scale`` (W, H), ``keep_ratio``), ``resize_short`` (``edge``) and
-        ``center_crop`` (``size`` (H, W)), in order.
+    """What the test pipeline does to an image: steps of :mod:`iterbackbone.export.onnx.images`.
 
     Raises:
-        ValueError: the pipeline has a step that this cannot describe.
+        ValueError: it has a step that this cannot describe.
     """
     steps = []
     for step in pipeline_of(cfg):
@@ -113,19 +102,6 @@ def _described(name: str, step: dict[str, Any]) -> dict[str, Any]:
         f'test pipeline: {name} is none of the steps an exported file can describe: Resize with a '
         'scale, ResizeEdge of the short edge, CenterCrop, loading and packing'
     )
-
-
-def prepared(cfg: Config, files: list[Path]) -> Iterator[np.ndarray]:
-    """Each file after the test pipeline, (1, 3, H, W) uint8 in RGB; ValueError for a broken one."""
-    init_default_scope(cfg.get('default_scope') or 'mmengine')
-    pipeline = Compose([step for step in pipeline_of(cfg) if 'Annotations' not in str(step['type'])])
-    for file in files:
-        load_image(file, [])  # a pipeline would show the decoder's message
-        try:
-            inputs = pipeline({'img_path': str(file), 'img_id': 0})['inputs']
-        except Exception as error:  # of any step
-            raise ValueError(f'the test pipeline fails on {file}: {cause(error)}') from error
-        yield np.ascontiguousarray(inputs.numpy()[None, ::-1])
 
 
 def pipeline_of(cfg: Config) -> list[dict[str, Any]]:

@@ -17,12 +17,9 @@ FeaturesOf = Callable[[ExportForm, Tensor], tuple[Tensor, ...]]
 
 
 class RoIBoxes(nn.Module):
-    """mmdet's StandardRoIHead or CascadeRoIHead for a single image.
+    """mmdet's StandardRoIHead or CascadeRoIHead for a single image of at most so many ``proposals``.
 
-    Args:
-        head: In evaluation mode.
-        proposals: Highest number of them.
-        fixed: See :class:`~iterbackbone.export.ExportForm`, of a shared head that iterates.
+    A shared head that iterates becomes an :class:`~iterbackbone.export.ExportForm`.
     """
 
     def __init__(self, head: Any, proposals: int, fixed: int | None = None) -> None:
@@ -40,21 +37,16 @@ class RoIBoxes(nn.Module):
 
     @property
     def forms(self) -> list[ExportForm]:
-        """Of adaptive modules."""
         return [self.shared] if isinstance(self.shared, ExportForm) else []
 
     def forward(
-        self,
-        features: tuple[Tensor, ...],
-        proposals: Tensor,
-        limits: Tensor,
-        features_of: FeaturesOf,
+        self, features: tuple[Tensor, ...], rois: Tensor, limits: Tensor, features_of: FeaturesOf
     ) -> Detections:
-        """Boxes of all classes from the neck's features, (1, C, H_k, W_k), and proposals, (N, 4).
+        """From the neck's features, (1, C, H_k, W_k), proposals, (N, 4), and :func:`.boxes.limits_of`.
 
-        ``limits`` are those of :func:`.boxes.limits_of`; ``features_of`` runs adaptive modules.
+        ``features_of`` runs forms.
         """
-        rois, total = proposals, torch.zeros(())
+        total = torch.zeros(())
         last = len(self.heads) - 1
         for k, (head, extractor) in enumerate(zip(self.heads, self.extractors, strict=True)):
             x = pooled(extractor, features, rois)

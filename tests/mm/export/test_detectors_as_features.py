@@ -34,7 +34,7 @@ REFUSED = {
     'another coder': (
         'bbox_head.bbox_coder.type',
         'LegacyDeltaXYWHBBoxCoder',
-        'bbox_head: LegacyDeltaXYWHBBoxCoder is no DeltaXYWHBBoxCoder or DistancePointBBoxCoder',
+        'bbox_head: LegacyDeltaXYWHBBoxCoder does not act as DeltaXYWHBBoxCoder or DistancePoint.*',
     ),
 }
 

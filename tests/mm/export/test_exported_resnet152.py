@@ -8,13 +8,14 @@ import torch
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
+from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.export.models import ExportedModel
 from iterbackbone.mm.export.onnx_file import onnx_model
-from iterbackbone.mm.export.preparation import prepared
+from iterbackbone.mm.export.preparation import image_steps
 from tests.support.networks import varied
 
 
@@ -27,7 +28,8 @@ def test_200_images_stop_where_pytorch_stops(voc2007):
     cfg.model.backbone.out_indices = (0, 1, 2, 3)
     resize, crop = cfg.test_dataloader.dataset.pipeline[1:3]
     resize.scale, crop.crop_size = 110, 96  # of 256, 224: a fifth of the work
-    images = list(prepared(cfg, image_files(voc2007 / 'VOCdevkit/VOC2007/JPEGImages', 200)))
+    files = image_files(voc2007 / 'VOCdevkit/VOC2007/JPEGImages', 200)
+    images = [load_image(file, image_steps(cfg)) for file in files]
     torch.manual_seed(0)
     module = ExportedModel(build_model(cfg).eval()).eval()
     some = torch.from_numpy(np.concatenate(images[::8]))

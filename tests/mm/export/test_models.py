@@ -122,7 +122,7 @@ def test_the_margin_by_hand():
 
 def test_what_cannot_be_exported():
     model = nn.Identity()
-    with pytest.raises(TypeError, match=r'model must be of one of .*, got Identity'):
+    with pytest.raises(ValueError, match=r'model must be of one of .*, got Identity'):
         exported(model)
     with pytest.raises(TypeError, match=r'model\.backbone must be an IterativeResNet, got NoneType'):
         ExportedModel(model)
