@@ -18,18 +18,18 @@ from iterbackbone.core import act
 from iterbackbone.core.halting import HaltingUnit
 from iterbackbone.core.macs import mac_table
 from iterbackbone.files import whole_file
-from iterbackbone.inference import block_run, network_form
+from iterbackbone.inference import loop, network_form
 from iterbackbone.timing import machine
 
 HIDDEN, LAST, ENTRY = 'conv1 and conv2', 'conv3 with the sweep', 'stem and transitions'
 WATCHED = {
-    HIDDEN: [(block_run, 'conv_norm_relu')],
-    'laying kernels out': [(block_run.Kernel, '__call__')],
-    LAST: [(block_run, 'update')],
+    HIDDEN: [(loop, 'conv_norm_relu')],
+    'laying kernels out': [(loop.Kernel, '__call__')],
+    LAST: [(loop, 'update')],
     ENTRY: [(network_form.ConvNormForm, '__call__')],
     'halting unit': [(HaltingUnit, 'score')],
     'halting arithmetic': [(act, 'advance'), (act, 'output_weight')],
-    'loop': [(block_run.BlockRun, 'iterate'), (network_form, 'run_form')],
+    'loop': [(loop.BlockRun, 'iterate'), (network_form, 'run_form')],
 }
 
 

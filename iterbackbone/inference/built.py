@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import islice
 
 from torch import nn
@@ -18,7 +17,7 @@ KNOWN = frozenset(kind.forward for kind in CALLS)
 
 
 def norms_of(part: Part, limit: int | None = None) -> list[nn.Module]:
-    """The norms behind each convolution, of the first ``limit`` iterations: sorted by convolution."""
+    """Those of the first ``limit`` iterations, sorted by convolution."""
     if isinstance(part, ConvNorm):
         return [part.norm]
     return [norm for _, norms in part.layers() for norm in islice(norms, limit)]
@@ -33,23 +32,16 @@ def only_built_in(part: Part) -> bool:
     """
     others = norms_of(part)
     if isinstance(part, ConvNorm):
-        convs = [part.conv]
+        convs: list[nn.Module] = [part.conv]
     else:
         convs = [conv for conv, _ in part.layers()]
         unit = part.halting
         others += [part.conv2, *([] if unit is None else (unit, unit.fc1, unit.fc2))]
-    return _all_known([*convs, *others]) and all(map(_is_product, convs))
-
-
-def _all_known(modules: Iterable[nn.Module]) -> bool:
-    return not any(
+    changed = any(
         module._forward_hooks
         or module._forward_pre_hooks
         or 'forward' in module.__dict__
         or type(module).forward not in KNOWN
-        for module in modules
+        for module in [*convs, *others]
     )
-
-
-def _is_product(conv: nn.Module) -> bool:
-    return conv.bias is None and conv.padding_mode == 'zeros'
+    return not changed and all(conv.bias is None and conv.padding_mode == 'zeros' for conv in convs)

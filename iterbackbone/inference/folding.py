@@ -13,10 +13,7 @@ SMALLEST_SCALE = 1e-12  # a channel with a smaller one is constant to rounding
 
 
 class Affine(NamedTuple):
-    """What a norm in evaluation does to a channel: ``scale * x + shift``.
-
-    Both (C,), float32, or float64 where the norm is.
-    """
+    """What a norm does to a channel: ``scale * x + shift``, (C,) float32, or float64 as the norm's."""
 
     scale: Tensor
     shift: Tensor
@@ -42,8 +39,7 @@ class ScaledSum(NamedTuple):
 class FoldedNorms:
     """Norms as scales and shifts, read at every call, so that no change of theirs is missed.
 
-    On a CPU they are folded again only if a number differs from the last call's; on a GPU that
-    comparison would be waited for.
+    They are folded again only if a number differs, which on a GPU would be waited for.
     """
 
     def __init__(self) -> None:
@@ -52,15 +48,11 @@ class FoldedNorms:
     @torch.inference_mode(False)
     @torch.no_grad()
     def __call__(self, norms: Sequence[Any]) -> list[ScaledSum]:
-        """Of each of ``norms``.
-
-        Raises:
-            ValueError: the scale of a norm depends on the image, or it has no running statistics.
-        """
         values, eps = _joined(norms), [norm.eps for norm in norms]
         if self._last is not None and not values.is_cuda:
-            last_eps, last_values, folded = self._last
-            if eps == last_eps and _equal(values, last_values):
+            last_eps, last, folded = self._last
+            same_kind = values.dtype == last.dtype and values.device == last.device
+            if eps == last_eps and same_kind and torch.equal(values, last):
                 return folded
         channels = [len(norm.running_mean) for norm in norms]
         affine = _affine(values, _per_channel(eps, channels, values))
@@ -72,11 +64,7 @@ class FoldedNorms:
 
 @torch.no_grad()
 def affine_of(norm: nn.Module) -> Affine:
-    """A BatchNorm's running statistics, gamma and beta as scale and shift.
-
-    Raises:
-        ValueError: the norm's scale depends on the image, or it has no running statistics.
-    """
+    """Of a BatchNorm; ValueError if its scale depends on the image, or it has no running statistics."""
     return _affine(_joined([norm]), norm.eps)  # type: ignore[arg-type]
 
 
@@ -114,8 +102,3 @@ def _per_channel(eps: list[float], channels: list[int], like: Tensor) -> float |
         return eps[0]
     repeated = torch.tensor(eps).repeat_interleave(torch.tensor(channels))
     return repeated.to(like.device)
-
-
-def _equal(values: Tensor, others: Tensor) -> bool:
-    alike = values.dtype == others.dtype and values.device == others.device
-    return alike and torch.equal(values, others)

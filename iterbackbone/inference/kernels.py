@@ -39,7 +39,6 @@ class Kernel:
         self._uses = 0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """For ``x``, (B, C, H, W), in its type."""
         if x.shape != self._shape:  # a kernel laid out for another shape is slow
             self._weight, self._shape, self._uses = self.conv.weight.to(x.dtype), x.shape, 0
         self._uses += 1
@@ -54,11 +53,7 @@ class Kernel:
 def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) -> Tensor:
     """``relu(norm(conv(x)))``, (B, C, H, W) channels_last -> the same, without further passes.
 
-    Args:
-        x: Features.
-        weight: The kernel, which may be laid out as oneDNN wants it.
-        norm: Of the output channels.
-        like: Gives stride, padding, dilation and groups.
+    The ``weight`` may be laid out as oneDNN wants it; all else of the convolution is that of ``like``.
     """
     if not fused(x):
         weight, shift = scaled(weight, norm.scale.view(-1, 1, 1, 1)), norm.shift.to(x.dtype)

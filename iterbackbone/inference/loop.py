@@ -9,12 +9,59 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..core import act
+from ..core.block import IterativeBlock
 from ..core.loop import BlockResult, RunSettings
-from .block_run import BlockRun
-from .kernels import pixels
+from .folding import ScaledSum
+from .kernels import Kernel, Size, conv_norm_relu, images, linear_norm, pixels
 from .rows import Batch, Rows, start
+from .update import update
 
 WORTH_MOVING = 0.5  # on a device that is not waited for, rows move once so few of them go on
+
+
+class BlockRun:
+    """One run of a block's loop with the norms, those of :func:`.built.norms_of`, folded.
+
+    States have ``size`` pixels; ``limit`` is L'.
+    """
+
+    def __init__(self, block: IterativeBlock, norms: list[ScaledSum], limit: int, size: Size) -> None:
+        self.block, self.limit, self.size = block, limit, size
+        self.norms = [norms[i::limit] for i in range(limit)]  # of each iteration
+        self.kernels = [Kernel(conv) for conv, _ in block.layers()[:-1]]
+
+    def iterate(self, rows: Rows, i: int, threshold: float, halted_stay: bool) -> Tensor:
+        """Iteration ``i``, from 0, of ``rows``, in place; returns the halting scores, (M,) float32.
+
+        Where ``halted_stay`` some of ``rows`` may have halted.
+        """
+        onto = rows.part()
+        if i > 0 and rows.output is None:  # the first iteration's weight is 1: output and state agree
+            rows.output = torch.empty_like(rows.state)
+        x = images(rows.state, self.size)
+        *hidden_norms, last = self.norms[i]
+        for kernel, norm in zip(self.kernels, hidden_norms, strict=True):
+            x = conv_norm_relu(x, kernel(x), norm, kernel.conv)
+        weight = self.block.conv3.weight.flatten(1).to(x.dtype)
+
+        def y_of(hidden: Tensor) -> Tensor:
+            y = linear_norm(hidden, weight, last)
+            return y.relu_() if self.block.last_relu else y
+
+        shares = act.output_weight(rows.halting)
+        halted = ~rows.halting.running if halted_stay and i > 0 else None
+        total = update(pixels(x), y_of, rows.state, rows.output, onto, shares, halted)
+        if i == self.limit - 1:
+            score = torch.ones_like(rows.halting.cumulative)
+        else:
+            state_mean, mean = rows.pooled.unbind(1)
+            torch.div(total, rows.state.shape[1], out=mean)
+            state_mean.add_(mean)
+            assert self.block.halting is not None
+            score = self.block.halting.score(rows.pooled)
+        rows.halting = act.advance(rows.halting, score, threshold)
+        return score
 
 
 class Running:
@@ -38,15 +85,11 @@ class Running:
 
 
 def run_form(run: BlockRun, x: Tensor, settings: RunSettings, late: bool) -> BlockResult:
-    """What :func:`iterbackbone.core.loop.run_iterations` does in ``active`` execution.
+    """:func:`iterbackbone.core.loop.run_iterations` in ``active`` execution; overwrites ``x``, s_0.
 
-    Args:
-        run: Of the block.
-        x: s_0, (B, C, H, W) channels_last; overwritten.
-        settings: Threshold and what to record.
-        late: Whether to read which rows go on one iteration late, while the next one is already
-            queued, for devices that must not be waited for. It changes no output, as halted rows get
-            weight 0, and costs at most one surplus iteration, which ``executed`` counts.
+    Where ``late``, for devices that must not be waited for, it is read one iteration late which rows
+    go on, while the next one is already queued. It changes no output, as halted rows get weight 0, and
+    costs at most one surplus iteration, which ``executed`` counts.
     """
     count, limit = len(x), run.limit
     rows = start(pixels(x), limit)
@@ -79,7 +122,6 @@ def _worth_moving(going_on: int, rows: Rows, late: bool) -> bool:
 def _set_aside_halted(
     rows: Rows, batch: Batch, running: Tensor, going_on: int, steps: int, late: bool
 ) -> None:
-    """Halted rows leave the batch."""
     if late:  # without asking the device where they are
         order = running.argsort(descending=True, stable=True)
         batch.take(rows, order[going_on:], steps)

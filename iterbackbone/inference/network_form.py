@@ -10,19 +10,14 @@ from torch import Tensor, nn
 from ..core.block import IterativeBlock
 from ..core.loop import BlockResult, RunSettings
 from ..core.stage import ConvNorm
-from .block_run import BlockRun
 from .built import Part, norms_of, only_built_in
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
-from .loop import run_form
+from .loop import BlockRun, run_form
 
 
 class PartForm:
-    """The inference form of a part of the network; holds folded norms, no weights.
-
-    Raises:
-        ValueError: a norm of ``part`` cannot be folded.
-    """
+    """Of a part of the network; holds folded norms, no weights; ValueError if one cannot be folded."""
 
     def __init__(self, part: Part) -> None:
         self._norms = FoldedNorms()
@@ -30,9 +25,8 @@ class PartForm:
 
     def serves(self, part: Part) -> bool:
         """Whether ``part`` is in evaluation mode and unchanged; else it is run as it was built."""
-        if part.training or not only_built_in(part):
-            return False
-        return not any(norm.training for norm in norms_of(part))
+        training = part.training or any(norm.training for norm in norms_of(part))
+        return not training and only_built_in(part)
 
 
 class ConvNormForm(PartForm):
@@ -48,7 +42,7 @@ class ConvNormForm(PartForm):
 
 
 class BlockForm(PartForm):
-    """Of an iterative block; each call is one :class:`~iterbackbone.inference.block_run.BlockRun`."""
+    """Of an iterative block; each call is one :class:`~iterbackbone.inference.loop.BlockRun`."""
 
     @torch.no_grad()
     def __call__(
@@ -62,11 +56,7 @@ class BlockForm(PartForm):
 
 @torch.inference_mode(False)
 def attach_forms(network: nn.Module) -> None:
-    """Run every part of ``network`` that has an inference form in it.
-
-    Raises:
-        ValueError: a norm cannot be folded; nothing is changed then.
-    """
+    """Run every part that has a form in it; ValueError, and nothing changed, for a norm without one."""
     parts = _parts(network)
     forms: list[PartForm] = [
         ConvNormForm(p) if isinstance(p, ConvNorm) else BlockForm(p) for p in parts.values()
@@ -85,14 +75,13 @@ def attach_forms(network: nn.Module) -> None:
 
 @torch.inference_mode(False)
 def detach_forms(network: nn.Module) -> None:
-    """Run ``network`` as it was built."""
+    """Run all as it was built."""
     _lay_out(network, torch.contiguous_format)
     for part in _parts(network).values():
         part.form = None
 
 
 def _parts(network: nn.Module) -> dict[str, Part]:
-    """By their names, what has a form."""
     named = network.named_modules()
     return {name: part for name, part in named if isinstance(part, (ConvNorm, IterativeBlock))}
 

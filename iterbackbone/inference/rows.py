@@ -42,7 +42,6 @@ class Rows:
         self._select_small(order)
 
     def select(self, order: Tensor) -> None:
-        """Keep the rows ``order``, (K,) int64."""
         self.state = self.state[order]
         self.output = None if self.output is None else self.output[order]
         self._select_small(order)
@@ -53,20 +52,13 @@ class Rows:
 
 
 class Batch:
-    """What is known of all rows at the end: outputs, iterations, costs.
-
-    Args:
-        count: B.
-        limit: L', where halting scores are asked for; else None.
-        device: Of the rows.
-    """
+    """What is known of ``count`` rows at the end; ``limit`` is L' where scores are asked for."""
 
     def __init__(self, count: int, limit: int | None, device: torch.device) -> None:
         self.output: Tensor | None = None
         self.scores: Tensor | None = None
         if limit is not None:
-            size = count, limit
-            self.scores = torch.full(size, torch.nan, dtype=torch.float32, device=device)
+            self.scores = torch.full((count, limit), torch.nan, device=device, dtype=torch.float32)
         self.iterations = torch.zeros(count, dtype=torch.int64, device=device)
         self.executed = torch.zeros(count, dtype=torch.int64, device=device)
         self.cost = torch.zeros(count, dtype=torch.float32, device=device)

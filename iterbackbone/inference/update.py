@@ -19,10 +19,9 @@ def update(
     shares: Tensor,
     halted: Tensor | None,
 ) -> Tensor:
-    """output = onto + share * y; s += y.
+    """output = onto + share * y; s += y; returns the sum of y over the pixels, (M, C) float32.
 
-    y never exists as a whole: strip by strip it is made, added and forgotten. The pooled mean needs
-    y only, see ``mean(s_i) = mean(s_{i-1}) + mean(y_i)``.
+    y never exists as a whole: strip by strip it is made, added and forgotten.
 
     Args:
         hidden: (M, P, n), of M images with P pixels.
@@ -32,11 +31,8 @@ def update(
         onto: The same; may be ``state`` or ``output``.
         shares: (M,) float32, 1 - c_{i-1}.
         halted: (M,) bool, images whose y is taken for 0; None for none.
-
-    Returns:
-        The sum of y over the pixels, (M, C) float32.
     """
-    parts = strips(state)
+    parts = _strips(state)
     if len(parts) == 1:
         return _sweep(hidden, y_of, state, output, onto, shares, halted)
     total = torch.zeros(len(state), state.shape[2], dtype=torch.float32, device=state.device)
@@ -49,7 +45,7 @@ def update(
     return total
 
 
-def strips(state: Tensor) -> list[tuple[slice, slice]]:
+def _strips(state: Tensor) -> list[tuple[slice, slice]]:
     """Images and pixels of each strip: several small images, or a part of a large one."""
     count, size, channels = state.shape
     if state.device.type != 'cpu' or state.numel() == 0:  # a GPU wants large kernels
