@@ -31,7 +31,6 @@ class Carried(NamedTuple):
 
     @property
     def halting(self) -> act.HaltingState:
-        """The last four."""
         return act.HaltingState(*self[4:])
 
 
@@ -44,9 +43,6 @@ class ExportBlock(nn.Module):
         unrolled: Whether exactly ``limit`` iterations are computed, without a loop.
         of_regions: Whether rows are regions: those that have halted leave the loop.
         max_regions: See :class:`~iterbackbone.export.ExportForm`.
-
-    Raises:
-        ValueError: a norm is no BatchNorm with running statistics.
     """
 
     def __init__(
@@ -54,14 +50,12 @@ class ExportBlock(nn.Module):
         block: IterativeBlock,
         limit: int,
         unrolled: bool,
-        of_regions: bool = False,
-        max_regions: int | None = None,
+        of_regions: bool,
+        max_regions: int | None,
     ) -> None:
         super().__init__()
-        self.limit = limit
-        self.unrolled = unrolled
-        self.of_regions = of_regions
-        self.max_regions = max_regions
+        self.limit, self.unrolled = limit, unrolled
+        self.of_regions, self.max_regions = of_regions, max_regions
         layers = [
             (conv, [affine_of(norm) for norm in islice(norms, limit)]) for conv, norms in block.layers()
         ]
@@ -97,7 +91,7 @@ class ExportBlock(nn.Module):
         carried: tuple[Tensor, ...] = self._start(x)
         if self.unrolled:
             for i in range(self.limit):
-                carried = self._iterate(Carried(*carried), self.limit, threshold, i)
+                carried = self._iterate(Carried(*carried), limit, threshold, i)
         elif torch.compiler.is_exporting():
             carried = self._traced(going_on, iterate, carried)
         else:
@@ -131,7 +125,7 @@ class ExportBlock(nn.Module):
         return i, *(x[:count] for x in rows)
 
     def _iterate(
-        self, now: Carried, limit: int | Tensor, threshold: Tensor, known_i: int | None = None
+        self, now: Carried, limit: Tensor, threshold: Tensor, known_i: int | None = None
     ) -> Carried:
         """One iteration of Algorithm 1; ``known_i`` where the graph has no loop."""
         halting = now.halting
@@ -149,9 +143,8 @@ class ExportBlock(nn.Module):
 
     def _residual(self, state: Tensor, i: int | Tensor) -> Tensor:
         """y = F_i(s)."""
-        *hidden, last = zip(self.convs, self.norms, strict=True)
         x = state
-        for conv, norm in hidden:
-            x = F.relu(norm(conv, x, i))
-        y = last[1](last[0], x, i)
-        return F.relu(y) if self.last_relu else y
+        for k, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
+            x = norm(conv, x, i)
+            x = F.relu(x) if k < len(self.convs) or self.last_relu else x
+        return x

@@ -40,17 +40,15 @@ class ExportForm(nn.Module):
     all their images have halted; halted images get weight 0. Regions leave when they halt.
 
     Args:
-        network: In evaluation mode; its budget and the iterations its training reached are the
-            highest of the form.
+        network: IterativeResNet or IterativeResLayer of float32 or float64 in evaluation mode, with
+            BatchNorms, as built, its depths not forced. Its budget and the iterations its training
+            reached are the highest of the form.
         fixed: Compute min(L, fixed) iterations of each block without a loop: the result is that of
             a budget of ``fixed`` iterations, the time is no longer adaptive.
         max_regions: Highest number of regions, needed where that is not known before the graph runs.
 
     Raises:
-        RuntimeError: ``network`` is in training mode, or its budget has no effect.
-        TypeError, ValueError: ``network`` is no IterativeResNet or IterativeResLayer of float32 or
-            float64, ``fixed`` no positive int, or a norm no BatchNorm with running statistics; a part
-            is not as built, or its depths are forced.
+        RuntimeError, TypeError, ValueError: an argument is none of that.
     """
 
     def __init__(
@@ -71,10 +69,9 @@ class ExportForm(nn.Module):
         self.threshold = network.budget.threshold or 1.0 - network.epsilon
         network.check_budget()
         stages = list(zip(network.iterative_stages(), network.limits(), strict=True))
-        self.stem = nn.Identity() if network.of_regions else first_layers(network)
-        indices = (-1,) if network.of_regions else network.out_indices
-        self.out_indices: tuple[int, ...] = indices  # type: ignore[assignment]
-        self.transitions = nn.ModuleList(folded(stage.transition) for stage, _ in stages)
+        self.stem = nn.Identity() if network.of_regions else _first_layers(network)
+        self.out_indices: Any = (-1,) if network.of_regions else network.out_indices
+        self.transitions = nn.ModuleList(_folded(stage.transition) for stage, _ in stages)
         self.blocks = nn.ModuleList(
             ExportBlock(
                 block, min(limit, fixed or limit), fixed is not None, network.of_regions, max_regions
@@ -82,7 +79,7 @@ class ExportForm(nn.Module):
             for stage, limits in stages
             for block, limit in zip(stage.iterative_blocks(), limits, strict=True)
         )
-        check_as_built(network)
+        _check_as_built(network)
         self.eval()
 
     @property
@@ -91,7 +88,6 @@ class ExportForm(nn.Module):
         return tuple(max(block.limit for block in blocks) for blocks in self._stages())
 
     def _stages(self) -> list[list[ExportBlock]]:
-        """The blocks of each."""
         blocks: list[Any] = list(self.blocks)
         each = len(blocks) // len(self.transitions)
         return [blocks[k : k + each] for k in range(0, len(blocks), each)]
@@ -103,12 +99,11 @@ class ExportForm(nn.Module):
 
         Args:
             x: Images, (B, in_channels, H, W), at least one; or features of regions, none included.
-            max_iterations: K of each stage, (stages,) int64; ``limits`` by default. No effect where
-                the number is ``fixed``.
+            max_iterations: K of each stage, (stages,) int64, else a ValueError; ``limits`` by
+                default. No effect where the number is ``fixed``.
             halting_threshold: () float32, at most 1 - epsilon, which is the default.
 
         Raises:
-            ValueError: ``max_iterations`` is no tensor of one number a stage.
             RuntimeError: loops are traced, of which one run's iterations would be kept.
         """
         if self.fixed is None and torch.jit.is_tracing():
@@ -148,8 +143,8 @@ class ExportForm(nn.Module):
         return ExportOutputs(returned, torch.stack(iterations, dim=1), macs)
 
 
-def check_as_built(network: AdaptiveModule) -> None:
-    """Raise ValueError for what a call would do, but the form would not: it reads weights alone."""
+def _check_as_built(network: AdaptiveModule) -> None:
+    """Refuse what a call would do, but the form would not: it reads weights alone."""
     for name, part in network.named_modules():
         if isinstance(part, (ConvNorm, IterativeBlock)) and not only_built_in(part):
             raise ValueError(
@@ -160,14 +155,13 @@ def check_as_built(network: AdaptiveModule) -> None:
             raise ValueError(f'network.{name} must have no forced depths to be exported')
 
 
-def first_layers(network: Any) -> nn.Sequential:
-    """What stands before a backbone's stages."""
+def _first_layers(network: Any) -> nn.Sequential:
     stem = network.stem
-    return nn.Sequential(folded(stem) if isinstance(stem, ConvNorm) else stem, network.pool)
+    return nn.Sequential(_folded(stem) if isinstance(stem, ConvNorm) else stem, network.pool)
 
 
-def folded(layer: ConvNorm) -> nn.Sequential:
-    """A convolution with its norm inside, and ReLU; ValueError for a norm without statistics."""
+def _folded(layer: ConvNorm) -> nn.Sequential:
+    """A convolution with its norm inside, and ReLU."""
     affine, old = affine_of(layer.norm), layer.conv
     geometry: Any = (old.kernel_size, old.stride, old.padding)
     conv = nn.Conv2d(old.in_channels, old.out_channels, *geometry)

@@ -15,7 +15,7 @@ MOST_INPUTS = 128
 
 
 class NormTables(nn.Module):
-    """The norms behind one convolution, one for each iteration, as stacked scales and shifts.
+    """The norms behind one convolution as scales and shifts, (L, C), a row of each iteration.
 
     The scale goes where it costs least: into the kernel of a 1x1 convolution of few inputs, which
     is small beside what it computes; else to the results, which leaves the kernel constant, so that
@@ -61,6 +61,5 @@ class ConstantNorms(nn.Module):
             self.register_buffer(f'shift_{i}', affine.shift)
 
     def forward(self, conv: nn.Conv2d, x: Tensor, i: int) -> Tensor:
-        """norm_i(conv(x)), as of :class:`NormTables`."""
         scale, shift = getattr(self, f'scale_{i}'), getattr(self, f'shift_{i}')
         return F.batch_norm(conv(x), self.mean, self.var, scale, shift, training=False, eps=0.0)

@@ -26,10 +26,10 @@ def ranges(model: onnx.ModelProto, images: Iterable[np.ndarray]) -> list[tuple[R
     session = open_session(ir.to_proto(observed).SerializeToString())
     extremes: list[list[Range]] = [[] for _ in names[::2]]
     for image in images:
-        values = run(session, names, {'image': image})
-        for each, low, high in zip(extremes, values[::2], values[1::2], strict=True):
-            if low.size:
-                each.append((float(low.min()), float(high.max())))
+        values = run(session, {'image': image})
+        for each, low, high in zip(extremes, names[::2], names[1::2], strict=True):
+            if values[low].size:
+                each.append((float(values[low].min()), float(values[high].max())))
     means = [tuple(map(float, np.mean(each, axis=0))) if each else None for each in extremes]
     return [(x, y) if x and y else None for x, y in zip(means[::2], means[1::2], strict=True)]
 

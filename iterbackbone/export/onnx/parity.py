@@ -90,11 +90,11 @@ def compare(
     """
     comparisons = []
     for feed in feeds:
-        found, (wanted, margin) = _outputs(session, feed), reference(feed['image'])
+        found, (wanted, margin) = run(session, feed), reference(feed['image'])
         counts = {name for name in found if name.endswith('iterations')}  # of regions, too
         same = all(np.array_equal(found[name], wanted[name]) for name in counts)
-        found, wanted, unpaired = _paired(found, wanted, TOLERANCE)
-        errors = {k: _error(k, v, wanted[k], np.max) for k, v in found.items() if k not in counts}
+        one, other, unpaired = _paired(found, wanted, TOLERANCE)
+        errors = {k: _error(k, v, other[k], np.max) for k, v in one.items() if k not in counts}
         comparisons.append(Comparison(errors | unpaired, same, margin))
     if not comparisons:
         raise ValueError('images must be at least one, got none')
@@ -120,7 +120,7 @@ class Agreement(NamedTuple):
 def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Agreement:
     """Run two files of a network, or their contents, on images, (B, 3, H, W) uint8 in RGB each."""
     sessions = open_session(old), open_session(new)
-    pairs = [[_outputs(session, {'image': image}) for session in sessions] for image in images]
+    pairs = [[run(session, {'image': image}) for session in sessions] for image in images]
     apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
     results = [name for name in pairs[0][0] if name != 'macs' and not name.endswith('iterations')]
     alike = [_paired(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
@@ -133,11 +133,6 @@ def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Ag
         best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
         top1 = float(np.concatenate(best).mean())
     return Agreement(apart, len(alike) / len(pairs), errors, top1)
-
-
-def _outputs(session: Session, feed: Mapping[str, Array]) -> Outputs:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, run(session, None, feed), strict=True))
 
 
 def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -> float:

@@ -37,12 +37,11 @@ def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxrunti
         raise ValueError(f'ONNX Runtime {ort.__version__} cannot use the file: {error}') from error
 
 
-def run(
-    session: Session, names: Sequence[str] | None, feed: Mapping[str, np.ndarray]
-) -> list[np.ndarray]:
-    """The outputs of these names, or all, for a feed with an ``image``; ValueError where it fails."""
+def run(session: Session, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs by name for a feed with an ``image``; ValueError where it fails."""
+    names = [output.name for output in session.get_outputs()]
     try:
-        return session.run(names, dict(feed))
+        return dict(zip(names, session.run(names, dict(feed)), strict=True))
     except Exception as error:
         shape = feed['image'].shape
         raise ValueError(f'the runtime cannot run an image of {shape}: {error}') from error
@@ -68,5 +67,4 @@ def int8_overflows() -> bool:
         '<int8[4,1] w = {127, 127, 127, 127}> { y = MatMulInteger(image, w) }'
     )
     image = np.full((1, 4), 255, dtype=np.uint8)
-    (found,) = run(open_session(model.SerializeToString()), None, {'image': image})
-    return int(found[0, 0]) != 4 * 255 * 127
+    return run(open_session(model.SerializeToString()), {'image': image})['y'].item() != 4 * 255 * 127

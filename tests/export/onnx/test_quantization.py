@@ -171,7 +171,7 @@ def test_reduced_weights_overflow_on_no_cpu():
     white = torch.full((1, 3, 16, 16), 255, dtype=torch.uint8)
     model = export_graph(module, {'image': white}, {}, ['features'], opset=20)
     smaller = quantized(model, {}, [white.numpy()], reduce_range=True)
-    found = run(open_session(smaller.SerializeToString()), ['features'], {'image': white.numpy()})[0]
+    found = run(open_session(smaller.SerializeToString()), {'image': white.numpy()})['features']
     assert found == pytest.approx(27 * 255 / 16.0, rel=0.01)
 
 
@@ -193,7 +193,5 @@ def noise():
 def mean_error(model, smaller):
     """Of the features, as a share of their mean size."""
     sessions = [open_session(each.SerializeToString()) for each in (model, smaller)]
-    before, after = (
-        np.stack([run(s, ['features'], {'image': x})[0] for x in noise()]) for s in sessions
-    )
+    before, after = (np.stack([run(s, {'image': x})['features'] for x in noise()]) for s in sessions)
     return np.abs(after - before).mean() / np.abs(before).mean()
