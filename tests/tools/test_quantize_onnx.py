@@ -35,17 +35,15 @@ def test_writes_a_file_that_says_what_it_is(tmp_path_factory, tmp_path, capsys):
 def detector(path, *scores):
     """A file that finds a box for each score in any image."""
     finds = {'boxes': np.ones((len(scores), 4), np.float32), 'scores': np.float32(scores)}
+    finds['labels'] = np.zeros(len(scores), np.int64)
     return small_file(path, 'detection', finds)
 
 
 @pytest.mark.parametrize(
-    ('scores', 'lines'),
-    [
-        ([0.5, 0.25], [f'boxes {MEAN} 0.0e+00', f'scores {MEAN} 2.0e-01']),
-        ([0.5], ['same number of boxes in 0.0% of the images; no differences can be stated']),
-    ],
+    ('scores', 'unpaired', 'error'),
+    [([0.5, 0.25], '0.0e+00', '2.0e-01'), ([0.5], '3.3e-01', '0.0e+00')],
 )
-def test_other_numbers_of_boxes_are_said(tmp_path, capsys, monkeypatch, scores, lines):
+def test_other_numbers_of_boxes_are_said(tmp_path, capsys, monkeypatch, scores, unpaired, error):
     Image.new('RGB', (8, 8)).save(tmp_path / 'image.png')
     other = onnx.load(detector(tmp_path / 'other.onnx', *scores))
     monkeypatch.setattr('quantize_onnx.quantized', lambda *_: other)
@@ -54,7 +52,13 @@ def test_other_numbers_of_boxes_are_said(tmp_path, capsys, monkeypatch, scores, 
     assert quantize_onnx.main(arguments_for(file, tmp_path)) == 0
     printed = [' '.join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert printed[0] == 'compared 1 images; same iterations 100.0%'
-    assert printed[1:-2] == lines
+    assert printed[1:-2] == [
+        f'macs {MEAN} 0.0e+00',
+        f'boxes {MEAN} 0.0e+00',
+        f'scores {MEAN} {error}',
+        'labels share of other labels 0.0e+00',
+        f'unpaired share of boxes that only one has {unpaired}',
+    ]
 
 
 @pytest.mark.parametrize('overflows', [False, True])

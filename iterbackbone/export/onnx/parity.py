@@ -18,32 +18,31 @@ NEAR = 1e-4  # of the threshold: rounding may decide there whether an image goes
 SHARES = {  # not magnitudes
     'label_map': 'share of other pixels',
     'labels': 'share of other labels',
-    'unpaired': 'largest share of boxes that only one has',
+    'top1': 'share of images with another best class',
+    'unpaired': 'share of boxes that only one has',
 }
-SAME_PIXELS = 0.999  # of a label map: two classes may tie
-SAME = 0.995  # of the images in iterations, and of the boxes: rounding may decide which are the best
+# Of shares. Rounding decides between classes that tie, and which boxes are among the best.
+TOLERANCES = {'label_map': 1e-3, 'top1': 1.0, 'unpaired': 1.0}
+SAME = 0.995  # of the images in iterations, and of the boxes
 BOXES = ('boxes', 'scores', 'labels', 'masks')  # have a row for each box
 
 
 class Comparison(NamedTuple):
-    """One image, run by both."""
+    """One image, or batch, run by both."""
 
-    # Of each result and of ``macs``: largest difference over the largest value; of ``SHARES`` the
-    # share that differs; infinite where shapes differ.
+    # Of each result and of ``macs``: difference over value; of ``SHARES`` the share that differs;
+    # infinite where shapes differ.
     errors: dict[str, float]
-    same_iterations: bool  # whether all blocks ran the same number
+    same_iterations: bool  # whether all blocks ran the same number, for regions, too
     margin: float  # least distance of a sum of scores to the threshold in PyTorch
+    apart: Array  # absolute difference of iterations, (B, K)
 
     @property
     def agrees(self) -> bool:
         """Within the tolerances, or rounding decided otherwise where a sum met the threshold."""
         if not self.same_iterations:
             return self.margin < NEAR
-        return all(
-            error <= (1.0 - SAME_PIXELS if name == 'label_map' else TOLERANCE)
-            for name, error in self.errors.items()
-            if name != 'unpaired'
-        )
+        return all(error <= TOLERANCES.get(name, TOLERANCE) for name, error in self.errors.items())
 
 
 class Parity(NamedTuple):
@@ -63,8 +62,13 @@ class Parity(NamedTuple):
 
     @property
     def same_iterations(self) -> float:
-        """Share of images with the same iterations in all blocks."""
+        """Share of images with the same iterations in all blocks, for regions, too."""
         return float(np.mean([c.same_iterations for c in self.comparisons]))
+
+    @property
+    def apart(self) -> Array:
+        """Absolute difference of each image's iterations in each block, (n, K)."""
+        return np.concatenate([c.apart for c in self.comparisons])
 
     def worst(self) -> dict[str, float]:
         """Largest error of each result among the images with the same iterations."""
@@ -72,11 +76,18 @@ class Parity(NamedTuple):
         same = [c for c in self.comparisons if c.same_iterations]
         return {name: max((c.errors[name] for c in same), default=np.inf) for name in names}
 
+    def mean(self) -> dict[str, float]:
+        """Mean error of each result."""
+        names = self.comparisons[0].errors
+        return {name: float(np.mean([c.errors[name] for c in self.comparisons])) for name in names}
+
 
 def compare(
     session: Session,
     reference: Callable[[Array], tuple[Outputs, float]],
     feeds: Iterable[Mapping[str, Array]],
+    of: Callable[[Array], Any] = np.max,
+    tolerance: float = TOLERANCE,
 ) -> Parity:
     """Run both on every image.
 
@@ -84,6 +95,8 @@ def compare(
         session: Of the exported file.
         reference: From an image, (B, 3, H, W) uint8, to the outputs by name and the margin.
         feeds: Inputs of the session; ``image`` is the reference's.
+        of: Of a result, what its error is: the largest difference over the largest value, or the mean.
+        tolerance: Over the largest coordinate, within which two boxes are one.
 
     Raises:
         ValueError: there is no image, or the runtime fails.
@@ -93,46 +106,25 @@ def compare(
         found, (wanted, margin) = run(session, feed), reference(feed['image'])
         counts = {name for name in found if name.endswith('iterations')}  # of regions, too
         same = all(np.array_equal(found[name], wanted[name]) for name in counts)
-        one, other, unpaired = _paired(found, wanted, TOLERANCE)
-        errors = {k: _error(k, v, other[k], np.max) for k, v in one.items() if k not in counts}
-        comparisons.append(Comparison(errors | unpaired, same, margin))
+        apart = np.abs(found['iterations'] - wanted['iterations'])
+        one, other, unpaired = _paired(found, wanted, tolerance)
+        errors = {k: _error(k, v, other[k], of) for k, v in one.items() if k not in counts}
+        if 'scores' in one and one['scores'].ndim == 2:  # not those of boxes
+            best = one['scores'].argmax(axis=1) != other['scores'].argmax(axis=1)
+            errors['top1'] = float(best.mean())
+        comparisons.append(Comparison(errors | unpaired, same, margin, apart))
     if not comparisons:
         raise ValueError('images must be at least one, got none')
     return Parity(comparisons)
 
 
-class Agreement(NamedTuple):
-    """Over all images."""
-
-    apart: Array  # absolute difference of each image's iterations in each block, (n, K)
-    same_shapes: float  # share of images whose results have the same shapes, that is as many boxes
-    # Of each result over those images: mean difference over mean magnitude; of ``SHARES`` the share
-    # that differs; empty if there are no such images.
-    errors: dict[str, float]
-    top1: float | None  # share of images with the same highest score; None without ``scores``
-
-    @property
-    def iterations(self) -> float:
-        """Share of images with the same iterations in all blocks."""
-        return float((self.apart == 0).all(axis=1).mean())
-
-
-def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Agreement:
-    """Run two files of a network, or their contents, on images, (B, 3, H, W) uint8 in RGB each."""
-    sessions = open_session(old), open_session(new)
-    pairs = [[run(session, {'image': image}) for session in sessions] for image in images]
-    apart = np.abs(np.concatenate([a['iterations'] - b['iterations'] for a, b in pairs]))
-    results = [name for name in pairs[0][0] if name != 'macs' and not name.endswith('iterations')]
-    alike = [_paired(a, b) for a, b in pairs if all(a[n].shape == b[n].shape for n in results)]
-    compared = results if alike else []
-    errors = {
-        n: float(np.mean([_error(n, b[n], a[n], np.mean) for a, b, _ in alike])) for n in compared
-    }
-    top1 = None
-    if 'scores' in results and pairs[0][0]['scores'].ndim == 2:  # not those of boxes
-        best = [a['scores'].argmax(1) == b['scores'].argmax(1) for a, b in pairs]
-        top1 = float(np.concatenate(best).mean())
-    return Agreement(apart, len(alike) / len(pairs), errors, top1)
+def agreement(old: bytes | str, new: bytes | str, images: Sequence[Array]) -> Parity:
+    """Mean errors of a file, or its content, against an old one's; (B, 3, H, W) uint8 in RGB each."""
+    session = open_session(old)
+    feeds = ({'image': image} for image in images)
+    return compare(
+        open_session(new), lambda image: (run(session, {'image': image}), np.inf), feeds, np.mean, 1e9
+    )
 
 
 def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -> float:
@@ -148,23 +140,21 @@ def _error(name: str, found: Array, wanted: Array, of: Callable[[Array], Any]) -
 
 
 def _paired(
-    one: Outputs, other: Outputs, tolerance: float | None = None
+    one: Outputs, other: Outputs, tolerance: float
 ) -> tuple[Outputs, Outputs, dict[str, float]]:
     """A detector's results with the boxes that both have, in one order; others' as they are.
 
     Near scores change places. Rounding decides which of two equal scores is among the best that go
     on to suppression, and which box is suppressed where the overlap meets the threshold. So boxes of
-    other labels or places (``tolerance`` is of the largest coordinate) are left out; ``unpaired`` is
-    their share.
+    other labels or places are left out; ``unpaired`` is their share.
     """
     if not {'boxes', 'labels'} <= one.keys():
         return one, other, {}
     apart = np.nan_to_num(np.abs(one['boxes'][:, None] - other['boxes']).max(axis=2), nan=1e6)
     apart[one['labels'][:, None] != other['labels']] += 1e6  # their own label comes first
     rows, columns = linear_sum_assignment(apart)
-    if tolerance is not None:
-        near = apart[rows, columns] <= tolerance * np.abs(other['boxes']).max(initial=0.0)
-        rows, columns = rows[near], columns[near]
+    near = apart[rows, columns] <= tolerance * np.abs(other['boxes']).max(initial=0.0)
+    rows, columns = rows[near], columns[near]
     one, other = (
         {**outputs, **{name: outputs[name][taken] for name in BOXES if name in outputs}}
         for outputs, taken in ((one, rows), (other, columns))

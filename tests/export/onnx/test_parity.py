@@ -58,17 +58,22 @@ def test_a_runtime_that_fails_is_a_value_error():
         compare(doubling(), None, [{'image': np.float32([1, 2, 3])}])
 
 
+def comparison(**errors):
+    """With the same iterations."""
+    return Comparison(errors, True, 1.0, np.array([[0]]))
+
+
 def test_many_images_need_the_same_iterations_in_nearly_all():
-    same, other = Comparison({'scores': 0.0}, True, 1.0), Comparison({'scores': 0.5}, False, 1e-6)
+    same, other = comparison(scores=0.0), Comparison({'scores': 0.5}, False, 1e-6, np.array([[1]]))
     assert Parity([same] * 199 + [other]).agrees
     assert not Parity([same] * 198 + [other] * 2).agrees
     assert Parity([same, other]).worst() == {'scores': 0.0}
 
 
 def test_other_shapes_and_label_maps():
-    assert not Comparison({'boxes': float('inf')}, True, 1.0).agrees
-    assert Comparison({'label_map': 9e-4}, True, 1.0).agrees
-    assert not Comparison({'label_map': 2e-3}, True, 1.0).agrees
+    assert not comparison(boxes=float('inf')).agrees
+    assert comparison(label_map=9e-4).agrees
+    assert not comparison(label_map=2e-3).agrees
 
 
 def test_no_image_is_an_error():
@@ -81,40 +86,31 @@ def test_a_fixed_file_has_one_setting():
     assert list(settings(doubling(), image, (3, 4))) == ['fixed']
 
 
-def points_above(threshold):
-    """A file that finds a box for each value above the threshold: where it lies."""
-    image = helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 'n'])
-    nodes = [
-        helper.make_node('Constant', [], ['threshold'], value_float=threshold),
-        helper.make_node('Greater', ['image', 'threshold'], ['found']),
-        helper.make_node('NonZero', ['found'], ['places']),
-        helper.make_node('Cast', ['places'], ['boxes'], to=TensorProto.FLOAT),
-        helper.make_node('Constant', [], ['number'], value_ints=[3]),
-        helper.make_node('Unsqueeze', ['number', 'axis'], ['iterations']),
-    ]
-    results = [
-        helper.make_tensor_value_info('boxes', TensorProto.FLOAT, [2, 'boxes']),
-        helper.make_tensor_value_info('iterations', TensorProto.INT64, [1, 1]),
-    ]
-    axis = [helper.make_tensor('axis', TensorProto.INT64, [1], [0])]
-    graph = helper.make_graph(nodes, 'points', [image], results, axis)
-    opset = [helper.make_opsetid('', 20)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+def test_files_that_find_other_numbers_of_boxes(tmp_path):
+    """The box that only one has is left out: the last one, of five in both together."""
+    boxes, labels, image = np.float32(LEFT[:3]), [0, 1, 2], np.zeros((1, 3, 8, 8), np.uint8)
+    old, fewer, none = (
+        str(
+            small_file(
+                tmp_path / f'{n}.onnx', 'detection', detections(boxes[:n], [0.5] * n, labels[:n])
+            )
+        )
+        for n in (3, 2, 0)
+    )
+    expected = dict(boxes=0.0, scores=0.0, labels=0.0, macs=0.0, unpaired=pytest.approx(0.2))
+    assert agreement(old, fewer, [image]).mean() == expected
+    assert agreement(old, none, [image]).mean() == {**expected, 'unpaired': 1.0}
+    assert agreement(none, none, [image] * 2).mean() == {**expected, 'unpaired': 0.0}
 
 
-@pytest.mark.parametrize(
-    ('images', 'same_shapes', 'errors'),
-    [
-        ([[0, 5, 5]], 1.0, {'boxes': 0.0}),
-        ([[0, 0, 0]], 1.0, {'boxes': 0.0}),  # no box in both
-        ([[0, 5, 5], [3, 5, 0], [0, 0, 5], [5, 5, 5]], 0.75, {'boxes': 0.0}),
-        ([[0, 3, 5]], 0.0, {}),
-    ],
-)
-def test_files_that_find_other_numbers_of_boxes(images, same_shapes, errors):
-    old, new = points_above(2.0), points_above(4.0)
-    same = agreement(old, new, [np.float32([image]) for image in images])
-    assert (same.same_shapes, same.errors, same.iterations) == (same_shapes, errors, 1.0)
+def test_other_best_classes_are_counted(tmp_path):
+    files = []
+    for name, scores in (('old', [0.7, 0.3]), ('new', [0.4, 0.6])):
+        finds = {'scores': np.float32([[0.9, 0.1], scores])}
+        files.append(str(small_file(tmp_path / f'{name}.onnx', 'classification', finds)))
+    same = agreement(*files, [np.zeros((1, 3, 8, 8), np.uint8)])
+    assert same.mean()['top1'] == 0.5
+    assert same.apart.tolist() == [[0]]
 
 
 def test_boxes_that_change_places(tmp_path):
@@ -126,8 +122,8 @@ def test_boxes_that_change_places(tmp_path):
         finds['labels'] = np.int64([4, 0, 0])[order]
         files.append(str(small_file(tmp_path / f'{name}.onnx', 'detection', finds)))
     same = agreement(*files, [np.zeros((1, 3, 8, 8), np.uint8)])
-    assert (same.errors['boxes'], same.errors['labels']) == (0.0, 0.0)
-    assert same.errors['scores'] == pytest.approx(0.03 / 1.53)
+    assert (same.mean()['boxes'], same.mean()['labels']) == (0.0, 0.0)
+    assert same.mean()['scores'] == pytest.approx(0.03 / 1.53)
 
 
 LEFT = [[10.0 * k, 0, 10 * k + 9, 9] for k in range(100)]
@@ -196,4 +192,4 @@ def test_labels_are_no_magnitudes(tmp_path):
         finds = {'boxes': np.float32([[0, 0, 9, 9], [50, 0, 90, 40]]), 'labels': np.int64([3, label])}
         files.append(str(small_file(tmp_path / f'{name}.onnx', 'detection', finds)))
     same = agreement(*files, [np.zeros((1, 3, 8, 8), np.uint8)])
-    assert same.errors == {'boxes': 0.0, 'labels': 0.5}
+    assert same.mean() == {'boxes': 0.0, 'labels': 0.5, 'macs': 0.0, 'unpaired': 0.0}
