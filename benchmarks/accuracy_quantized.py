@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from iterbackbone.export.onnx.images import load_image
-from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.model_file import load_image, read_model
 from iterbackbone.export.onnx.runtime import RUNTIMES, open_session
 from iterbackbone.files import whole_file
 from iterbackbone.mm.new_data.folder import Folder

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from speed.tables import markdown, rows_of
 
-from iterbackbone.export.onnx.images import load_image
-from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.model_file import load_image, read_model
 from iterbackbone.export.onnx.parity import agreement
 from iterbackbone.export.onnx.runtime import open_session, settings
 from iterbackbone.files import image_files, whole_file

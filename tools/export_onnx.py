@@ -15,14 +15,12 @@ from mmengine.config import DictAction
 
 from iterbackbone.cli.arguments import check_out, folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import OPSETS, save
-from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import load_image
 from iterbackbone.export.onnx.parity import SHARES, compare
 from iterbackbone.export.onnx.runtime import RUNTIMES, open_session, settings
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import pipeline_size, read_config, trained_model
-from iterbackbone.mm.export.exported import exported
-from iterbackbone.mm.export.onnx_file import onnx_model
-from iterbackbone.mm.export.preparation import image_steps, noise
+from iterbackbone.mm.export.exported import exported, image_steps, noise, onnx_model
 from iterbackbone.mm.traces import iterative_modules
 from iterbackbone.timing import forward_seconds
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from iterbackbone.cli.arguments import check_out, folder, new_file, one_line, positive
 from iterbackbone.export.onnx.graph import save
-from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
-from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.model_file import load_image, read_model
 from iterbackbone.export.onnx.parity import SHARES, agreement
 from iterbackbone.export.onnx.runtime import int8_overflows
 from iterbackbone.files import image_files

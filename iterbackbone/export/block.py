@@ -1,8 +1,8 @@
-"""An iterative block as one loop of a graph."""
+"""An iterative block as one loop of a graph, with the norms of its iterations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -13,8 +13,61 @@ from torch import Tensor, nn
 from ..core import act
 from ..core.block import IterativeBlock
 from ..core.halting import mean_over_pixels
-from ..inference.folding import affine_of
-from .norms import ConstantNorms, NormTables
+from ..inference.folding import Affine, affine_of
+
+# Of a kernel that is scaled instead of its results; measured, docs/evidence/deployment.md.
+MOST_INPUTS = 128
+
+
+class NormTables(nn.Module):
+    """The norms behind one convolution as scales and shifts, (L, C), a row of each iteration.
+
+    The scale goes where it costs least: into the kernel of a 1x1 convolution of few inputs, which
+    is small beside what it computes; else to the results, which leaves the kernel constant, so that
+    runtimes can lay it out once. In ONNX a depthwise 1x1 convolution does that in one pass, but takes
+    five times as long as product and sum on the 4x4 maps of many regions. Torch's compilers make one
+    pass of product and sum, and its depthwise convolutions take three times as long.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, affines: Sequence[Affine], conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.register_buffer('scale', torch.stack([affine.scale for affine in affines]))
+        self.register_buffer('shift', torch.stack([affine.shift for affine in affines]))
+        few = conv.in_channels <= min(MOST_INPUTS, conv.out_channels)
+        self.in_kernel = conv.kernel_size == (1, 1) and conv.groups == 1 and few
+        self.depthwise = False  # whether such a convolution is used, for ONNX's sake
+
+    def forward(self, conv: nn.Conv2d, x: Tensor, i: Tensor) -> Tensor:
+        """norm_i(conv(x)): (B, C_in, H, W) to (B, C_out, H', W'); ``i`` is () int64, from 0."""
+        scale = F.embedding(i, self.scale).view(-1, 1, 1, 1)
+        shift = F.embedding(i, self.shift)
+        if self.in_kernel:
+            return F.conv2d(x, conv.weight * scale, shift, conv.stride, conv.padding)
+        if self.depthwise:
+            return F.conv2d(conv(x), scale, shift, groups=conv.out_channels)
+        return conv(x) * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+
+
+class ConstantNorms(nn.Module):
+    """The same for graphs without loops, as BatchNorms: runtimes fold those of constant numbers."""
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, affines: Sequence[Affine]) -> None:
+        super().__init__()
+        self.register_buffer('mean', torch.zeros_like(affines[0].scale))
+        self.register_buffer('var', torch.ones_like(affines[0].scale))
+        for i, affine in enumerate(affines):
+            self.register_buffer(f'scale_{i}', affine.scale)
+            self.register_buffer(f'shift_{i}', affine.shift)
+
+    def forward(self, conv: nn.Conv2d, x: Tensor, i: int) -> Tensor:
+        scale, shift = getattr(self, f'scale_{i}'), getattr(self, f'shift_{i}')
+        return F.batch_norm(conv(x), self.mean, self.var, scale, shift, training=False, eps=0.0)
 
 
 class Carried(NamedTuple):
@@ -35,14 +88,10 @@ class Carried(NamedTuple):
 
 
 class ExportBlock(nn.Module):
-    """An iterative block with stacked norms; shares its convolutions and halting unit.
+    """An iterative block in evaluation mode; shares its convolutions and halting unit.
 
-    Args:
-        block: In evaluation mode.
-        limit: Highest number of iterations.
-        unrolled: Whether exactly ``limit`` iterations are computed, without a loop.
-        of_regions: Whether rows are regions: those that have halted leave the loop.
-        max_regions: See :class:`~iterbackbone.export.ExportForm`.
+    Where ``unrolled``, exactly ``limit`` iterations are computed, without a loop, else at most these.
+    Regions that have halted leave the loop.
     """
 
     def __init__(
@@ -88,7 +137,11 @@ class ExportBlock(nn.Module):
         for norm in self.norms:
             if isinstance(norm, NormTables):  # asked here: inside a loop torch always says no
                 norm.depthwise = torch.onnx.is_in_onnx_export() and not self.of_regions
-        carried: tuple[Tensor, ...] = self._start(x)
+        done = torch.zeros((), dtype=torch.int64, device=x.device)
+        pooled = mean_over_pixels(x).unsqueeze(1)
+        halting = act.initial_state(x.shape[0], x.device)
+        # A loop's inputs must not alias.
+        carried: tuple[Tensor, ...] = Carried(done, x, x.clone(), pooled, *halting)
         if self.unrolled:
             for i in range(self.limit):
                 carried = self._iterate(Carried(*carried), limit, threshold, i)
@@ -104,12 +157,6 @@ class ExportBlock(nn.Module):
         if not self.of_regions:
             return end.i
         return torch.full_like(end.iterations, self.limit) if self.unrolled else end.iterations
-
-    def _start(self, x: Tensor) -> Carried:
-        halting = act.initial_state(x.shape[0], x.device)
-        done = torch.zeros((), dtype=torch.int64, device=x.device)
-        output = x.clone()  # a loop's inputs must not alias
-        return Carried(done, x, output, mean_over_pixels(x).unsqueeze(1), *halting)
 
     def _traced(
         self, going_on: Callable[..., Tensor], iterate: Callable[..., Any], start: tuple[Tensor, ...]

@@ -1,7 +1,9 @@
-"""A backbone in its export form."""
+"""A network in its export form, and what its own execution says."""
 
 from __future__ import annotations
 
+import math
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import torch
@@ -11,9 +13,10 @@ from ..core.adaptive import AdaptiveModule
 from ..core.block import IterativeBlock
 from ..core.macs import mac_table
 from ..core.stage import ConvNorm
+from ..core.trace import HaltingTrace
 from ..core.validation import check_int
-from ..inference.built import only_built_in
 from ..inference.folding import affine_of
+from ..inference.network_form import only_built_in
 from .block import ExportBlock
 
 
@@ -24,8 +27,7 @@ class ExportOutputs(NamedTuple):
         features: As of the network; a RoI layer's output alone in a tuple.
         iterations: N, (B, K) int64.
         macs: () float32, executed for each image of the batch: halted ones wait for the last; of
-            regions those of all. Exact to 1e-6 of itself; some runtimes count int64 in 32 bits, which
-            would overflow.
+            regions those of all. Exact to 1e-6; some runtimes count int64 in 32 bits.
     """
 
     features: tuple[Tensor, ...]
@@ -47,8 +49,7 @@ class ExportForm(nn.Module):
             a budget of ``fixed`` iterations, the time is no longer adaptive.
         max_regions: Highest number of regions, needed where that is not known before the graph runs.
 
-    Raises:
-        RuntimeError, TypeError, ValueError: an argument is none of that.
+    RuntimeError, TypeError or ValueError where an argument is none of that.
     """
 
     def __init__(
@@ -64,47 +65,35 @@ class ExportForm(nn.Module):
         if (dtype := next(network.parameters()).dtype) not in (torch.float32, torch.float64):
             raise ValueError(f'network must be of float32 or float64, got {dtype}: call float() first')
         fixed = None if fixed is None else check_int('fixed', fixed, 1)
-        self.network = network
-        self.fixed = fixed
+        self.network, self.fixed = network, fixed
         self.threshold = network.budget.threshold or 1.0 - network.epsilon
         network.check_budget()
-        stages = list(zip(network.iterative_stages(), network.limits(), strict=True))
-        self.stem = nn.Identity() if network.of_regions else _first_layers(network)
-        self.out_indices: Any = (-1,) if network.of_regions else network.out_indices
-        self.transitions = nn.ModuleList(_folded(stage.transition) for stage, _ in stages)
+        limits = [[min(n, fixed or n) for n in stage] for stage in network.limits()]
+        self.limits = tuple(map(max, limits))  # of each stage: the block that goes furthest
+        backbone: Any = network
+        entry = [] if network.of_regions else [backbone.stem, backbone.pool]
+        self.out_indices = (-1,) if network.of_regions else backbone.out_indices
+        self.stem = nn.Sequential(*(_folded(x) if isinstance(x, ConvNorm) else x for x in entry))
+        self.transitions = nn.ModuleList(_folded(s.transition) for s in network.iterative_stages())
         self.blocks = nn.ModuleList(
-            ExportBlock(
-                block, min(limit, fixed or limit), fixed is not None, network.of_regions, max_regions
+            ExportBlock(block, limit, fixed is not None, network.of_regions, max_regions)
+            for block, limit in zip(
+                network.iterative_blocks(), chain.from_iterable(limits), strict=True
             )
-            for stage, limits in stages
-            for block, limit in zip(stage.iterative_blocks(), limits, strict=True)
         )
         _check_as_built(network)
         self.eval()
 
-    @property
-    def limits(self) -> tuple[int, ...]:
-        """Highest iterations of each stage: those of the block that goes furthest."""
-        return tuple(max(block.limit for block in blocks) for blocks in self._stages())
-
-    def _stages(self) -> list[list[ExportBlock]]:
-        blocks: list[Any] = list(self.blocks)
-        each = len(blocks) // len(self.transitions)
-        return [blocks[k : k + each] for k in range(0, len(blocks), each)]
-
     def forward(
         self, x: Tensor, max_iterations: Tensor | None = None, halting_threshold: Tensor | None = None
     ) -> ExportOutputs:
-        """Run.
+        """Run; not for tracers, which would keep one run's iterations: a RuntimeError.
 
         Args:
             x: Images, (B, in_channels, H, W), at least one; or features of regions, none included.
             max_iterations: K of each stage, (stages,) int64, else a ValueError; ``limits`` by
                 default. No effect where the number is ``fixed``.
             halting_threshold: () float32, at most 1 - epsilon, which is the default.
-
-        Raises:
-            RuntimeError: loops are traced, of which one run's iterations would be kept.
         """
         if self.fixed is None and torch.jit.is_tracing():
             raise RuntimeError(
@@ -128,10 +117,10 @@ class ExportForm(nn.Module):
         macs: Tensor = table.fixed * rows  # type: ignore[assignment]
         x = self.stem(x)
         features, iterations = [], []
-        counts = zip(table.per_iteration, table.per_score, strict=True)
-        for k, (transition, blocks) in enumerate(zip(self.transitions, self._stages(), strict=True)):
+        blocks: Any = zip(self.blocks, table.per_iteration, table.per_score, strict=True)
+        for k, transition in enumerate(self.transitions):
             x = transition(x)
-            for block, (iteration, score) in zip(blocks, counts, strict=False):  # of all stages
+            for block, iteration, score in islice(blocks, len(self.blocks) // len(self.transitions)):
                 limit = max_iterations[k].clamp(1, block.limit)
                 end = block(x, limit, halting_threshold)
                 x = end.output
@@ -155,11 +144,6 @@ def _check_as_built(network: AdaptiveModule) -> None:
             raise ValueError(f'network.{name} must have no forced depths to be exported')
 
 
-def _first_layers(network: Any) -> nn.Sequential:
-    stem = network.stem
-    return nn.Sequential(_folded(stem) if isinstance(stem, ConvNorm) else stem, network.pool)
-
-
 def _folded(layer: ConvNorm) -> nn.Sequential:
     """A convolution with its norm inside, and ReLU."""
     affine, old = affine_of(layer.norm), layer.conv
@@ -168,3 +152,32 @@ def _folded(layer: ConvNorm) -> nn.Sequential:
     conv.weight.data = old.weight.detach() * affine.scale.view(-1, 1, 1, 1)
     conv.bias = nn.Parameter(affine.shift)
     return nn.Sequential(conv, nn.ReLU())
+
+
+@torch.no_grad()
+def reference(form: ExportForm, x: Tensor) -> tuple[ExportOutputs, float]:
+    """The form's outputs by its network's own execution and budget, and :func:`margin`."""
+    network = form.network
+    network.record_scores()
+    try:
+        features = network(x)
+        trace = network.trace
+    finally:
+        network.record_scores(False)
+    rows = trace.iterations
+    if form.fixed is not None:
+        rows = rows.new_tensor(trace.limits).expand_as(rows)
+    features = (features,) if network.of_regions else tuple(features)
+    rows = rows if network.of_regions else rows.amax(dim=0, keepdim=True)
+    table = mac_table(network, trace.input_size)
+    macs = sum(table.total(row, trace.limits) for row in rows.tolist())
+    outputs = ExportOutputs(features, trace.iterations, torch.tensor(float(macs)))
+    return outputs, margin(trace, form.threshold)
+
+
+def margin(trace: HaltingTrace, threshold: float) -> float:
+    """Least distance of a sum of halting scores to ``threshold``; infinite where none was read."""
+    assert trace.scores is not None
+    sums = [scores[:, :-1].cumsum(dim=1) for scores in trace.scores]  # the last score is always 1
+    distances = torch.cat([(each - threshold).abs().flatten() for each in sums])
+    return float(distances[distances.isfinite()].min()) if distances.isfinite().any() else math.inf

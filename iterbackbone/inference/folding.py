@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -26,14 +27,11 @@ class Affine(NamedTuple):
 
 
 class ScaledSum(NamedTuple):
-    """What a norm does to a channel: ``scale * x + shift`` or ``scale * (x + offset)``, all (C,).
-
-    float16 cannot hold an offset, which a small scale makes large; the other types can.
-    """
+    """The same, or ``scale * (x + offset)``."""
 
     scale: Tensor
     shift: Tensor
-    offset: Tensor
+    offset: Tensor  # too large for float16 where the scale is small
 
 
 class FoldedNorms:
@@ -55,9 +53,11 @@ class FoldedNorms:
             if eps == last_eps and same_kind and torch.equal(values, last):
                 return folded
         channels = [len(norm.running_mean) for norm in norms]
-        affine = _affine(values, _per_channel(eps, channels, values))
-        parts = (part.split(channels) for part in affine.scaled_sum())
-        folded = [ScaledSum(*each) for each in zip(*parts, strict=True)]
+        each: Any = eps[0]
+        if len(set(eps)) > 1:
+            each = torch.tensor(eps).repeat_interleave(torch.tensor(channels)).to(values.device)
+        parts = (part.split(channels) for part in _affine(values, each).scaled_sum())
+        folded = [ScaledSum(*norm) for norm in zip(*parts, strict=True)]
         self._last = eps, values, folded
         return folded
 
@@ -70,7 +70,7 @@ def affine_of(norm: nn.Module) -> Affine:
 
 def _joined(norms: Sequence[Any]) -> Tensor:
     """Variances, means, gammas and betas, (4, K), of K channels in all."""
-    variances, means, gammas, betas = [], [], [], []
+    found = []
     for norm in norms:
         statistics, parameters = norm._buffers, norm._parameters
         mean, var = statistics.get('running_mean'), statistics.get('running_var')
@@ -83,22 +83,11 @@ def _joined(norms: Sequence[Any]) -> Tensor:
         if gamma is None or beta is None:  # without them, or they are computed
             gamma = torch.ones_like(mean) if norm.weight is None else norm.weight
             beta = torch.zeros_like(mean) if norm.bias is None else norm.bias
-        variances.append(var)
-        means.append(mean)
-        gammas.append(gamma)
-        betas.append(beta)
-    return torch.cat([*variances, *means, *gammas, *betas]).view(4, -1)
+        found.append((var, mean, gamma, beta))
+    return torch.cat(list(chain.from_iterable(zip(*found, strict=True)))).view(4, -1)
 
 
 def _affine(values: Tensor, eps: float | Tensor) -> Affine:
     var, mean, gamma, beta = values.to(torch.promote_types(values.dtype, torch.float32))
     scale = (var + eps).rsqrt() * gamma
     return Affine(scale, beta - mean * scale)
-
-
-def _per_channel(eps: list[float], channels: list[int], like: Tensor) -> float | Tensor:
-    """One number where all are alike, else one for each of the K channels."""
-    if len(set(eps)) == 1:
-        return eps[0]
-    repeated = torch.tensor(eps).repeat_interleave(torch.tensor(channels))
-    return repeated.to(like.device)

@@ -1,9 +1,11 @@
-"""Kernels, and convolutions and products with norm and ReLU inside, where the device has those.
+"""What the loop computes with: convolutions and products with norms, and one sweep of sums.
 
 oneDNN's fused operators are those that torch.compile calls on CPUs; elsewhere plain ones serve.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from .folding import ScaledSum
 
 PAYS_AT = 4  # uses of a kernel: laying it out costs what it saves in about three
+STRIP = 1 << 20  # bytes of y computed at a time: small enough to stay in a core's cache
 Size = tuple[int, int]  # (H, W)
 
 
@@ -28,8 +31,8 @@ def images(x: Tensor, size: Size) -> Tensor:
 class Kernel:
     """The kernel of a convolution during one run of the loop, which uses it again and again.
 
-    oneDNN lays a kernel out at every call. Once features of one shape have come often enough it
-    is laid out for them and kept, to the end of the run only: a copy of one kernel at a time.
+    oneDNN lays a kernel out at every call. Once features of one shape have come often enough that is
+    kept, to the end of the run only: a copy of one kernel at a time.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -102,3 +105,53 @@ def _is_large_product(x: Tensor, conv: nn.Conv2d) -> bool:
     """A 1x1 convolution with more weights than outputs, for which oneDNN has a slow path."""
     is_product = conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1
     return is_product and conv.in_channels > len(x) * x.shape[2] * x.shape[3]
+
+
+def update(
+    hidden: Tensor,  # (M, P, n), of M images with P pixels
+    y_of: Callable[[Tensor], Tensor],  # of K pixels of these, (K, n), their y, (K, C), which is changed
+    state: Tensor,  # s, (M, P, C), changed in place
+    output: Tensor | None,  # the same; None where nothing is to be added
+    onto: Tensor,  # the same; may be ``state`` or ``output``
+    shares: Tensor,  # (M,) float32, 1 - c_{i-1}
+    halted: Tensor | None,  # (M,) bool, images whose y is taken for 0; None for none
+) -> Tensor:
+    """output = onto + share * y; s += y; returns the sum of y over the pixels, (M, C) float32.
+
+    y never exists as a whole: strip by strip it is made, added and forgotten.
+    """
+    parts = _strips(state)
+    if len(parts) > 1:
+        total = torch.zeros(len(state), state.shape[2], dtype=torch.float32, device=state.device)
+        for part in parts:
+            rows = None if output is None else output[part]
+            stop = None if halted is None else halted[part[0]]
+            total[part[0]] += update(
+                hidden[part], y_of, state[part], rows, onto[part], shares[part[0]], stop
+            )
+        return total
+    y = y_of(hidden.flatten(0, 1)).view_as(state)
+    if halted is not None:  # a share of 0 would not keep an infinite y out of the output
+        y.masked_fill_(halted.view(-1, 1, 1), 0.0)
+    if output is not None:
+        if len(shares) == 1 and not shares.is_cuda:  # a number is faster, but on a GPU waited for
+            torch.add(onto, y, alpha=float(shares), out=output)
+        else:
+            torch.addcmul(onto, y, shares.to(y.dtype).view(-1, 1, 1), out=output)
+    state.add_(y)
+    return y.sum(dim=1, dtype=torch.float32)
+
+
+def _strips(state: Tensor) -> list[tuple[slice, slice]]:
+    """Images and pixels of each strip: several small images, or a part of a large one."""
+    count, size, channels = state.shape
+    if state.device.type != 'cpu' or state.numel() == 0:  # a GPU wants large kernels
+        return [(slice(0, count), slice(0, size))]
+    pixels = max(1, STRIP // (channels * state.element_size()))
+    images = max(1, pixels // size)
+    pixels = size if images > 1 else min(pixels, size)
+    return [
+        (slice(first, min(first + images, count)), slice(start, min(start + pixels, size)))
+        for first in range(0, count, images)
+        for start in range(0, size, pixels)
+    ]

@@ -1,30 +1,105 @@
-"""The adaptive loop of the inference form: Algorithm 1 in place, halted rows leave the batch.
+"""The adaptive loop of the inference form: Algorithm 1, halted rows leave the batch.
 
-It differs from :mod:`iterbackbone.core.loop` in that nothing is kept for a backward pass: states and
-outputs are overwritten, and running rows move into the places of halted ones.
+Nothing is kept for a backward pass, unlike in :mod:`iterbackbone.core.loop`: states and outputs are
+overwritten, and running rows move into the places of halted ones.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..core import act
 from ..core.block import IterativeBlock
+from ..core.halting import INPUTS
 from ..core.loop import BlockResult, RunSettings
 from .folding import ScaledSum
-from .kernels import Kernel, Size, conv_norm_relu, images, linear_norm, pixels
-from .rows import Batch, Rows, start
-from .update import update
+from .kernels import Kernel, Size, conv_norm_relu, images, linear_norm, pixels, update
 
 WORTH_MOVING = 0.5  # on a device that is not waited for, rows move once so few of them go on
 
 
-class BlockRun:
-    """One run of a block's loop with the norms, those of :func:`.built.norms_of`, folded.
+@dataclass
+class Rows:
+    """The rows still running, and where in the batch each belongs."""
 
-    States have ``size`` pixels; ``limit`` is L'.
-    """
+    position: Tensor  # (M,)
+    state: Tensor  # (M, H * W, C)
+    output: Tensor | None  # the same; None as long as it equals the state
+    pooled: Tensor  # (M, 2, C) float32, means of state and y
+    halting: act.HaltingState
+
+    def part(self) -> Tensor:
+        """The block's output so far."""
+        return self.state if self.output is None else self.output
+
+    def drop_halted(self, going_on: int) -> None:
+        """Keep ``going_on`` rows: the last ones move into the places of halted ones."""
+        running = self.halting.running
+        order = torch.arange(going_on, device=running.device)
+        free = (~running[:going_on]).nonzero().flatten()
+        moved = running[going_on:].nonzero().flatten() + going_on
+        order[free] = moved
+        for rows in (self.state, self.output):
+            if rows is not None:
+                rows[free] = rows[moved]
+        self.state = self.state[:going_on]
+        self.output = None if self.output is None else self.output[:going_on]
+        self._select_small(order)
+
+    def select(self, order: Tensor) -> None:
+        self.state = self.state[order]
+        self.output = None if self.output is None else self.output[order]
+        self._select_small(order)
+
+    def _select_small(self, order: Tensor) -> None:
+        self.position, self.pooled = self.position[order], self.pooled[order]
+        self.halting = self.halting.select(order)
+
+
+class Batch:
+    """What is known of ``count`` rows at the end; ``limit`` is L' where scores are asked for."""
+
+    def __init__(self, count: int, limit: int | None, device: torch.device) -> None:
+        self.output: Tensor | None = None
+        self.scores: Tensor | None = None
+        if limit is not None:
+            self.scores = torch.full((count, limit), torch.nan, device=device, dtype=torch.float32)
+        self.iterations = torch.zeros(count, dtype=torch.int64, device=device)
+        self.executed = torch.zeros(count, dtype=torch.int64, device=device)
+        self.cost = torch.zeros(count, dtype=torch.float32, device=device)
+
+    def record(self, rows: Rows, i: int, score: Tensor) -> None:
+        """Keep ``score``, (M,), of those rows that iteration ``i`` counted for."""
+        if self.scores is not None:
+            used = rows.halting.iterations == i + 1
+            self.scores[rows.position, i] = score.where(used, torch.nan)
+
+    def take(self, rows: Rows, chosen: Tensor, steps: int) -> None:
+        """Take over the ``chosen`` ((K,) int64) of ``rows``, which ran ``steps`` iterations."""
+        position = rows.position[chosen]
+        self.executed[position] = steps
+        self.iterations[position] = rows.halting.iterations[chosen]
+        self.cost[position] = act.ponder_cost(rows.halting)[chosen]
+        output = rows.part()
+        if self.output is None and len(chosen) == len(self.iterations):  # none has moved
+            self.output = output
+            return
+        if self.output is None:
+            self.output = output.new_empty(len(self.iterations), *output.shape[1:])
+        self.output[position] = output[chosen]
+
+    def result(self, size: Size, steps: int) -> BlockResult:
+        """Of the block, once all rows were taken over, from a loop of ``steps`` iterations."""
+        assert self.output is not None
+        output = images(self.output, size)
+        return BlockResult(output, self.iterations, self.executed, self.cost, steps, self.scores)
+
+
+class BlockRun:
+    """One run of a block's loop, at most ``limit`` iterations of states of ``size``, norms folded."""
 
     def __init__(self, block: IterativeBlock, norms: list[ScaledSum], limit: int, size: Size) -> None:
         self.block, self.limit, self.size = block, limit, size
@@ -32,10 +107,7 @@ class BlockRun:
         self.kernels = [Kernel(conv) for conv, _ in block.layers()[:-1]]
 
     def iterate(self, rows: Rows, i: int, threshold: float, halted_stay: bool) -> Tensor:
-        """Iteration ``i``, from 0, of ``rows``, in place; returns the halting scores, (M,) float32.
-
-        Where ``halted_stay`` some of ``rows`` may have halted.
-        """
+        """Iteration ``i``, from 0, of ``rows``, in place; returns the halting scores, (M,) float32."""
         onto = rows.part()
         if i > 0 and rows.output is None:  # the first iteration's weight is 1: output and state agree
             rows.output = torch.empty_like(rows.state)
@@ -92,7 +164,7 @@ def run_form(run: BlockRun, x: Tensor, settings: RunSettings, late: bool) -> Blo
     costs at most one surplus iteration, which ``executed`` counts.
     """
     count, limit = len(x), run.limit
-    rows = start(pixels(x), limit)
+    rows = _start(pixels(x), limit)
     batch = Batch(count, limit if settings.record_scores else None, x.device)
     queued: Running | None = None
     for i in range(limit):
@@ -106,17 +178,14 @@ def run_form(run: BlockRun, x: Tensor, settings: RunSettings, late: bool) -> Blo
         going_on = count if known is None else known.count()
         if going_on == 0:
             break
-        if known is not None and _worth_moving(going_on, rows, late):
+        size = len(rows.position)
+        worth_moving = going_on <= WORTH_MOVING * size if late else going_on < size
+        if known is not None and worth_moving:
             _set_aside_halted(rows, batch, known.rows, going_on, i + 1, late)
             if queued is not None:
                 queued.rows = rows.halting.running
     batch.take(rows, torch.arange(len(rows.position), device=x.device), i + 1)
     return batch.result(run.size, i + 1)
-
-
-def _worth_moving(going_on: int, rows: Rows, late: bool) -> bool:
-    size = len(rows.position)
-    return going_on <= WORTH_MOVING * size if late else going_on < size
 
 
 def _set_aside_halted(
@@ -129,3 +198,13 @@ def _set_aside_halted(
     else:
         batch.take(rows, (~running).nonzero().flatten(), steps)
         rows.drop_halted(going_on)
+
+
+def _start(state: Tensor, limit: int) -> Rows:
+    """All rows at s_0, (B, H * W, C)."""
+    count, _, channels = state.shape
+    pooled = torch.empty(count, len(INPUTS), channels, dtype=torch.float32, device=state.device)
+    if limit > 1:
+        torch.mean(state, dim=1, dtype=torch.float32, out=pooled[:, 0])
+    position = torch.arange(count, device=state.device)
+    return Rows(position, state, None, pooled, act.initial_state(count, state.device))

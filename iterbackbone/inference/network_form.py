@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..core.block import IterativeBlock
+from ..core.block import DepthwiseSeparableConv, InferenceForm, IterativeBlock
+from ..core.halting import HaltingUnit, ScoreLayer
 from ..core.loop import BlockResult, RunSettings
 from ..core.stage import ConvNorm
-from .built import Part, norms_of, only_built_in
 from .folding import FoldedNorms
 from .kernels import conv_norm_relu
 from .loop import BlockRun, run_form
+
+CALLS = (_BatchNorm, nn.SyncBatchNorm, nn.Conv2d, DepthwiseSeparableConv, HaltingUnit, ScoreLayer)
+Part = ConvNorm | IterativeBlock
+KNOWN = frozenset(kind.forward for kind in CALLS)
 
 
 class PartForm:
@@ -79,6 +85,36 @@ def detach_forms(network: nn.Module) -> None:
     _lay_out(network, torch.contiguous_format)
     for part in _parts(network).values():
         part.form = None
+
+
+def norms_of(part: Part, limit: int | None = None) -> list[nn.Module]:
+    """Those of the first ``limit`` iterations, sorted by convolution."""
+    if isinstance(part, ConvNorm):
+        return [part.norm]
+    return [norm for _, norms in part.layers() for norm in islice(norms, limit)]
+
+
+def only_built_in(part: Part) -> bool:
+    """Whether nothing was added to or exchanged in ``part`` since it was built.
+
+    Parametrizations are no change: the forms read the weight. Looked at in every call, so that later
+    changes count too.
+    """
+    others = norms_of(part)
+    if isinstance(part, ConvNorm):
+        convs: list[nn.Module] = [part.conv]
+    else:
+        convs = [conv for conv, _ in part.layers()]
+        unit = part.halting
+        others += [part.conv2, *([] if unit is None else (unit, unit.fc1, unit.fc2))]
+    changed = any(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or 'forward' in module.__dict__
+        or type(module).forward not in KNOWN
+        for module in [*convs, *others]
+    )
+    return not changed and all(conv.bias is None and conv.padding_mode == 'zeros' for conv in convs)
 
 
 def _parts(network: nn.Module) -> dict[str, Part]:

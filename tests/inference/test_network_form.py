@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from iterbackbone.inference import network_form, update
+from iterbackbone.inference import kernels, network_form
 from tests.support.forms import X, assert_same, both, near_threshold, read_late
 from tests.support.networks import tiny_layer, tiny_net, varied
 
@@ -36,13 +36,13 @@ FEW = settings(max_examples=25)  # each builds a network
     strip=st.sampled_from([1, 300, 4000, 1 << 20]),
 )
 def test_features_iterations_and_scores_agree(rows, height, width, options, caps, strip):
-    before, update.STRIP = update.STRIP, strip
+    before, kernels.STRIP = kernels.STRIP, strip
     try:
         net = varied(tiny_net(**options).eval(), torch.randn(8, 3, 32, 32))
         net.set_budget(max_iterations=caps)
         (plain, trace), (form, form_trace) = both(net, torch.randn(rows, 3, height, width))
     finally:
-        update.STRIP = before
+        kernels.STRIP = before
     sure = ~near_threshold(trace)
     assert torch.equal(form_trace.iterations[sure], trace.iterations[sure])
     assert torch.equal(form_trace.executed, form_trace.iterations)

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from iterbackbone.mm.configs import build_model
-from iterbackbone.mm.export.preparation import Preparation
+from iterbackbone.mm.export.models import Preparation
 from tests.support.compute import spread
 from tests.support.networks import varied
 

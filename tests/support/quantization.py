@@ -10,11 +10,11 @@ from torch import nn
 
 from iterbackbone import IterativeResNet
 from iterbackbone.export.onnx.graph import save
-from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import load_image
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import build_model  # noqa: F401  registers everything
+from iterbackbone.mm.export.exported import onnx_model
 from iterbackbone.mm.export.models import ExportedModel
-from iterbackbone.mm.export.onnx_file import onnx_model
 
 REAL = dict(base_channels=8, expansion=2, num_stages=2, max_iterations=(3, 5), stem='cifar')
 REAL |= dict(last_gamma=1.0, last_relu=True)  # the paper's block

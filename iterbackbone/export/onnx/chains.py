@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -20,7 +20,7 @@ class Chain(NamedTuple):
 
     @property
     def x(self) -> ir.Value:
-        return _input(self.conv, 0)
+        return self.conv.inputs[0]  # type: ignore[return-value]
 
     @property
     def kernel(self) -> np.ndarray:
@@ -89,22 +89,14 @@ def affine_of(chain: Chain) -> Affine:
     return Affine(gain, (bias - mean) * gain + shift, row)
 
 
-def _table(value: ir.Value | None) -> tuple[np.ndarray, ir.Node | None]:
+def _table(value: Any) -> tuple[np.ndarray, ir.Node | None]:
     """A constant, and the node that takes a row of it; how the row is shaped then is left out."""
     row = None
     while (found := constant(value)) is None:
-        assert value is not None
         node = value.producer()
-        assert node is not None
         row = node if node.op_type == 'Gather' else row
         value = node.inputs[0]
     return found.astype(np.float64), row
-
-
-def _input(node: ir.Node, index: int) -> ir.Value:
-    value = node.inputs[index]
-    assert value is not None
-    return value
 
 
 def _behind(node: ir.Node, kind: str) -> ir.Node | None:
@@ -118,7 +110,7 @@ def _behind(node: ir.Node, kind: str) -> ir.Node | None:
 
 def _kernel(conv: ir.Node) -> tuple[ir.Value, ir.Node | None] | None:
     """The constant kernel, and the Mul that scales it."""
-    value = _input(conv, 1)
+    value: Any = conv.inputs[1]
     if constant(value) is not None:
         return value, None
     scaling = value.producer()

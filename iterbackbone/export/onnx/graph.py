@@ -67,17 +67,11 @@ def export_graph(
 def _read_sizes_last(graph: onnx_ir.Graph) -> None:
     """Let sizes be read behind norm and activation: they fuse only with what nothing else reads."""
     for node in graph:
-        while node.op_type == 'Shape' and (behind := _same_size(node.inputs[0], graph)):
-            node.replace_input_with(0, behind)
+        if node.op_type in SAME_SIZE and node.inputs[0]:
+            for reader, _ in node.inputs[0].uses():
+                if reader.op_type == 'Shape' and reader.graph is graph:
+                    reader.replace_input_with(0, node.outputs[0])
     graph.sort()
-
-
-def _same_size(value: onnx_ir.Value | None, graph: onnx_ir.Graph) -> onnx_ir.Value | None:
-    """The norm or activation of a value, in the same graph."""
-    for node, place in value.uses() if value else ():
-        if place == 0 and node.op_type in SAME_SIZE and node.graph is graph:
-            return node.outputs[0]
-    return None
 
 
 def _move_weights_into_loops(graph: onnx_ir.Graph) -> None:

@@ -29,17 +29,13 @@ def quantized(
     images: Sequence[np.ndarray],
     reduce_range: bool = False,
 ) -> onnx.ModelProto:
-    """A copy of ``model`` with 8-bit convolutions that says what it is.
+    """A copy of a model, as of :func:`.model_file.read_model`, with 8-bit convolutions, which says so.
 
     Args:
-        model: Of :func:`~iterbackbone.export.onnx.model_file.read_model`, as the ``description``.
-        images: Real ones, (B, 3, H, W) uint8 in RGB each, which set the ranges. Chains that none
-            of them reaches stay as they are.
+        images: Real ones, (B, 3, H, W) uint8 in RGB each, at least one, which set the ranges. Chains
+            that none of them reaches stay as they are.
         reduce_range: Use 7 bits of the weights' 8, for x86 processors without VNNI: there ONNX Runtime
             adds two products in 16 bits, which 8-bit weights overflow.
-
-    Raises:
-        ValueError: there is no image.
     """
     if not len(images):
         raise ValueError('images must be at least one for int8: its ranges come from real images')

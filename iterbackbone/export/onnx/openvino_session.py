@@ -13,11 +13,8 @@ import openvino as ov
 class OpenVinoSession:
     """A file, or its content, with the calls of an ``onnxruntime.InferenceSession`` that we make.
 
-    Computes in float32: by itself OpenVINO takes bfloat16 where the CPU has it, which moves images to
-    other iterations.
-
-    Raises:
-        ValueError: OpenVINO cannot use it.
+    In float32: by itself OpenVINO takes bfloat16 where the CPU has it, which moves images to other
+    iterations. ValueError where OpenVINO cannot use the file.
     """
 
     def __init__(self, model: bytes | str, threads: int = 1) -> None:
@@ -32,15 +29,12 @@ class OpenVinoSession:
         self.names = [output.any_name for output in self.compiled.outputs]
 
     def get_outputs(self) -> list[SimpleNamespace]:
-        """In the file's order; each has its ``name``."""
         return [SimpleNamespace(name=name) for name in self.names]
 
     def get_overridable_initializers(self) -> list[SimpleNamespace]:
-        """The inputs with defaults, likewise."""
         return [SimpleNamespace(name=name) for name in self.defaults]
 
     def run(self, names: Sequence[str] | None, feed: Mapping[str, Any]) -> list[np.ndarray]:
-        """The outputs of these names, or all."""
         values = self.compiled({**self.defaults, **feed})
         return [values[name] for name in names or self.names]
 

@@ -98,8 +98,7 @@ def compare(
         of: Of a result, what its error is: the largest difference over the largest value, or the mean.
         tolerance: Over the largest coordinate, within which two boxes are one.
 
-    Raises:
-        ValueError: there is no image, or the runtime fails.
+    ValueError where there is no image, or the runtime fails.
     """
     comparisons = []
     for feed in feeds:

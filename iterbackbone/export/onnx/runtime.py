@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,9 @@ Session = Any  # an onnxruntime.InferenceSession, or an OpenVinoSession with the
 def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxruntime') -> Session:
     """A session of a file, or its content, that prints nothing; ``threads`` are of one operator.
 
-    Raises:
-        ValueError: the runtime cannot use it.
+    ValueError where the runtime cannot use it.
     """
     if runtime == 'openvino':
-        if find_spec('openvino') is None:
-            raise ValueError('no openvino here: pip install openvino')
         from .openvino_session import OpenVinoSession  # an extra of its own
 
         return OpenVinoSession(model, threads)

@@ -1,4 +1,4 @@
-"""What mmdet does to boxes, (N, 4) float32, xyxy in pixels, by operators that can be traced.
+"""The boxes of mmdet's heads but those of regions, (N, 4) float32, xyxy in pixels, as can be traced.
 
 mmdet's own functions branch on numbers of boxes and call mmcv's compiled operators.
 """
@@ -6,11 +6,15 @@ mmdet's own functions branch on numbers of boxes and call mmcv's compiled operat
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 import torchvision
+from mmdet.models.dense_heads import RPNHead
 from mmdet.models.task_modules.coders import DistancePointBBoxCoder
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
 HIGHEST_RATIO = abs(math.log(16 / 1000))  # of widths and heights to an anchor's: mmdet's default
@@ -57,14 +61,6 @@ def _shifted(coder: Any, anchors: Tensor, deltas: Tensor) -> Tensor:
     return torch.cat((center - half, center + half), dim=1)
 
 
-def large_enough(found: Detections, smallest: float) -> Detections:
-    """Those with both sides longer than ``smallest``; all if it is negative."""
-    if smallest < 0:
-        return found
-    sides = found.boxes[:, 2:] - found.boxes[:, :2]
-    return found.take(where((sides > smallest).all(dim=1)))
-
-
 def suppressed(found: Detections, test_cfg: Any) -> Detections:
     """Without those that overlap a better of their label, by ``nms`` and ``max_per_img``."""
     boxes = found.boxes
@@ -78,3 +74,75 @@ def suppressed(found: Detections, test_cfg: Any) -> Detections:
 def where(mask: Tensor) -> Tensor:
     """Indices (M,) int64 at which ``mask``, (N,) bool, holds."""
     return mask.nonzero().squeeze(1)
+
+
+def dense_boxes(head: Any, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
+    """``predict`` of an AnchorHead or FCOSHead for a single image; an RPNHead's labels are levels.
+
+    From the neck's ``features``, (1, C, H_k, W_k), and :func:`limits_of` the image.
+    """
+    cfg = head.test_cfg
+    classes = head.cls_out_channels - (not head.use_sigmoid_cls)  # without the background
+    levels = []
+    for k, (scores, deltas, anchors, factors) in enumerate(_levels(head, features)):
+        scores, index = best(scores.flatten(), int(cfg.nms_pre))
+        if isinstance(head, RPNHead):
+            place, label = index, torch.full_like(index, k)
+        else:
+            above = where(scores > float(cfg.get('score_thr', 0)))
+            scores, index = scores[above], index[above]
+            place, label = index // classes, index % classes
+        if factors is not None:
+            scores = scores * factors[place]
+        boxes = decoded(head.bbox_coder, anchors[place], deltas[place], limits)
+        levels.append(Detections(boxes, scores, label))
+    found = Detections(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
+    if (smallest := float(cfg.get('min_bbox_size', -1))) >= 0:
+        sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        found = found.take(where((sides > smallest).all(dim=1)))
+    return suppressed(found, cfg)
+
+
+def _levels(head: Any, features: tuple[Tensor, ...]) -> Iterator[tuple[Any, ...]]:
+    """Scores (N, classes), deltas (N, 4), anchors (N, 4) or points (N, 2), factors (N,) or None."""
+    logits, deltas, *factors = head(features)
+    sizes = [level.shape[-2:] for level in logits]
+    anchors = head.prior_generator.grid_priors(sizes, logits[0].dtype, logits[0].device)
+    for k, level in enumerate(logits):
+        level = _rows(level, head.cls_out_channels)
+        scores = level.sigmoid() if head.use_sigmoid_cls else level.softmax(-1)[:, :-1]
+        factor = _rows(factors[0][k], 1).flatten().sigmoid() if factors else None
+        yield scores, _rows(deltas[k], 4), anchors[k], factor
+
+
+def _rows(level: Tensor, columns: int) -> Tensor:
+    """(1, A * columns, H, W) -> (H * W * A, columns)."""
+    return level[0].permute(1, 2, 0).reshape(-1, columns)
+
+
+def best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The ``most`` highest of (N,), or all if fewer, highest first, and their indices."""
+    most = torch.sym_min(scores.shape[0], most)
+    if torch.compiler.is_exporting():
+        scores, index = scores.topk(most)  # ONNX's takes the first of equals, torch's any
+    else:
+        scores, index = scores.sort(descending=True, stable=True)
+    return scores[:most], index[:most]
+
+
+def query_boxes(model: Any, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
+    """Of mmdet's DETR, behind the neck, for a single image without padding; all as above."""
+    head = model.bbox_head
+    whole = DetDataSample(metainfo=dict(batch_input_shape=(1, 1), img_shape=(1, 1)))  # no padding
+    logits, boxes = head(**model.forward_transformer(features, [whole]))
+    logits, boxes = logits[-1, 0], boxes[-1, 0]  # of the last layer
+    most = head.test_cfg.get('max_per_img', boxes.shape[0])
+    if head.loss_cls.use_sigmoid:
+        scores, place = best(logits.sigmoid().flatten(), most)
+        place, labels = place // head.num_classes, place % head.num_classes
+    else:
+        scores, labels = logits.softmax(dim=-1)[:, :-1].max(dim=-1)
+        scores, place = best(scores, most)
+        labels = labels[place]
+    boxes = bbox_cxcywh_to_xyxy(boxes[place]) * limits
+    return Detections(torch.minimum(boxes.clamp(min=0), limits), scores, labels)

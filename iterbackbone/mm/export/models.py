@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from ...core.resnet import IterativeResNet
 from ...export import ExportForm, ExportOutputs
-from ...export.reference import reference
-from .preparation import Preparation
+from ...export.form import reference
 
 Run = Callable[[ExportForm, Tensor], ExportOutputs]
 
@@ -26,6 +25,40 @@ def acts_as(thing: object, base: str, *methods: str) -> bool:
     return base in kinds and all(
         getattr(type(thing), name) is getattr(kinds[base], name) for name in methods
     )
+
+
+class Preparation(nn.Module):
+    """What mmdet's, mmseg's or mmpretrain's data preprocessor, if any, does to images, in the graph.
+
+    Images are taken as loaded by OpenCV, in BGR, where it says so; ValueError for a fixed size.
+    """
+
+    def __init__(self, preprocessor: nn.Module | None) -> None:
+        super().__init__()
+        for name, default in (('mean', torch.zeros(3, 1, 1)), ('std', torch.ones(3, 1, 1))):
+            self.register_buffer(name, getattr(preprocessor, name, default).clone())
+        to_rgb = getattr(preprocessor, '_channel_conversion', getattr(preprocessor, 'to_rgb', False))
+        self.flipped = not to_rgb
+        test_cfg = getattr(preprocessor, 'test_cfg', None) or {}
+        if size := test_cfg.get('size'):
+            raise ValueError(
+                f'data_preprocessor.test_cfg must have size_divisor instead of size, got {size}'
+            )
+        self.pad_value = float(getattr(preprocessor, 'pad_val', getattr(preprocessor, 'pad_value', 0)))
+        # mmseg's pads in training only, unless its test_cfg says otherwise.
+        mmseg = hasattr(preprocessor, 'seg_pad_val')
+        divisor = 1 if mmseg else getattr(preprocessor, 'pad_size_divisor', 1)
+        self.divisor = int(test_cfg.get('size_divisor') or divisor)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) uint8 in RGB -> (B, 3, H', W') float32, padded below and on the right."""
+        x = image.float()
+        x = (x.flip(1) if self.flipped else x).sub(self.mean).div(self.std)
+        if self.divisor == 1:
+            return x
+        height, width = x.shape[-2:]
+        padding = (0, -width % self.divisor, 0, -height % self.divisor)
+        return F.pad(x, padding, value=self.pad_value)
 
 
 class ExportedModel(nn.Module):
@@ -59,7 +92,7 @@ class ExportedModel(nn.Module):
 
     @property
     def forms(self) -> list[ExportForm]:
-        """Of all adaptive modules, the backbone's first; ``max_iterations`` is of their stages."""
+        """Of all adaptive modules in the order they run; ``max_iterations`` is of their stages."""
         return [self.form]
 
     @property
@@ -73,22 +106,13 @@ class ExportedModel(nn.Module):
         max_iterations: Tensor | None = None,
         halting_threshold: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """The task's results, iterations (B, K) int64 of the backbone and executed MACs () float32.
+        """From (B, 3, H, W) uint8 in RGB to the results, iterations (B, K) int64 and MACs () float32.
 
-        The image is (B, 3, H, W) uint8 in RGB. See :class:`~iterbackbone.export.ExportForm` for the
-        rest; ``max_iterations`` has those of all ``forms`` in one.
+        As of :class:`~iterbackbone.export.ExportForm`; ``max_iterations`` are of all ``forms`` in one.
         """
-        # Not by the forms: torch.export's are other objects each time.
-        of_regions = [form.network.of_regions for form in self.forms]
-        budgets: dict[bool, Tensor | None] = dict.fromkeys(of_regions)
-        if max_iterations is not None:
-            parts = max_iterations.split([len(form.limits) for form in self.forms])
-            budgets = dict(zip(of_regions, parts, strict=True))
-
-        def run(form: ExportForm, x: Tensor) -> ExportOutputs:
-            return form(x, budgets[form.network.of_regions], halting_threshold)
-
-        return self.results(image, run)
+        stages = [len(form.limits) for form in self.forms]
+        budgets = iter([None] * 2 if max_iterations is None else max_iterations.split(stages))
+        return self.results(image, lambda form, x: form(x, next(budgets), halting_threshold))
 
     @torch.no_grad()
     def reference(self, image: Tensor) -> tuple[dict[str, Tensor], float]:

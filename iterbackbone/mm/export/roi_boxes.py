@@ -2,80 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from ...core.adaptive import AdaptiveModule
-from ...export import ExportForm
 from .boxes import Detections, decoded, suppressed, where
 
-FeaturesOf = Callable[[ExportForm, Tensor], tuple[Tensor, ...]]
 
+def roi_boxes(
+    head: Any,
+    features: tuple[Tensor, ...],
+    rois: Tensor,
+    limits: Tensor,
+    shared: Callable[[Tensor], Tensor],
+) -> Detections:
+    """Of mmdet's StandardRoIHead or CascadeRoIHead for a single image.
 
-class RoIBoxes(nn.Module):
-    """mmdet's StandardRoIHead or CascadeRoIHead for a single image of at most so many ``proposals``.
-
-    A shared head that iterates becomes an :class:`~iterbackbone.export.ExportForm`.
+    From the neck's ``features``, (1, C, H_k, W_k), proposals, (N, 4), and :func:`.boxes.limits_of`;
+    ``shared`` stands before all heads.
     """
-
-    def __init__(self, head: Any, proposals: int, fixed: int | None = None) -> None:
-        super().__init__()
-        self.heads, self.extractors = stages(head.bbox_head), stages(head.bbox_roi_extractor)
-        self.mask_threshold = None  # lowest probability of a mask's pixels
-        if head.with_mask:
-            self.mask_heads = stages(head.mask_head)
-            self.mask_extractors = stages(head.mask_roi_extractor)
-            self.mask_threshold = float(head.test_cfg.mask_thr_binary)
-        self.shared = head.shared_head if head.with_shared_head else nn.Identity()
-        if isinstance(self.shared, AdaptiveModule):
-            self.shared = ExportForm(self.shared, fixed, proposals)
-        self.test_cfg: Any = head.test_cfg
-
-    @property
-    def forms(self) -> list[ExportForm]:
-        return [self.shared] if isinstance(self.shared, ExportForm) else []
-
-    def forward(
-        self, features: tuple[Tensor, ...], rois: Tensor, limits: Tensor, features_of: FeaturesOf
-    ) -> Detections:
-        """From the neck's features, (1, C, H_k, W_k), proposals, (N, 4), and :func:`.boxes.limits_of`.
-
-        ``features_of`` runs forms.
-        """
-        total = torch.zeros(())
-        last = len(self.heads) - 1
-        for k, (head, extractor) in enumerate(zip(self.heads, self.extractors, strict=True)):
-            x = pooled(extractor, features, rois)
-            x = features_of(self.shared, x)[0] if self.forms else self.shared(x)
-            logits, deltas = head(x)
-            total = total + logits / len(self.heads)
-            if k < last:
-                best = logits[:, :-1].argmax(dim=1)
-                rois = _moved(head, rois, deltas, torch.arange(rois.shape[0]), best, limits)
-        scores = total.softmax(dim=-1)[:, :-1].flatten()
-        above = where(scores > float(self.test_cfg.score_thr))
-        place, label = above // head.num_classes, above % head.num_classes
-        boxes = _moved(head, rois, deltas, place, label, limits)
-        return suppressed(Detections(boxes, scores[above], label), self.test_cfg)
-
-    def masks(self, features: tuple[Tensor, ...], found: Detections) -> Tensor:
-        """Probabilities of pixels on a grid over each box, (N, h, w) float32; of stages their mean."""
-        place = torch.arange(found.labels.shape[0])
-        total = torch.zeros(())
-        for head, extractor in zip(self.mask_heads, self.mask_extractors, strict=True):
-            logits = head(pooled(extractor, features, found.boxes))
-            label = torch.zeros_like(found.labels) if head.class_agnostic else found.labels
-            total = total + logits[place, label].sigmoid() / len(self.mask_heads)
-        return total
+    heads, extractors = stages(head.bbox_head), stages(head.bbox_roi_extractor)
+    total = torch.zeros(())
+    for k, (stage, extractor) in enumerate(zip(heads, extractors, strict=True), start=1):
+        logits, deltas = stage(shared(pooled(extractor, features, rois)))
+        total = total + logits / len(heads)
+        if k < len(heads):
+            label = logits[:, :-1].argmax(dim=1)
+            rois = _moved(stage, rois, deltas, torch.arange(rois.shape[0]), label, limits)
+    scores = total.softmax(dim=-1)[:, :-1].flatten()
+    above = where(scores > float(head.test_cfg.score_thr))
+    place, label = above // stage.num_classes, above % stage.num_classes
+    boxes = _moved(stage, rois, deltas, place, label, limits)
+    return suppressed(Detections(boxes, scores[above], label), head.test_cfg)
 
 
-def stages(part: nn.Module) -> nn.ModuleList:
+def roi_masks(head: Any, features: tuple[Tensor, ...], found: Detections) -> Tensor:
+    """Probabilities of pixels on a grid over each box, (N, h, w) float32; of stages their mean."""
+    heads, extractors = stages(head.mask_head), stages(head.mask_roi_extractor)
+    place = torch.arange(found.labels.shape[0])
+    total = torch.zeros(())
+    for stage, extractor in zip(heads, extractors, strict=True):
+        logits = stage(pooled(extractor, features, found.boxes))
+        label = torch.zeros_like(found.labels) if stage.class_agnostic else found.labels
+        total = total + logits[place, label].sigmoid() / len(heads)
+    return total
+
+
+def stages(part: Any) -> Sequence[Any]:
     """Those of a cascade; else the part itself as the only one."""
-    return part if isinstance(part, nn.ModuleList) else nn.ModuleList([part])
+    return part if isinstance(part, nn.ModuleList) else [part]
 
 
 def _moved(

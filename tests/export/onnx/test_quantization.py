@@ -12,9 +12,8 @@ from torch import nn
 from iterbackbone.export.onnx.calibration import ranges
 from iterbackbone.export.onnx.chains import chains, scopes
 from iterbackbone.export.onnx.graph import export_graph
-from iterbackbone.export.onnx.images import load_image
 from iterbackbone.export.onnx.int8 import quantized
-from iterbackbone.export.onnx.model_file import read_model
+from iterbackbone.export.onnx.model_file import load_image, read_model
 from iterbackbone.export.onnx.parity import agreement
 from iterbackbone.export.onnx.runtime import open_session, run
 from iterbackbone.files import image_files

@@ -34,7 +34,7 @@ REFUSED = {
     'another coder': (
         'bbox_head.bbox_coder.type',
         'LegacyDeltaXYWHBBoxCoder',
-        'bbox_head: LegacyDeltaXYWHBBoxCoder does not act as DeltaXYWHBBoxCoder or DistancePoint.*',
+        'bbox_head: LegacyDeltaXYWHBBoxCoder does not act as mmdet.DeltaXYWHBBoxCoder or .*',
     ),
 }
 

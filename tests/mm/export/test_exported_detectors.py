@@ -20,9 +20,8 @@ from torch import nn
 from iterbackbone.export.onnx.chains import scopes
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
-from iterbackbone.mm.export.exported import exported
+from iterbackbone.mm.export.exported import exported, onnx_model
 from iterbackbone.mm.export.models import ExportedModel
-from iterbackbone.mm.export.onnx_file import onnx_model
 from iterbackbone.mm.traces import iterative_modules
 from tests.support.detector_configs import detector_cfg
 from tests.support.detectors import (

@@ -8,14 +8,13 @@ import torch
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import load_image
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.files import image_files
 from iterbackbone.mm.configs import build_model
+from iterbackbone.mm.export.exported import image_steps, onnx_model
 from iterbackbone.mm.export.models import ExportedModel
-from iterbackbone.mm.export.onnx_file import onnx_model
-from iterbackbone.mm.export.preparation import image_steps
 from tests.support.networks import varied
 
 

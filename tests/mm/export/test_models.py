@@ -12,7 +12,7 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.core.trace import HaltingTrace
-from iterbackbone.export.reference import margin
+from iterbackbone.export.form import margin
 from iterbackbone.mm.export.exported import exported
 from iterbackbone.mm.export.models import ExportedModel
 from tests.support.networks import tiny_net, varied

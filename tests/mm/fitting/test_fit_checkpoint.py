@@ -16,9 +16,7 @@ from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
 from iterbackbone.mm.checkpoints.checking import misfit
 from iterbackbone.mm.configs import build_model, read_config
-from iterbackbone.mm.export.exported import exported
-from iterbackbone.mm.export.onnx_file import onnx_model
-from iterbackbone.mm.export.preparation import noise
+from iterbackbone.mm.export.exported import exported, noise, onnx_model
 from iterbackbone.mm.fitting.command import fit_checkpoint
 from iterbackbone.mm.fitting.images import FitOptions, ImageSpec
 from tests.support.anytime_runs import CONFIGS, train_anytime

@@ -18,9 +18,9 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from iterbackbone.__main__ import config_path
-from iterbackbone.export.onnx.images import load_image
-from iterbackbone.mm.export.exported import BinMeans, with_bin_means
-from iterbackbone.mm.export.preparation import Preparation, image_steps, pipeline_of
+from iterbackbone.export.onnx.model_file import load_image
+from iterbackbone.mm.export.exported import BinMeans, image_steps, pipeline_of, with_bin_means
+from iterbackbone.mm.export.models import Preparation
 
 NORMS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
 PREPROCESSORS = {

@@ -8,7 +8,7 @@ import pytest
 from mmcv.transforms import CenterCrop
 from PIL import Image
 
-from iterbackbone.export.onnx.images import load_image
+from iterbackbone.export.onnx.model_file import load_image
 from tests.support.pictures import write_huge
 
 
