@@ -18,7 +18,7 @@ from tests.support.networks import varied
 from tests.support.openmmlab import segmentor_config
 
 CLASSES = ('background', 'cat', 'dog')
-NOWHERE = Source(None, [[]])
+NOWHERE = Source(None, [])
 
 
 def sample(predicted, true=None):

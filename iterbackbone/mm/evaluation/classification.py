@@ -46,12 +46,10 @@ def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def picture(sample: Any, dataset: Any, index: Any) -> np.ndarray | None:
+def picture(sample: Any, info: dict[str, Any] | None) -> np.ndarray | None:
     """The image of a data set that holds arrays instead of files, such as CIFAR's archives.
 
-    (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them, or (H, W). None where
-    the image is a file, or its ``index`` in mmengine's ``BaseDataset`` or a wrapper is unknown.
+    (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them in an ``info``, or (H, W).
+    None where the image is a file, or its info is unknown.
     """
-    if sample.metainfo.get('img_path') or not hasattr(dataset, 'get_data_info'):
-        return None
-    return dataset.get_data_info(index).get('img') if isinstance(index, int) else None
+    return None if sample.metainfo.get('img_path') or info is None else info.get('img')

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ...stats.objects import summarise_boxes
-from .annotated import Annotated
-from .frames import TOLERANCE, Frame, image_frame, original_size, scale_of, true_frames
+from .frames import mirrored, original_size, scale_of
 from .sources import Source
 
 UNLABELLED = -1
 UNKNOWN_FRAME = (
     'where in the original image the boxes lie cannot be known: their sizes are null and they are left '
-    'out of predictions.jsonl. The log follows Resize and RandomFlip where PackDetInputs keeps '
-    'ori_shape, img_shape, scale_factor, flip and flip_direction'
+    "out of predictions.jsonl. The log follows Resize and RandomFlip of mmdet's data sets, where "
+    'PackDetInputs keeps ori_shape, img_shape, scale_factor, flip and flip_direction'
 )
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
 
 class Objects(NamedTuple):
-    """Annotated boxes of one image, as the pipeline left them."""
+    """Annotated objects of one kind."""
 
-    true: Annotated | None  # those to find; None where no annotations were loaded
-    difficult: Annotated | None  # those that count neither way; likewise
-    frames: list[Frame]  # in which they may lie, the best first; none where that is unknown
-
-    def original(self, kind: str) -> Annotated | None:
-        """``true`` or ``difficult`` in the original image's frame; None if there is no knowing."""
-        packed: Annotated | None = getattr(self, kind)
-        if packed is None or not self.frames:
-            return None
-        return packed._replace(boxes=self.frames[0].original(packed.boxes))
+    boxes: np.ndarray | None  # (n, 4), xyxy, in the original image; None where that is unknown
+    labels: np.ndarray  # (n,), -1 where there is none
 
 
 def is_detection(sample: Any) -> bool:
@@ -44,38 +35,50 @@ def is_detection(sample: Any) -> bool:
 
 
 def annotated_objects(
-    sample: Any, source: Source, say: Callable[[str], None], background: Collection[int] = ()
-) -> Objects:
-    """The objects of mmdet's ``DetDataSample``; "difficult" ones sit in ``ignored_instances``.
+    sample: Any,
+    source: Source,
+    flip: str | None,
+    say: Callable[[str], None],
+    background: Collection[int] = (),
+) -> dict[str, Objects]:
+    """The objects of mmdet's ``DetDataSample`` by kind, 'true' or 'difficult', if any were loaded.
 
-    Those with a ``background`` label are left out; ``say`` is told what cannot be known.
+    Their boxes are the data set's own, before any transform. Where it is unknown they are the sample's,
+    if nothing moved them. True ones with a ``background`` label are left out, ``flip`` is as of
+    :func:`.flip_of`, and ``say`` is told what cannot be known.
     """
-    true, difficult = (_annotated(sample, key, say) for key in KINDS.values())
-    if true is not None:
-        kept = ~np.isin(true.labels, list(background))
-        true = Annotated(true.boxes[kept], true.labels[kept])
-    known = [part for part in (true, difficult) if part is not None]
-    frames = [Frame()]
-    if known:
-        joined = Annotated(*(np.concatenate(values) for values in zip(*known, strict=True)))
-        frames = true_frames(joined, sample, source, _tolerance(sample))
-    if not frames:
-        say(UNKNOWN_FRAME)
-    return Objects(true, difficult, frames)
+    found = {}
+    for kind, key in KINDS.items():
+        packed = _packed(sample.get(key), say)
+        if packed is None:
+            continue
+        objects = None if flip is None else _own(source, kind == 'difficult')
+        if objects is None:
+            in_place = flip == '' and scale_of(sample.metainfo) == (1.0, 1.0)
+            objects = packed if in_place or not len(packed.labels) else Objects(None, packed.labels)
+        if objects.boxes is None:
+            say(UNKNOWN_FRAME)
+        if kind == 'true' and background:
+            kept = ~np.isin(objects.labels, list(background))
+            objects = Objects(*(None if part is None else part[kept] for part in objects))
+        found[kind] = objects
+    return found
 
 
-def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict[str, Any]:
+def object_fields(
+    objects: Mapping[str, Objects], sample: Any, classes: Sequence[str]
+) -> dict[str, Any]:
     """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`."""
-    if objects.true is None:
+    true, difficult = map(objects.get, KINDS)
+    if true is None:
         return dict.fromkeys(FIELDS)
-    labels = sorted(set(objects.true.labels.tolist()) - {UNLABELLED})
-    size, true = original_size(sample.metainfo), objects.original('true')
-    area, relative = None, None
-    if size is not None and true is not None:
+    labels = sorted(set(true.labels.tolist()) - {UNLABELLED})
+    size, area, relative = original_size(sample.metainfo), None, None
+    if size is not None and true.boxes is not None:
         _, area, relative = summarise_boxes(true.boxes, size[1], size[0])
     return {
-        'num_objects': len(objects.true.boxes),
-        'num_difficult': 0 if objects.difficult is None else len(objects.difficult.boxes),
+        'num_objects': len(true.labels),
+        'num_difficult': 0 if difficult is None else len(difficult.labels),
         'mean_object_area': area,
         'mean_relative_area': relative,
         'class_names': [classes[n] if n < len(classes) else str(n) for n in labels],
@@ -83,54 +86,53 @@ def object_fields(objects: Objects, sample: Any, classes: Sequence[str]) -> dict
 
 
 def prediction_fields(
-    objects: Objects, sample: Any, source: Source, merged: bool, say: Callable[[str], None]
+    objects: Mapping[str, Objects], sample: Any, flip: str | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """True and predicted boxes (xyxy, pixels of the original image), labels and scores.
 
-    What lies in an unknown frame is left out, and ``say`` is told. What test-time augmentation
-    ``merged`` lies in the original frame.
+    Predicted ones, which the model resized back, are mirrored back by ``flip``. What lies in an unknown
+    frame is left out, and ``say`` is told.
     """
-    frame = Frame() if merged else image_frame(sample, source, objects.frames)
-    boxes = _predicted(sample.pred_instances)
-    fields: dict[str, Any] = {}
-    if frame is None:
+    boxes, fields = _predicted(sample.pred_instances), {}
+    if flip is None:
         say(UNKNOWN_FRAME)
     elif boxes is not None:
-        fields['predicted'] = {
-            'boxes': frame.original(boxes).round(2).tolist(),
-            'labels': _labels(sample.pred_instances).tolist(),
-        }
+        size = original_size(sample.metainfo)
+        boxes = boxes if size is None else mirrored(boxes, flip, size)
+        fields['predicted'] = _lists(Objects(boxes, _labels(sample.pred_instances)))
         if 'scores' in sample.pred_instances:
             scores = sample.pred_instances.scores.double().cpu().numpy()
             fields['predicted']['scores'] = scores.round(5).tolist()
-    for kind in KINDS:
-        found = objects.original(kind)
-        if found is not None:
-            fields[kind] = {'boxes': found.boxes.round(2).tolist(), 'labels': found.labels.tolist()}
-    return fields
+    known = {kind: each for kind, each in objects.items() if each.boxes is not None}
+    return fields | {kind: _lists(each) for kind, each in known.items()}
 
 
-def _annotated(sample: Any, key: str, say: Callable[[str], None]) -> Annotated | None:
-    """Loaded boxes; mmdet packs empty instances where there were none to load."""
-    if key not in sample:
+def _lists(objects: Objects) -> dict[str, Any]:
+    return {'boxes': objects.boxes.round(2).tolist(), 'labels': objects.labels.tolist()}
+
+
+def _own(source: Source, difficult: bool) -> Objects | None:
+    """Those of the data set; None where it has none of this kind."""
+    items = (source.info or {}).get('instances')
+    if not isinstance(items, list) or any(np.size(item.get('bbox')) != 4 for item in items):
         return None
-    instances = sample.get(key)
-    boxes = instances.bboxes if 'bboxes' in instances else _mask_boxes(instances)
+    items = [item for item in items if bool(item.get('ignore_flag')) == difficult]
+    boxes = np.array([item['bbox'] for item in items], dtype=np.float64).reshape(-1, 4)
+    return Objects(boxes, np.array([item.get('bbox_label', UNLABELLED) for item in items], dtype=int))
+
+
+def _packed(instances: Any, say: Callable[[str], None]) -> Objects | None:
+    """Those behind the pipeline; mmdet packs empty instances where there were none to load."""
+    boxes = None
+    if instances is not None:
+        boxes = instances.bboxes if 'bboxes' in instances else _mask_boxes(instances)
     if boxes is None:
         return None
     array = _array(boxes)
     if array is None:
         say('annotated boxes that are not (n, 4), such as rotated ones, are not logged: they are null')
         return None
-    return Annotated(array, _labels(instances))
-
-
-def _tolerance(sample: Any) -> float:
-    """Boxes of masks end at a pixel of the resized image."""
-    instances = sample.get('gt_instances')
-    if instances is None or 'bboxes' in instances:
-        return TOLERANCE
-    return 2 * TOLERANCE / min(1.0, *scale_of(sample.metainfo))
+    return Objects(array, _labels(instances))
 
 
 def _labels(instances: Any) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def evaluation_meta(
         'model': type(model).__name__,
         'config': runner.cfg.filename,
         **weights,
-        'classes': list(classes_of(dataset)),
+        'classes': list(class_names(said)),
         **({'palette': palette} if palette else {}),
         'parameters': parameter_counts(runner.model),
         'resnet': asdict(counterpart(modules)),
@@ -97,23 +96,10 @@ def class_names(said: Mapping[str, Any]) -> tuple[str, ...]:
     return () if names is None else tuple(map(str, names))
 
 
-def classes_of(dataset: Any) -> tuple[str, ...]:
-    """By label; where mmdet's ConcatDataset has parts of different classes, all names of a label."""
-    if not differs(dataset):
-        return class_names(metainfo_of(dataset))
-    labels = zip_longest(*(class_names(metainfo_of(part)) for part in parts(dataset)))
-    return tuple(' / '.join(dict.fromkeys(filter(None, names))) for names in labels)
-
-
-def differs(dataset: Any) -> bool:
-    """Whether mmdet's ConcatDataset has parts of different metainfo."""
-    return isinstance(getattr(dataset, 'metainfo', None), list)
-
-
 def metainfo_of(dataset: Any) -> dict[str, Any]:
-    """What the dataset says of itself; the first part where mmdet's ConcatDataset has several."""
-    said = getattr(dataset, 'metainfo', None) or {}
-    return metainfo_of(next(parts(dataset))) if isinstance(said, list) else said
+    """What the dataset says of itself; nothing where parts of mmdet's ConcatDataset contradict."""
+    said = getattr(dataset, 'metainfo', None)
+    return said if isinstance(said, dict) else {}
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

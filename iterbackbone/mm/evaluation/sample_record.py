@@ -19,10 +19,10 @@ from ...stats.objects import is_background
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
 from .detection import annotated_objects, is_detection, object_fields, prediction_fields
-from .frames import original_size
-from .meta import class_names, classes_of, differs, metainfo_of, plain
+from .frames import flip_of, original_size
+from .meta import class_names, metainfo_of, plain
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
-from .sources import Index, Source, Sources
+from .sources import Index, Sources
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
 INDEX = re.compile(r'_*(bg|background|ignore|void)(_?(class|cls|label))?(_?(ind|index|idx|id))?s?')
@@ -45,12 +45,12 @@ class SampleReader:
     """
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
-        self._dataset, self._model = dataset, unwrapped(model)
-        self._classes = classes_of(dataset)
+        self._model = unwrapped(model)
+        self._classes = class_names(metainfo_of(dataset))
+        # mmdet's test-time augmentation merges predictions in the original frame.
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
         self._sources = Sources(dataset)
         self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
-        self._labels: dict[int, tuple[tuple[str, ...], set[int]]] = {}  # of parts that differ
         self._ignored = ignore_index(evaluator, self._model)
         self._said: set[str] = set()
 
@@ -60,20 +60,20 @@ class SampleReader:
         source = self._sources.of(sample, index)
         found: dict[str, Any] = {}
         pngs: dict[str, np.ndarray] = {}
-        classes, background = self._labels_of(source)
-        objects = annotated_objects(sample, source, self._say, background)
-        fields = object_fields(objects, sample, classes)
+        flip = '' if self._merged else flip_of(sample.metainfo, source)
+        objects = annotated_objects(sample, source, flip, self._say, self._background)
+        fields = object_fields(objects, sample, self._classes)
         task = self._task(sample)
         if task == 'segmentation':
             true = true_label_map(sample, source, plane(sample.pred_sem_seg).shape, self._say)
             pngs = label_maps(sample, true, self._ignored, len(self._classes))
-            fields = label_map_fields(pngs, classes, background)
+            fields = label_map_fields(pngs, self._classes, self._background)
         elif task == 'classification':
-            image = picture(sample, self._dataset, index)
+            image = picture(sample, source.info)
             pngs = {} if image is None else {'picture': image}
-            fields |= class_fields(sample, classes)
+            fields |= class_fields(sample, self._classes)
         elif task == 'detection':
-            found = prediction_fields(objects, sample, source, self._merged, self._say)
+            found = prediction_fields(objects, sample, flip, self._say)
         else:
             self._say(
                 f'{type(self._model).__name__} predicts nothing that the iteration log knows: it holds '
@@ -84,17 +84,6 @@ class SampleReader:
         if record['img_path'] and source.ignores_exif():
             prediction['exif_ignored'] = True
         return SampleRecord(task, record, {**prediction, **found}, pngs)
-
-    def _labels_of(self, source: Source) -> tuple[tuple[str, ...], set[int]]:
-        """Names by label, and labels that are no objects, in the image's part of the data set."""
-        if source.part is None or not differs(self._dataset):
-            return self._classes, self._background
-        if id(source.part) not in self._labels:
-            said = metainfo_of(source.part)
-            classes = class_names(said)
-            background = background_labels(classes, said, self._model)
-            self._labels[id(source.part)] = classes, background
-        return self._labels[id(source.part)]
 
     def _task(self, sample: Any) -> str | None:
         if is_segmentation(sample):

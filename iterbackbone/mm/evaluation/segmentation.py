@@ -10,7 +10,6 @@ import numpy as np
 from ...log.schema import UNLABELLED, UNLABELLED_16
 from ...stats.objects import LabelMapSummary, summarise_label_map
 from ...stats.segmentation_score import SegmentationScore, score_label_map
-from .frames import may_be_flipped, scale_of
 from .sources import Source
 
 FIELDS = ('num_difficult', 'class_names', *LabelMapSummary._fields, *SegmentationScore._fields)
@@ -26,26 +25,20 @@ def true_label_map(
 ) -> np.ndarray | None:
     """The sample's map where the pipeline left it alone, else the data set's own, read again.
 
-    Annotations that were resized only and cannot be read again are brought back by the nearest pixel.
     ``shape`` is (H, W) of the original image and of the map. Where the map is None although there are
     annotations, ``say`` is told why.
     """
     if 'gt_sem_seg' not in sample:
         return None
     packed = plane(sample.gt_sem_seg)
-    flipped = may_be_flipped(sample, source)
-    if packed.shape == shape and not flipped:
+    if packed.shape == shape and not sample.metainfo.get('flip') and not source.named('Flip'):
         return packed
     loaded = source.label_map()
     if loaded is not None and loaded.shape == shape:
         return loaded
-    scale = scale_of(sample.metainfo)[::-1] if 'scale_factor' in sample.metainfo else None
-    resized = packed.shape if scale is None else np.multiply(shape, scale)
-    if not flipped and np.abs(np.subtract(packed.shape, resized)).max() <= 1:
-        return _resized(packed, shape)
     say(
-        'where in the original image the annotated label maps lie cannot be known, as the pipeline '
-        'changes more than their size: their fields are null'
+        'the annotated label maps, which the pipeline changes, cannot be read again from the data set: '
+        'their fields are null'
     )
     return None
 
@@ -105,11 +98,3 @@ def _packed(label_map: np.ndarray, ignored: np.ndarray, wide: bool) -> np.ndarra
     wide = wide or label_map[~ignored].max(initial=0) > UNLABELLED
     marked = np.where(ignored, UNLABELLED_16 if wide else UNLABELLED, label_map.astype(np.int64))
     return marked.astype(np.uint16 if wide else np.uint8)
-
-
-def _resized(label_map: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip(shape, label_map.shape, strict=True)
-    )
-    return label_map[np.ix_(rows, columns)]

@@ -6,6 +6,7 @@ import copy
 import operator
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import cv2
@@ -42,9 +43,14 @@ class SampledIndices:
         return indices
 
     def batch(self, number: int, size: int) -> list[Index | None]:
-        """Place in the data set of each of the images of a batch, None where it is unknown."""
-        drawn = self._batches[number] if number < len(self._batches) else []
-        return [_plain(index) for index in drawn] if len(drawn) == size else [None] * size
+        """Place in the data set of each of the images of a batch, None where it is unknown.
+
+        Several images of one index are the frames of a video.
+        """
+        drawn = [_plain(each) for each in chain(*self._batches[number : number + 1])]
+        if len(drawn) == 1 < size and isinstance(drawn[0], int):
+            return [(drawn[0], frame) for frame in range(size)]
+        return drawn if len(drawn) == size else [None] * size
 
     def __iter__(self) -> Iterator[list[Any]]:
         self._batches = []
@@ -69,33 +75,23 @@ def _plain(index: Any) -> Index | None:
         return tuple(map(operator.index, index)) if isinstance(index, (list, tuple)) else None
 
 
-class Step(NamedTuple):
-    """A transform, and whether each image goes through it."""
-
-    transform: Any
-    certain: bool
-
-    def is_a(self, *words: str) -> bool:
-        """Whether the transform's name has one of the words."""
-        return any(word in type(self.transform).__name__ for word in words)
-
-
 class Source(NamedTuple):
     """What is known of an image's origin."""
 
     info: dict[str, Any] | None  # the data set's own, before any transform; None where it is unknown
-    # The transforms of its data set in order, also those inside wrappers; of each part where it is
-    # unknown which one it comes from.
-    pipelines: list[list[Step]]
-    part: Any = None  # its innermost data set; None where it is unknown
+    transforms: list[Any]  # of the data set and all its parts, in order, also those inside wrappers
+
+    def named(self, *words: str) -> list[Any]:
+        """The transforms whose class's name has one of the words."""
+        return [each for each in self.transforms if any(w in type(each).__name__ for w in words)]
 
     def label_map(self) -> np.ndarray | None:
         """The annotated label map before any transform, (H, W); None where it cannot be loaded."""
-        loaders = [step for step in self.pipelines[0] if step.is_a('LoadAnnotations')]
+        loaders = self.named('LoadAnnotations')
         if self.info is None or not loaders:
             return None
         try:
-            loaded = loaders[0].transform(copy.deepcopy(self.info))['gt_seg_map']
+            loaded = loaders[0](copy.deepcopy(self.info))['gt_seg_map']
         except Exception:  # a loader may need what an earlier transform leaves
             return None
         return loaded if loaded.ndim == 2 else None
@@ -105,22 +101,20 @@ class Source(NamedTuple):
 
         As :func:`mmcv.imfrombytes` reads them; False where no transform says how it reads.
         """
-        return all(map(_ignores_exif, self.pipelines))
+        readers = [each for each in self.transforms if getattr(each, 'color_type', None) is not None]
+        return bool(readers) and all(map(_ignores_exif, readers))
 
 
 class Sources:
-    """The sources of a data set's images, whatever wraps its parts.
+    """The sources of the images of mmengine's ``BaseDataset``, of wrappers and concatenations of such.
 
-    Args:
-        dataset: mmengine's ``BaseDataset``, wrappers and concatenations of such, or anything else,
-            of which nothing is known.
+    Of any other data set nothing is known.
     """
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
-        self._pipelines = {
-            id(part): list(_steps(getattr(part, 'pipeline', None))) for part in parts(dataset)
-        }
+        pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
+        self._transforms = [each for pipeline in pipelines for each in _transforms(pipeline)]
 
     def of(self, sample: Any, index: Index | None) -> Source:
         """The source of a sample by its place in the data set: an index, or a video and a frame."""
@@ -128,15 +122,14 @@ class Sources:
         try:
             part, inner = located(self._dataset, place)
             info = part.get_data_info(inner)
-            info = info['images'][frame[0]] if frame else info
+            if frame or 'images' in info:
+                info = info['images'][(frame or [0])[0]]
         except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
-            return Source(None, list(self._pipelines.values()))
-        for key in ('img_path', 'img_id'):
-            said = sample.metainfo.get(key)
-            # A wrapper may order its images in its own way.
-            if said is not None and info.get(key, said) != said:
-                return Source(None, list(self._pipelines.values()))
-        return Source(info, [self._pipelines[id(part)]], part)
+            return Source(None, self._transforms)
+        said = {key: sample.metainfo.get(key) for key in ('img_path', 'img_id')}
+        # A wrapper may order its images in its own way.
+        same = all(value is None or info.get(key, value) == value for key, value in said.items())
+        return Source(info if same else None, self._transforms)
 
 
 def parts(dataset: Any) -> Iterator[Any]:
@@ -163,25 +156,19 @@ def located(dataset: Any, index: Any) -> tuple[Any, int]:
     return located(dataset.dataset, index if indices is None else indices[index])
 
 
-def _steps(transform: Any, certain: bool = True) -> Iterator[Step]:
+def _transforms(transform: Any) -> Iterator[Any]:
     inner = getattr(transform, 'subroutines', None) or getattr(transform, 'transforms', None)
     inner = getattr(inner, 'transforms', inner)
     parts = [part for part in inner or [] if callable(part)]
     if transform is not None and not parts:
-        yield Step(transform, certain)
-    # RandomChoice and RandomApply choose; TestTimeAug makes several images.
-    certain = certain and type(transform).__name__ in ('Compose', 'KeyMapper', 'TransformBroadcaster')
+        yield transform
     for part in parts:
-        yield from _steps(part, certain)
+        yield from _transforms(part)
 
 
-def _ignores_exif(steps: list[Step]) -> bool:
-    transforms = (step.transform for step in steps)
-    readers = [t for t in transforms if getattr(t, 'color_type', None) is not None]
-    if not readers:
-        return False
-    flag = readers[0].color_type
-    backend = getattr(readers[0], 'imdecode_backend', None) or image_io.imread_backend
+def _ignores_exif(reader: Any) -> bool:
+    flag = reader.color_type
+    backend = getattr(reader, 'imdecode_backend', None) or image_io.imread_backend
     if backend not in ('cv2', 'pillow'):  # turbojpeg and tifffile know no orientation
         return True
     if backend == 'cv2':

@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 from torch.utils.data import Subset
 
-from iterbackbone.mm.evaluation.frames import Frame, scale_of
+from iterbackbone.mm.evaluation.frames import mirrored
 from iterbackbone.mm.evaluation.sample_record import SampleReader
 from tests.support.openmmlab import detector_config
 
@@ -60,7 +60,7 @@ def predict(data, seen):
     """Let a detector that finds ``seen`` in the original image do so: mmdet turns back Resize only."""
     boxes = np.array(seen, dtype=np.float64).reshape(-1, 4)
     if data.get('flip'):
-        boxes = Frame(flip=data.flip_direction, size=SIZE).original(boxes)
+        boxes = mirrored(boxes, data.flip_direction, SIZE)
     found = InstanceData(bboxes=torch.tensor(boxes).float(), scores=torch.ones(len(boxes)))
     found.labels = torch.zeros(len(boxes)).long()
     data.pred_instances = found
@@ -118,7 +118,7 @@ def test_frames(build, pipeline):
     [
         ((IMAGE, RESIZE, LOAD, SHORT), (IMAGE, LOAD, RESIZE, SHORT)),
         ((IMAGE, LOAD, RESIZE, SHORT), (IMAGE, RESIZE, LOAD, SHORT)),
-        ((IMAGE, LOAD, LARGER, FLIP, PACK), (IMAGE, RESIZE, LOAD, SHORT)),
+        ((IMAGE, LOAD, LARGER, FLIP, PACK), (IMAGE, RESIZE, LOAD, dict(FLIP, prob=0.0), PACK)),
     ],
 )
 def test_parts_with_pipelines_of_their_own(build, pipelines):
@@ -141,23 +141,13 @@ def _seen(dataset, index):
 
 
 @pytest.mark.parametrize('always', [True, False])
-def test_a_flip_that_the_sample_does_not_tell(build, always):
-    """Known where the pipeline flips every image, or where the true boxes show it."""
+def test_a_flip_that_the_sample_does_not_tell_leaves_sizes_and_boxes_out(build, always):
     dataset = build((IMAGE, LOAD, RESIZE, FLIP if always else dict(FLIP, prob=0.5), SHORT))
-    reader, unknown = SampleReader(dataset, nn.Identity()), 0
-    np.random.seed(0)
-    for index in range(len(dataset)):
-        data, true = _seen(dataset, index), annotated(dataset, index)
-        packed = data.gt_instances.bboxes.numpy() / np.tile(scale_of(data.metainfo), 2)
-        predict(data, [[10, 20, 30, 40]])
-        found = reader(data, index).prediction
-        assert np.allclose(found['true']['boxes'], true, atol=0.02)
-        if np.allclose(packed, true, atol=0.02) and not always:
-            unknown += 1
-            assert 'predicted' not in found
-        else:
-            assert found['predicted']['boxes'] == [[66, 20, 86, 40]]
-    assert always or 0 < unknown < len(dataset)
+    data = _seen(dataset, 0)
+    found = SampleReader(dataset, nn.Identity())(data, 0)
+    assert found.record['num_objects'] == len(data.gt_instances) > 0
+    assert found.record['mean_object_area'] is None
+    assert not {'true', 'predicted'} & found.prediction.keys()
 
 
 @pytest.mark.parametrize('change', [dict(type='Expand', prob=1.0), dict(type='RandomAffine')])

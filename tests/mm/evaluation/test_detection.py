@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs, RandomFlip, Resize
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
-from mmengine.dataset import Compose
 from mmengine.structures import InstanceData
 from torch import nn
 
@@ -20,11 +19,10 @@ UNKNOWN = 'where in the original image the boxes lie cannot be known'
 
 
 class Images:
-    """A data set that holds names only, and maybe a pipeline."""
+    """A data set that holds names only."""
 
-    def __init__(self, classes=CLASSES, pipeline=()):
+    def __init__(self, classes=CLASSES):
         self.metainfo = dict(classes=classes)
-        self.pipeline = Compose(list(pipeline))
 
 
 def instances(boxes, labels, **more):
@@ -163,25 +161,14 @@ RESIZED = dict(scale_factor=(2.0, 4.0), img_shape=(200, 200))
 
 
 @pytest.mark.parametrize(
-    ('pipeline', 'expected'),
-    [
-        ((LoadAnnotations(), Resize(scale=(200, 200))), [0, 0, 10, 20]),
-        ((Resize(scale=(200, 200)), LoadAnnotations()), [0, 0, 20, 80]),
-        ((LoadAnnotations(), Resize(scale=(200, 200)), RandomFlip(prob=1.0)), [90, 0, 100, 20]),
-        ((Resize(scale=(200, 200)), LoadAnnotations(), Resize(scale=(200, 200))), None),
-        ((), None),
-    ],
+    'changed', [RESIZED, dict(flip=True, flip_direction='horizontal'), dict(img_shape=(40, 100))]
 )
-def test_without_the_data_sets_annotations_the_pipelines_order_decides(pipeline, expected):
-    record, prediction = read(sample(([[0, 0, 20, 80]], [1]), **RESIZED), pipeline=pipeline)
-    assert record['num_objects'] == 1
-    if expected is None:
-        assert record['mean_object_area'] is record['mean_relative_area'] is None
-        assert 'true' not in prediction
-        assert 'predicted' not in prediction
-    else:
-        assert prediction['true']['boxes'] == [expected]
-        assert record['mean_object_area'] == (expected[2] - expected[0]) * (expected[3] - expected[1])
+def test_boxes_of_a_changed_image_without_the_data_sets_annotations_are_null(changed):
+    record, prediction = read(sample(([[0, 0, 20, 80]], [1]), **changed))
+    assert (record['num_objects'], record['class_names']) == (1, ['dog'])
+    assert record['mean_object_area'] is record['mean_relative_area'] is None
+    assert 'true' not in prediction
+    assert ('predicted' in prediction) == (changed != dict(img_shape=(40, 100)))
 
 
 def test_what_cannot_be_known_is_said_once(monkeypatch):

@@ -79,14 +79,6 @@ def test_all_ignored():
         assert fields[name] is None
 
 
-def test_annotations_that_were_resized_are_brought_back():
-    true = np.kron([[0, 1, 2], [2, 255, 1]], np.ones((5, 4), int))
-    small = [[0, 1, 2], [2, 255, 1]]
-    maps = maps_of(sample(true, small))
-    assert (maps['true_map'] == true).all()
-    assert (maps_of(sample(small, true))['true_map'] == small).all()
-
-
 def test_labels_beyond_eight_bits_and_beyond_the_names():
     maps = maps_of(sample([[0, 700]], [[1, 700]]))
     assert maps['predicted_map'].tolist() == [[0, 700]]
@@ -111,8 +103,12 @@ def test_only_samples_with_label_maps_are_segmentations():
     assert not is_segmentation(SegDataSample())
 
 
-def test_a_flipped_map_that_cannot_be_read_again_is_left_out():
-    data, said = sample([[0, 1]], [[1, 0]]), []
-    data.set_metainfo(dict(flip=True, flip_direction='horizontal'))
+@pytest.mark.parametrize(
+    ('true', 'changed'),
+    [([[1, 0]], dict(flip=True, flip_direction='horizontal')), ([[1, 1, 0, 0]], {})],
+)
+def test_a_changed_map_that_cannot_be_read_again_is_left_out(true, changed):
+    data, said = sample([[0, 1]], true), []
+    data.set_metainfo(changed)
     assert true_label_map(data, NOWHERE, (1, 2), said.append) is None
     assert len(said) == 1

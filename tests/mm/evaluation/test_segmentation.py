@@ -60,11 +60,12 @@ def test_annotations_loaded_before_resize(whole, shapes_root, tmp_path):
     dataset = {**cfg.test_dataloader['dataset'], 'pipeline': pipeline}
     runner, folder = whole
     records, predictions, _ = read_log(folder)
-    for i, item in enumerate(DATASETS.build(dataset)):
+    built = DATASETS.build(dataset)
+    for i, item in enumerate(built):
         assert item['data_samples'].gt_sem_seg.shape == (128, 192)
         with torch.no_grad():
             (result,) = runner.model.test_step(runner.test_dataloader.collate_fn([item]))
-        maps = maps_of(result)
+        maps = maps_of(result, Sources(built).of(result, i))
         assert (maps['true_map'] == read_maps(folder, predictions[i])[1]).all()
         fields = label_map_fields(maps, CLASSES, {0})
         assert fields['num_objects'] == records[i]['num_objects']
