@@ -13,7 +13,7 @@ from mmengine.runner.amp import autocast
 
 from ...core.adaptive import AdaptiveModule
 from ...core.budget_table import Setting
-from ..traces import iterative_modules, unwrapped
+from ..traces import TraceCollector
 from .logged_evaluation import LoggedEvaluation
 
 BUDGETS = 4
@@ -28,12 +28,18 @@ class BudgetRuns:
     """
 
     def __init__(
-        self, runner: Runner, mode: str, loop: Any, weights: dict[str, Any], images: int
+        self,
+        runner: Runner,
+        collector: TraceCollector,
+        mode: str,
+        weights: dict[str, Any],
+        images: int,
     ) -> None:
+        loop = getattr(runner, f'{mode}_loop')
         self._step = getattr(runner.model, f'{mode}_step')
         self._fp16 = getattr(loop, 'fp16', False)
         self._every = max(1, len(loop.dataloader.dataset) // images)
-        self._modules = list(iterative_modules(unwrapped(runner.model)))
+        self._modules = collector.modules
         depths: dict[str, list[list[int]] | None] = {}
         for k in range(BUDGETS):
             found = [
@@ -43,13 +49,9 @@ class BudgetRuns:
             depths['-'.join(str(n) for each in found for n in each)] = found
         depths['policy'] = None  # last: other hooks may read its trace
         self._runs = [
-            (each, LoggedEvaluation(runner, mode, loop, weights, name)) for name, each in depths.items()
+            (each, LoggedEvaluation(runner, collector, mode, weights, name))
+            for name, each in depths.items()
         ]
-
-    def open_passes(self) -> None:
-        """Open the runs' folders; called on all ranks."""
-        for _, log in self._runs:
-            log.open_pass()
 
     def run(self, batch_idx: int, batch: Any) -> None:
         """Run a batch, unless it is one of those that are left out."""
@@ -63,21 +65,13 @@ class BudgetRuns:
             log.write(batch_idx, own, outputs)
 
     def publish(self, runner: Runner) -> Iterator[tuple[list[Path], str]]:
-        """Merge the ranks' parts; on the main process each pass's folders and label.
-
-        The policy's folder is the last one.
-        """
+        """Merge the ranks' parts; on the main process each pass's folders (policy last) and label."""
         found = []
         for depths, log in self._runs:
             with at_depths(self._modules, depths):  # the model's own budget is the policy's
                 found.append(list(log.publish(runner, None)))
         for runs in zip(*found, strict=True):
             yield [folder for folder, _ in runs], runs[-1][1]
-
-    def detach(self) -> None:
-        """Stop listening to the model."""
-        for _, log in self._runs:
-            log.detach()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from ...core.validation import check_int
 from ...registry import HOOKS
 from ...text import cause
 from ..single_hook import refuse_second
+from ..traces import TraceCollector, unwrapped
 from .budget_runs import BudgetRuns
 from .evaluated_weights import EvaluatedWeights
 from .logged_evaluation import LoggedEvaluation
@@ -41,32 +42,27 @@ class IterationLogHook(Hook):
     def __init__(self, gain_images: int = 0) -> None:
         self._gain_images = check_int('gain_images', gain_images, minimum=0)
         self._weights = EvaluatedWeights()
+        self._collector: TraceCollector | None = None
         self._evaluation: LoggedEvaluation | None = None
         self._budgets: BudgetRuns | None = None
 
     def before_run(self, runner: Runner) -> None:
-        """Raise ValueError for a second hook of this type: each evaluation would have two logs."""
-        refuse_second(runner, IterationLogHook)
+        refuse_second(runner, IterationLogHook)  # each evaluation would have two logs
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember which weights are evaluated."""
         self._weights.note_loading(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
-        """The weights that were loaded are those of this step."""
         self._weights.note_step(runner)
-        self._break_off()
+        self._stop_listening()
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Open the folder."""
-        self._begin(runner, 'val', runner.val_loop)
+        self._begin(runner, 'val')
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Open the folder."""
-        self._begin(runner, 'test', runner.test_loop)
+        self._begin(runner, 'test')
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Start collecting; the first batch of another pass opens another folder."""
         self._evaluation.begin_batch(batch_idx)
 
     before_test_iter = before_val_iter
@@ -74,7 +70,6 @@ class IterationLogHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Write the batch's lines."""
         self._evaluation.write(batch_idx, data_batch, outputs)
         if self._budgets is not None:
             self._budgets.run(batch_idx, data_batch)
@@ -83,30 +78,31 @@ class IterationLogHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Merge the ranks' parts, and show what they say."""
-        finished, self._evaluation = self._evaluation, None
-        for folder, label in finished.publish(runner, metrics):
+        self._stop_listening()
+        for folder, label in self._evaluation.publish(runner, metrics):
             _show(runner, [folder], label)
         if self._budgets is not None:
             for folders, label in self._budgets.publish(runner):
                 _show(runner, folders, label)
-            self._budgets = None
 
     after_test_epoch = after_val_epoch
 
-    def _break_off(self) -> None:
-        """Stop listening for an evaluation of this process that did not come to its end."""
-        for each in (self._evaluation, self._budgets):
-            if each is not None:
-                each.detach()
+    def _stop_listening(self) -> None:
+        """Also to an evaluation of this process that did not come to its end."""
+        if self._collector is not None:
+            self._collector.detach()
 
-    def _begin(self, runner: Runner, mode: str, loop: Any) -> None:
-        self._break_off()
+    def _begin(self, runner: Runner, mode: str) -> None:
+        self._stop_listening()
+        model = unwrapped(runner.model)
+        if not getattr(model, 'prototype_inited', True):
+            model.prepare_prototype()  # a retriever's, which it would encode in the first batch
         weights = self._weights.describe(runner)
-        self._evaluation = LoggedEvaluation(runner, mode, loop, weights)
-        self._evaluation.open_pass()
+        self._collector = TraceCollector(model)
+        self._evaluation = LoggedEvaluation(runner, self._collector, mode, weights)
+        self._budgets = None
         if self._gain_images:
-            self._budgets = BudgetRuns(runner, mode, loop, weights, self._gain_images)
-            self._budgets.open_passes()
+            self._budgets = BudgetRuns(runner, self._collector, mode, weights, self._gain_images)
 
 
 def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:

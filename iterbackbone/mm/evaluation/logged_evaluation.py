@@ -16,10 +16,10 @@ from mmengine.structures import BaseDataElement
 
 from ...core.adaptive import AdaptiveModule
 from ...core.macs import Size
-from ..traces import TraceCollector, unwrapped
+from ..traces import TraceCollector
 from .folder import EvaluationFolder
 from .image_compute import image_compute
-from .meta import evaluation_meta
+from .meta import evaluation_meta, plain_metric
 from .sample_record import SampleReader
 from .sources import SampledIndices
 
@@ -71,19 +71,23 @@ class EvaluationPass:
 
 
 class LoggedEvaluation:
-    """Listens to the model and writes what its images took; made before the first batch.
+    """Writes what the images of an evaluation took; made on all ranks before the first batch.
 
-    The ``mode`` is ``'val'`` or ``'test'``, ``weights`` are as EvaluatedWeights describes them; a
-    ``part`` names a further log, of some images only, in the folder ``..._budgets``.
+    The ``collector`` listens to the model, the ``mode`` is ``'val'`` or ``'test'``, ``weights`` are as
+    EvaluatedWeights describes them; a ``part`` names a further log, of some images only, in the folder
+    ``..._budgets``.
     """
 
     def __init__(
-        self, runner: Runner, mode: str, loop: Any, weights: dict[str, Any], part: str | None = None
+        self,
+        runner: Runner,
+        collector: TraceCollector,
+        mode: str,
+        weights: dict[str, Any],
+        part: str | None = None,
     ) -> None:
-        model = unwrapped(runner.model)
-        if not getattr(model, 'prototype_inited', True):
-            model.prepare_prototype()  # a retriever's, which it would encode in the first batch
-        self._weights = weights
+        loop = getattr(runner, f'{mode}_loop')
+        self._collector, self._weights = collector, weights
         self._dataset = loop.dataloader.dataset
         self._indices = SampledIndices.of(loop.dataloader)
         self._reader = SampleReader(self._dataset, runner.model, getattr(loop, 'evaluator', None))
@@ -93,20 +97,17 @@ class LoggedEvaluation:
         self._of_some = part is not None
         if part is not None:
             self._path = self._path.with_name(f'{self._path.name}_budgets') / part
-        self._passes: list[EvaluationPass] = []
-        self._device = next(model.parameters()).device
-        self._collector = TraceCollector(model)  # behind what may raise: nobody would detach it
+        self._device = next(runner.model.parameters()).device
+        self._passes = [self._new_pass()]
 
-    def open_pass(self) -> None:
-        """Open the folder of a pass; called on all ranks."""
-        times = BatchTimes(self._device)
-        self._passes.append(EvaluationPass(EvaluationFolder(self._path), times))
+    def _new_pass(self) -> EvaluationPass:
+        return EvaluationPass(EvaluationFolder(self._path), BatchTimes(self._device))
 
     def begin_batch(self, batch_idx: int) -> None:
         """Start collecting; the first batch of another pass opens another folder."""
         self._collector.reset()
         if batch_idx == 0 and self._passes[-1].times.seconds:
-            self.open_pass()
+            self._passes.append(self._new_pass())
         self._passes[-1].times.start()
 
     def write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
@@ -125,13 +126,11 @@ class LoggedEvaluation:
     def publish(self, runner: Runner, metrics: dict[str, float] | None) -> Iterator[tuple[Path, str]]:
         """Merge the ranks' parts; on the main process each pass's folder and label."""
         names = self._collector.names
-        self.detach()
         for each, label in zip(self._passes, labels(self._passes, names), strict=True):
+            meta = evaluation_meta(runner, self._dataset, names, each.sizes)
+            meta |= {'task': each.task, 'time': each.times.fields(), **self._weights}
             score = own_metrics(metrics, label)
-            meta = evaluation_meta(
-                runner, self._dataset, names, each.sizes, each.task, score, self._weights
-            )
-            meta['time'] = each.times.fields()
+            meta['score'] = {key: plain_metric(value) for key, value in score.items()}
             images = meta['dataset']['num_images']
             if self._of_some:  # a reader would miss the others
                 del meta['dataset']['num_images']
@@ -142,10 +141,6 @@ class LoggedEvaluation:
                         f'{each.folder.path} has {lines} lines, the data set {images} images'
                     )
                 yield each.folder.path, label
-
-    def detach(self) -> None:
-        """Stop listening to the model."""
-        self._collector.detach()
 
 
 def samples_of(outputs: Any, batch: Any) -> list[Any]:
@@ -162,8 +157,7 @@ def samples_of(outputs: Any, batch: Any) -> list[Any]:
 def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]) -> list[str]:
     """What tells the passes apart: ``teacher`` where one called ``teacher.backbone`` only.
 
-    The child of the model that holds all modules of a pass, by their names (paths in it). Empty texts
-    where there is one pass, or where the children are not different.
+    Empty texts where there is one pass, or where the called modules are not of different children.
     """
     children = [{names[module].split('.')[0] for module in each.sizes} for each in passes]
     found = [next(iter(each)) if len(each) == 1 else '' for each in children]
@@ -172,7 +166,6 @@ def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]
 
 def own_metrics(metrics: Mapping[str, Any] | None, label: str) -> dict[str, Any]:
     """Those that the loop marked with the label, without the mark; all where it marked none."""
-    metrics = dict(metrics or {})
-    mark = f'{label}/'
+    metrics, mark = dict(metrics or {}), f'{label}/'
     own = {key.removeprefix(mark): v for key, v in metrics.items() if key.startswith(mark)}
     return own if label and own else metrics

@@ -28,24 +28,14 @@ def evaluation_meta(
     dataset: Any,
     names: Mapping[AdaptiveModule, str],
     sizes: Mapping[AdaptiveModule, Size],
-    task: str | None,
-    metrics: dict[str, Any] | None,
-    weights: dict[str, Any],
 ) -> dict[str, Any]:
-    """Content of ``meta.json``.
-
-    The ``names`` and ``sizes`` are those of :func:`evaluated_modules`, ``metrics`` the evaluator's,
-    ``weights`` as EvaluatedWeights describes them; ``task`` is None where the data samples are of no
-    known kind.
-    """
-    model, said = unwrapped(runner.model), metainfo_of(dataset)
-    palette, modules = palette_of(said.get('palette')), evaluated_modules(names, sizes)
+    """Model and data in ``meta.json``; ``names`` and ``sizes`` as of :func:`evaluated_modules`."""
+    said, modules = metainfo_of(dataset), evaluated_modules(names, sizes)
+    palette = palette_of(said.get('palette'))
     return {
         'schema_version': SCHEMA_VERSION,
-        'task': task,
-        'model': type(model).__name__,
+        'model': type(unwrapped(runner.model)).__name__,
         'config': runner.cfg.filename,
-        **weights,
         'classes': list(class_names(said)),
         **({'palette': palette} if palette else {}),
         'parameters': parameter_counts(runner.model),
@@ -58,7 +48,6 @@ def evaluation_meta(
             'num_images': getattr(dataset, 'num_all_imgs', len(dataset)),
             'crowds': has_crowds(dataset),
         },
-        'score': {key: plain_metric(value) for key, value in (metrics or {}).items()},
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +23,7 @@ from .meta import class_names, metainfo_of, plain
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
 from .sources import Index, Sources
 
-NAMES = {'img_path', 'img_id', 'ori_shape'}
-INDEX = re.compile(r'_*(bg|background|ignore|void)(_?(class|cls|label))?(_?(ind|index|idx|id))?s?')
+NO_OBJECT = ('background_index', 'bg_index', 'ignore_index')  # said of a label
 
 
 class SampleRecord(NamedTuple):
@@ -108,7 +106,7 @@ def identity(
     Only segmentors' files have names of their own; others are named with their folder, such as
     ``cat/0001``.
     """
-    info = _metainfo(sample)
+    info = sample.metainfo
     width, height = original_size(info) or (None, None)
     if image is not None:
         height, width = image.shape[:2]
@@ -123,31 +121,14 @@ def identity(
     return {'img_id': info.get('img_id', name), 'img_path': path, 'height': height, 'width': width}
 
 
-def _metainfo(sample: Any) -> dict[str, Any]:
-    """The sample's own, or that of the first part that knows its image, as multi-task samples do."""
-    for part in (sample, *sample.values()):
-        if isinstance(part, BaseDataElement) and NAMES & set(part.metainfo):
-            return part.metainfo
-    return sample.metainfo
-
-
 def background_labels(
     classes: Sequence[str], metainfo: Mapping[str, Any], model: nn.Module
 ) -> set[int]:
-    """Labels that are no objects, by the classes' names, the data set's metainfo and the model's heads.
-
-    Entries such as ``background_index=3`` or ``background='sky'`` count, and the heads'
-    ``ignore_index``, ``bg_index`` and their like.
-    """
+    """Labels that are no objects, by the classes' names, the data set's metainfo and the heads."""
     found = {label for label, name in enumerate(classes) if is_background(name)}
-    said = [value for key, value in metainfo.items() if INDEX.fullmatch(key)]
-    said += [v for head in heads(model) for key, v in vars(head).items() if INDEX.fullmatch(key)]
-    for value in map(plain, said):
-        for item in map(plain, value if isinstance(value, (list, tuple, set)) else [value]):
-            item = classes.index(item) if item in classes else item
-            if type(item) is int and 0 <= item < len(classes):
-                found.add(item)
-    return found
+    said = [metainfo, *(vars(head) for head in heads(model))]
+    indices = [plain(each.get(key)) for each in said for key in NO_OBJECT]
+    return found | {n for n in indices if type(n) is int and 0 <= n < len(classes)}
 
 
 def ignore_index(evaluator: Any, model: nn.Module) -> int:

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from iterbackbone.mm.evaluation.budget_runs import BudgetRuns
 from iterbackbone.mm.evaluation.summary import summarise_gain
+from iterbackbone.mm.traces import TraceCollector
 from iterbackbone.report.evaluation import load_evaluation
 from tests.support.classifier_runs import classifier_run
 from tests.support.gain_logs import planted_logs
@@ -135,14 +136,14 @@ def test_a_planted_gain_is_summarised(tmp_path):
 def test_a_budget_that_raises_leaves_the_model_as_it_was(tmp_path):
     runner = classifier_run(tmp_path)
     model = runner.model.eval()
-    runs = BudgetRuns(runner, 'val', runner.val_loop, dict(epoch=0, iter=0), 5)
-    runs.open_passes()
+    collector = TraceCollector(runner.model)
+    runs = BudgetRuns(runner, collector, 'val', dict(epoch=0, iter=0), 5)
     batch = next(iter(runner.val_loop.dataloader))
     full = model(torch.stack(batch['inputs'])), model.backbone.iterations()
     handle = model.neck.register_forward_pre_hook(Mock(side_effect=MemoryError))
     with pytest.raises(MemoryError):
         runs.run(0, batch)
-    runs.detach()
+    collector.detach()
     handle.remove()
     assert torch.equal(model(torch.stack(batch['inputs']))[0], full[0][0])
     assert torch.equal(model.backbone.iterations(), full[1])
@@ -152,8 +153,8 @@ def test_static_budgets_are_what_their_names_say_under_a_budget(tmp_path):
     runner = classifier_run(tmp_path)
     backbone = runner.model.eval().backbone
     backbone.set_budget(max_iterations=1)
-    runs = BudgetRuns(runner, 'val', runner.val_loop, dict(epoch=0, iter=0), 5)
-    runs.open_passes()
+    collector = TraceCollector(runner.model)
+    runs = BudgetRuns(runner, collector, 'val', dict(epoch=0, iter=0), 5)
     for index, batch in enumerate(runner.val_loop.dataloader):
         runs.run(index, batch)
     ((folders, _),) = runs.publish(runner)
