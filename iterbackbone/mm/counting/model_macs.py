@@ -23,14 +23,18 @@ from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ..configs import random_input
 from ..traces import counts_of, iterative_modules
-from .uncounted import OperatorWatch, Uncounted
+from .uncounted import Uncounted, uncounted_calls
 
 ELSEWHERE = '(elsewhere)'  # not within any child's call
 
 
 @dataclass(frozen=True)
 class IterativeMacs:
-    """What one iterative module costs for one image."""
+    """What one iterative module costs for one image.
+
+    ``lowest``, ``highest`` and ``resnet`` are of all rows: at one iteration of each block, at all that
+    the budget allows, in the plain ResNet of the same shape.
+    """
 
     name: str  # in the model, such as roi_head.shared_head
     module: AdaptiveModule
@@ -46,23 +50,20 @@ class IterativeMacs:
 
     @property
     def lowest(self) -> int:
-        """MACs of all rows at one iteration of each block."""
         return self.rows * self.table.lowest
 
     @property
     def highest(self) -> int:
-        """MACs of all rows at all iterations the budget allows."""
         return self.rows * self.table.total(self.limits, self.limits)
 
     @property
     def resnet(self) -> int:
-        """MACs of all rows in the plain ResNet of the same shape."""
         return self.rows * self.plain
 
 
 @dataclass(frozen=True)
 class ModelMacs:
-    """What a model costs for one image."""
+    """What a model costs for one image; ``lowest`` and ``highest`` by child of the model."""
 
     input_size: Size  # (H, W) of the network's input in pixels, padding included
     rest: dict[str, int]  # MACs outside the iterative modules, by child of the model
@@ -70,11 +71,9 @@ class ModelMacs:
     uncounted: Uncounted  # operators that the numbers do not contain
 
     def lowest(self) -> dict[str, int]:
-        """MACs at one iteration of each block, by child."""
         return self._with('lowest')
 
     def highest(self) -> dict[str, int]:
-        """MACs at all iterations the budget allows, by child."""
         return self._with('highest')
 
     def _with(self, bound: str) -> dict[str, int]:
@@ -88,21 +87,16 @@ class ModelMacs:
 def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -> ModelMacs:
     """Run a model once on an image of noise and count.
 
-    Args:
-        model: mmdet's, mmseg's or mmpretrain's, in evaluation mode, on the CPU.
-        size: (H, W) of the image in pixels; the data preprocessor pads it.
-        num_proposals: Of a two-stage detector; None takes what the RPN predicts.
-
-    Raises:
-        ValueError: the model is of another library.
+    The model is mmdet's, mmseg's or mmpretrain's (ValueError for others), in evaluation mode, on the
+    CPU; the ``size`` is (H, W) in pixels, before the data preprocessor pads. None for ``num_proposals``
+    takes what the RPN of a two-stage detector predicts.
     """
     data = random_input(model, size)
     names = iterative_modules(model)
-    watch = OperatorWatch(model)
     with (
         _one_iteration(names) as rows,
         fixed_proposals(model, num_proposals),
-        watch,
+        uncounted_calls() as uncounted,
         FlopCounterMode(display=False) as counter,
     ):
         model(**data, mode='tensor')
@@ -111,16 +105,16 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
         for (m, of_rows), n in rows.items()
     )
     height, width = data['inputs'].shape[-2:]
-    return ModelMacs((height, width), _rest(model, names, counter), iterative, watch.uncounted)
+    return ModelMacs((height, width), _rest(model, names, counter), iterative, uncounted)
 
 
 @contextmanager
 def _one_iteration(
     modules: Iterable[AdaptiveModule],
 ) -> Iterator[Counter[tuple[AdaptiveModule, Size]]]:
-    """And in the plain form: the counter does not know the operators of the other.
+    """Yields the rows of the calls, by module and input size.
 
-    Yields the rows of the calls, by module and input size.
+    Modules run in the plain form: the counter does not know the operators of the other.
     """
     rows: Counter[tuple[AdaptiveModule, Size]] = Counter()
 

@@ -31,17 +31,11 @@ class Part(NamedTuple):
 
 
 def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> dict[str, Any]:
-    """Parameters and MACs of one image.
+    """Parameters and MACs of one image, with arguments as of :func:`.count_macs`.
 
-    Args:
-        model: mmdet's, mmseg's or mmpretrain's, in evaluation mode, on the CPU.
-        size: (H, W) of the image in pixels, without padding.
-        num_proposals: Of a two-stage detector, else None.
-
-    Returns:
-        JSON-ready: ``parameters`` and ``macs`` (``lowest``, ``highest``), each with ``total``
-        and by child of the model, the stages of the ``iterative`` modules, the plain
-        ``resnet`` of the same shape and the ``uncounted`` operators. MACs are multiply-adds.
+    JSON-ready: ``parameters`` and ``macs`` (``lowest``, ``highest``), each with ``total`` and by child
+    of the model, the stages of the ``iterative`` modules, the plain ``resnet`` of the same shape and
+    the ``uncounted`` operators.
     """
     part = Part(count_macs(model, size, num_proposals))
     summary = _summary(model, [part], 1)
@@ -58,20 +52,12 @@ def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> di
 def evaluation_summary(
     model: nn.Module, log: EvaluationCompute, num_proposals: int | None, own: bool
 ) -> dict[str, Any]:
-    """Parameters and mean MACs over the images of an evaluation.
+    """As :func:`image_summary`, of the mean over the images of an evaluation.
 
-    Args:
-        model, num_proposals: As in :func:`image_summary`; of a C4 detector's log its RoIs are taken.
-        log: The evaluation. Its input sizes are padded already.
-        own: Whether the evaluation is the model's; a baseline's is another model's.
-
-    Returns:
-        As :func:`image_summary`, with ``macs.mean`` where the evaluation is the model's;
-        ``mean`` of a child is None where the log does not tell several iterative modules apart.
-
-    Raises:
-        ValueError: the evaluation's MACs are not those of the model, or its RoIs are those of
-            boxes and masks together.
+    ``own`` is whether the evaluation is the model's, which then has ``macs.mean``; a baseline's is
+    another model's. The mean of a child is None where the log does not tell several iterative modules
+    apart. The RoIs are those of a C4 detector's log. ValueError: the evaluation's MACs are not those of
+    the model, or its RoIs are those of boxes and masks together.
     """
     scaled = log.rois is not None and hasattr(model, ROI_HEAD)
     if scaled and getattr(model, 'with_mask', False):
@@ -104,7 +90,7 @@ def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, 
         'parameters': count_parameters(model),
         'macs': {name: _per_image(_weighted(parts, of), num_images) for name, of in bounds.items()},
         'iterative': [_module(module) for module in commonest.iterative],
-        'uncounted': commonest.uncounted._asdict(),
+        'uncounted': {k: dict(n.most_common()) for k, n in commonest.uncounted._asdict().items()},
     }
 
 
@@ -146,18 +132,14 @@ def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
 def _module(macs: IterativeMacs) -> dict[str, Any]:
     """One iterative module at one input size; the MACs of its stages are those of one row."""
     module, table = macs.module, macs.table
-    columns = {
-        'max_iterations': table.max_iterations,
-        'limits': macs.limits,
-        'per_iteration': table.per_iteration,
-        'per_score': table.per_score,
-    }
-    stages, blocks = [], {key: iter(values) for key, values in columns.items()}
-    for k, (stage, field) in enumerate(
-        zip(module.iterative_stages(), stage_fields(module), strict=True)
-    ):
-        of_stage = {key: list(islice(each, len(stage.blocks))) for key, each in blocks.items()}
-        stages.append({'stage': module.first_stage + k, 'receptive_field': field, **of_stage})
+    names = ('max_iterations', 'limits', 'per_iteration', 'per_score')
+    columns = (table.max_iterations, macs.limits, table.per_iteration, table.per_score)
+    blocks, stages = zip(*columns, strict=True), []
+    pairs = zip(module.iterative_stages(), stage_fields(module), strict=True)
+    for number, (stage, field) in enumerate(pairs, module.first_stage):
+        values = map(list, zip(*islice(blocks, len(stage.blocks)), strict=True))
+        own = dict(zip(names, values, strict=True))
+        stages.append({'stage': number, 'receptive_field': field, **own})
     return {
         'name': macs.name,
         'type': type(module).__name__,

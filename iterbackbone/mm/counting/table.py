@@ -125,17 +125,14 @@ def _stages(summary: Summary) -> Iterator[list[str]]:
 
 
 def _uncounted(title: str, summary: Summary) -> Iterator[str]:
-    """Unknown operators by name, those without multiply-adds in one line."""
-    operators, modules, without = summary['uncounted'].values()
-    yield f'{title}:'
+    operators, modules = summary['uncounted'].values()
+    yield f'{title}:' if operators or modules else f'{title}: nothing that may have multiply-adds'
     for name, calls in modules.items():
         none = INTERPOLATION.match(name)
         note = 'interpolates, no multiply-adds by the convention' if none else 'may have multiply-adds'
         yield f'  custom operator {name}, {_plural(calls, "call")}: {note}'
     for name, calls in operators.items():
         yield f'  operator {name}, {_plural(calls, "call")}: may have multiply-adds'
-    kinds = ', '.join(f'{kind} ({calls})' for kind, calls in without.items())
-    yield f'  without multiply-adds by the convention: {kinds}'
 
 
 def _rows(

@@ -8,14 +8,14 @@ from mmcv.ops import ModulatedDeformConv2dPack, RoIAlign
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from iterbackbone.mm.counting.uncounted import INTERPOLATION, OperatorWatch, _kind
+from iterbackbone.mm.counting.uncounted import INTERPOLATION, is_without_macs, uncounted_calls
 
 
 def watched(model, *inputs):
-    watch = OperatorWatch(model)
-    with torch.no_grad(), watch, FlopCounterMode(display=False) as counter:
+    counting = FlopCounterMode(display=False)
+    with torch.no_grad(), uncounted_calls() as uncounted, counting as counter:
         model(*inputs)
-    return watch.uncounted, counter.get_total_flops() // 2
+    return uncounted, counter.get_total_flops() // 2
 
 
 def test_a_plain_network_has_only_operators_without_multiply_adds():
@@ -30,12 +30,6 @@ def test_a_plain_network_has_only_operators_without_multiply_adds():
     uncounted, macs = watched(net, torch.rand(1, 3, 8, 8))
     assert macs == 36 * 3 * 4 * 9 + 36 * 2
     assert (uncounted.operators, uncounted.modules) == ({}, {})
-    without = uncounted.without_macs
-    assert (without['normalisation'], without['element-wise'], without['pooling and resizing']) == (
-        1,
-        1,
-        1,
-    )
 
 
 class Unknown(nn.Module):
@@ -69,7 +63,8 @@ def test_mmcvs_custom_operators_are_named_with_their_calls():
     net = Net().eval()
     uncounted, _ = watched(net, torch.rand(1, 4, 8, 8))
     assert uncounted.modules == {'ModulatedDeformConv2dPack': 2, 'RoIAlign': 1}
-    assert not any(module._forward_hooks for module in net.modules())
+    net(torch.rand(1, 4, 8, 8))
+    assert uncounted.modules['RoIAlign'] == 1  # nothing listens any more
     assert INTERPOLATION.match('RoIAlign')
     assert not INTERPOLATION.match('ModulatedDeformConv2dPack')
 
@@ -91,13 +86,13 @@ def test_names_do_not_hide_products():
         aten.lstm,
     ):
         operator = getattr(packet, packet.overloads()[0])
-        assert _kind(operator) is None, packet
-    for packet, kind in (
-        (aten.native_layer_norm, 'normalisation'),
-        (aten._softmax, 'element-wise'),
-        (aten.upsample_bilinear2d, 'pooling and resizing'),
-        (aten.view, 'views, copies, indexing'),
-        (aten.new_zeros, 'views, copies, indexing'),
-        (aten.sum, 'reduction'),
+        assert not is_without_macs(operator), packet
+    for packet in (
+        aten.native_layer_norm,
+        aten._softmax,
+        aten.upsample_bilinear2d,
+        aten.view,
+        aten.new_zeros,
+        aten.sum,
     ):
-        assert _kind(getattr(packet, packet.overloads()[0])) == kind, packet
+        assert is_without_macs(getattr(packet, packet.overloads()[0])), packet
