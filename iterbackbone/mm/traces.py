@@ -47,10 +47,7 @@ def remove_all(handles: list[Any]) -> None:
 
 
 def handles_on(model: nn.Module, duty: str) -> list[Any]:
-    """A list for the handles of the hook of this duty, which the next one is to keep there, too.
-
-    What a run that was broken off left there, of whatever Runner, is removed.
-    """
+    """A list for the handles of this duty's hook; those that a broken-off run left are removed."""
     handles = _ATTACHED.setdefault(model, {}).setdefault(duty, [])
     remove_all(handles)
     return handles
@@ -89,12 +86,9 @@ class _Heard(threading.local):
 class TraceCollector:
     """Listens to a model's iterative modules while attached, to every thread by itself.
 
-    The images of RoIs are read off the RoI extractor's input, whose rows are
+    ``names`` are the modules with their paths in the model, ``modules`` the same without; ValueError
+    without any. The images of RoIs are read off the RoI extractor's input, whose rows are
     (image index, x1, y1, x2, y2).
-
-    Attributes:
-        names: The model's iterative modules and their paths in it; ValueError if it has none.
-        modules: The same without the paths.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -118,15 +112,12 @@ class TraceCollector:
 
     @property
     def calls(self) -> list[Call]:
-        """The modules' calls since the last reset, in order."""
         return self._heard.calls
 
     def reset(self) -> None:
-        """Forget the calls so far."""
         self.calls.clear()
 
     def detach(self) -> None:
-        """Stop listening."""
         remove_all(self._handles)
         self.reset()
 

@@ -92,4 +92,4 @@ def test_a_whole_detector_is_counted_with_it():
     table = counted.iterative[0].table
     ran = model.backbone.iterations()[0].tolist()
     assert counter.get_total_flops() == 2 * table.total(ran)
-    assert counted.lowest()['backbone'] == table.lowest
+    assert counted.lowest['backbone'] == table.lowest

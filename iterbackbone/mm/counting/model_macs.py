@@ -30,57 +30,29 @@ ELSEWHERE = '(elsewhere)'  # not within any child's call
 
 @dataclass(frozen=True)
 class IterativeMacs:
-    """What one iterative module costs for one image.
-
-    ``lowest``, ``highest`` and ``resnet`` are of all rows: at one iteration of each block, at all that
-    the budget allows, in the plain ResNet of the same shape.
-    """
+    """What one iterative module costs for one image; its MACs are those of all rows."""
 
     name: str  # in the model, such as roi_head.shared_head
+    child: str  # of the model that it is or belongs to
     module: AdaptiveModule
     rows: int  # of its calls: images or RoIs
     table: MacTable  # of one row
-    plain: int  # MACs of one row in the plain ResNet of the same shape
     limits: tuple[int, ...]  # L' of each block
-
-    @property
-    def child(self) -> str:
-        """The model's child that it is or belongs to."""
-        return self.name.split('.')[0]
-
-    @property
-    def lowest(self) -> int:
-        return self.rows * self.table.lowest
-
-    @property
-    def highest(self) -> int:
-        return self.rows * self.table.total(self.limits, self.limits)
-
-    @property
-    def resnet(self) -> int:
-        return self.rows * self.plain
+    lowest: int  # MACs at one iteration of each block
+    highest: int  # at all iterations the budget allows
+    resnet: int  # in the plain ResNet of the same shape
 
 
 @dataclass(frozen=True)
 class ModelMacs:
-    """What a model costs for one image; ``lowest`` and ``highest`` by child of the model."""
+    """What a model costs for one image."""
 
     input_size: Size  # (H, W) of the network's input in pixels, padding included
     rest: dict[str, int]  # MACs outside the iterative modules, by child of the model
+    lowest: dict[str, int]  # MACs at one iteration of each block, by child
+    highest: dict[str, int]  # at all iterations the budget allows
     iterative: tuple[IterativeMacs, ...]  # one for each module and size of its input
     uncounted: Uncounted  # operators that the numbers do not contain
-
-    def lowest(self) -> dict[str, int]:
-        return self._with('lowest')
-
-    def highest(self) -> dict[str, int]:
-        return self._with('highest')
-
-    def _with(self, bound: str) -> dict[str, int]:
-        macs = dict(self.rest)
-        for module in self.iterative:
-            macs[module.child] += getattr(module, bound)
-        return macs
 
 
 @torch.no_grad()
@@ -100,12 +72,23 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
         FlopCounterMode(display=False) as counter,
     ):
         model(**data, mode='tensor')
-    iterative = tuple(
-        IterativeMacs(names[m], m, n, *counts_of(m, of_rows), tuple(chain(*m.limits())))
-        for (m, of_rows), n in rows.items()
-    )
+    iterative = tuple(_iterative(names[m], m, size, n) for (m, size), n in rows.items())
+    rest = _rest(model, names, counter)
+    lowest, highest = Counter(rest), Counter(rest)
+    for each in iterative:
+        lowest[each.child] += each.lowest
+        highest[each.child] += each.highest
     height, width = data['inputs'].shape[-2:]
-    return ModelMacs((height, width), _rest(model, names, counter), iterative, uncounted)
+    return ModelMacs((height, width), rest, dict(lowest), dict(highest), iterative, uncounted)
+
+
+def _iterative(name: str, module: AdaptiveModule, size: Size, rows: int) -> IterativeMacs:
+    table, plain = counts_of(module, size)
+    limits = tuple(chain(*module.limits()))
+    bounds = table.lowest, table.total(limits, limits), plain
+    return IterativeMacs(
+        name, name.split('.')[0], module, rows, table, limits, *(rows * macs for macs in bounds)
+    )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -84,11 +85,11 @@ def evaluation_summary(
 
 
 def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, Any]:
-    bounds = {'lowest': ModelMacs.lowest, 'highest': ModelMacs.highest}
+    bounds = {name: _weighted(parts, attrgetter(name)) for name in ('lowest', 'highest')}
     commonest = parts[0].macs
     return {
         'parameters': count_parameters(model),
-        'macs': {name: _per_image(_weighted(parts, of), num_images) for name, of in bounds.items()},
+        'macs': {name: _per_image(macs, num_images) for name, macs in bounds.items()},
         'iterative': [_module(module) for module in commonest.iterative],
         'uncounted': {k: dict(n.most_common()) for k, n in commonest.uncounted._asdict().items()},
     }
@@ -109,7 +110,7 @@ def _per_image(by_child: dict[str, int], num_images: int) -> dict[str, float]:
 
 
 def _mean(parts: list[Part], log: EvaluationCompute) -> dict[str, float | None]:
-    macs = _weighted(parts, lambda macs: macs.rest)
+    macs = _weighted(parts, attrgetter('rest'))
     children = sorted({module.child for part in parts for module in part.macs.iterative})
     macs[children[0]] += log.macs  # of all iterative modules, so right for a single child only
     mean: dict[str, float | None] = dict(_per_image(macs, log.num_images))

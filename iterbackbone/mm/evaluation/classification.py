@@ -13,8 +13,8 @@ TOLERANCE = 0.01  # of probabilities in half precision
 def is_classification(sample: Any, model: nn.Module) -> bool:
     """Whether a data sample holds one predicted class: a probability for each of them.
 
-    Regression heads, multi-label heads and retrievers give scores, too. Their scores do not sum to one,
-    their predicted labels are no integers or several, or their name says so.
+    Scores of regression and multi-label heads and of retrievers do not sum to one, their predicted
+    labels are no integers or several, or their name says so.
     """
     heads = ' '.join(base.__name__ for base in type(getattr(model, 'head', None)).__mro__)
     if 'pred_score' not in sample or 'MultiLabel' in heads:
@@ -27,10 +27,9 @@ def is_classification(sample: Any, model: nn.Module) -> bool:
 
 
 def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
-    """The classes of :class:`~iterbackbone.log.schema.IterationRecord`, with their names by label.
+    """The classes of a record, with their names by label.
 
-    mmpretrain's ``DataSample`` has ``pred_score`` (classes,), and ``gt_label`` (1,) if it is labelled;
-    a negative one, as its data sets give images of unlabelled test sets, is no label.
+    A negative ``gt_label``, as mmpretrain's data sets give unlabelled images, is no label.
     """
     # Not pred_label: behind test-time augmentation it is the first augmentation's.
     prediction = int(sample.pred_score.argmax())
@@ -47,9 +46,8 @@ def class_fields(sample: Any, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def picture(sample: Any, info: dict[str, Any] | None) -> np.ndarray | None:
-    """The image of a data set that holds arrays instead of files, such as CIFAR's archives.
+    """The image of an ``info`` that holds an array instead of a file, as of CIFAR's archives.
 
-    (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them in an ``info``, or (H, W).
-    None where the image is a file, or its info is unknown.
+    (H, W, 3) uint8, red, green and blue as mmpretrain's data sets hold them, or (H, W).
     """
     return None if sample.metainfo.get('img_path') or info is None else info.get('img')

@@ -68,7 +68,7 @@ def annotated_objects(
 def object_fields(
     objects: Mapping[str, Objects], sample: Any, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`."""
+    """The object fields of a record."""
     true, difficult = map(objects.get, KINDS)
     if true is None:
         return dict.fromkeys(FIELDS)
@@ -88,10 +88,10 @@ def object_fields(
 def prediction_fields(
     objects: Mapping[str, Objects], sample: Any, flip: str | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """True and predicted boxes (xyxy, pixels of the original image), labels and scores.
+    """True and predicted boxes, labels and scores.
 
-    Predicted ones, which the model resized back, are mirrored back by ``flip``. What lies in an unknown
-    frame is left out, and ``say`` is told.
+    Predicted boxes, which the model resized back, are mirrored back. Those of an unknown frame are left
+    out, and ``say`` is told.
     """
     boxes, fields = _predicted(sample.pred_instances), {}
     if flip is None:

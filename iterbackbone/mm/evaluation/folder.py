@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from itertools import accumulate, count, product
+from itertools import accumulate, chain, count, product
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,8 @@ Key = tuple[Index | None, Hashable]  # place in the data set, identity
 class EvaluationFolder:
     """Writes ``records.jsonl``, ``predictions.jsonl``, PNG files and ``meta.json``; made on all ranks.
 
-    Attributes:
-        path: The wanted one, on a file system that all ranks share; where there is such a folder,
-            ``_2`` or a higher number is appended. It ends in ``.part`` until it is published.
+    Its ``path``, on a file system that all ranks share, is the wanted one. Where there is such a
+    folder, ``_2`` or a higher number is appended. It ends in ``.part`` until it is published.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,11 +84,9 @@ class EvaluationFolder:
             file.close()
 
     def publish(self, meta: Mapping[str, Any], label: str = '') -> int:
-        """Merge the ranks' parts and give the folder its name with the label; called on all ranks.
+        """Merge the ranks' parts, name the folder, with the label, and return the number of lines.
 
-        Returns:
-            Number of lines. Samplers repeat images to give all ranks the same number: each
-            image stands once.
+        Called on all ranks. Samplers repeat images to give these the same number; each stands once.
         """
         self.close()
         order = _merged(all_gather_object(list(self._keys)))
@@ -139,16 +136,14 @@ def _lines(parts: list[Path], order: list[tuple[int, int]]) -> Iterator[bytes]:
 
 
 def _new_part(wanted: Path) -> Path:
-    for number in count(1):
-        part = _numbered(wanted, number, '.part')
+    for part in _numbered(wanted, '.part'):
         with suppress(FileExistsError):  # of an evaluation that broke off, or still runs
             part.mkdir(parents=True)
             return part
 
 
 def _renamed(part: Path, wanted: Path) -> Path:
-    for number in count(1):
-        target = _numbered(wanted, number)
+    for target in _numbered(wanted):
         try:
             return part.rename(target)
         except OSError:  # an earlier evaluation's folder is never replaced
@@ -156,8 +151,9 @@ def _renamed(part: Path, wanted: Path) -> Path:
                 raise
 
 
-def _numbered(path: Path, number: int, suffix: str = '') -> Path:
-    return path.with_name(path.name + (f'_{number}' if number > 1 else '') + suffix)
+def _numbered(path: Path, suffix: str = '') -> Iterator[Path]:
+    numbers = chain([''], (f'_{number}' for number in count(2)))
+    return (path.with_name(path.name + number + suffix) for number in numbers)
 
 
 def _part(path: Path, name: str, rank: int) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -18,28 +17,23 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     """Iterations, ponder cost and MACs of each image: fields of a record of the log.
 
     The collector has all calls of iterative modules for this batch; sliding windows and test-time
-    augmentation make several of the backbone.
-
-    Raises:
-        ValueError: a backbone call whose rows are not the batch's images.
-        FloatingPointError: a halting score was NaN.
+    augmentation make several of the backbone. ValueError: a backbone call whose rows are not the
+    batch's images. FloatingPointError: a halting score was NaN.
     """
-    rows: dict[AdaptiveModule, defaultdict[int, list[_Row]]] = {}
+    images: list[dict[AdaptiveModule, list[_Row]]] = [{} for _ in range(num_images)]
     for module in collector.modules:
         calls = [call for call in collector.calls if call.module is module]
         if calls:
-            rows[module] = defaultdict(list)
+            for image in images:
+                image[module] = []
         for call, owners in zip(calls, _owners(calls, num_images), strict=True):
             for owner, row in zip(owners, _rows(call), strict=True):
-                rows[module][owner].append(row)
-    return [
-        _image(collector, {module: each[index] for module, each in rows.items()})
-        for index in range(num_images)
-    ]
+                images[owner][module].append(row)
+    return [_image(collector, rows) for rows in images]
 
 
 def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[_Row]]) -> dict[str, Any]:
-    """One image's rows in the modules that were called: of the only backbone, or of several."""
+    """One image's rows in the modules that were called."""
     names = collector.names
     bodies = {names[m]: _backbone_compute(m, own) for m, own in rows.items() if not m.of_regions}
     heads = {names[m]: _rois_compute(own) for m, own in rows.items() if m.of_regions}
@@ -52,7 +46,7 @@ def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[_Row]]) ->
 
 
 class _Row(NamedTuple):
-    """One row of one call, on the host."""
+    """One row of one call."""
 
     iterations: list[int]
     ponder_cost: float
@@ -71,11 +65,9 @@ def _rows(call: Call) -> list[_Row]:
 
 
 def _owners(calls: list[Call], num_images: int) -> list[list[int]]:
-    """Of each call of a module the index of each row's image.
-
-    Trackers call a module frame by frame, which each is the first image of its call.
-    """
+    """Of each call of a module the index of each row's image."""
     owners = [_owners_of(call) for call in calls]
+    # Trackers call a module frame by frame, which each is the first image of its call.
     sizes = {call.trace.input_size for call in calls}
     if len(calls) == num_images and len(sizes) == 1 and not any(map(any, owners)):
         return [[image] * len(rows) for image, rows in enumerate(owners)]
@@ -115,7 +107,7 @@ def _owners_of(call: Call) -> list[int]:
 
 
 def _backbone_compute(module: AdaptiveModule | None, rows: list[_Row]) -> dict[str, Any]:
-    """What a backbone did for one image, in one row of each call; None is one that was not called."""
+    """Of one row of each call; the module is None where no backbone was called."""
     per_block = [_mean(n) for n in zip(*(row.iterations for row in rows), strict=True)]
     values = iter(per_block)
     stages = module.iterative_stages() if module else []
@@ -132,7 +124,7 @@ def _backbone_compute(module: AdaptiveModule | None, rows: list[_Row]) -> dict[s
 
 
 def _joined(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several backbones: lists one behind the other, sums of what adds up."""
+    """Several backbones as one."""
     sums = ('total_iterations', 'ponder_cost', *MACS)
     lists = ('iterations_per_block', 'iterations')
     return {
@@ -144,7 +136,6 @@ def _joined(entries: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _rois_compute(rows: list[_Row]) -> dict[str, Any]:
-    """What a RoI layer did for the RoIs of one image."""
     return {
         **_macs(rows),
         'num_rois': len(rows),
@@ -157,16 +148,16 @@ def _macs(rows: list[_Row]) -> dict[str, int]:
 
 
 def _with_rois(image: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, Any]:
-    """RoIs' MACs belong to their image; iterations of several layers have no common mean."""
     return {
         **image,
         **{name: image[name] + sum(head[name] for head in heads) for name in MACS},
         'num_rois': sum(head['num_rois'] for head in heads),
+        # Iterations of several layers have no common mean.
         'mean_roi_iterations': heads[0]['mean_roi_iterations'] if len(heads) == 1 else None,
     }
 
 
 def _mean(values: Iterable[float]) -> Any:
-    """Mean; the value itself where there is one, None where there is none."""
+    """The value itself where there is one, None where there is none."""
     values = list(values)
     return sum(values) / len(values) if len(values) > 1 else next(iter(values), None)

@@ -23,11 +23,10 @@ from .logged_evaluation import LoggedEvaluation
 class IterationLogHook(Hook):
     """Writes ``<work_dir>/<timestamp>/iterations/{val,test}_{epoch|iter}_<n>/``.
 
-    ``records.jsonl`` holds one line an image (its fields:
-    :class:`~iterbackbone.log.schema.IterationRecord`), ``predictions.jsonl`` true and
-    predicted boxes or the files of label maps and pictures, ``meta.json`` the model, its parameters
-    and MACs, the data and the score. The folder's name ends in ``.part`` until the evaluation
-    is complete, and after a kill. Ranks must share ``work_dir``.
+    ``records.jsonl`` holds one line an image (:class:`~iterbackbone.log.schema.IterationRecord`),
+    ``predictions.jsonl`` true and predicted boxes or the files of label maps and pictures,
+    ``meta.json`` the model, its parameters and MACs, the data and the score. The folder's name ends in
+    ``.part`` until the evaluation is complete, and after a kill. Ranks must share ``work_dir``.
 
     ``n`` is the epoch or training step of the weights, 0 where a tested checkpoint does not
     say; a second evaluation of that name gets ``_2``. Where a loop passes over the data several
@@ -106,7 +105,7 @@ class IterationLogHook(Hook):
 
 
 def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:
-    """The console's line, scalars and picture: of one log, or of static budgets' and a policy's."""
+    """The line, scalars and picture of one log, or of static budgets' and, last, a policy's."""
     from .summary import summarise_gain, summarise_log  # matplotlib and scipy: only when needed
 
     *menu, policy = folders

@@ -21,7 +21,7 @@ from .folder import EvaluationFolder
 from .image_compute import image_compute
 from .meta import evaluation_meta, plain_metric
 from .sample_record import SampleReader
-from .sources import SampledIndices
+from .sources import Index, sampled_indices
 
 
 @dataclass
@@ -34,11 +34,9 @@ class BatchTimes:
     _started: float = 0.0
 
     def start(self) -> None:
-        """Before a batch."""
         self._started = time.perf_counter()
 
     def stop(self, images: int) -> None:
-        """After a batch of so many images, of a tracker frames."""
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)  # work that is only queued has taken no time yet
         if images:
@@ -46,7 +44,7 @@ class BatchTimes:
         self.batch_size = max(self.batch_size, images)
 
     def fields(self) -> dict[str, Any] | None:
-        """``time`` of ``meta.json``, the median over the batches of this rank; None without any."""
+        """``time`` of ``meta.json``, the median over this rank's batches; None without any."""
         if not self.seconds:
             return None
         on_gpu = self.device.type == 'cuda'
@@ -61,7 +59,7 @@ class BatchTimes:
 
 @dataclass
 class EvaluationPass:
-    """One pass over the data: some loops evaluate a teacher and then its student, batch by batch."""
+    """One pass over the data: some loops evaluate a teacher and then its student."""
 
     folder: EvaluationFolder  # its log
     times: BatchTimes  # from the loaded data to the updated metric, without loading and logging
@@ -89,7 +87,7 @@ class LoggedEvaluation:
         loop = getattr(runner, f'{mode}_loop')
         self._collector, self._weights = collector, weights
         self._dataset = loop.dataloader.dataset
-        self._indices = SampledIndices.of(loop.dataloader)
+        self._indices = sampled_indices(loop.dataloader)
         self._reader = SampleReader(self._dataset, runner.model, getattr(loop, 'evaluator', None))
         # Loops that count train_iters only leave the epoch at 0.
         unit = 'iter' if weights['iter'] and not weights['epoch'] else 'epoch'
@@ -104,24 +102,29 @@ class LoggedEvaluation:
         return EvaluationPass(EvaluationFolder(self._path), BatchTimes(self._device))
 
     def begin_batch(self, batch_idx: int) -> None:
-        """Start collecting; the first batch of another pass opens another folder."""
         self._collector.reset()
-        if batch_idx == 0 and self._passes[-1].times.seconds:
+        if batch_idx == 0 and self._passes[-1].times.seconds:  # another pass
             self._passes.append(self._new_pass())
         self._passes[-1].times.start()
 
     def write(self, batch_idx: int, batch: Any, outputs: Any) -> None:
-        """Write the batch's lines."""
         current = self._passes[-1]
         samples = samples_of(outputs, batch)
         current.times.stop(len(samples))
         current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
         images = image_compute(self._collector, len(samples))
-        indices = self._indices.batch(batch_idx, len(samples))
+        indices = self._indices_of(batch_idx, len(samples))
         for sample, compute, index in zip(samples, images, indices, strict=True):
             found = self._reader(sample, index)
             current.task = found.task or current.task
             current.folder.write({**found.record, **compute}, found.prediction, found.pngs, index)
+
+    def _indices_of(self, batch_idx: int, images: int) -> list[Index | None]:
+        """None where they are unknown; several images of one index are the frames of a video."""
+        drawn = self._indices[batch_idx] if batch_idx < len(self._indices) else []
+        if len(drawn) == 1 < images and isinstance(drawn[0], int):
+            return [(drawn[0], frame) for frame in range(images)]
+        return drawn if len(drawn) == images else [None] * images
 
     def publish(self, runner: Runner, metrics: dict[str, float] | None) -> Iterator[tuple[Path, str]]:
         """Merge the ranks' parts; on the main process each pass's folder and label."""
@@ -144,9 +147,9 @@ class LoggedEvaluation:
 
 
 def samples_of(outputs: Any, batch: Any) -> list[Any]:
-    """One data sample an image of the batch, of a tracker one a frame, from a model's outputs.
+    """Data samples in a model's outputs, one an image or frame.
 
-    None for each image, as the first field of the batch counts them, where these are something else.
+    None for each image, as the first field of the batch counts them, where there are no data samples.
     """
     if isinstance(outputs, Sequence) and all(isinstance(o, BaseDataElement) for o in outputs):
         return [frame for sample in outputs for frame in sample.get('video_data_samples', [sample])]

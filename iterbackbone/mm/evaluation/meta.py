@@ -58,7 +58,7 @@ def has_crowds(dataset: Any) -> bool:
 
 
 def plain_metric(value: Any) -> Any:
-    """A metric as the schema knows it: a number, a list of finite ones, or the text of what it is."""
+    """As the schema knows it: a number, a list of finite ones, or the text of what it is."""
     value = plain(value)
     if isinstance(value, (list, tuple)):
         value = list(map(plain, value))
@@ -93,9 +93,8 @@ def metainfo_of(dataset: Any) -> dict[str, Any]:
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
     """Of the whole model and of its backbone; none under FSDP, where a process holds its share."""
-    if isinstance(model, FullyShardedDataParallel):
-        return {}
-    counts = count_parameters(unwrapped(model))
+    sharded = isinstance(model, FullyShardedDataParallel)
+    counts = {} if sharded else count_parameters(unwrapped(model))
     return {k: n for k, n in counts.items() if k in ('total', 'backbone')}
 
 
@@ -107,10 +106,7 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
 
 def counterpart(modules: Iterable[AdaptiveModule]) -> ResNetCounterpart:
-    """The plain ResNet of the backbone, in a C4 detector with the RoI head's stage.
-
-    Of several backbones the names with a plus between them, and the sum of the parameters.
-    """
+    """The plain ResNet of all backbones, in a C4 detector with the RoI head's stage."""
     modules = list(modules)
     rois = [module for module in modules if module.of_regions]
     backbones = [module for module in modules if module not in rois]
@@ -124,8 +120,7 @@ def evaluated_modules(
 ) -> dict[AdaptiveModule, str]:
     """Backbones and RoI layers that were called; where none of a kind was, all of that kind.
 
-    The ``names`` are the paths of the model's iterative modules, ``sizes`` (H, W) of the last input of
-    those that were called.
+    The ``names`` are paths in the model, ``sizes`` (H, W) of the last input of those that were called.
     """
     kinds = {module.of_regions for module in sizes}
     return {
@@ -140,9 +135,8 @@ def iterative_fields(
 ) -> dict[str, Any]:
     """Maximum iterations, budget and, at its input size (H, W), MAC table of iterative modules.
 
-    ``modules`` has an entry a module by its path in the model. The backbone's stands without its path,
-    too, and that of the RoI layer with ``roi_`` before each field. Of several backbones, or RoI layers,
-    lists are one behind the other, the rest is None.
+    As ``modules`` by path, and without it of the backbone, of the RoI layer behind ``roi_``. Of several
+    backbones, or RoI layers, lists are one behind the other, the rest is None.
     """
     entries = {name: _entry(module, sizes.get(module)) for module, name in modules.items()}
     fields: dict[str, Any] = {'modules': entries}
@@ -168,7 +162,7 @@ def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
 
 
 def stage_fields(module: AdaptiveModule) -> list[list[int]]:
-    """Receptive field of each stage at one iteration and at all, in pixels of the module's input."""
+    """Receptive field of each stage at one iteration and at all, in pixels."""
     ones = [1] * len(module.iterative_stages())
     pairs = zip(receptive_fields(module, ones), receptive_fields(module), strict=True)
     return [list(pair) for pair in pairs]

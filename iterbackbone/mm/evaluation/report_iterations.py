@@ -12,20 +12,12 @@ from .image_compute import image_compute
 
 
 def report_iterations(model: nn.Module) -> nn.Module:
-    """Make ``model`` put ``iterations`` (per stage) and ``macs`` into each prediction.
+    """Make ``model`` put ``iterations`` (per stage) and ``macs`` into each prediction, and return it.
 
     For mmdet's ``init_detector`` and ``DetInferencer`` and their like in mmseg and
     mmpretrain: ``report_iterations(inferencer.model)``, then call the inferencer with
-    ``return_datasamples=True``. Under a Runner use ``IterationLogHook``.
-
-    Args:
-        model: A detector, segmentor or classifier with an iterative backbone.
-
-    Returns:
-        The same model.
-
-    Raises:
-        ValueError: the model has no iterative module.
+    ``return_datasamples=True``. Under a Runner use ``IterationLogHook``. ValueError: the model has no
+    iterative module.
     """
     _Reporter(model)
     return model

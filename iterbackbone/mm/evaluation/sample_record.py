@@ -38,8 +38,7 @@ class SampleRecord(NamedTuple):
 class SampleReader:
     """Describes a data set's samples behind the model's prediction, as the runner holds the model.
 
-    What cannot be known is null, and said once by the current logger. A metric of mmengine's
-    evaluator may ignore an index.
+    What cannot be known is null, and said once by the current logger.
     """
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
@@ -53,7 +52,7 @@ class SampleReader:
         self._said: set[str] = set()
 
     def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
-        """Describe one image, of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
+        """Of an image of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
         sample = BaseDataElement() if sample is None else sample
         source = self._sources.of(sample, index)
         found: dict[str, Any] = {}
@@ -101,10 +100,9 @@ class SampleReader:
 def identity(
     sample: Any, task: str | None, index: Index | None, image: np.ndarray | None
 ) -> dict[str, Any]:
-    """``img_id``, ``img_path``, ``height`` and ``width`` of a sample, or an ``image`` without a file.
+    """Of a sample, or of an ``image`` without a file.
 
-    Only segmentors' files have names of their own; others are named with their folder, such as
-    ``cat/0001``.
+    Only segmentors' files have names of their own; others have their folder's, as ``cat/0001``.
     """
     info = sample.metainfo
     width, height = original_size(info) or (None, None)

@@ -25,8 +25,7 @@ def true_label_map(
 ) -> np.ndarray | None:
     """The sample's map where the pipeline left it alone, else the data set's own, read again.
 
-    ``shape`` is (H, W) of the original image and of the map. Where the map is None although there are
-    annotations, ``say`` is told why.
+    ``shape`` is (H, W) of the original image. Where annotations cannot be read, ``say`` is told why.
     """
     if 'gt_sem_seg' not in sample:
         return None
@@ -46,18 +45,10 @@ def true_label_map(
 def label_maps(
     sample: Any, true: np.ndarray | None, ignore_index: int = UNLABELLED, num_classes: int = 0
 ) -> dict[str, np.ndarray]:
-    """The label maps in the original image's frame, (H, W) uint8 or uint16 each.
+    """``predicted_map`` and, of an annotated image, ``true_map``, as the log's format states them.
 
-    Args:
-        sample: Its prediction has the original size.
-        true: See :func:`true_label_map`.
-        ignore_index: Of true pixels without a label, beside 255 where that is no class: mmseg gives it
-            to the reduced zero label.
-        num_classes: Of the data set; 0 where it is unknown. Maps of more than 255 have 16 bits.
-
-    Returns:
-        ``predicted_map`` and, of an annotated image, ``true_map`` with the dataset's classes
-        (after the zero label's reduction) and 255, of 16 bits 65535, where there is no label.
+    (H, W) uint8 or, for more than 255 ``num_classes``, uint16. The ``ignore_index`` is that of ``true``
+    pixels without a label, beside 255 where that is no class: mmseg gives it to the reduced zero label.
     """
     predicted, wide = plane(sample.pred_sem_seg), num_classes > UNLABELLED
     maps = {'predicted_map': _packed(predicted, np.zeros(predicted.shape, dtype=bool), wide)}
@@ -70,10 +61,7 @@ def label_maps(
 def label_map_fields(
     maps: Mapping[str, np.ndarray], classes: Sequence[str], background: Collection[int] = ()
 ) -> dict[str, Any]:
-    """The object fields of :class:`~iterbackbone.log.schema.IterationRecord`, and the score.
-
-    Components with a ``background`` label are no objects.
-    """
+    """The object fields of a record, and its score; ``background`` labels are no objects."""
     if 'true_map' not in maps:
         return dict.fromkeys(FIELDS)
     true = maps['true_map']
@@ -94,7 +82,6 @@ def plane(pixels: Any) -> np.ndarray:
 
 
 def _packed(label_map: np.ndarray, ignored: np.ndarray, wide: bool) -> np.ndarray:
-    """The labels as uint8, as uint16 where they are ``wide``; the format's index where ``ignored``."""
     wide = wide or label_map[~ignored].max(initial=0) > UNLABELLED
     marked = np.where(ignored, UNLABELLED_16 if wide else UNLABELLED, label_map.astype(np.int64))
     return marked.astype(np.uint16 if wide else np.uint8)

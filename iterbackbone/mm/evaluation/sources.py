@@ -5,66 +5,33 @@ from __future__ import annotations
 import copy
 import operator
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
-import cv2
 import mmcv.image.io as image_io
 import numpy as np
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 Index = int | tuple[int, ...]
 
 
-class SampledIndices:
-    """Stands in for a DataLoader's batch sampler and keeps what it yields.
+def sampled_indices(dataloader: Any) -> list[list[Index | None]]:
+    """The place in the data set of each image of each batch; [] where nothing says it beforehand.
 
-    Data samples do not say their place in the data set: behind wrappers such as
-    ``ConcatDataset`` their ``sample_idx`` is the wrapped data set's, and samplers reorder.
+    Data samples do not: samplers reorder, and ``sample_idx`` is that in a wrapped data set. A sampler
+    that draws anew each time cannot be asked twice.
     """
-
-    def __init__(self, batch_sampler: Iterable[list[Any]]) -> None:
-        self._batch_sampler: Any = batch_sampler
-        self._batches: list[list[Any]] = []
-
-    @classmethod
-    def of(cls, dataloader: Any) -> SampledIndices:
-        """The one in ``dataloader``, put there once; without effect on other kinds of loaders."""
-        batch_sampler = getattr(dataloader, 'batch_sampler', None)
-        if isinstance(batch_sampler, cls):
-            return batch_sampler
-        if batch_sampler is None or not isinstance(dataloader, DataLoader):
-            return cls(())
-        indices = cls(batch_sampler)
-        # DataLoader forbids the assignment, as running workers would not notice: it is the main
-        # process that draws the indices.
-        object.__setattr__(dataloader, 'batch_sampler', indices)
-        return indices
-
-    def batch(self, number: int, size: int) -> list[Index | None]:
-        """Place in the data set of each of the images of a batch, None where it is unknown.
-
-        Several images of one index are the frames of a video.
-        """
-        drawn = [_plain(each) for each in chain(*self._batches[number : number + 1])]
-        if len(drawn) == 1 < size and isinstance(drawn[0], int):
-            return [(drawn[0], frame) for frame in range(size)]
-        return drawn if len(drawn) == size else [None] * size
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        self._batches = []
-        for indices in self._batch_sampler:
-            self._batches.append(list(indices))
-            yield indices
-
-    def __len__(self) -> int:
-        return len(self._batch_sampler)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == '_batch_sampler':  # not there yet while a copy is made
-            raise AttributeError(name)
-        return getattr(self._batch_sampler, name)
+    map_style = isinstance(dataloader, DataLoader) and not isinstance(
+        dataloader.dataset, IterableDataset
+    )
+    sampler = dataloader.batch_sampler if map_style else None
+    if sampler is None:
+        return []
+    drawn, again = (
+        [list(map(_plain, batch)) for batch in islice(sampler, len(sampler))] for _ in range(2)
+    )
+    return drawn if drawn == again else []
 
 
 def _plain(index: Any) -> Index | None:
@@ -86,7 +53,7 @@ class Source(NamedTuple):
         return [each for each in self.transforms if any(w in type(each).__name__ for w in words)]
 
     def label_map(self) -> np.ndarray | None:
-        """The annotated label map before any transform, (H, W); None where it cannot be loaded."""
+        """The annotated map before any transform, (H, W); None where it cannot be loaded."""
         loaders = self.named('LoadAnnotations')
         if self.info is None or not loaders:
             return None
@@ -97,19 +64,16 @@ class Source(NamedTuple):
         return loaded if loaded.ndim == 2 else None
 
     def ignores_exif(self) -> bool:
-        """Whether the network sees images as their files hold them, whatever their EXIF orientation.
+        """Whether mmcv reads images as their files hold them, whatever their EXIF orientation.
 
-        As :func:`mmcv.imfrombytes` reads them; False where no transform says how it reads.
+        False where no transform says how it reads.
         """
-        readers = [each for each in self.transforms if getattr(each, 'color_type', None) is not None]
+        readers = [each for each in self.transforms if hasattr(each, 'color_type')]
         return bool(readers) and all(map(_ignores_exif, readers))
 
 
 class Sources:
-    """The sources of the images of mmengine's ``BaseDataset``, of wrappers and concatenations of such.
-
-    Of any other data set nothing is known.
-    """
+    """The sources of a data set's images; known are mmengine's ``BaseDataset`` and its wrappers."""
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
@@ -167,11 +131,6 @@ def _transforms(transform: Any) -> Iterator[Any]:
 
 
 def _ignores_exif(reader: Any) -> bool:
-    flag = reader.color_type
     backend = getattr(reader, 'imdecode_backend', None) or image_io.imread_backend
-    if backend not in ('cv2', 'pillow'):  # turbojpeg and tifffile know no orientation
-        return True
-    if backend == 'cv2':
-        number = image_io.imread_flags[flag] if isinstance(flag, str) else flag
-        return number < 0 or bool(number & cv2.IMREAD_IGNORE_ORIENTATION)
-    return flag not in ('color', 'grayscale')
+    # turbojpeg and tifffile know no orientation.
+    return backend not in ('cv2', 'pillow') or reader.color_type not in ('color', 'grayscale')

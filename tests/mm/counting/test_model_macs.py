@@ -52,8 +52,8 @@ def test_a_segmentor_by_hand():
     head = 16 * 24 * (9 * 8 * 4 + 4 * 3)  # a 3x3 convolution and the classifier
     assert macs.rest == {'data_preprocessor': 0, 'backbone': 0, 'decode_head': head}
     table = mac_table(model.backbone, (32, 48))
-    assert macs.lowest() == {'data_preprocessor': 0, 'backbone': table.lowest, 'decode_head': head}
-    assert macs.highest()['backbone'] == table.highest
+    assert macs.lowest == {'data_preprocessor': 0, 'backbone': table.lowest, 'decode_head': head}
+    assert macs.highest['backbone'] == table.highest
     (module,) = macs.iterative
     assert (module.name, module.rows, module.limits) == ('backbone', 1, (2, 3))
     assert module.resnet == resnet_macs(model.backbone, (32, 48))
@@ -77,7 +77,7 @@ def test_both_ends_against_the_counter(name, request):
             ends[end] = counted(lambda: model(**data, mode='tensor'))
     for module in iterative(model):
         module.set_budget()
-    for end, by_child in (('highest', macs.highest()), ('lowest', macs.lowest())):
+    for end, by_child in (('highest', macs.highest), ('lowest', macs.lowest)):
         assert sum(by_child.values()) == ends[end]['Global']
         assert by_child['backbone'] == ends[end]['FasterRCNN.backbone']
         assert by_child['rpn_head'] == ends[end]['FasterRCNN.rpn_head']
@@ -89,7 +89,7 @@ def test_both_ends_against_the_counter(name, request):
 def test_the_roi_heads_cost_is_that_of_its_proposals(c4):
     few, many = (count_macs(c4, (64, 96), number) for number in (1, 33))
     assert {m.name: m.rows for m in many.iterative} == {'backbone': 1, 'roi_head.shared_head': 33}
-    assert many.lowest()['roi_head'] == 33 * few.lowest()['roi_head']
+    assert many.lowest['roi_head'] == 33 * few.lowest['roi_head']
     assert many.rest['roi_head'] == 33 * 256 * (6 + 1 + 6 * 4)
     assert {**many.rest, 'roi_head': 0} == {**few.rest, 'roi_head': 0}
 
@@ -103,9 +103,9 @@ def test_the_budget_bounds_the_highest_and_stays(c4):
     assert c4.roi_head.shared_head.budget.caps is None
     table = mac_table(c4.backbone, (64, 96))
     assert macs.iterative[0].limits == (1, 2, 2)
-    assert macs.highest()['backbone'] == table.total((1, 2, 2), (1, 2, 2))
-    assert macs.highest()['roi_head'] == free.highest()['roi_head']
-    assert macs.lowest() == free.lowest()
+    assert macs.highest['backbone'] == table.total((1, 2, 2), (1, 2, 2))
+    assert macs.highest['roi_head'] == free.highest['roi_head']
+    assert macs.lowest == free.lowest
     c4.backbone.set_budget()
 
 
@@ -115,7 +115,7 @@ def test_the_inference_form_costs_the_same_and_stays():
     for module in iterative(model):
         module.optimize_for_inference()
     found = count_macs(model, (64, 96), 10)
-    assert (found.lowest(), found.highest()) == (plain.lowest(), plain.highest())
+    assert (found.lowest, found.highest) == (plain.lowest, plain.highest)
     assert all(module.optimized for module in iterative(model))
 
 
@@ -131,7 +131,7 @@ def test_a_plain_detector_is_all_rest():
     with fixed_proposals(model, 5):
         expected = counted(lambda: model(**data, mode='tensor'))['Global']
     assert macs.iterative == ()
-    assert macs.lowest() == macs.highest() == macs.rest
+    assert macs.lowest == macs.highest == macs.rest
     assert sum(macs.rest.values()) == expected
     model.train()  # mmdet's ResNet
     assert count_parameters(model)['total'] == sum(p.numel() for p in model.parameters())

@@ -12,12 +12,13 @@ from mmengine.dataset import (
     BaseDataset,
     ClassBalancedDataset,
     ConcatDataset,
+    InfiniteSampler,
     RepeatDataset,
     pseudo_collate,
 )
 from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
-from iterbackbone.mm.evaluation.sources import SampledIndices
+from iterbackbone.mm.evaluation.sources import sampled_indices
 from tests.support.classifier_runs import classifier_run
 from tests.support.openmmlab import read_log
 from tests.support.tiny_training import LabelledImages, labelled_loader
@@ -41,32 +42,28 @@ def by_ratio(dataset, collate_fn=list, **options):
 def test_indices_of_two_passes_over_a_sampler_that_reorders(options):
     loader = by_ratio(Upright(5), **options)
     for _ in range(2):
-        indices = SampledIndices.of(loader)
-        for number, batch in enumerate(loader):
-            drawn = [item['data_samples'].img_id for item in batch]
-            assert indices.batch(number, len(batch)) == drawn
-        assert drawn == [4]
-    assert len(loader) == 3
-    assert loader.batch_sampler.batch_size == 2
+        indices = sampled_indices(loader)
+        assert indices == [[item['data_samples'].img_id for item in batch] for batch in loader]
+        assert indices[-1] == [4]
 
 
-def test_without_a_sampler_the_place_is_unknown():
-    class Stream(IterableDataset):
-        def __iter__(self):
-            yield from range(3)
-
-    for loader in (DataLoader(Stream(), batch_size=2), DataLoader([1, 2], batch_size=None), [[1, 2]]):
-        indices = SampledIndices.of(loader)
-        list(loader)
-        assert indices.batch(0, 2) == [None, None]
+class Stream(IterableDataset):
+    def __iter__(self):
+        yield from range(3)
 
 
-def test_a_batch_of_other_length_is_unknown():
-    loader = DataLoader([5, 6, 7], batch_size=3)
-    indices = SampledIndices.of(loader)
-    list(loader)
-    assert indices.batch(0, 1) == [None]
-    assert indices.batch(0, 3) == [0, 1, 2]
+@pytest.mark.parametrize(
+    'loader',
+    [
+        DataLoader(Stream(), batch_size=2),
+        DataLoader([1, 2], batch_size=None),
+        DataLoader(range(50), batch_size=50, shuffle=True),
+        DataLoader(range(5), sampler=InfiniteSampler(range(5))),
+        [[1, 2]],
+    ],
+)
+def test_what_no_sampler_says_beforehand_is_unknown(loader):
+    assert sampled_indices(loader) == []
 
 
 def test_the_log_stands_in_the_data_sets_order(tmp_path):
