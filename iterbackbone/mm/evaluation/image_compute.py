@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ...core.adaptive import AdaptiveModule
@@ -33,14 +34,17 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
 
 
 def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[_Row]]) -> dict[str, Any]:
-    """One image's rows in the modules that were called."""
+    """Of one image's rows in the modules that were called."""
     names = collector.names
     bodies = {names[m]: _backbone_compute(m, own) for m, own in rows.items() if not m.of_regions}
     heads = {names[m]: _rois_compute(own) for m, own in rows.items() if m.of_regions}
-    entries = list(bodies.values()) or [_backbone_compute(None, [])]
-    image = _joined(entries) if len(entries) > 1 else entries[0]
+    image = _joined([*bodies.values()])
+    for name in MACS:
+        image[name] = sum(each[name] for each in (bodies | heads).values())
     if any(module.of_regions for module in collector.modules):
-        image = _with_rois(image, list(heads.values()))
+        image['num_rois'] = sum(head['num_rois'] for head in heads.values())
+        means = [head['mean_roi_iterations'] for head in heads.values()]
+        image['mean_roi_iterations'] = means[0] if len(means) == 1 else None  # several have no mean
     several = len(bodies) > 1 or len(heads) > 1
     return {**image, 'modules': bodies | heads} if several else image
 
@@ -106,55 +110,41 @@ def _owners_of(call: Call) -> list[int]:
     return call.owners.tolist()
 
 
-def _backbone_compute(module: AdaptiveModule | None, rows: list[_Row]) -> dict[str, Any]:
-    """Of one row of each call; the module is None where no backbone was called."""
+def _backbone_compute(module: AdaptiveModule, rows: list[_Row]) -> dict[str, Any]:
+    """Of one row of each call."""
     per_block = [_mean(n) for n in zip(*(row.iterations for row in rows), strict=True)]
     values = iter(per_block)
-    stages = module.iterative_stages() if module else []
-    per_stage = [sum(next(values) for _ in stage.blocks) for stage in stages]
+    per_stage = [sum(islice(values, len(stage.blocks))) for stage in module.iterative_stages()]
     return {
         'iterations_per_block': per_block,
         'iterations': per_stage,
         'total_iterations': sum(per_stage),
         'ponder_cost': _mean(row.ponder_cost for row in rows),
         'num_calls': len(rows),
-        'input_size': list(rows[0].input_size) if rows else None,
+        'input_size': list(rows[0].input_size),
         **_macs(rows),
     }
 
 
-def _joined(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several backbones as one."""
-    sums = ('total_iterations', 'ponder_cost', *MACS)
-    lists = ('iterations_per_block', 'iterations')
+def _joined(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the only backbone, of several, or of none that was called."""
     return {
-        **{name: [value for entry in entries for value in entry[name]] for name in lists},
-        **{name: sum(entry[name] for entry in entries) for name in sums},
-        'num_calls': max(entry['num_calls'] for entry in entries),
-        'input_size': entries[0]['input_size'],
+        'iterations_per_block': [n for body in bodies for n in body['iterations_per_block']],
+        'iterations': [n for body in bodies for n in body['iterations']],
+        'total_iterations': sum(body['total_iterations'] for body in bodies),
+        'ponder_cost': sum(body['ponder_cost'] for body in bodies),
+        'num_calls': max((body['num_calls'] for body in bodies), default=0),
+        'input_size': bodies[0]['input_size'] if bodies else None,
     }
 
 
 def _rois_compute(rows: list[_Row]) -> dict[str, Any]:
-    return {
-        **_macs(rows),
-        'num_rois': len(rows),
-        'mean_roi_iterations': _mean(sum(row.iterations) for row in rows),
-    }
+    mean = _mean(sum(row.iterations) for row in rows)
+    return {**_macs(rows), 'num_rois': len(rows), 'mean_roi_iterations': mean}
 
 
 def _macs(rows: list[_Row]) -> dict[str, int]:
     return {name: sum(row.macs[name] for row in rows) for name in MACS}
-
-
-def _with_rois(image: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        **image,
-        **{name: image[name] + sum(head[name] for head in heads) for name in MACS},
-        'num_rois': sum(head['num_rois'] for head in heads),
-        # Iterations of several layers have no common mean.
-        'mean_roi_iterations': heads[0]['mean_roi_iterations'] if len(heads) == 1 else None,
-    }
 
 
 def _mean(values: Iterable[float]) -> Any:
