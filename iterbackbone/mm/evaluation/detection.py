@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from ...stats.objects import summarise_boxes
-from .frames import mirrored, original_size, scale_of
+from .frames import mirrored, original_size
 from .sources import Source
 
 UNLABELLED = -1
 UNKNOWN_FRAME = (
     'where in the original image the boxes lie cannot be known: their sizes are null and they are left '
-    "out of predictions.jsonl. The log follows Resize and RandomFlip of mmdet's data sets, where "
-    'PackDetInputs keeps ori_shape, img_shape, scale_factor, flip and flip_direction'
+    'out of predictions.jsonl. The log takes the bbox of the instances of a data set of mmengine, and '
+    'follows Resize and RandomFlip where PackDetInputs keeps ori_shape, img_shape, scale_factor, flip '
+    'and flip_direction'
 )
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
@@ -43,20 +44,17 @@ def annotated_objects(
 ) -> dict[str, Objects]:
     """The objects of mmdet's ``DetDataSample`` by kind, 'true' or 'difficult', if any were loaded.
 
-    Their boxes are the data set's own, before any transform. Where it is unknown they are the sample's,
-    if nothing moved them. True ones with a ``background`` label are left out, ``flip`` is as of
-    :func:`.flip_of`, and ``say`` is told what cannot be known.
+    Their boxes are the data set's own, before any transform. True ones with a ``background`` label are
+    left out, ``flip`` is as of :func:`.flip_of`, and ``say`` is told what cannot be known.
     """
     found = {}
     for kind, key in KINDS.items():
-        packed = _packed(sample.get(key), say)
-        if packed is None:
-            continue
+        packed = sample.get(key, ())
+        if 'bboxes' not in packed and 'masks' not in packed:
+            continue  # mmdet packs empty instances where there were none to load
         objects = None if flip is None else _own(source, kind == 'difficult')
         if objects is None:
-            in_place = flip == '' and scale_of(sample.metainfo) == (1.0, 1.0)
-            objects = packed if in_place or not len(packed.labels) else Objects(None, packed.labels)
-        if objects.boxes is None:
+            objects = Objects(None, _labels(packed))
             say(UNKNOWN_FRAME)
         if kind == 'true' and background:
             kept = ~np.isin(objects.labels, list(background))
@@ -121,20 +119,6 @@ def _own(source: Source, difficult: bool) -> Objects | None:
     return Objects(boxes, np.array([item.get('bbox_label', UNLABELLED) for item in items], dtype=int))
 
 
-def _packed(instances: Any, say: Callable[[str], None]) -> Objects | None:
-    """Those behind the pipeline; mmdet packs empty instances where there were none to load."""
-    boxes = None
-    if instances is not None:
-        boxes = instances.bboxes if 'bboxes' in instances else _mask_boxes(instances)
-    if boxes is None:
-        return None
-    array = _array(boxes)
-    if array is None:
-        say('annotated boxes that are not (n, 4), such as rotated ones, are not logged: they are null')
-        return None
-    return Objects(array, _labels(instances))
-
-
 def _labels(instances: Any) -> np.ndarray:
     """The classes' indices; data sets may leave them out, of ignored regions most of all."""
     if 'labels' in instances:
@@ -143,27 +127,15 @@ def _labels(instances: Any) -> np.ndarray:
 
 
 def _predicted(instances: Any) -> np.ndarray | None:
-    """Boxes; those of the masks where a head such as SOLO's fills in boxes of zeros."""
-    boxes = _array(instances.bboxes) if 'bboxes' in instances else None
-    if boxes is None or (len(boxes) and not boxes.any()):
-        masks = _mask_boxes(instances)
-        return boxes if masks is None else _array(masks)
-    return boxes
+    """Boxes (n, 4); those of the masks where a head such as SOLO's fills in boxes of zeros."""
+    boxes = instances.get('bboxes')
+    boxes = getattr(boxes, 'tensor', boxes)
+    if 'masks' in instances and (boxes is None or (len(boxes) and not boxes.any())):
+        from mmdet.structures.mask import mask2bbox
 
-
-def _mask_boxes(instances: Any) -> Any:
-    """Boxes around masks, (n, 4); None without masks."""
-    if 'masks' not in instances:
+        boxes = mask2bbox(torch.as_tensor(instances.masks))
+    if boxes is None:
         return None
-    from mmdet.structures.mask import mask2bbox
-
-    masks = instances.masks
-    if hasattr(masks, 'get_bboxes'):
-        return masks.get_bboxes('hbox')
-    return mask2bbox(torch.as_tensor(masks))
-
-
-def _array(boxes: Any) -> np.ndarray | None:
-    array = getattr(boxes, 'tensor', boxes).double().cpu().numpy()  # NumPy has no bfloat16
+    array = boxes.double().cpu().numpy()  # NumPy has no bfloat16
     array = array if array.size else array.reshape(0, 4)
     return array if array.ndim == 2 and array.shape[1] == 4 else None
