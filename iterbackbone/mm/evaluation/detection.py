@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from ...stats.objects import summarise_boxes
-from .frames import mirrored, original_size
 from .sources import Source
 
 UNLABELLED = -1
@@ -19,6 +18,7 @@ UNKNOWN_FRAME = (
     'follows Resize and RandomFlip where PackDetInputs keeps ori_shape, img_shape, scale_factor, flip '
     'and flip_direction'
 )
+MOVES = ('Affine', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')  # not undone
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
@@ -33,6 +33,36 @@ class Objects(NamedTuple):
 def is_detection(sample: Any) -> bool:
     """Whether a data sample holds predicted boxes or masks of objects."""
     return 'pred_instances' in sample and bool({'bboxes', 'masks'} & set(sample.pred_instances.keys()))
+
+
+def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
+    """(width, height) of the image as it was read; None where the metainfo does not say."""
+    shape = info.get('ori_shape')
+    return None if shape is None else (int(shape[1]), int(shape[0]))
+
+
+def flip_of(info: dict[str, Any], source: Source) -> str | None:
+    """How the image was mirrored: '', 'horizontal', 'vertical' or 'diagonal' (both).
+
+    None where that is unknown, or where more was changed than size and direction.
+    """
+    if _is_cropped(info) or source.named(*MOVES):
+        return None
+    if 'flip' not in info:
+        return None if source.named('Flip') else ''
+    if not info['flip']:
+        return ''
+    return None if original_size(info) is None else info.get('flip_direction')
+
+
+def _is_cropped(info: dict[str, Any]) -> bool:
+    """Whether the network's image is smaller than the original one resized."""
+    size, shape = original_size(info), info.get('img_shape')
+    if size is None or shape is None:
+        return False
+    factor = info.get('scale_factor')  # a tuple, an array or a number
+    resized = np.multiply(size, 1.0 if factor is None else factor)
+    return bool((np.array([shape[1], shape[0]]) < resized - 1).any())
 
 
 def annotated_objects(
@@ -103,6 +133,15 @@ def prediction_fields(
             fields['predicted']['scores'] = scores.round(5).tolist()
     known = {kind: each for kind, each in objects.items() if each.boxes is not None}
     return fields | {kind: _lists(each) for kind, each in known.items()}
+
+
+def mirrored(boxes: np.ndarray, flip: str, size: tuple[int, int]) -> np.ndarray:
+    """Boxes (n, 4), xyxy, in an image of size (width, height), mirrored; twice is not at all."""
+    boxes = boxes.copy()
+    for axis, directions in enumerate((('horizontal', 'diagonal'), ('vertical', 'diagonal'))):
+        if flip in directions:
+            boxes[:, [axis, axis + 2]] = size[axis] - boxes[:, [axis + 2, axis]]
+    return boxes
 
 
 def _lists(objects: Objects) -> dict[str, Any]:

@@ -17,8 +17,14 @@ from ...log.schema import UNLABELLED
 from ...stats.objects import is_background
 from ..traces import unwrapped
 from .classification import class_fields, is_classification, picture
-from .detection import annotated_objects, is_detection, object_fields, prediction_fields
-from .frames import flip_of, original_size
+from .detection import (
+    annotated_objects,
+    flip_of,
+    is_detection,
+    object_fields,
+    original_size,
+    prediction_fields,
+)
 from .meta import class_names, metainfo_of, plain
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
 from .sources import Index, Sources

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import operator
-from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -84,8 +83,7 @@ class Sources:
         """The source of a sample by its place in the data set: an index, or a video and a frame."""
         place, *frame = index if isinstance(index, tuple) else (index,)
         try:
-            part, inner = located(self._dataset, place)
-            info = part.get_data_info(inner)
+            info = self._dataset.get_data_info(place)
             if frame or 'images' in info:
                 info = info['images'][(frame or [0])[0]]
         except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
@@ -104,20 +102,6 @@ def parts(dataset: Any) -> Iterator[Any]:
         yield dataset
     for part in inner or []:
         yield from parts(part)
-
-
-def located(dataset: Any, index: Any) -> tuple[Any, int]:
-    """The innermost data set of an image and its place there."""
-    if hasattr(dataset, 'datasets'):
-        part = bisect_right(dataset.cumulative_sizes, index)
-        first = dataset.cumulative_sizes[part - 1] if part else 0
-        return located(dataset.datasets[part], index - first)
-    if not hasattr(dataset, 'dataset'):
-        return dataset, index
-    if hasattr(dataset, '_get_ori_dataset_idx'):  # mmengine's repeating wrappers
-        return located(dataset.dataset, dataset._get_ori_dataset_idx(index))
-    indices = getattr(dataset, 'indices', None)  # torch's Subset
-    return located(dataset.dataset, index if indices is None else indices[index])
 
 
 def _transforms(transform: Any) -> Iterator[Any]:

@@ -14,7 +14,6 @@ from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
 
 from ..configs import type_name
-from ..evaluation.sources import located, parts
 
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'
@@ -136,7 +135,7 @@ def image_infos(subset: Any) -> Iterator[dict[str, Any]]:
 
 def image_names(subset: Any) -> set[Any]:
     """What tells a subset's images apart: their files; empty where its data set does not say."""
-    return set(_files(subset)) - {None}
+    return set(map(_file, image_infos(subset))) - {None}
 
 
 def image_keys(subset: Any) -> list[Any]:
@@ -144,19 +143,15 @@ def image_keys(subset: Any) -> list[Any]:
 
     Wrappers such as ``RepeatDataset`` show an image several times.
     """
-    files = _files(subset) or [None] * len(subset)
-    numbers = {id(part): n for n, part in enumerate(parts(subset))}
-    keys = []
-    for i, file in enumerate(files):
-        if file is None:
-            part, place = located(subset, i)
-            file = numbers[id(part)], place
-        keys.append(file)
-    return keys
+    infos = list(image_infos(subset)) or [{}] * len(subset)
+    return [
+        _file(info) or info.get('sample_idx', place)
+        for info, place in zip(infos, subset.indices, strict=True)
+    ]
 
 
-def _files(subset: Any) -> list[Any]:
-    return [info.get('img_path') or info.get('filename') for info in image_infos(subset)]
+def _file(info: dict[str, Any]) -> Any:
+    return info.get('img_path') or info.get('filename')
 
 
 def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:

@@ -14,9 +14,8 @@ from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import nn
-from torch.utils.data import Subset
 
-from iterbackbone.mm.evaluation.frames import mirrored
+from iterbackbone.mm.evaluation.detection import mirrored
 from iterbackbone.mm.evaluation.sample_record import SampleReader
 from tests.support.openmmlab import detector_config
 
@@ -123,15 +122,6 @@ def test_frames(build, pipeline):
 )
 def test_parts_with_pipelines_of_their_own(build, pipelines):
     check(build(*pipelines))
-
-
-def test_a_subset(build):
-    whole = build((IMAGE, LOAD, RESIZE, FLIP, PACK))
-    part = Subset(whole, [3, 1])
-    reader = SampleReader(part, nn.Identity())
-    for index, place in enumerate((3, 1)):
-        found = reader(_seen(part, index), index)
-        assert np.allclose(found.prediction['true']['boxes'], annotated(whole, place), atol=0.02)
 
 
 def _seen(dataset, index):
