@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mmengine.structures import BaseDataElement
@@ -19,24 +20,22 @@ def report_iterations(model: nn.Module) -> nn.Module:
     ``return_datasamples=True``. Under a Runner use ``IterationLogHook``. ValueError: the model has no
     iterative module.
     """
-    _Reporter(model)
+    collector = TraceCollector(model)
+    # No closures, so that the model can be pickled.
+    model.register_forward_pre_hook(partial(_before, collector))
+    model.register_forward_hook(partial(_after, collector), with_kwargs=True)
     return model
 
 
-class _Reporter:
-    """Listens to the model's forward passes; a class, so that the model can be pickled."""
+def _before(collector: TraceCollector, *_: Any) -> None:
+    collector.reset()
 
-    def __init__(self, model: nn.Module) -> None:
-        self._collector = TraceCollector(model)
-        model.register_forward_pre_hook(self._before)
-        model.register_forward_hook(self._after, with_kwargs=True)
 
-    def _before(self, _: nn.Module, __: tuple) -> None:
-        self._collector.reset()
-
-    def _after(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> None:
-        if kwargs.get('mode') == 'predict' and all(isinstance(s, BaseDataElement) for s in output):
-            images = image_compute(self._collector, len(output))
-            for sample, compute in zip(output, images, strict=True):
-                sample.set_metainfo({key: compute[key] for key in ('iterations', 'macs')})
-        self._collector.reset()
+def _after(
+    collector: TraceCollector, _: nn.Module, __: tuple, kwargs: dict[str, Any], output: Any
+) -> None:
+    if kwargs.get('mode') == 'predict' and all(isinstance(s, BaseDataElement) for s in output):
+        images = image_compute(collector, len(output))
+        for sample, compute in zip(output, images, strict=True):
+            sample.set_metainfo({key: compute[key] for key in ('iterations', 'macs')})
+    collector.reset()

@@ -27,7 +27,7 @@ from .detection import (
 )
 from .meta import class_names, metainfo_of, plain
 from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
-from .sources import Index, Sources
+from .sources import Index, Source
 
 NO_OBJECT = ('background_index', 'bg_index', 'ignore_index')  # said of a label
 
@@ -48,11 +48,10 @@ class SampleReader:
     """
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
-        self._model = unwrapped(model)
+        self._dataset, self._model = dataset, unwrapped(model)
         self._classes = class_names(metainfo_of(dataset))
         # mmdet's test-time augmentation merges predictions in the original frame.
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
-        self._sources = Sources(dataset)
         self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
         self._ignored = ignore_index(evaluator, self._model)
         self._said: set[str] = set()
@@ -60,7 +59,7 @@ class SampleReader:
     def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
         """Of an image of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
         sample = BaseDataElement() if sample is None else sample
-        source = self._sources.of(sample, index)
+        source = Source.of(self._dataset, sample, index)
         found: dict[str, Any] = {}
         pngs: dict[str, np.ndarray] = {}
         flip = '' if self._merged else flip_of(sample.metainfo, source)

@@ -47,6 +47,23 @@ class Source(NamedTuple):
     info: dict[str, Any] | None  # the data set's own, before any transform; None where it is unknown
     transforms: list[Any]  # of the data set and all its parts, in order, also those inside wrappers
 
+    @classmethod
+    def of(cls, dataset: Any, sample: Any, index: Index | None) -> Source:
+        """By the place in mmengine's ``BaseDataset`` or a wrapper: an index, or a video and a frame."""
+        pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
+        transforms = [each for pipeline in pipelines for each in _transforms(pipeline)]
+        place, *frame = index if isinstance(index, tuple) else (index,)
+        try:
+            info = dataset.get_data_info(place)
+            if frame or 'images' in info:
+                info = info['images'][(frame or [0])[0]]
+        except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
+            return cls(None, transforms)
+        said = {key: sample.metainfo.get(key) for key in ('img_path', 'img_id')}
+        # A wrapper may order its images in its own way.
+        same = all(value is None or info.get(key, value) == value for key, value in said.items())
+        return cls(info if same else None, transforms)
+
     def named(self, *words: str) -> list[Any]:
         """The transforms whose class's name has one of the words."""
         return [each for each in self.transforms if any(w in type(each).__name__ for w in words)]
@@ -69,29 +86,6 @@ class Source(NamedTuple):
         """
         readers = [each for each in self.transforms if hasattr(each, 'color_type')]
         return bool(readers) and all(map(_ignores_exif, readers))
-
-
-class Sources:
-    """The sources of a data set's images; known are mmengine's ``BaseDataset`` and its wrappers."""
-
-    def __init__(self, dataset: Any) -> None:
-        self._dataset = dataset
-        pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
-        self._transforms = [each for pipeline in pipelines for each in _transforms(pipeline)]
-
-    def of(self, sample: Any, index: Index | None) -> Source:
-        """The source of a sample by its place in the data set: an index, or a video and a frame."""
-        place, *frame = index if isinstance(index, tuple) else (index,)
-        try:
-            info = self._dataset.get_data_info(place)
-            if frame or 'images' in info:
-                info = info['images'][(frame or [0])[0]]
-        except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
-            return Source(None, self._transforms)
-        said = {key: sample.metainfo.get(key) for key in ('img_path', 'img_id')}
-        # A wrapper may order its images in its own way.
-        same = all(value is None or info.get(key, value) == value for key, value in said.items())
-        return Source(info if same else None, self._transforms)
 
 
 def parts(dataset: Any) -> Iterator[Any]:

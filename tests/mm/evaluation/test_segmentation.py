@@ -13,7 +13,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import DATASETS
 
 from iterbackbone.mm.evaluation.segmentation import label_map_fields
-from iterbackbone.mm.evaluation.sources import Sources
+from iterbackbone.mm.evaluation.sources import Source
 from tests.support.interruption import interrupted
 from tests.support.openmmlab import read_log, segmentor_config
 from tests.support.segmentation_runs import CLASSES, maps_of, read_maps, val_ids
@@ -65,7 +65,7 @@ def test_annotations_loaded_before_resize(whole, shapes_root, tmp_path):
         assert item['data_samples'].gt_sem_seg.shape == (128, 192)
         with torch.no_grad():
             (result,) = runner.model.test_step(runner.test_dataloader.collate_fn([item]))
-        maps = maps_of(result, Sources(built).of(result, i))
+        maps = maps_of(result, Source.of(built, result, i))
         assert (maps['true_map'] == read_maps(folder, predictions[i])[1]).all()
         fields = label_map_fields(maps, CLASSES, {0})
         assert fields['num_objects'] == records[i]['num_objects']
@@ -139,4 +139,4 @@ def test_true_maps_are_as_annotated(whole, shapes_root, tmp_path, pipeline):
         data = data[0] if isinstance(data, list) else data
         predicted, true = read_maps(folder, predictions[i])
         data.pred_sem_seg = PixelData(data=torch.tensor(predicted)[None])
-        assert (maps_of(data, Sources(dataset).of(data, i))['true_map'] == true).all()
+        assert (maps_of(data, Source.of(dataset, data, i))['true_map'] == true).all()
