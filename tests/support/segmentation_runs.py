@@ -32,7 +32,7 @@ def sample(predicted, true=None):
 
 def maps_of(data, source=NOWHERE):
     """The label maps that are logged of a sample."""
-    true = true_label_map(data, source, tuple(data.pred_sem_seg.shape), print)
+    true = true_label_map(data, source, print)
     return label_maps(data, true)
 
 

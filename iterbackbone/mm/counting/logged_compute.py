@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -17,8 +17,7 @@ from ..evaluation.meta import iterative_fields, parameter_counts
 from ..traces import iterative_modules
 
 
-@dataclass(frozen=True)
-class EvaluationCompute:
+class EvaluationCompute(NamedTuple):
     """Sums over the images of one evaluation."""
 
     folder: Path  # of the evaluation
@@ -56,10 +55,10 @@ def _records(folder: Path) -> list[IterationRecord]:
     lines, problems = read_records(path)
     if problems or not lines:
         raise ValueError(f'log has lines that cannot be used: {problems[0] if problems else path}')
-    for number, record in lines:
-        for name in ('num_calls', 'macs_lowest', 'macs_resnet', 'input_size'):
-            if record.get(name) is None:
-                raise ValueError(f'{path}:{number}: {name} is missing')
+    names = ('num_calls', 'macs_lowest', 'macs_resnet', 'input_size')
+    for (number, record), name in product(lines, names):
+        if record.get(name) is None:
+            raise ValueError(f'{path}:{number}: {name} is missing')
     return [record for _, record in lines]
 
 

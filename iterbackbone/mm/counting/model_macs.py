@@ -23,7 +23,7 @@ from ...core.adaptive import AdaptiveModule
 from ...core.macs import MacTable, Size
 from ..configs import random_input
 from ..traces import counts_of, iterative_modules
-from .uncounted import Uncounted, uncounted_calls
+from .uncounted import uncounted_calls
 
 ELSEWHERE = '(elsewhere)'  # not within any child's call
 
@@ -52,7 +52,7 @@ class ModelMacs:
     lowest: dict[str, int]  # MACs at one iteration of each block, by child
     highest: dict[str, int]  # at all iterations the budget allows
     iterative: tuple[IterativeMacs, ...]  # one for each module and size of its input
-    uncounted: Uncounted  # operators that the numbers do not contain
+    uncounted: Counter[str]  # calls of operators that the numbers do not contain
 
 
 @torch.no_grad()

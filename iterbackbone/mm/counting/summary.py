@@ -91,7 +91,7 @@ def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, 
         'parameters': count_parameters(model),
         'macs': {name: _per_image(macs, num_images) for name, macs in bounds.items()},
         'iterative': [_module(module) for module in commonest.iterative],
-        'uncounted': {k: dict(n.most_common()) for k, n in commonest.uncounted._asdict().items()},
+        'uncounted': dict(commonest.uncounted.most_common()),
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...text import aligned
-from .uncounted import INTERPOLATION
 
+COLUMNS = ('iterations', 'per iteration', 'per halting score', 'sees')
 BOUNDS = ('lowest', 'mean', 'highest')
 Summary = dict[str, Any]
 
@@ -23,22 +23,16 @@ def compute_table(
     lines += ['', *aligned(_macs(model, baseline)), *_resnet(model)]
     if model['iterative']:
         lines += ['', *aligned(_stages(model))]
-    lines += ['', *_uncounted('Not counted', model)]
+    lines += ['', *_uncounted('Operators not counted', model)]
     if baseline:
-        lines += _uncounted('Not counted in the baseline', baseline)
+        lines += _uncounted('Operators not counted in the baseline', baseline)
     return '\n'.join(lines) + '\n'
 
 
 def ratios(model: Summary, baseline: Summary) -> dict[str, Any]:
-    """Shares of the baseline: of ``parameters`` and, by bound, of ``macs``.
-
-    Against a baseline that is iterative, too, lowest stands to its lowest and highest to its
-    highest; the mean stands to its highest.
-    """
-    macs = {}
-    for bound, by_child in model['macs'].items():
-        against = baseline['macs'].get(bound, baseline['macs']['highest'])
-        macs[bound] = _shares(by_child, against)
+    """Shares of the baseline's ``parameters`` and, by bound, ``macs``; the mean's of its highest."""
+    against = {'mean': baseline['macs']['highest'], **baseline['macs']}
+    macs = {bound: _shares(by_child, against[bound]) for bound, by_child in model['macs'].items()}
     return {'parameters': _shares(model['parameters'], baseline['parameters']), 'macs': macs}
 
 
@@ -103,13 +97,7 @@ def _resnet(summary: Summary) -> list[str]:
 
 
 def _stages(summary: Summary) -> Iterator[list[str]]:
-    yield [
-        'Iterative stages, millions of MACs',
-        'iterations',
-        'per iteration',
-        'per halting score',
-        'sees',
-    ]
+    yield ['Iterative stages, millions of MACs', *COLUMNS]
     for module in summary['iterative']:
         times = f' ({module["rows"]} of them)' if module['rows'] > 1 else ''
         yield [f'{module["name"]}, each input of {_by(module["input_size"])}{times}']
@@ -125,14 +113,9 @@ def _stages(summary: Summary) -> Iterator[list[str]]:
 
 
 def _uncounted(title: str, summary: Summary) -> Iterator[str]:
-    operators, modules = summary['uncounted'].values()
-    yield f'{title}:' if operators or modules else f'{title}: nothing that may have multiply-adds'
-    for name, calls in modules.items():
-        none = INTERPOLATION.match(name)
-        note = 'interpolates, no multiply-adds by the convention' if none else 'may have multiply-adds'
-        yield f'  custom operator {name}, {_plural(calls, "call")}: {note}'
-    for name, calls in operators.items():
-        yield f'  operator {name}, {_plural(calls, "call")}: may have multiply-adds'
+    yield f'{title}, though they may have multiply-adds:' if summary['uncounted'] else f'{title}: none'
+    for name, calls in summary['uncounted'].items():
+        yield f'  {name}, {_plural(calls, "call")}'
 
 
 def _rows(

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
@@ -18,7 +18,7 @@ from torch.utils.flop_counter import flop_registry
 TAGS = {'pointwise', 'reduction'}
 WITHOUT_MACS = re.compile(
     r'.*(norm|pool|upsample|grid_sampler|roi_align|softmax|_pad).*|floor_divide|cumsum|'
-    r'_unsafe_view|transpose|(_to_)?copy|cat|stack|repeat|roll|flip|im2col|tril|triu|'
+    r'_unsafe_view|transpose|(_to_)?copy|zero|cat|stack|repeat|roll|flip|im2col|tril|triu|'
     r'(_unsafe_)?index(_.*)?|gather|scatter|(masked_)?select|embedding|sort|topk|nonzero|nms|'
     r'_unique.*|_local_scalar_dense|scalar_tensor|'
     r'(new_)?(empty|zeros|ones|full|arange|linspace|eye|rand.*)(_like|_strided)?'
@@ -26,28 +26,24 @@ WITHOUT_MACS = re.compile(
 INTERPOLATION = re.compile(r'roi_?(align|pool)', re.IGNORECASE)  # custom operators without MACs
 
 
-class Uncounted(NamedTuple):
-    """Calls in one run, by name."""
-
-    operators: Counter[str]  # that may have multiply-adds
-    modules: Counter[str]  # mmcv's custom operators, by class: the counter does not see into them
-
-
 @contextmanager
-def uncounted_calls() -> Iterator[Uncounted]:
-    """Yields what runs without being counted; to be entered before ``FlopCounterMode``.
+def uncounted_calls() -> Iterator[Counter[str]]:
+    """Yields the calls of what is not counted and may have multiply-adds, by name.
 
-    That one takes composite operators apart.
+    Of torch's operators, and of mmcv's custom ones, which the counter does not see into. To be entered
+    before ``FlopCounterMode``, which takes composite operators apart.
     """
-    found = Uncounted(Counter(), Counter())
+    found: Counter[str] = Counter()
 
     def note(module: nn.Module, *_: Any) -> None:
-        if any(kind.__module__.startswith('mmcv.ops') for kind in type(module).__mro__):
-            found.modules[type(module).__name__] += 1
+        name = type(module).__name__
+        custom = any(kind.__module__.startswith('mmcv.ops') for kind in type(module).__mro__)
+        if custom and not INTERPOLATION.match(name):
+            found[name] += 1
 
     handle = register_module_forward_hook(note)
     try:
-        with _OperatorWatch(found.operators):
+        with _OperatorWatch(found):
             yield found
     finally:
         handle.remove()

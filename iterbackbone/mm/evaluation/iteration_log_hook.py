@@ -23,14 +23,12 @@ from .logged_evaluation import LoggedEvaluation
 class IterationLogHook(Hook):
     """Writes ``<work_dir>/<timestamp>/iterations/{val,test}_{epoch|iter}_<n>/``.
 
-    ``records.jsonl`` holds one line an image (:class:`~iterbackbone.log.schema.IterationRecord`),
-    ``predictions.jsonl`` true and predicted boxes or the files of label maps and pictures,
-    ``meta.json`` the model, its parameters and MACs, the data and the score. The folder's name ends in
-    ``.part`` until the evaluation is complete, and after a kill. Ranks must share ``work_dir``.
+    ``records.jsonl`` has a line an image (:class:`~iterbackbone.log.schema.IterationRecord`),
+    ``predictions.jsonl`` its true and predicted boxes or files, ``meta.json`` model, data and score.
+    The name ends in ``.part`` until the evaluation is complete. Ranks must share ``work_dir``.
 
-    ``n`` is the epoch or training step of the weights, 0 where a tested checkpoint does not
-    say; a second evaluation of that name gets ``_2``. Where a loop passes over the data several
-    times, each pass has a folder, such as ``val_epoch_1_teacher`` and ``val_epoch_1_student``.
+    ``n`` is the epoch or training step of the weights, 0 where a checkpoint does not say; a second
+    evaluation of that name gets ``_2``, passes over the data such as ``_teacher`` and ``_student``.
     Evaluate with batch size 1 for iterations that do not depend on padding.
 
     Args:

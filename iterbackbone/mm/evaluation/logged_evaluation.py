@@ -140,9 +140,8 @@ class LoggedEvaluation:
             lines = each.folder.publish(meta, label)
             if is_main_process():
                 if not self._of_some and lines != images:
-                    runner.logger.warning(
-                        f'{each.folder.path} has {lines} lines, the data set {images} images'
-                    )
+                    text = f'{each.folder.path} has {lines} lines, the data set {images} images'
+                    runner.logger.warning(text)
                 yield each.folder.path, label
 
 

@@ -16,17 +16,8 @@ from torch import nn
 from ...log.schema import UNLABELLED
 from ...stats.objects import is_background
 from ..traces import unwrapped
-from .classification import class_fields, is_classification, picture
-from .detection import (
-    annotated_objects,
-    flip_of,
-    is_detection,
-    object_fields,
-    original_size,
-    prediction_fields,
-)
+from . import classification, detection, segmentation
 from .meta import class_names, metainfo_of, plain
-from .segmentation import is_segmentation, label_map_fields, label_maps, plane, true_label_map
 from .sources import Index, Source
 
 NO_OBJECT = ('background_index', 'bg_index', 'ignore_index')  # said of a label
@@ -62,20 +53,20 @@ class SampleReader:
         source = Source.of(self._dataset, sample, index)
         found: dict[str, Any] = {}
         pngs: dict[str, np.ndarray] = {}
-        flip = '' if self._merged else flip_of(sample.metainfo, source)
-        objects = annotated_objects(sample, source, flip, self._say, self._background)
-        fields = object_fields(objects, sample, self._classes)
+        flip = '' if self._merged else detection.flip_of(sample.metainfo, source)
+        objects = detection.annotated_objects(sample, source, flip, self._say, self._background)
+        fields = detection.object_fields(objects, sample, self._classes)
         task = self._task(sample)
         if task == 'segmentation':
-            true = true_label_map(sample, source, plane(sample.pred_sem_seg).shape, self._say)
-            pngs = label_maps(sample, true, self._ignored, len(self._classes))
-            fields = label_map_fields(pngs, self._classes, self._background)
+            true = segmentation.true_label_map(sample, source, self._say)
+            pngs = segmentation.label_maps(sample, true, self._ignored, len(self._classes))
+            fields = segmentation.label_map_fields(pngs, self._classes, self._background)
         elif task == 'classification':
-            image = picture(sample, source.info)
+            image = classification.picture(sample, source.info)
             pngs = {} if image is None else {'picture': image}
-            fields |= class_fields(sample, self._classes)
+            fields |= classification.class_fields(sample, self._classes)
         elif task == 'detection':
-            found = prediction_fields(objects, sample, flip, self._say)
+            found = detection.prediction_fields(objects, sample, flip, self._say)
         else:
             self._say(
                 f'{type(self._model).__name__} predicts nothing that the iteration log knows: it holds '
@@ -88,13 +79,13 @@ class SampleReader:
         return SampleRecord(task, record, {**prediction, **found}, pngs)
 
     def _task(self, sample: Any) -> str | None:
-        if is_segmentation(sample):
+        if segmentation.is_segmentation(sample):
             return 'segmentation'
-        if is_classification(sample, self._model):
+        if classification.is_classification(sample, self._model):
             return 'classification'
         # mmdet's RPN proposes boxes without classes.
         proposes = any(base.__name__ == 'RPN' for base in type(self._model).__mro__)
-        return 'detection' if is_detection(sample) and not proposes else None
+        return 'detection' if detection.is_detection(sample) and not proposes else None
 
     def _say(self, message: str) -> None:
         if message not in self._said:
@@ -105,18 +96,14 @@ class SampleReader:
 def identity(
     sample: Any, task: str | None, index: Index | None, image: np.ndarray | None
 ) -> dict[str, Any]:
-    """Of a sample, or of an ``image`` without a file.
-
-    Only segmentors' files have names of their own; others have their folder's, as ``cat/0001``.
-    """
+    """Of a sample, or of an ``image`` without a file."""
     info = sample.metainfo
-    width, height = original_size(info) or (None, None)
+    width, height = detection.original_size(info) or (None, None)
     if image is not None:
         height, width = image.shape[:2]
     path = info.get('img_path')
     path = path if isinstance(path, (str, Path)) else None  # pairs of images have a list
-    # mmseg and mmpretrain number no images: the file's name then, or, of an image that is no file,
-    # its place in the data set: `sample_idx` is that in a wrapped one.
+    # mmseg and mmpretrain number no images. Only segmentors' files have names of their own.
     name: Any = index
     if path:
         file = Path(path)

@@ -20,16 +20,14 @@ def is_segmentation(sample: Any) -> bool:
     return 'pred_sem_seg' in sample and 'data' in sample.pred_sem_seg
 
 
-def true_label_map(
-    sample: Any, source: Source, shape: tuple[int, ...], say: Callable[[str], None]
-) -> np.ndarray | None:
+def true_label_map(sample: Any, source: Source, say: Callable[[str], None]) -> np.ndarray | None:
     """The sample's map where the pipeline left it alone, else the data set's own, read again.
 
-    ``shape`` is (H, W) of the original image. Where annotations cannot be read, ``say`` is told why.
+    ``say`` is told where there are annotations that cannot be read.
     """
     if 'gt_sem_seg' not in sample:
         return None
-    packed = plane(sample.gt_sem_seg)
+    packed, shape = plane(sample.gt_sem_seg), plane(sample.pred_sem_seg).shape
     if packed.shape == shape and not sample.metainfo.get('flip') and not source.named('Flip'):
         return packed
     loaded = source.label_map()

@@ -110,5 +110,5 @@ def test_only_samples_with_label_maps_are_segmentations():
 def test_a_changed_map_that_cannot_be_read_again_is_left_out(true, changed):
     data, said = sample([[0, 1]], true), []
     data.set_metainfo(changed)
-    assert true_label_map(data, NOWHERE, (1, 2), said.append) is None
+    assert true_label_map(data, NOWHERE, said.append) is None
     assert len(said) == 1
