@@ -8,7 +8,7 @@ modules cost at any number of iterations is in their MAC tables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -73,13 +73,13 @@ def count_macs(model: nn.Module, size: Size, num_proposals: int | None = None) -
     ):
         model(**data, mode='tensor')
     iterative = tuple(_iterative(names[m], m, size, n) for (m, size), n in rows.items())
-    rest = _rest(model, names, counter)
-    lowest, highest = Counter(rest), Counter(rest)
+    lowest = _by_child(model, counter)
+    rest, highest = Counter(lowest), Counter(lowest)
     for each in iterative:
-        lowest[each.child] += each.lowest
-        highest[each.child] += each.highest
+        rest[each.child] -= each.lowest
+        highest[each.child] += each.highest - each.lowest
     height, width = data['inputs'].shape[-2:]
-    return ModelMacs((height, width), rest, dict(lowest), dict(highest), iterative, uncounted)
+    return ModelMacs((height, width), dict(rest), lowest, dict(highest), iterative, uncounted)
 
 
 def _iterative(name: str, module: AdaptiveModule, size: Size, rows: int) -> IterativeMacs:
@@ -117,26 +117,20 @@ def _one_iteration(
             handle.remove()
 
 
-def _rest(
-    model: nn.Module, iterative: Mapping[AdaptiveModule, str], counter: FlopCounterMode
-) -> dict[str, int]:
-    """MACs outside the iterative modules, by child of the model.
+def _by_child(model: nn.Module, counter: FlopCounterMode) -> dict[str, int]:
+    """Counted MACs by child of the model.
 
     The counter knows modules that were called. Some heads run by ``head.forward(...)``, so the
     outermost called modules of each child are added up.
     """
     root = type(model).__name__
     macs = {name: sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
-    inside = {name: macs.get(f'{root}.{name}', 0) for name in iterative.values()}
     totals = {}
     for child, _ in model.named_children():
-        prefix = f'{root}.{child}'
-        called = [name for name in macs if f'{name}.'.startswith(f'{prefix}.')]
+        called = [name for name in macs if f'{name}.'.startswith(f'{root}.{child}.')]
         outermost = (n for n in called if not any(n.startswith(f'{other}.') for other in called))
         totals[child] = sum(macs[name] for name in outermost)
     elsewhere = counter.get_total_flops() // 2 - sum(totals.values())
-    for name, each in inside.items():
-        totals[name.split('.')[0]] -= each
     return {**totals, ELSEWHERE: elsewhere} if elsewhere else totals
 
 

@@ -1,13 +1,10 @@
-"""The folder of one evaluation: ranks write parts, rank 0 merges them and renames the folder.
-
-A killed evaluation leaves only a folder that is called ``.part``.
-"""
+"""The folder of one evaluation: ranks write parts, rank 0 merges them and renames the folder."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from itertools import accumulate, chain, count, product
+from itertools import accumulate, chain, count, product, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +57,7 @@ class EvaluationFolder:
         An image that this rank has written already is left out. Without its ``index``, the place in the
         data set, images are told apart by ``img_id`` and ``img_path``, and stand as evaluated.
         """
-        line = len(self._keys)
-        number = get_rank() + get_world_size() * line  # no other rank has it
+        number = get_rank() + get_world_size() * len(self._keys)  # no other rank has it
         names = (record.get('img_id'), record.get('img_path'))
         named = number if names == (None, None) else names
         key = (index, None if index is not None else named)
@@ -116,10 +112,10 @@ class EvaluationFolder:
 def _merged(ranks: list[list[Key]]) -> list[tuple[int, int]]:
     """(Rank, line) of each image, by its place in the data set where that is known."""
     first: dict[Key, tuple[int, int]] = {}
-    for line in range(max(map(len, ranks))):
-        for rank, keys in enumerate(ranks):
-            if line < len(keys):
-                first.setdefault(keys[line], (rank, line))
+    for line, keys in enumerate(zip_longest(*ranks)):
+        for rank, key in enumerate(keys):
+            if key is not None:
+                first.setdefault(key, (rank, line))
     if any(index is None for index, _ in first):
         return list(first.values())
     return [first[key] for key in sorted(first)]
