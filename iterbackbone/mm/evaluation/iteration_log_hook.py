@@ -50,8 +50,10 @@ class IterationLogHook(Hook):
         self._weights.note_loading(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
-        self._weights.note_step(runner)
         self._stop_listening()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        self._weights.note_training()
 
     def before_val_epoch(self, runner: Runner) -> None:
         self._begin(runner, 'val')

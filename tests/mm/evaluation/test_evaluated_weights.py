@@ -75,7 +75,7 @@ class Trainer(SimpleNamespace):
         self.epoch, self.iter = epoch, step
 
     def train(self, epoch, step):
-        self.weights.note_step(self)
+        self.weights.note_training()
         self.epoch, self.iter = epoch, step
 
     def evaluated(self):
