@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import islice
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -25,10 +25,6 @@ class Part(NamedTuple):
     macs: ModelMacs  # of one image
     calls: int = 1  # images or windows of that size
     rois: int | None = None  # of these, where macs has one proposal
-
-    def times(self, child: str) -> int:
-        """How often a child's MACs are spent."""
-        return self.calls if self.rois is None or child != ROI_HEAD else self.rois
 
 
 def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> dict[str, Any]:
@@ -85,7 +81,7 @@ def evaluation_summary(
 
 
 def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, Any]:
-    bounds = {name: _weighted(parts, attrgetter(name)) for name in ('lowest', 'highest')}
+    bounds = {name: _weighted(parts, name) for name in ('lowest', 'highest')}
     commonest = parts[0].macs
     return {
         'parameters': count_parameters(model),
@@ -95,11 +91,12 @@ def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, 
     }
 
 
-def _weighted(parts: list[Part], of: Callable[[ModelMacs], dict[str, int]]) -> Counter[str]:
+def _weighted(parts: list[Part], bound: str) -> Counter[str]:
     """Over all parts, by child."""
     total: Counter[str] = Counter()
-    for part in parts:
-        total.update({child: n * part.times(child) for child, n in of(part.macs).items()})
+    for macs, calls, rois in parts:
+        for child, n in getattr(macs, bound).items():
+            total[child] += n * (calls if rois is None or child != ROI_HEAD else rois)
     return total
 
 
@@ -110,7 +107,7 @@ def _per_image(by_child: dict[str, int], num_images: int) -> dict[str, float]:
 
 
 def _mean(parts: list[Part], log: EvaluationCompute) -> dict[str, float | None]:
-    macs = _weighted(parts, attrgetter('rest'))
+    macs = _weighted(parts, 'rest')
     children = sorted({module.child for part in parts for module in part.macs.iterative})
     macs[children[0]] += log.macs  # of all iterative modules, so right for a single child only
     mean: dict[str, float | None] = dict(_per_image(macs, log.num_images))
@@ -119,9 +116,7 @@ def _mean(parts: list[Part], log: EvaluationCompute) -> dict[str, float | None]:
 
 def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
     """Raise unless the log's lower bound is the model's: both are exact."""
-    lowest = sum(
-        module.lowest * part.times(module.child) for part in parts for module in part.macs.iterative
-    )
+    lowest = (_weighted(parts, 'lowest') - _weighted(parts, 'rest')).total()
     if lowest != log.macs_lowest:
         raise ValueError(
             f'log must be of the same model as the config, at one size of input an image: at one '
@@ -154,7 +149,4 @@ def _module(macs: IterativeMacs) -> dict[str, Any]:
 def _resnet(modules: Iterable[IterativeMacs], macs: float) -> dict[str, Any] | None:
     """The plain ResNet of the iterative modules' shape, all of them together."""
     kinds = list(dict.fromkeys(module.module for module in modules))
-    if not kinds:
-        return None
-    plain = counterpart(kinds)
-    return {'name': plain.name, 'parameters': plain.parameters, 'macs': macs}
+    return {**asdict(counterpart(kinds)), 'macs': macs} if kinds else None

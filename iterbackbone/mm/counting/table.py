@@ -65,7 +65,6 @@ def _parameters(model: Summary, baseline: Summary | None) -> Iterator[list[str]]
 
 
 def _macs(model: Summary, baseline: Summary | None) -> Iterator[list[str]]:
-    """One column where lowest and highest are the same, as of a model that is not iterative."""
     ours, theirs = _columns(model), _columns(baseline) if baseline else {}
     unit, word = _unit(max(s['macs']['highest']['total'] for s in (model, baseline) if s))
     shares = ratios(model, baseline)['macs'] if baseline else {}
@@ -121,11 +120,10 @@ def _uncounted(title: str, summary: Summary) -> Iterator[str]:
 def _rows(
     columns: list[dict[str, Any]], shares: list[dict[str, float]], unit: float
 ) -> Iterator[list[str]]:
-    """A row for the total and each child that any column has, shares at the right."""
     for key in dict.fromkeys(key for column in columns for key in column):
         name = key if key == 'total' else f'  {key}'
         cells = [_number(column.get(key), unit) for column in columns]
-        yield [name, *cells, *(_percent(share.get(key)) for share in shares)]
+        yield [name, *cells, *(f'{share[key]:.1%}' if key in share else '' for share in shares)]
 
 
 def _unit(macs: float) -> tuple[float, str]:
@@ -137,10 +135,6 @@ def _number(value: float | None, unit: float) -> str:
     if value is None:
         return '-'
     return f'{value / unit:,.2f}' if value >= unit / 10 or not value else f'{value / unit:.2g}'
-
-
-def _percent(share: float | None) -> str:
-    return '' if share is None else f'{share:.1%}'
 
 
 def _by(size: list[int]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
 
@@ -22,9 +24,8 @@ BUDGETS = 4
 class BudgetRuns:
     """Runs some batches again: as the network halts by itself, and at static budgets.
 
-    The budgets' depths lie evenly between one iteration and all. Each run has a log, in the folder
-    ``<evaluation>_budgets``, of about so many ``images``; the rest as of
-    :class:`~.logged_evaluation.LoggedEvaluation`.
+    The budgets' depths lie evenly between one iteration and all. Each run has a LoggedEvaluation, in
+    the folder ``<evaluation>_budgets``, of about so many ``images``.
     """
 
     def __init__(
@@ -41,12 +42,9 @@ class BudgetRuns:
         self._every = max(1, len(loop.dataloader.dataset) // images)
         self._modules = collector.modules
         depths: dict[str, list[list[int]] | None] = {}
-        for k in range(BUDGETS):
-            found = [
-                [1 + round(k / (BUDGETS - 1) * (n - 1)) for n in module.max_iterations]
-                for module in self._modules
-            ]
-            depths['-'.join(str(n) for each in found for n in each)] = found
+        for share in np.linspace(0, 1, BUDGETS):
+            found = [[1 + round(share * (n - 1)) for n in m.max_iterations] for m in self._modules]
+            depths['-'.join(map(str, chain(*found)))] = found
         depths['policy'] = None  # last: other hooks may read its trace
         self._runs = [
             (each, LoggedEvaluation(runner, collector, mode, weights, name))

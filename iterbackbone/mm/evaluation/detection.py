@@ -19,6 +19,7 @@ UNKNOWN_FRAME = (
     'and flip_direction'
 )
 MOVES = ('Affine', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')  # not undone
+Say = Callable[[str], None]
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
@@ -48,11 +49,9 @@ def flip_of(info: dict[str, Any], source: Source) -> str | None:
     """
     if _is_cropped(info) or source.named(*MOVES):
         return None
-    if 'flip' not in info:
-        return None if source.named('Flip') else ''
-    if not info['flip']:
-        return ''
-    return None if original_size(info) is None else info.get('flip_direction')
+    if info.get('flip'):
+        return None if original_size(info) is None else info.get('flip_direction')
+    return '' if 'flip' in info or not source.named('Flip') else None
 
 
 def _is_cropped(info: dict[str, Any]) -> bool:
@@ -66,11 +65,7 @@ def _is_cropped(info: dict[str, Any]) -> bool:
 
 
 def annotated_objects(
-    sample: Any,
-    source: Source,
-    flip: str | None,
-    say: Callable[[str], None],
-    background: Collection[int] = (),
+    sample: Any, source: Source, flip: str | None, background: Collection[int], say: Say
 ) -> dict[str, Objects]:
     """The objects of mmdet's ``DetDataSample`` by kind, 'true' or 'difficult', if any were loaded.
 
@@ -114,7 +109,7 @@ def object_fields(
 
 
 def prediction_fields(
-    objects: Mapping[str, Objects], sample: Any, flip: str | None, say: Callable[[str], None]
+    objects: Mapping[str, Objects], sample: Any, flip: str | None, say: Say
 ) -> dict[str, Any]:
     """True and predicted boxes, labels and scores.
 
@@ -138,8 +133,8 @@ def prediction_fields(
 def mirrored(boxes: np.ndarray, flip: str, size: tuple[int, int]) -> np.ndarray:
     """Boxes (n, 4), xyxy, in an image of size (width, height), mirrored; twice is not at all."""
     boxes = boxes.copy()
-    for axis, directions in enumerate((('horizontal', 'diagonal'), ('vertical', 'diagonal'))):
-        if flip in directions:
+    for axis, direction in enumerate(('horizontal', 'vertical')):
+        if flip in (direction, 'diagonal'):
             boxes[:, [axis, axis + 2]] = size[axis] - boxes[:, [axis + 2, axis]]
     return boxes
 

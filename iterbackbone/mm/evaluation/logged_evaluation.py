@@ -146,10 +146,7 @@ class LoggedEvaluation:
 
 
 def samples_of(outputs: Any, batch: Any) -> list[Any]:
-    """Data samples in a model's outputs, one an image or frame.
-
-    None for each image, as the first field of the batch counts them, where there are no data samples.
-    """
+    """Data samples in a model's outputs, one an image or frame; without any None for each image."""
     if isinstance(outputs, Sequence) and all(isinstance(o, BaseDataElement) for o in outputs):
         return [frame for sample in outputs for frame in sample.get('video_data_samples', [sample])]
     fields = list(batch.values()) if isinstance(batch, Mapping) else batch
@@ -157,10 +154,7 @@ def samples_of(outputs: Any, batch: Any) -> list[Any]:
 
 
 def labels(passes: Sequence[EvaluationPass], names: Mapping[AdaptiveModule, str]) -> list[str]:
-    """What tells the passes apart: ``teacher`` where one called ``teacher.backbone`` only.
-
-    Empty texts where there is one pass, or where the called modules are not of different children.
-    """
+    """What tells the passes apart: ``teacher`` where one called ``teacher.backbone`` only, else ''."""
     children = [{names[module].split('.')[0] for module in each.sizes} for each in passes]
     found = [next(iter(each)) if len(each) == 1 else '' for each in children]
     return found if len(set(found)) == len(found) > 1 else [''] * len(found)

@@ -31,13 +31,12 @@ def evaluation_meta(
 ) -> dict[str, Any]:
     """Model and data in ``meta.json``; ``names`` and ``sizes`` as of :func:`evaluated_modules`."""
     said, modules = metainfo_of(dataset), evaluated_modules(names, sizes)
-    palette = palette_of(said.get('palette'))
     return {
         'schema_version': SCHEMA_VERSION,
         'model': type(unwrapped(runner.model)).__name__,
         'config': runner.cfg.filename,
         'classes': list(class_names(said)),
-        **({'palette': palette} if palette else {}),
+        'palette': palette_of(said.get('palette')) or None,
         'parameters': parameter_counts(runner.model),
         'resnet': asdict(counterpart(modules)),
         **iterative_fields(modules, sizes),
@@ -74,9 +73,8 @@ def plain(value: Any) -> Any:
 
 def palette_of(palette: Any) -> list[list[int]]:
     """Colours of the classes, [] where there is no list of them ('random', one flat list)."""
-    if palette is None or isinstance(palette, str):
-        return []
-    return [list(map(int, rgb)) for rgb in palette if np.size(rgb) == 3]
+    listed = () if palette is None or isinstance(palette, str) else palette
+    return [list(map(int, rgb)) for rgb in listed if np.size(rgb) == 3]
 
 
 def class_names(said: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,11 +121,7 @@ def evaluated_modules(
     The ``names`` are paths in the model, ``sizes`` (H, W) of the last input of those that were called.
     """
     kinds = {module.of_regions for module in sizes}
-    return {
-        module: name
-        for module, name in names.items()
-        if module in sizes or module.of_regions not in kinds
-    }
+    return {m: name for m, name in names.items() if m in sizes or m.of_regions not in kinds}
 
 
 def iterative_fields(
@@ -163,9 +157,8 @@ def _entry(module: AdaptiveModule, size: Size | None) -> dict[str, Any]:
 
 def stage_fields(module: AdaptiveModule) -> list[list[int]]:
     """Receptive field of each stage at one iteration and at all, in pixels."""
-    ones = [1] * len(module.iterative_stages())
-    pairs = zip(receptive_fields(module, ones), receptive_fields(module), strict=True)
-    return [list(pair) for pair in pairs]
+    ones = receptive_fields(module, [1] * len(module.iterative_stages()))
+    return [list(pair) for pair in zip(ones, receptive_fields(module), strict=True)]
 
 
 def _joined(values: list[Any]) -> Any:

@@ -51,10 +51,9 @@ class SampleReader:
         """Of an image of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
         sample = BaseDataElement() if sample is None else sample
         source = Source.of(self._dataset, sample, index)
-        found: dict[str, Any] = {}
-        pngs: dict[str, np.ndarray] = {}
+        found, pngs = {}, {}
         flip = '' if self._merged else detection.flip_of(sample.metainfo, source)
-        objects = detection.annotated_objects(sample, source, flip, self._say, self._background)
+        objects = detection.annotated_objects(sample, source, flip, self._background, self._say)
         fields = detection.object_fields(objects, sample, self._classes)
         task = self._task(sample)
         if task == 'segmentation':
