@@ -118,7 +118,9 @@ def _merged(ranks: list[list[Key]]) -> list[tuple[int, int]]:
                 first.setdefault(key, (rank, line))
     if any(index is None for index, _ in first):
         return list(first.values())
-    return [first[key] for key in sorted(first)]
+    # Videos of one frame have a number, others two a frame.
+    places = sorted(first, key=lambda key: np.atleast_1d(key[0]).tolist())
+    return [first[key] for key in places]
 
 
 def _lines(parts: list[Path], order: list[tuple[int, int]]) -> Iterator[bytes]:

@@ -130,11 +130,12 @@ def test_nothing_is_cut_where_neither_place_nor_name_is_known(tmp_path, monkeypa
 
 def test_frames_of_videos_are_sorted_by_video_and_frame(tmp_path, monkeypatch):
     log = LogRanks(monkeypatch, tmp_path / 'log', 2)
-    for rank, video in ((0, 1), (1, 0)):
+    log.write(0, {'img_id': '2'}, {'img_id': '2'}, index=2)  # of one frame
+    for rank, video in ((0, 3), (1, 0)):
         for frame in range(2):
             name = f'{video}.{frame}'
             log.write(rank, {'img_id': name}, {'img_id': name}, index=(video, frame))
-    assert ids(log.publish({})) == ['0.0', '0.1', '1.0', '1.1']
+    assert ids(log.publish({})) == ['0.0', '0.1', '2', '3.0', '3.1']
 
 
 def test_a_failed_publication_leaves_the_earlier_log_alone(tmp_path):
