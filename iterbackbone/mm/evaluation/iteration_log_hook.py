@@ -15,7 +15,7 @@ from ...text import cause
 from ..single_hook import refuse_second
 from ..traces import TraceCollector, unwrapped
 from .budget_runs import BudgetRuns
-from .evaluated_weights import EvaluatedWeights
+from .evaluated_weights import loaded_weights
 from .logged_evaluation import LoggedEvaluation
 
 
@@ -38,7 +38,7 @@ class IterationLogHook(Hook):
 
     def __init__(self, gain_images: int = 0) -> None:
         self._gain_images = check_int('gain_images', gain_images, minimum=0)
-        self._weights = EvaluatedWeights()
+        self._loaded: dict[str, Any] | None = None  # the weights, unless they are of this training
         self._collector: TraceCollector | None = None
         self._evaluation: LoggedEvaluation | None = None
         self._budgets: BudgetRuns | None = None
@@ -47,13 +47,13 @@ class IterationLogHook(Hook):
         refuse_second(runner, IterationLogHook)  # each evaluation would have two logs
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self._weights.note_loading(checkpoint)
+        self._loaded = loaded_weights(checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         self._stop_listening()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        self._weights.note_training()
+        self._loaded = None
 
     def before_val_epoch(self, runner: Runner) -> None:
         self._begin(runner, 'val')
@@ -96,7 +96,8 @@ class IterationLogHook(Hook):
         model = unwrapped(runner.model)
         if not getattr(model, 'prototype_inited', True):
             model.prepare_prototype()  # a retriever's, which it would encode in the first batch
-        weights = self._weights.describe(runner)
+        own = {'checkpoint': None, 'epoch': runner.epoch, 'iter': runner.iter}
+        weights = self._loaded or own
         self._collector = TraceCollector(model)
         self._evaluation = LoggedEvaluation(runner, self._collector, mode, weights)
         self._budgets = None

@@ -72,7 +72,7 @@ class LoggedEvaluation:
     """Writes what the images of an evaluation took; made on all ranks before the first batch.
 
     The ``collector`` listens to the model, the ``mode`` is ``'val'`` or ``'test'``, ``weights`` are as
-    EvaluatedWeights describes them; a ``part`` names a further log, of some images only, in the folder
+    of :func:`.loaded_weights`; a ``part`` names a further log, of some images only, in the folder
     ``..._budgets``.
     """
 

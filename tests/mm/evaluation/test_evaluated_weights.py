@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
+from torch import nn
 
-from iterbackbone.mm.evaluation.evaluated_weights import EvaluatedWeights
+from iterbackbone.mm import IterationLogHook
+from iterbackbone.mm.evaluation import iteration_log_hook
 from tests.support.classifier_runs import classifier_run
 from tests.support.openmmlab import read_log
 
@@ -61,25 +64,30 @@ def test_a_loop_over_checkpoints_and_budgets(trained):
 
 
 class Trainer(SimpleNamespace):
-    """What EvaluatedWeights reads of a Runner."""
+    """What the hook sees of a Runner."""
 
     def __init__(self):
-        super().__init__(epoch=0, iter=0)
-        self.weights = EvaluatedWeights()
+        super().__init__(model=nn.Identity(), val_loop=None, epoch=0, iter=0)
+        self.hook = IterationLogHook()
 
     def load_checkpoint(self, filename, **meta):
-        self.weights.note_loading({'meta': meta})
+        self.hook.after_load_checkpoint(self, {'meta': meta})
 
     def resume(self, filename, epoch, step):
         self.load_checkpoint(filename, epoch=epoch, iter=step)
         self.epoch, self.iter = epoch, step
 
     def train(self, epoch, step):
-        self.weights.note_training()
+        self.hook.before_train(self)
+        self.hook.before_train_iter(self, 0)
         self.epoch, self.iter = epoch, step
 
     def evaluated(self):
-        return tuple(self.weights.describe(self).values())
+        collector = patch.object(iteration_log_hook, 'TraceCollector')
+        with collector, patch.object(iteration_log_hook, 'LoggedEvaluation') as logged:
+            self.hook.before_val_epoch(self)
+        *_, weights = logged.call_args.args
+        return tuple(weights.values())
 
 
 def test_resumed_then_evaluated_then_trained_on():
@@ -126,7 +134,7 @@ def test_a_checkpoint_cannot_name_another_folder(meta, expected):
     trainer = Trainer()
 
     def load_checkpoint(filename):
-        trainer.weights.note_loading({'meta': meta})
+        trainer.hook.after_load_checkpoint(trainer, {'meta': meta})
 
     load_checkpoint('a.pth')
     assert trainer.evaluated() == expected
