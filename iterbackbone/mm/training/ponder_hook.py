@@ -22,7 +22,6 @@ from ..traces import (
     trained_calls,
     unwrapped,
 )
-from .lost_hooks import warn_of_lost_hooks
 from .optimizers import exempt_halting_biases
 from .ponder_training import PonderTraining
 
@@ -203,7 +202,6 @@ def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
         if is_trainable(module) and module.budget.share is not None:
             needs = f'needs {name}.budget without share, got share={module.budget.share:g}'
             raise ValueError(f'{kind.__name__} {needs}: training ends the fit that it belongs to')
-    warn_of_lost_hooks(runner)
     # Averaged copies end a fit where the model does, in its first training step: keys must agree.
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
         for module in iterative_modules(copy):
