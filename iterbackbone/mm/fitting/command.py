@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,32 +48,27 @@ def fit_checkpoint(
 ) -> FitReport:
     """Fit, write ``out`` and return the figures.
 
-    Args:
-        config, cfg_options: Of the network.
-        checkpoint: Path or name of the network's, best trained with AnytimeHook.
-        out: The fitted checkpoint: as the other, with halting units and budget tables.
-        cache: Folder for results, or None.
-        options: See there.
-        progress: Wraps loops, such as tqdm.
+    The ``checkpoint`` is a path or a name, best trained with AnytimeHook; ``out`` is the same with
+    fitted halting units and budget tables. An interrupted fit goes on from the folder ``cache``.
+    ``progress`` wraps loops, as tqdm does.
 
     Raises:
         ValueError: naming what does not fit: config, checkpoint or images.
     """
     cfg = read_config(config, cfg_options)
     model, content = trained_model(cfg, checkpoint, options.device)
-    digest = _digest(model)
+    base = f'{__version__} {_digest(model)} {cfg.pretty_text}'
     loaders = _loaders(cfg, options)
-    _check_unseen(content, cfg, loaders, options)
+    _check_unseen(cfg, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
     silence(list(iterative_modules(model)))
-    base = f'{__version__} {digest} {cfg.pretty_text}'
 
     def runs(spec: ImageSpec, loader: DataLoader) -> ModelRuns:
         identity = f'{base} {_annotations(loader)} {spec}'
         return ModelRuns(model, loader, cache, identity, partial(progress, desc=str(spec)))
 
     fit_images: Any = loaders[0].dataset
-    few = min(FIRST_IMAGES, -(-len(fit_images) // 4))
+    few = min(FIRST_IMAGES, math.ceil(len(fit_images) / 4))
     first = options.fit.thinned(len(fit_images.dataset), few)
     fit = fit_halting(
         runs(first, image_loader(cfg, first)),
@@ -119,55 +115,43 @@ def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     return fit, calibrate
 
 
-def _check_unseen(
-    content: Mapping[str, Any], cfg: Config, loaders: Sequence[DataLoader], options: FitOptions
-) -> None:
-    """Raise ValueError where features were trained on the images, by the checkpoint's own config.
-
-    Where that cannot be told, images of the training data loader need the user's word.
-    """
+def _check_unseen(cfg: Config, loaders: Sequence[DataLoader], options: FitOptions) -> None:
+    """Raise ValueError where the config trains on the images, or where that cannot be told."""
     if options.trained_on_these:
         return
-    trained = trained_images(content, cfg)
-    if trained:
-        seen = trained & set().union(*(image_names(loader.dataset) for loader in loaders))
-        reason = f'{len(seen)} of them were in its training' if seen else ''
-    else:
-        part = 'train' in (options.fit.part, options.calibrate.part)
-        reason = "the checkpoint does not say which of the training set's it saw" if part else ''
-    if reason:
+    trained = trained_images(cfg)
+    seen = trained & set().union(*(image_names(loader.dataset) for loader in loaders))
+    unknown = not trained and 'train' in (options.fit.part, options.calibrate.part)
+    if seen or unknown:
         raise ValueError(
-            f'--fit and --calibrate must be images that the features were not trained on: {reason}; '
-            '--trained-on-these allows it'
+            '--fit and --calibrate must be images that the features were not trained on: '
+            f'{len(seen) or "unknown how many"} of them are in train_dataloader. '
+            "Give the training's --cfg-options, or --trained-on-these"
         )
-
-
-def groups_of(loader: DataLoader, key: str | None) -> list[Any]:
-    """The source of each image: by a key of its metainfo (ValueError without), else the image."""
-    dataset: Any = loader.dataset
-    if key is None:
-        return image_keys(dataset)
-    found = []
-    for i in range(len(dataset)):
-        metainfo = dataset[i]['data_samples'].metainfo
-        if key not in metainfo:
-            raise ValueError(f'--group-by must be a key of metainfo ({sorted(metainfo)}), got {key!r}')
-        found.append(metainfo[key])
-    return found
 
 
 def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> list[Tensor]:
     """Numbers of the fitting and the calibration images' sources; ValueError if they share one."""
-    fit, calibrate = (groups_of(loader, options.group_by) for loader in loaders)
+    fit, calibrate = (_sources(loader.dataset, options.group_by) for loader in loaders)
     if options.group_by and (shared := set(fit) & set(calibrate)):
         raise ValueError(
             f'--fit and --calibrate must not share sources, got {len(shared)} in common by '
             f'{options.group_by!r}'
         )
-    return [numbered(fit), numbered(calibrate)]
+    return [_numbered(fit), _numbered(calibrate)]
 
 
-def numbered(sources: list[Any]) -> Tensor:
-    """(N,) int64, the same number for the same source."""
-    numbers = {source: n for n, source in enumerate(dict.fromkeys(sources))}
-    return torch.tensor([numbers[source] for source in sources])
+def _sources(dataset: Any, key: str | None) -> list[Any]:
+    """Of each image: by a key of its metainfo (ValueError without), else the image."""
+    if key is None:
+        return image_keys(dataset)
+    metainfos = [dataset[i]['data_samples'].metainfo for i in range(len(dataset))]
+    for metainfo in metainfos:
+        if key not in metainfo:
+            raise ValueError(f'--group-by must be a key of metainfo ({sorted(metainfo)}), got {key!r}')
+    return [metainfo[key] for metainfo in metainfos]
+
+
+def _numbered(sources: list[Any]) -> Tensor:
+    numbers: dict[Any, int] = {}
+    return torch.tensor([numbers.setdefault(source, len(numbers)) for source in sources])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import copy
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -17,7 +17,6 @@ from ..configs import type_name
 
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'
-WITHOUT_EFFECT = ('pipeline', 'indices', 'lazy_init', 'serialize_data')  # on which images there are
 
 
 class ImageSpec(NamedTuple):
@@ -48,7 +47,7 @@ class ImageSpec(NamedTuple):
 
     def thinned(self, length: int, count: int) -> ImageSpec:
         """About ``count`` of these images, evenly spread: data sets may be sorted by class."""
-        every = max(1, -(-len(self.places(length)) // count))
+        every = max(1, math.ceil(len(self.places(length)) / count))
         return self._replace(step=self.step * every)
 
 
@@ -66,10 +65,8 @@ class FitOptions(NamedTuple):
 def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
     """The images in the test pipeline's form, with annotations in the frame of the input.
 
-    Images of the training set go through the test pipeline, too.
-
-    Raises:
-        ValueError: the config has no such data loader, or it has no such images.
+    Those of the training set, too, where the slice counts all, also beyond ``indices`` that the
+    training was limited to. Raises ValueError where there is no such data loader or image.
     """
     loader = cfg.get(f'{spec.part}_dataloader')
     if not loader:
@@ -79,6 +76,7 @@ def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
     for leaf in leaves(dataset_cfg):
         if spec.part == 'train':
             leaf['pipeline'] = copy.deepcopy(next(leaves(evaluation['dataset'])).get('pipeline'))
+            leaf.pop('indices', None)
         if leaf.get('pipeline'):
             leaf['pipeline'] = annotations_first(leaf['pipeline'])
     dataset = DATASETS.build(dataset_cfg)
@@ -127,88 +125,40 @@ def leaves(cfg: Any) -> Iterator[Any]:
         yield cfg
 
 
+def trained_images(cfg: Config) -> set[str]:
+    """Files of the config's training images; empty where they are unknown or not here."""
+    if not (loader := cfg.get('train_dataloader')):
+        return set()
+    try:
+        dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
+    except OSError:
+        return set()
+    return image_names(Subset(dataset, range(len(dataset))))
+
+
 def image_infos(subset: Any) -> Iterator[dict[str, Any]]:
     """Files and labels of the images of a ``Subset``; none where its data set does not say."""
     if hasattr(subset.dataset, 'get_data_info'):
         yield from map(subset.dataset.get_data_info, subset.indices)
 
 
-def image_names(subset: Any) -> set[Any]:
-    """What tells a subset's images apart: their files; empty where its data set does not say."""
-    return set(map(_file, image_infos(subset))) - {None}
+def image_names(subset: Any) -> set[str]:
+    """Files of a subset's images; empty where its data set does not say."""
+    return {key for key in image_keys(subset) if isinstance(key, str)}
 
 
 def image_keys(subset: Any) -> list[Any]:
-    """Of each image of a subset its file, or else its place in the innermost data set: copies share it.
+    """Of each image of a subset its file, or else its place in the innermost data set.
 
-    Wrappers such as ``RepeatDataset`` show an image several times.
+    Wrappers such as ``RepeatDataset`` show an image several times: its copies share the key.
     """
-    infos = list(image_infos(subset)) or [{}] * len(subset)
-    return [
-        _file(info) or info.get('sample_idx', place)
-        for info, place in zip(infos, subset.indices, strict=True)
-    ]
-
-
-def _file(info: dict[str, Any]) -> Any:
-    return info.get('img_path') or info.get('filename')
-
-
-def trained_images(content: Mapping[str, Any], cfg: Config) -> set[Any]:
-    """Files of the images of a checkpoint's training; empty where they are unknown.
-
-    The config in its content is text from anywhere: it is read as plain data, never run, and no data
-    set is built from it. It says which part of the user's own training data set was used, if its data
-    set is the same one.
-    """
-    own = (cfg.get('train_dataloader') or {}).get('dataset')
-    theirs = _dataset_of((content.get('meta') or {}).get('cfg'))
-    if own is None or theirs is None or _plain(theirs) != _plain(own.to_dict()):
-        return set()
-    try:
-        dataset = DATASETS.build(_with_indices(own.to_dict(), theirs))
-    except OSError:  # the training's annotations are not here
-        return set()
-    return image_names(Subset(dataset, range(len(dataset))))
-
-
-def _with_indices(own: Any, theirs: Any) -> Any:
-    """Our data set, wrapped ones too, with the part that theirs used."""
-    if isinstance(own, Mapping) and isinstance(theirs, Mapping):
-        kept = {k: _with_indices(v, theirs.get(k)) for k, v in own.items() if k != 'indices'}
-        return kept | ({'indices': theirs['indices']} if 'indices' in theirs else {})
-    if isinstance(own, list) and isinstance(theirs, list) and len(own) == len(theirs):
-        return [_with_indices(a, b) for a, b in zip(own, theirs, strict=True)]
-    return own
-
-
-def _dataset_of(text: Any) -> dict[str, Any] | None:
-    """``train_dataloader.dataset`` of a config's text; None where it is no plain data."""
-    if not isinstance(text, str):
-        return None
-    try:
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'train_dataloader':
-                return _literal(node.value)['dataset']
-    except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
-        pass  # not what mmengine writes
-    return None
-
-
-def _literal(node: ast.expr) -> Any:
-    """As ``ast.literal_eval``, and ``dict(name=value)``, which mmengine writes."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict' and not node.args:
-        return {str(each.arg): _literal(each.value) for each in node.keywords}
-    if isinstance(node, ast.Dict):
-        pairs = zip(node.keys, node.values, strict=True)
-        return {ast.literal_eval(key): _literal(value) for key, value in pairs if key is not None}
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_literal(each) for each in node.elts]
-    return ast.literal_eval(node)
-
-
-def _plain(value: Any) -> Any:
-    """Without what does not matter, and tuples as lists."""
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items() if key not in WITHOUT_EFFECT}
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+    files = [info.get('img_path') or info.get('filename') for info in image_infos(subset)]
+    numbers = {id(part): n for n, part in enumerate(parts(subset))}
+    keys = []
+    for i, file in enumerate(files or [None] * len(subset)):
+        if file is None:
+            part, place = located(subset, i)
+            keys.append((numbers[id(part)], place))
+        else:
+            keys.append(str(file))
+    return keys

@@ -112,7 +112,7 @@ def test_an_interrupted_fit_goes_on(trained, fitted, monkeypatch):
     [
         ('val[:3]', 'val[2:]', 'must not share images'),
         ('val', 'test', 'must not share images, .* in common'),  # the same files
-        ('train[1:]', 'val', 'features were not trained on: .* of them were in its training'),
+        ('train[1:]', 'val', 'features were not trained on: .* of them are in train_dataloader'),
         ('val[50:]', 'val[:2]', r'val\[50::1\] has no image: the data set has'),
     ],
 )

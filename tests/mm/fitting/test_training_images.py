@@ -1,4 +1,4 @@
-"""What a checkpoint's own config says of its training images, without running a word of it."""
+"""What the config says of the images that the network was trained on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from iterbackbone.mm.fitting.images import trained_images
+from iterbackbone.mm.fitting.command import _check_unseen, _loaders
+from iterbackbone.mm.fitting.images import FitOptions, ImageSpec, image_loader, trained_images
 
 DATASET = """dict(
     type='CustomDataset', data_prefix='{root}', metainfo=dict(classes=('a', 'b')),
@@ -24,51 +25,51 @@ def root(tmp_path):
     return tmp_path / 'images'
 
 
-def text(root, more='', before=''):
-    return (
-        f'{before}train_dataloader = dict(batch_size=2, dataset={DATASET.format(root=root, more=more)})'
+def config(root, more='', wrapper='{}', val=None):
+    init_default_scope('mmpretrain')
+    train, other = (DATASET.format(root=r, more=m) for r, m in ((root, more), (val or root, '')))
+    return Config.fromstring(
+        f'train_dataloader = dict(batch_size=2, dataset={wrapper.format(train)})\n'
+        f'val_dataloader = dict(batch_size=1, dataset={other})',
+        '.py',
     )
 
 
-def found(own, theirs):
-    cfg = Config.fromstring(f"default_scope = 'mmpretrain'\n{own}", '.py')
-    init_default_scope('mmpretrain')
-    return trained_images({'meta': {'cfg': theirs}}, cfg)
+WRAPPERS = ['{}', "dict(type='RepeatDataset', times=2, dataset={})"]
 
 
-def test_the_part_that_was_trained_on(root):
-    assert len(found(text(root), text(root))) == 6
-    assert len(found(text(root), text(root, ', indices=2'))) == 2
-    assert len(found(text(root, ', indices=2'), text(root))) == 6  # the checkpoint's word counts
-    wrapped = [
-        f"train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset={each}))"
-        for each in (DATASET.format(root=root, more=', indices=2'), DATASET.format(root=root, more=''))
-    ]
-    assert len(found(*wrapped)) == 6
-    assert len(found(*wrapped[::-1])) == 2
+@pytest.mark.parametrize('wrapper', WRAPPERS, ids=['plain', 'repeated'])
+def test_the_part_that_was_trained_on(root, wrapper):
+    assert len(trained_images(config(root, wrapper=wrapper))) == 6
+    assert len(trained_images(config(root, ', indices=2', wrapper))) == 2
 
 
-def test_absent_training_images_are_unknown(root):
-    before = text(root)
-    shutil.rmtree(root)
-    assert found(before, before) == set()
+def test_absent_training_images_are_unknown(root, tmp_path):
+    assert trained_images(config(tmp_path / 'elsewhere')) == set()
+    assert trained_images(Config({})) == set()
 
 
-def test_another_data_set_is_unknown(root, tmp_path):
-    assert found(text(root), text(tmp_path / 'elsewhere')) == set()
-    assert found(text(root), None) == found(text(root), 'not Python (') == set()
+def test_a_slice_of_the_training_set_counts_all(root):
+    loader = image_loader(config(root, ', indices=2'), ImageSpec.parse('train[2:]'))
+    assert len(loader.dataset) == 4
 
 
-@pytest.mark.parametrize(
-    'hostile',
-    [
-        "__import__('pathlib').Path({mark!r}).touch()\n",
-        "train_dataloader = __import__('pathlib').Path({mark!r}).touch()\n",
-        "train_dataloader = dict(dataset=dict(type='pathlib.Path.touch', self={mark!r}))\n",
-        'train_dataloader = ' + '(' * 5000,
-    ],
-)
-def test_nothing_in_it_is_run(root, tmp_path, hostile):
-    mark = tmp_path / 'mark'
-    found(text(root), text(root, before=hostile.replace('{mark!r}', repr(str(mark)))))
-    assert not mark.exists()
+def check(cfg, fit, calibrate):
+    options = FitOptions(ImageSpec.parse(fit), ImageSpec.parse(calibrate))
+    _check_unseen(cfg, _loaders(cfg, options), options)
+
+
+def test_only_images_that_were_not_trained_on_are_taken(root, tmp_path):
+    check(config(root, ', indices=2'), 'train[2:4]', 'train[4:]')
+    for fit, calibrate in (('train[1:4]', 'train[4:]'), ('val[1:4]', 'val[4:]')):
+        with pytest.raises(ValueError, match=r'1 of them are in train_dataloader\. .*--cfg-options'):
+            check(config(root, ', indices=2'), fit, calibrate)
+    val = shutil.copytree(root, tmp_path / 'val')
+    check(config(root, val=val), 'val[:3]', 'val[3:]')
+    check(config(tmp_path / 'elsewhere', val=val), 'val[:3]', 'val[3:]')
+
+
+def test_training_images_without_files_are_refused(root, monkeypatch):
+    monkeypatch.setattr('iterbackbone.mm.fitting.command.trained_images', lambda _: set())
+    with pytest.raises(ValueError, match='unknown how many of them are in train_dataloader'):
+        check(config(root), 'train[:2]', 'val[3:]')
