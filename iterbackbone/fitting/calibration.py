@@ -85,7 +85,7 @@ class Calibration:
             pairs = [block.halting(depth, _price(position)) for block, depth in blocks]
             each = by_module(Setting(*zip(*pairs, strict=True)), self.modules)
             outcome = self.run(each)
-            share = float(outcome.macs.mean()) / self.full_macs
+            share = outcome.cost / self.full_macs
             tries.append(Calibrated(wanted, share, each, outcome, constants, position))
             if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in self.fitted):
                 break
@@ -104,10 +104,9 @@ class _Promise(NamedTuple):
 
 def _best(promises: Sequence[_Promise], share: float) -> _Promise:
     """The lowest loss among those near the share, else the nearest."""
-    near = [p for p in promises if abs(p.share - share) <= PROMISED]
-    return (
-        min(near, key=lambda p: p.loss) if near else min(promises, key=lambda p: abs(p.share - share))
-    )
+    if near := [p for p in promises if abs(p.share - share) <= PROMISED]:
+        return min(near, key=lambda p: p.loss)
+    return min(promises, key=lambda p: abs(p.share - share))
 
 
 def _promise(fitted: Sequence[FittedBlock], constants: Depths, share: float) -> _Promise:

@@ -128,8 +128,7 @@ def fit_block(
     rows = runs.rows(base, k, grid)
     losses = at_all_depths(rows.losses, grid)
     ends = [runs.losses((*base[:k], depth, *base[k + 1 :])) for depth in (grid[0], grid[-1])]
-    span = float(ends[1].macs.mean() - ends[0].macs.mean()) / full_macs
-    price = span / max(block.max_iterations - 1, 1)
+    price = (ends[1].cost - ends[0].cost) / full_macs / max(block.max_iterations - 1, 1)
     none = losses[:, :0].T
     if block.halting is None or rows.inputs is None:
         return FittedBlock(None, None, none, losses, price)

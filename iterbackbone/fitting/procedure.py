@@ -57,15 +57,15 @@ def fit_halting(
     modules = fitting.modules
     limits = tuple(n for m in modules for n in m.max_iterations)
     base = middle(static_path(*block_curves(first.losses, limits)))
-    full = float(fitting.losses(limits).macs.mean())
+    full = fitting.losses(limits).cost
     folds, every = folds_of(groups), list(enumerate(all_blocks(modules)))
     blocks = [
         fit_block(fitting, base, k, block, full, folds) for k, block in progress(every, desc='blocks')
     ]
     path = static_path([b.losses.mean(dim=0) for b in blocks], [b.price for b in blocks])
     static = [(p.depths, calibration.losses(p.depths)) for p in menu(path, MENU)]
-    full = float(static[-1][1].macs.mean())
-    lowest = float(static[0][1].macs.mean()) / full
+    full = static[-1][1].cost
+    lowest = static[0][1].cost / full
     calibrated = Calibration(
         calibration.policy, modules, blocks, candidates(path, blocks), full, lowest
     )

@@ -13,17 +13,21 @@ Depths = tuple[int, ...]
 
 
 class Outcome(NamedTuple):
-    """What a run over N images gave.
-
-    Attributes:
-        losses: (N,) float64.
-        macs: Of the iterative modules, (N,) float64.
-        scores: The task's score of each image, (N,) float64; None where it has none.
-    """
+    """What a run over N images gave: (N,) float64 each."""
 
     losses: Tensor
-    macs: Tensor
-    scores: Tensor | None
+    macs: Tensor  # of the iterative modules
+    scores: Tensor | None  # the task's; None where an image has none
+
+    @property
+    def cost(self) -> float:
+        """Mean MACs."""
+        return float(self.macs.mean())
+
+    @property
+    def worth(self) -> Tensor:
+        """The score of each image, or else its loss with the sign changed."""
+        return -self.losses if self.scores is None else self.scores
 
 
 class Point(NamedTuple):
@@ -67,8 +71,7 @@ def block_curves(
         outcomes = [run((*lowest[:k], depth, *lowest[k + 1 :])) for depth in grid]
         means = torch.stack([o.losses.mean() for o in outcomes])
         curves.append(at_all_depths(means.unsqueeze(0), grid)[0])
-        span = float(outcomes[-1].macs.mean() - outcomes[0].macs.mean())
-        prices.append(span / max(limit - 1, 1))
+        prices.append((outcomes[-1].cost - outcomes[0].cost) / max(limit - 1, 1))
     return curves, prices
 
 
@@ -93,7 +96,7 @@ def static_path(curves: Sequence[Tensor], prices: Sequence[float]) -> list[Point
 
 
 def _envelope_gains(gains: Sequence[float]) -> list[float]:
-    """Gains of single steps on the envelope, descending: neighbours are pooled until they are."""
+    """Of single steps, descending: neighbours are pooled until they are."""
     pools: list[tuple[float, int]] = []
     for gain in gains:
         pools.append((gain, 1))

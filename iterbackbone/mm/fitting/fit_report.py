@@ -13,7 +13,6 @@ from ...files import whole_file
 from ...fitting.halting import FittedBlock
 from ...fitting.max_drop import cheapest, least_sources
 from ...fitting.procedure import Fit
-from ...fitting.static import Outcome
 from ...stats.gain import envelope, gain
 from .images import FitOptions
 
@@ -34,21 +33,13 @@ class FitReport(NamedTuple):
     def of(cls, fit: Fit, options: FitOptions, groups: Tensor) -> FitReport:
         """Measure a fit; ``groups`` are the calibration images' sources, (N,) int64."""
         full = fit.menu[-1][1]
-        images = {
-            'fit': str(options.fit),
-            'calibrate': str(options.calibrate),
-            'trained_on_these': options.trained_on_these,
-        }
+        images = {name: str(getattr(options, name)) for name in ('fit', 'calibrate')}
         menu = [
-            {
-                'depths': list(depths),
-                'share': float(outcome.macs.mean() / full.macs.mean()),
-                'score': float(_score(outcome).mean()),
-            }
-            for depths, outcome in fit.menu
+            {'depths': list(depths), 'share': o.cost / full.cost, 'score': float(o.worth.mean())}
+            for depths, o in fit.menu
         ]
         return cls(
-            images,
+            {**images, 'trained_on_these': options.trained_on_these},
             '-loss' if full.scores is None else 'score',
             [_block(b) for b in fit.blocks],
             _budgets(fit, groups),
@@ -94,24 +85,19 @@ def _block(block: FittedBlock) -> dict[str, Any]:
     }
 
 
-def _score(outcome: Outcome) -> Tensor:
-    return -outcome.losses if outcome.scores is None else outcome.scores
-
-
 def _budgets(fit: Fit, groups: Tensor) -> list[dict[str, Any]]:
     """Against the best static budgets on the very same images, which flatters these if anything."""
     outcomes = [outcome for _, outcome in fit.menu]
-    costs = [float(o.macs.mean()) for o in outcomes]
-    vertices = envelope(costs, [float(_score(o).mean()) for o in outcomes])
-    menu = torch.stack([o.macs for o in outcomes]), torch.stack([_score(o) for o in outcomes])
+    costs = [o.cost for o in outcomes]
+    vertices = envelope(costs, [float(o.worth.mean()) for o in outcomes])
+    menu = torch.stack([o.macs for o in outcomes]), torch.stack([o.worth for o in outcomes])
     rows = []
     for point in fit.points:
-        macs, scores = point.outcome.macs, _score(point.outcome)
-        cost = float(macs.mean())
-        row = {'asked': point.asked, 'met': cost / costs[-1], 'score': float(scores.mean())}
+        own = point.outcome
+        row = {'asked': point.asked, 'met': own.cost / costs[-1], 'score': float(own.worth.mean())}
         row |= dict.fromkeys(('static', 'gain', 'low', 'high'))
-        if min(costs) <= cost <= max(costs):  # of regions there may be more than at full depth
-            found = gain(macs, scores, *menu, vertices=vertices, groups=groups)
+        if min(costs) <= own.cost <= max(costs):  # of regions there may be more than at full depth
+            found = gain(own.macs, own.worth, *menu, vertices=vertices, groups=groups)
             row |= {'met': found.share, 'score': found.score, 'static': found.mixture}
             row |= {'gain': found.value, 'low': found.low, 'high': found.high}
         rows.append(row)
@@ -122,8 +108,8 @@ def _drop(fit: Fit, groups: Tensor, points: float) -> dict[str, Any]:
     full = fit.menu[-1][1]
     if full.scores is None:
         return {'sentence': '--max-drop: this task has no score of a single image.', 'share': None}
-    points_of = [p for p in fit.points if p.share < 1.0]
-    scores, shares = [_score(p.outcome) for p in points_of], [p.share for p in points_of]
+    below = [p for p in fit.points if p.share < 1.0]
+    scores, shares = [p.outcome.worth for p in below], [p.share for p in below]
     best, tested = cheapest(shares, scores, full.scores, points / 100.0, groups)
     sentence = f'--max-drop {points:g}: no share loses less with 95% confidence.'
     if (got := len(groups.unique())) < (needed := least_sources(points / 100.0)):

@@ -158,7 +158,7 @@ def total(losses: dict[str, Any], sample: Any) -> float:
 
 
 def check_boxes(sample: Any) -> None:
-    """Raise ValueError where an image has no annotations."""
+    """Raise ValueError where a sample has no annotations."""
     if 'gt_instances' not in sample:
         raise ValueError('images must have gt_instances to be fitted on: LoadAnnotations is missing')
 

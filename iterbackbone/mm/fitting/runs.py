@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,23 +27,25 @@ from .losses import Features, TwoStageLoss, loss_of, run_regions
 REGIONS = 32  # of an image, to fit the unit of a RoI layer
 
 
-@dataclass
 class Results:
-    """Tensors, and tuples of them, that are made once."""
+    """Tensors, and tuples of them, that are made once.
 
-    folder: Path | None  # where they are kept, so that an interrupted fit goes on; None: in memory
-    identity: str  # what they depend on beside the key: checkpoint and images
-    memory: dict[str, Any] = field(default_factory=dict)
+    They are kept in a ``folder``, so that an interrupted fit goes on, or else in memory. Beside their
+    key they depend on the ``identity``: checkpoint and images.
+    """
+
+    def __init__(self, folder: Path | None, identity: str) -> None:
+        self.folder, self.identity = folder, identity
+        self._memory: dict[str, Any] = {}
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """The result of this key (JSON-ready), made if there is none yet."""
         text = json.dumps([self.identity, key])
-        name = hashlib.sha256(text.encode()).hexdigest()[:24]
         if self.folder is None:
-            if name not in self.memory:
-                self.memory[name] = make()
-            return self.memory[name]
-        path = self.folder / f'{name}.pt'
+            if text not in self._memory:
+                self._memory[text] = make()
+            return self._memory[text]
+        path = self.folder / f'{hashlib.sha256(text.encode()).hexdigest()[:24]}.pt'
         if not path.exists():
             value = make()
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,13 +54,9 @@ class Results:
 
 
 class ModelRuns:
-    """One model on one set of images.
+    """Runs of a model in evaluation mode on the images of a loader, in a fixed order.
 
-    Args:
-        model: In evaluation mode.
-        loader: Of the images, in a fixed order.
-        cache, identity: See :class:`Results`.
-        progress: Wraps the batches, such as tqdm.
+    ``cache`` and ``identity`` are those of :class:`Results`; ``progress`` wraps the batches.
     """
 
     def __init__(
@@ -69,11 +67,12 @@ class ModelRuns:
         identity: str = '',
         progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     ) -> None:
-        self.model, self.loader, self._progress = model, loader, progress
+        self.model: Any = model
+        self.loader, self._progress = loader, progress
         self._results = Results(cache, identity)
         self._loss_of = loss_of(model)
         self.modules = list(iterative_modules(model))
-        self._full = static(self.modules, tuple(n for m in self.modules for n in m.max_iterations))
+        self._full = static(self.modules, [n for m in self.modules for n in m.max_iterations])
 
     def losses(self, depths: Depths) -> Outcome:
         """At given depths of all blocks."""
@@ -92,12 +91,12 @@ class ModelRuns:
         options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
         unit = all_blocks(self.modules)[block].halting
         owners = [module for module in self.modules for _ in module.max_iterations]
-        inputs, found = None, self._loss_of
+        inputs = None
         if unit is not None and not owners[block].of_regions:
             run = partial(self._inputs, options[-1], unit)
             inputs = self._results.get(['inputs', block, options[-1]], run)
-        elif unit is not None and isinstance(found, TwoStageLoss) and found.has_regions:
-            run = partial(self._regions, found, options, unit)
+        elif unit is not None and isinstance(self._loss_of, TwoStageLoss) and self._loss_of.has_regions:
+            run = partial(self._regions, self._loss_of, options, unit)
             return BlockRows(*self._results.get(['regions', block, options], run))
         losses = torch.stack([self.losses(each).losses for each in options], dim=1)
         return BlockRows(inputs, losses, torch.arange(len(losses)))
@@ -144,14 +143,14 @@ class ModelRuns:
         found: list[tuple[Tensor, Tensor]] = []
         for inputs, samples in self._batches():
             self._apply(static(self.modules, options[-1]))
-            features = self.model.extract_feat(inputs)  # type: ignore[operator]
+            features = self.model.extract_feat(inputs)
             for i, sample in enumerate(samples):
                 rows = []
                 for depths in options:
                     self._apply(static(self.modules, depths))
                     with recorded(unit) as seen:
                         rows.append(losses.region_losses(one_image(features, i), sample))
-                some = slice(None, None, max(1, -(-len(rows[0]) // REGIONS)))
+                some = slice(None, None, max(1, math.ceil(len(rows[0]) / REGIONS)))
                 found.append((torch.stack(seen)[:, some], torch.stack(rows, dim=1)[some]))
         images = [torch.full((len(rows),), i) for i, (_, rows) in enumerate(found)]
         found = [each for each in found if len(each[1])]  # one without regions halts at once
@@ -166,14 +165,14 @@ class ModelRuns:
 
     def _batches(self) -> Iterator[tuple[Tensor, list[Any]]]:
         for batch in self._progress(self.loader):
-            data = self.model.data_preprocessor(batch, False)  # type: ignore[operator]
+            data = self.model.data_preprocessor(batch, False)
             yield data['inputs'], data['data_samples']
 
     def _outcomes(
         self, collector: TraceCollector, inputs: Tensor, samples: list[Any]
     ) -> list[tuple[float, float, float | None]]:
         collector.reset()
-        features = self.model.extract_feat(inputs)  # type: ignore[operator]
+        features = self.model.extract_feat(inputs)
         calls = list(collector.calls)  # of the backbone: a loss runs heads on other regions
         losses = [self._loss_of(one_image(features, i), each) for i, each in enumerate(samples)]
         collector.calls[:] = calls
