@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,43 +20,34 @@ RATE = 1.0 / (SENSITIVITY * SETTLING)  # step of the bias for an error of 1
 LARGE = 0.1  # errors beyond are on their way: integrating them would overshoot
 
 
+@dataclass(eq=False)
 class BudgetController:
     """A proportional-integral controller of the halting units' output biases.
 
     The measured quantity is the MACs that the rows of a training step would execute in
     evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
     the ranks. They are counted off the training's own pass; by how much evaluation, with
-    BatchNorm's running statistics, differs from that is measured in rehearsals of single steps
-    (:class:`~iterbackbone.mm.training.ponder_training.Rehearsal`) and added.
+    BatchNorm's running statistics, differs from that is measured in rehearsals of single steps.
 
-    Where it is above the target every halting bias is raised a little after the training
+    Where it is above the ``target`` every halting bias is raised a little after the training
     step, else lowered; what the units have learnt to tell apart stays as it is. The
     integral answers the steady pull of the loss on the same biases, which fades with the
     learning rate; the two give the loop a damping ratio of 0.7. The ponder weight
     alone cannot do this: a block that has fallen to one iteration has no gradient that would
     lead it back. Wang et al. 2024 (https://arxiv.org/abs/2408.15664) balance the experts of a
-    mixture by such a bias.
-
-    All stays on the model's device, so that a GPU is not waited for.
-
-    Args:
-        target: Wanted share, between that of one iteration everywhere and 1.
+    mixture by such a bias. All stays on the model's device, so that a GPU is not waited for.
     """
 
-    def __init__(self, target: float) -> None:
-        self.target = target
-        self.share: Tensor | None = None  # in training; None before the first training step
-        self.gap: Tensor | None = None  # evaluation's share minus training's; None before a rehearsal
-        # The integral: what a training step at the highest learning rate needs at the target.
-        self.pull: Tensor | float = 0.0
+    target: float
+    share: Tensor | None = None  # in training; None before the first training step
+    gap: Tensor | None = None  # evaluation's share minus training's; None before a rehearsal
+    # The integral: what a training step at the highest learning rate needs at the target.
+    pull: Tensor | float = 0.0
 
     def observe(self, calls: list[Call], rehearsed: list[Call]) -> None:
-        """Take in the calls of one training step and, if there were any, their rehearsals.
+        """Take in the trained calls of one training step and, if there were any, their rehearsals.
 
-        Only trained calls count: a teacher or a momentum copy is not what is steered.
-
-        Raises:
-            ValueError: the target is out of the network's reach.
+        Raises ValueError where the target is out of the network's reach.
         """
         calls = trained_calls(calls)
         if not calls:
@@ -78,10 +70,7 @@ class BudgetController:
 
     @torch.no_grad()
     def steer(self, modules: list[AdaptiveModule], lr_share: float = 1.0) -> None:
-        """Move the halting biases of ``modules`` by what the last error asks for.
-
-        ``lr_share`` is the learning rate over the highest of the training.
-        """
+        """Move the halting biases; ``lr_share`` is the learning rate over the training's highest."""
         share = self.expected()
         if share is None:
             return
@@ -95,25 +84,17 @@ class BudgetController:
                     unit.fc2.bias.add_(step)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
+        """What the controller of a resumed run begins with, beside the target."""
         return {'share': self.share, 'gap': self.gap, 'pull': self.pull}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up :meth:`state_dict`."""
-        self.share, self.gap, self.pull = state['share'], state['gap'], state['pull']
 
 
 def _averaged(before: Tensor | None, value: Tensor, steps: int) -> Tensor:
-    """The moving average ``before`` with ``value`` of every rank taken in."""
     all_reduce(value, op='mean')
     return value if before is None else torch.lerp(before.to(value), value, 1 / steps)
 
 
 def _macs(call: Call) -> tuple[Tensor, int, int]:
-    """MACs of a call's rows together: executed, at one iteration everywhere, at all.
-
-    What was executed is the sum of :meth:`~iterbackbone.core.macs.MacTable.total` on the device.
-    """
+    """MACs of a call's rows together, on the device: executed, at one iteration everywhere, at all."""
     iterations, (table, _) = call.trace.iterations, counts_of(call.module, call.trace.input_size)
     counts, limits, each, score = (
         torch.as_tensor(values, dtype=torch.float64, device=iterations.device)

@@ -11,7 +11,6 @@ from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
-from torch.utils.hooks import RemovableHandle
 
 from ...core.adaptive import AdaptiveModule
 from ...core.halting import let_halt
@@ -27,7 +26,9 @@ EVERY = 20  # training steps; a rehearsal costs about a third of a step
 class PonderTraining:
     """Listens to the model's iterative modules until :meth:`remove`.
 
-    The ``target`` is that of :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`.
+    The ``target`` is that of :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`. With one,
+    a training step is rehearsed once in a while: the same images run as in evaluation, where
+    BatchNorm's running statistics let them halt a little earlier or later.
     """
 
     def __init__(self, runner: Runner, target: float | None) -> None:
@@ -35,14 +36,15 @@ class PonderTraining:
         intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
         self.scalars = TrainScalars(model, min(intervals, default=50))
         self._calls: list[Call] = []  # of this training step, without their graphs
-        self._rehearsed: list[Call] = []
-        self._controller = None if target is None else BudgetController(target)
-        saved = runner.message_hub.runtime_info.get(CONTROLLER) if runner.iter else None
-        if self._controller is not None and saved is not None:
-            self._controller.load_state_dict(saved)
+        self._rehearsed: list[Call] = []  # of its modules, as evaluation would have run them
+        self._rehearses = False  # in this step, which checkpoints hold
+        saved = runner.message_hub.runtime_info.get(CONTROLLER, {}) if runner.iter else {}
+        self._controller = None if target is None else BudgetController(target, **saved)
         self._collector = TraceCollector(model)  # behind what may raise: nobody would detach it
         self._modules = self._collector.modules
-        self._rehearsal = Rehearsal(self._modules)
+        self._handles: list[Any] = [
+            module.register_forward_hook(self._rehearse, with_kwargs=True) for module in self._modules
+        ]
         trainable = [module for module in self._modules if is_trainable(module)]
         for module in trainable if runner.iter == 0 else ():
             for unit in module.halting_units():
@@ -60,23 +62,20 @@ class PonderTraining:
         for module in self._modules:
             module.hold_halting(held and module in trained)
         self.scalars.held = held
-        self._rehearsal.due = self._controller is not None and (step + 1) % EVERY == 0
-        self._calls.clear()
-        self._rehearsed.clear()
+        self._rehearses = self._controller is not None and (step + 1) % EVERY == 0
+        self._calls, self._rehearsed = [], []
 
     def begin_forward(self, *_: Any) -> None:
         """Forget calls that belong to no loss."""
         self._collector.reset()
-        self._rehearsal.calls.clear()
 
     def take_calls(self) -> list[Call]:
         """The calls of the forward pass that ends here, with their graphs."""
         calls = self._collector.calls.copy()
+        self._collector.reset()
         for call in calls:
             trace = replace(call.trace, ponder_cost=call.trace.ponder_cost.detach())
             self._calls.append(call._replace(trace=trace))
-        self._rehearsed += self._rehearsal.calls
-        self.begin_forward()
         return calls
 
     def end_step(self, runner: Runner) -> None:
@@ -96,7 +95,7 @@ class PonderTraining:
     def remove(self) -> None:
         """Stop listening, and release the halting units."""
         self._collector.detach()
-        self._rehearsal.detach()
+        remove_all(self._handles)
         for module in self._modules:
             module.hold_halting(False)
 
@@ -109,35 +108,11 @@ class PonderTraining:
         teachers = {call.module for call in self._calls} - with_gradient
         return [m for m in self._modules if is_trainable(m) and m not in teachers]
 
-
-class Rehearsal:
-    """Repeats the forward pass of a training step as evaluation would run it, once in a while.
-
-    Evaluation takes BatchNorm's running statistics, so that the same images halt a little earlier
-    or later than in training. Listens to ``modules``, whose trained calls run again where it is due.
-
-    Attributes:
-        due: Whether to rehearse now; set it from the training step, which checkpoints hold.
-        calls: Of this forward pass, as evaluation would have run them.
-    """
-
-    def __init__(self, modules: list[AdaptiveModule]) -> None:
-        self.due = False
-        self.calls: list[Call] = []
-        self._handles: list[RemovableHandle] = [
-            module.register_forward_hook(self._rehearse, with_kwargs=True) for module in modules
-        ]
-
-    def detach(self) -> None:
-        """Stop listening."""
-        remove_all(self._handles)
-        self.calls.clear()
-
     def _rehearse(self, module: AdaptiveModule, args: tuple, kwargs: dict, _: Any) -> None:
-        if self.due and torch.is_grad_enabled() and is_trainable(module):
+        if self._rehearses and torch.is_grad_enabled() and is_trainable(module):
             again = module.training  # else the call itself was as in evaluation
             trace = trace_in_evaluation(module, *args, **kwargs) if again else module.trace
-            self.calls.append(Call(module, trace, None))
+            self._rehearsed.append(Call(module, trace, None))
 
 
 def learning_rate_share(optim_wrapper: OptimWrapper | OptimWrapperDict) -> float:

@@ -9,9 +9,10 @@ import torch
 
 from iterbackbone import HaltingTrace, IterativeResNet
 from iterbackbone.core.macs import mac_table
+from iterbackbone.core.trace import trace_in_evaluation
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training.budget_controller import GAP_SMOOTHING, SMOOTHING, BudgetController
-from iterbackbone.mm.training.ponder_training import EVERY, Rehearsal
+from iterbackbone.mm.training.ponder_training import EVERY
 from tests.support.networks import varied
 
 STEPS = 600
@@ -118,15 +119,15 @@ def test_evaluation_meets_the_target_where_its_statistics_differ():
     for norm in [m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d)]:
         norm.momentum = 0.0  # the running statistics stay off the batch's
         norm.running_mean.add_(0.3)
-    rehearsal, controller = Rehearsal([module]), BudgetController(0.6)
+    controller = BudgetController(0.6)
     module.train()
     for step in range(400):
-        rehearsal.due = (step + 1) % EVERY == 0
-        rehearsal.calls.clear()
         module(images)
-        controller.observe([Call(module, module.trace, None)], rehearsal.calls)
+        calls, again = [Call(module, module.trace, None)], []
+        if (step + 1) % EVERY == 0:
+            again = [Call(module, trace_in_evaluation(module, images), None)]
+        controller.observe(calls, again)
         controller.steer([module])
-    rehearsal.detach()
     module.eval()(images)
     share = BudgetController(0.6)
     share.observe([Call(module, module.trace, None)], [])
