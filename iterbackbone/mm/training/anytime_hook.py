@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from ...core.adaptive import AdaptiveModule
 from ...core.depths import DISTRIBUTIONS, draw_depths
@@ -68,13 +65,13 @@ class AnytimeHook(Hook):
         check_choice('distribution', distribution, DISTRIBUTIONS)
         self.distribution = distribution
         self.full_share = check_share('full_share', full_share)
-        self.losses = DepthLosses(check_int('measure_every', measure_every, 0))
-        self.teacher = None if teacher is None else FullDepthTeacher(teacher)
+        self.measure_every = check_int('measure_every', measure_every, 0)
+        self.losses = DepthLosses()
+        self.teacher = None if teacher is None else FullDepthTeacher(**teacher)
         self._modules: list[AdaptiveModule] = []
         self._handles: list[Any] = []
         self._seed = (0, 0)  # of the run and the rank
         self._step = self._calls = 0
-        self._measures = False  # in this step
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model's trainable iterative modules.
@@ -90,7 +87,12 @@ class AnytimeHook(Hook):
             )
         self._handles = prepare(runner, AnytimeHook)
         model = unwrapped(runner.model)
-        self._modules = trainable_modules(model)
+        self._modules = [module for module in iterative_modules(model) if is_trainable(module)]
+        if not self._modules:
+            raise ValueError(
+                f'{type(model).__name__} has no trainable iterative module: set backbone=dict('
+                "type='iterbackbone.IterativeResNet', ...) or remove AnytimeHook"
+            )
         self._seed = (runner.seed or 0, get_rank())
         for module in self._modules:
             module.end_fit()
@@ -100,14 +102,15 @@ class AnytimeHook(Hook):
         for module in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._draw))
             self._handles.append(module.register_forward_hook(self._forget, always_call=True))
-        self._handles.append(model.register_forward_pre_hook(self._measure, with_kwargs=True))
+        self._handles.append(self.losses.attach(model))
         self._handles.append(model.register_forward_hook(self._drop_traces))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Note the training step, on which the draws depend."""
         self._step, self._calls = runner.iter, 0
         last = self.end_of_epoch(runner.train_dataloader, batch_idx)
-        self._measures = self.losses.due(runner.iter, last)
+        every = self.measure_every
+        self.losses.due = every > 0 and (last or runner.iter % every == 0)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -126,67 +129,24 @@ class AnytimeHook(Hook):
                 never_halt(unit)
 
     def _draw(self, module: AdaptiveModule, inputs: tuple[Tensor, ...]) -> None:
+        depths, rows = None, len(inputs[0])
         if self.losses.share is not None:
-            module.force_depths(self.losses.depths(module, len(inputs[0])))
+            depths = self.losses.depths(module, rows)
         elif module.training:
             words = [*self._seed, self._step, self._calls]
-            generator = torch.Generator().manual_seed(
-                int(np.random.SeedSequence(words).generate_state(1)[0])
-            )
-            options = (self.distribution, self.full_share, generator)
-            depths = draw_depths(len(inputs[0]), module.max_iterations, *options)
+            seed = int(np.random.SeedSequence(words).generate_state(1)[0])
+            generator = torch.Generator().manual_seed(seed)
+            limits = module.max_iterations
+            depths = draw_depths(rows, limits, self.distribution, self.full_share, generator)
             if self.teacher is not None and not module.of_regions:
-                depths[: len(depths) // 2] = torch.tensor(module.max_iterations)
-            module.force_depths(depths)
+                depths[: rows // 2] = torch.tensor(limits)
             self._calls += 1
-        else:
-            module.force_depths(None)
+        module.force_depths(depths)
 
     def _forget(self, module: AdaptiveModule, *_: Any) -> None:
         module.force_depths(None)
-
-    @torch.compiler.disable  # random states are kept, which no graph can hold
-    def _measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        # Before the training's own pass: a loss that rescales weights in place, as SwAV's, would
-        # spoil its gradients behind it.
-        if model.training and kwargs.get('mode') == 'loss' and self._measures:
-            with evaluating(model):
-                self.losses.measure(model, args, kwargs)
-            torch.clear_autocast_cache()  # older torch keeps weights without a gradient
 
     def _drop_traces(self, model: nn.Module, *_: Any) -> None:
         if model.training:
             for module in self._modules:
                 module.drop_trace()  # nobody asks for its ponder cost
-
-
-def trainable_modules(model: nn.Module) -> list[AdaptiveModule]:
-    """The iterative modules with trainable parameters; ValueError where there is none."""
-    modules = [module for module in iterative_modules(model) if is_trainable(module)]
-    if not modules:
-        raise ValueError(
-            f'{type(model).__name__} has no trainable iterative module: set backbone=dict('
-            "type='iterbackbone.IterativeResNet', ...) or remove AnytimeHook"
-        )
-    return modules
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Norms, dropout and iterative modules in evaluation mode, no gradients.
-
-    Heads stay as they are: some compute losses in training mode only. Modes are as before afterwards.
-    """
-    modes = {part: part.training for part in model.modules()}
-    for part in modes:
-        by_name = any(word in type(part).__name__ for word in ('Drop', 'BatchNorm'))
-        if by_name or isinstance(part, (AdaptiveModule, _NormBase)):
-            part.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module in iterative_modules(model):
-            module.train(modes[module])
-        for part, mode in modes.items():
-            part.training = mode

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ...core.adaptive import AdaptiveModule
 
@@ -16,44 +19,27 @@ DEPTHS = {'lowest': 0.0, 'middle': 0.5, 'full': 1.0}  # share of the way from 1 
 
 
 class DepthLosses:
-    """Measures now and then, ``every`` so many training steps or never (0), for the message hub.
+    """Measures where it is due, before the training's own forward pass, for the message hub.
 
     Attributes:
+        due: Whether to measure in this training step.
         share: Of the way from one iteration to all, while a measurement runs; else None.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self) -> None:
+        self.due = False
         self.share: float | None = None
         self._found: dict[str, Tensor] = {}
 
-    def due(self, step: int, last_of_epoch: bool) -> bool:
-        """Whether to measure in this training step: short epochs, too, end with their own losses."""
-        return self.every > 0 and (last_of_epoch or step % self.every == 0)
+    def attach(self, model: nn.Module) -> RemovableHandle:
+        """Listen to ``model``."""
+        return model.register_forward_pre_hook(self._measure, with_kwargs=True)
 
     def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
         """Of this measurement, (rows, K) int64."""
         limits = torch.tensor(module.max_iterations)
         depths = 1 + ((limits - 1) * self.share).round().long()
         return depths.expand(rows, -1)
-
-    def measure(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        """Repeat a forward pass with ``mode='loss'`` at each depth; the model is in evaluation mode.
-
-        Each depth draws the same random numbers, as samplers of regions do.
-        """
-        devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
-        with warnings.catch_warnings():  # what is not trained yet may still be
-            warnings.simplefilter('ignore', UserWarning)
-            for name, share in DEPTHS.items():
-                self.share = share
-                own = {k: copy.deepcopy(v) for k, v in kwargs.items() if k == 'data_samples'}
-                try:  # heads may change samples
-                    with torch.random.fork_rng(devices):
-                        losses: Any = model.forward(*args, **{**kwargs, **own})
-                finally:
-                    self.share = None
-                self._found[name] = model.parse_losses(losses)[0]  # type: ignore[operator]
 
     def publish(self, runner: Runner) -> None:
         """Send what was measured in this step."""
@@ -63,3 +49,42 @@ class DepthLosses:
             hub.log_scalars.pop(key, None)  # mmengine logs the mean of what it has: 50 are 2,500 steps
             hub.update_scalar(key, loss)
         self._found.clear()
+
+    @torch.compiler.disable  # random states are kept, which no graph can hold
+    def _measure(self, model: Any, args: tuple, kwargs: dict) -> None:
+        # Before the training's own pass: a loss that rescales weights in place, as SwAV's, would
+        # spoil its gradients behind it.
+        if not self.due or not model.training or kwargs.get('mode') != 'loss':
+            return
+        devices = {p.device for p in model.parameters() if p.device.type == 'cuda'}
+        with warnings.catch_warnings(), evaluating(model):
+            warnings.simplefilter('ignore', UserWarning)  # what is not trained yet may still be
+            for name, share in DEPTHS.items():
+                self.share = share
+                own = {k: copy.deepcopy(v) for k, v in kwargs.items() if k == 'data_samples'}
+                try:  # heads may change samples, and draw: at each depth the same
+                    with torch.random.fork_rng(devices):
+                        losses = model.forward(*args, **{**kwargs, **own})
+                finally:
+                    self.share = None
+                self._found[name] = model.parse_losses(losses)[0]
+        torch.clear_autocast_cache()  # older torch keeps weights without a gradient
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Norms, dropout and iterative modules in evaluation mode, no gradients.
+
+    Heads stay as they are: some compute losses in training mode only. Modes are as before afterwards.
+    """
+    modes = {part: part.training for part in model.modules()}
+    for part in modes:
+        by_name = any(word in type(part).__name__ for word in ('Drop', 'Norm'))
+        if by_name or isinstance(part, AdaptiveModule):
+            part.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode

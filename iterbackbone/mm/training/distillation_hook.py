@@ -61,15 +61,13 @@ class StageDistillationHook(Hook):
         """Build the teacher and attach to the model.
 
         Raises:
-            ValueError: the run has a second hook of this type, whose losses would have the same names;
-                the teacher does not fit the model, or its checkpoint not the teacher.
+            ValueError: the run has a second hook of this type, the teacher does not fit the model, or
+                its checkpoint not the teacher.
         """
         refuse_second(runner, StageDistillationHook)
         model = unwrapped(runner.model)
         self._handles = handles_on(model, 'distillation')
-        student = getattr(model, 'backbone', None)
-        if student is None:
-            raise ValueError(f'StageDistillationHook: {type(model).__name__} has no backbone')
+        student = model.backbone
         teacher = build_teacher(self.teacher_config)
         self._supervised = supervised_stages(student.out_indices, teacher.out_indices, self.stages)
         self._teacher = teacher.to(next(student.parameters()).device)
@@ -135,11 +133,9 @@ def supervised_stages(
 def stage_loss(student: Tensor, teacher: Tensor, stage: int) -> Tensor:
     """1 - Pearson's correlation over images and positions, averaged over the channels.
 
-    Half the squared difference of feature maps brought to mean 0 and variance 1 per channel, as
-    in PKD (Cao et al. 2022, https://arxiv.org/abs/2207.02039): the student's own scale and
-    shift, which the norms behind it take out, cost nothing.
-
-    Both maps are (B, C, H, W), the loss is a float32 scalar in [0, 2].
+    Half the squared difference of feature maps (B, C, H, W) brought to mean 0 and variance 1 per
+    channel, as in PKD (Cao et al. 2022, https://arxiv.org/abs/2207.02039): the student's own scale
+    and shift, which the norms behind it take out, cost nothing. A float32 scalar in [0, 2].
 
     Raises:
         ValueError: the shapes differ; it names the ``stage``.

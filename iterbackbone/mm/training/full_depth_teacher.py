@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.adaptive import AdaptiveModule
-from ...core.validation import check_options, check_real
+from ...core.validation import check_real
 from .distillation_hook import stage_loss
-
-OPTIONS = ('stages', 'logits', 'logits_weight', 'temperature')
 
 
 class FullDepthTeacher:
@@ -32,21 +30,24 @@ class FullDepthTeacher:
         TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        options = check_options('teacher', options, OPTIONS)
-        self.stages = check_real('teacher.stages', options.get('stages', 0.5))
-        self.logits = options.get('logits')
-        self.logits_weight = check_real('teacher.logits_weight', options.get('logits_weight', 0.25))
-        self.temperature = check_real('teacher.temperature', options.get('temperature', 2.0))
+    def __init__(
+        self,
+        stages: float = 0.5,
+        logits: str | None = None,
+        logits_weight: float = 0.25,
+        temperature: float = 2.0,
+    ) -> None:
+        self.stages = check_real('teacher.stages', stages)
+        self.logits = logits
+        self.logits_weight = check_real('teacher.logits_weight', logits_weight)
+        self.temperature = check_real('teacher.temperature', temperature)
         if self.temperature <= 0:
             raise ValueError(f'teacher.temperature must be above 0, got {self.temperature:g}')
-        if self.logits is not None and not isinstance(self.logits, str):
-            raise TypeError(f"teacher.logits must be a module's name or None, got {self.logits!r}")
         self._found: dict[str, Tensor] = {}
         self._rows = 0  # of the doubled batch; 0 while none is, as when a hook measures BatchNorm
 
     def attach(self, model: nn.Module) -> list[Any]:
-        """Listen to ``model``, by handles; ValueError without our backbone or the logits' module."""
+        """Listen to ``model``; ValueError without an iterative backbone or the logits' module."""
         backbone = getattr(model, 'backbone', None)
         if not isinstance(backbone, AdaptiveModule):
             raise ValueError(f'teacher needs an iterative backbone, {type(model).__name__} has none')

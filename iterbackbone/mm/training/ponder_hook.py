@@ -35,14 +35,13 @@ class PonderCostHook(Hook):
     A PyTorch forward hook on the model adds it to the loss dict inside forward, so that
     DDP, AMP and gradient accumulation see it and any detector, segmentor or classifier
     works unchanged. Modules without trainable parameters and calls without gradients (teachers,
-    momentum copies) are left out, of the logged cost and of the steering, too.
+    momentum copies) are left out, of the logged cost and of the steering, too. The halting biases
+    are left out of weight decay, whatever the optimizer.
 
     Halting starts in the untrained network at full depth. During the halting warm-up the
     scores are held there and the cost counts nothing; then the units are released and the
     weight ramps up linearly. Both are shares of the whole training. Checkpoints hold its length,
     so a resumed run goes on right, also where it is to end later.
-
-    The halting biases are left out of weight decay, whatever the optimizer.
 
     Also logs, as running means over the logging interval: iterations, their spread and the
     share of one-iteration images per stage, and the ponder cost.
@@ -83,11 +82,7 @@ class PonderCostHook(Hook):
         self._handles: list[Any] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model.
-
-        Raises:
-            ValueError: as :func:`prepare`.
-        """
+        """Attach to the model; ValueError as :func:`prepare`."""
         self._handles = prepare(runner, PonderCostHook)
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         model = unwrapped(runner.model)
@@ -144,9 +139,9 @@ def ponder_cost(calls: list[Call]) -> Tensor:
 
 
 class PonderSchedule(NamedTuple):
-    """Two shares of a training: held scores first, then a linear ramp of the weight."""
+    """Held scores first, then a linear ramp of the weight; training steps count from 0."""
 
-    length: int  # training steps that the shares refer to
+    length: int  # training steps that both shares refer to
     warmup: float  # share of it with held scores
     ramp: float  # share of it over which the weight then grows
 
@@ -168,11 +163,11 @@ class PonderSchedule(NamedTuple):
         return cls(length, warmup, ramp)
 
     def held(self, step: int) -> bool:
-        """Whether the halting units are held in training step ``step``, from 0."""
+        """Whether the halting units are held in this training step."""
         return step / self.length < self.warmup
 
     def weight_share(self, step: int) -> float:
-        """Share of the full ponder weight in training step ``step``, from 0."""
+        """Share of the full ponder weight in this training step."""
         if self.held(step):
             return 0.0
         return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)
@@ -181,8 +176,7 @@ class PonderSchedule(NamedTuple):
 def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
     """What a training by PonderCostHook or AnytimeHook, the ``kind``, begins with.
 
-    Returns:
-        The list for the handles of what it attaches to the model.
+    Returns the list for the handles of what it attaches to the model.
 
     Raises:
         ValueError: the run has a second hook of this kind, activations are checkpointed by the
