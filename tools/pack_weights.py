@@ -20,8 +20,7 @@ from safetensors.torch import save
 from iterbackbone import IterativeResNet
 from iterbackbone.cli.arguments import one_line
 from iterbackbone.files import write_together
-from iterbackbone.mm.checkpoints.checking import weights_for
-from iterbackbone.mm.checkpoints.loading import load_weights_only
+from iterbackbone.mm.checkpoints import load_weights_only, weights_for
 from iterbackbone.mm.configs import build_model, read_config, toolbox_of_model
 from iterbackbone.pretrained.index import INDEX, SCHEME, SHIPPED, Weights, read_index
 from iterbackbone.pretrained.models import VARIANTS

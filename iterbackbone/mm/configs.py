@@ -20,8 +20,7 @@ from torch import nn
 
 from ..core.macs import Size
 from ..timing import checked_device
-from .checkpoints.checking import weights_for
-from .checkpoints.loading import load_weights_only
+from .checkpoints import load_weights_only, weights_for
 
 TOOLBOXES = {'mmdet': 'DetDataSample', 'mmseg': 'SegDataSample', 'mmpretrain': 'DataSample'}
 

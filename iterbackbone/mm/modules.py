@@ -17,24 +17,19 @@ from ..core.block import IterativeBlock
 from ..core.entry import Entry
 from ..core.halting import HaltingUnit
 from ..registry import MODELS
-from .checkpoints.checking import misfit, pretrained_weights, separated
+from .checkpoints import misfit, pretrained_weights, separated
 
 
-def norm_layer_from_cfg(norm_cfg: dict) -> Any:
-    """``norm_cfg`` of an OpenMMLab config as ``channels -> nn.Module``.
-
-    Raises:
-        TypeError, ValueError: it is no norm config; the function raises the latter, too.
-    """
-    if not isinstance(norm_cfg, dict):
-        raise TypeError(f"norm_cfg must be a dict such as dict(type='BN'), got {norm_cfg!r}")
+def norm_layer_from_cfg(norm_cfg: dict | None) -> Callable[[int], nn.Module]:
+    """``norm_cfg``, or BN, as ``channels -> nn.Module``, which raises ValueError for no norm."""
+    config = norm_cfg or dict(type='BN')
 
     def norm_layer(channels: int) -> nn.Module:
         try:
-            return build_norm_layer(norm_cfg, channels)[1]
+            return build_norm_layer(config, channels)[1]
         except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
-                f'norm_cfg must describe a norm of {channels} channels, got {norm_cfg}: {error!r}'
+                f'norm_cfg must describe a norm of {channels} channels, got {config}: {error!r}'
             ) from error
 
     return norm_layer
@@ -52,10 +47,8 @@ class OpenMMLabModule(BaseModule):
     def init_weights(self) -> None:
         """As in mmengine, with every key of a pretrained checkpoint accounted for.
 
-        Raises:
-            TypeError: ``init_cfg`` is no dict or list of dicts, or has unknown keys.
-            ValueError: keys are missing, unexpected, of another shape or no weights; the
-                checkpoint cannot be read or wants to run code.
+        Raises TypeError for an ``init_cfg`` that is none, ValueError for a checkpoint that does not
+        fit, cannot be read or wants to run code.
         """
         whole = self.init_cfg
         pretrained, others = separated(None if self.is_init else whole)
@@ -72,7 +65,7 @@ class OpenMMLabModule(BaseModule):
                 update_init_info(self, f'PretrainedInit: load from {config["checkpoint"]}')
 
     def apply(self, fn: Callable[[nn.Module], None]) -> OpenMMLabModule:
-        """As in torch, but the blocks' own starts are kept, see :func:`_own_starts`.
+        """As in torch, but the blocks' own starts are kept.
 
         mmengine applies the ``init_cfg`` of every module around this one, and with an ``override`` to
         all layers. A checkpoint does not come this way.
@@ -119,11 +112,7 @@ class RegisteredEntry(Entry, BaseModule):
 
 
 def entry_from_cfg(entry: dict | None, in_channels: int) -> Entry | None:
-    """``entry`` of an OpenMMLab config, frozen unless it says ``frozen=False``.
-
-    Raises:
-        TypeError, ValueError: it is no config of a backbone, or what it builds is no entry.
-    """
+    """Of a config, frozen unless it says otherwise; TypeError, ValueError for no backbone's."""
     if entry is None:
         return None
     if not isinstance(entry, dict) or 'type' not in entry:
@@ -159,7 +148,7 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
         **options: Any,
     ) -> None:
         super().__init__(
-            norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')),
+            norm_layer=norm_layer_from_cfg(norm_cfg),
             entry=entry_from_cfg(entry, options.get('in_channels', 3)),
             **options,
         )
@@ -170,9 +159,8 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """A parameter's layer, from 0, and the number of layers (mmpretrain's constructor asks).
 
-        The stem is layer 0; each block is one, its stage's transition with the first; what
-        follows the backbone is the last. The ``param_name`` is that of the whole model, in which the
-        names of the backbone's own begin with ``prefix``.
+        The stem is layer 0; each block is one, its stage's transition with the first; what follows the
+        backbone, whose own names in the model begin with ``prefix``, is the last.
         """
         blocks = len(self.stages[0].blocks)
         layers = len(self.stages) * blocks + 2
@@ -202,6 +190,6 @@ class IterativeResLayer(core.IterativeResLayer, OpenMMLabModule):
     def __init__(
         self, *, norm_cfg: dict | None = None, init_cfg: dict | list | None = None, **options: Any
     ) -> None:
-        super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg or dict(type='BN')), **options)
+        super().__init__(norm_layer=norm_layer_from_cfg(norm_cfg), **options)
         self.init_cfg = init_cfg
         self.expected_leftovers = re.compile(rf'stem\.|stages\.(?!{self.first_stage}\.)')

@@ -17,8 +17,7 @@ from ..cli.demo.panel import SHORTEST, Cost
 from ..core.adaptive import AdaptiveModule
 from ..timing import checked_device
 from ..warm_start.safe_loading import state_dict_of
-from .checkpoints.checking import weights_for
-from .checkpoints.loading import load_weights_only, palette
+from .checkpoints import load_weights_only, palette, weights_for
 from .configs import load_datasets, read_config, toolbox_of
 from .evaluation.budget_runs import at_depths
 from .evaluation.image_compute import image_compute

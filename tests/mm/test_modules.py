@@ -88,8 +88,7 @@ def test_c4_parts_take_one_classification_checkpoint(tmp_path):
     [
         (
             {'stem': 'cifar'},
-            r'it has the CIFAR stem \(3x3.*, the network the ImageNet stem \(7x7.*of another shape: '
-            r'stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
+            r'of another shape: stem.conv.weight \(4, 3, 3, 3\) instead of \(4, 3, 7, 7\)',
         ),
         ({'expansion': 4}, 'of another shape: stages.0.transition.conv.weight'),
         ({'max_iterations': (2, 3, 3, 2)}, 'unexpected: stages.2.blocks.0.norm1.2.weight'),
@@ -145,7 +144,7 @@ def test_a_checkpoint_that_matches_no_key_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'stem': 'cifar'}, 'it has the CIFAR stem .*1 of another shape: stem.conv.weight'),
+        ({'stem': 'cifar'}, '1 of another shape: stem.conv.weight'),
         ({'max_iterations': (2, 3, 1, 2)}, r"IterativeResNet at 'backbone\.': .*missing: stages.2"),
         ({'num_stages': 3, 'max_iterations': (2, 3, 2)}, 'missing: stages.3.transition'),
         ({'depth': 50, 'max_iterations': None}, r'unexpected: stages.0.blocks.0.norm1.2.weight'),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...core.validation import check_int_tuple, check_real
 from ...registry import HOOKS
-from ..checkpoints.checking import is_pretrained, pretrained_weights
+from ..checkpoints import is_pretrained, pretrained_weights
 from ..single_hook import refuse_second
 from ..traces import handles_on, remove_all, unwrapped
 

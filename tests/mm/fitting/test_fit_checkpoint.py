@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from iterbackbone.__main__ import config_root
 from iterbackbone.export.onnx.parity import compare
 from iterbackbone.export.onnx.runtime import open_session
-from iterbackbone.mm.checkpoints.checking import misfit
+from iterbackbone.mm.checkpoints import misfit
 from iterbackbone.mm.configs import build_model, read_config
 from iterbackbone.mm.export.exported import exported, noise, onnx_model
 from iterbackbone.mm.fitting.command import fit_checkpoint

@@ -1,23 +1,92 @@
-"""Checks that a checkpoint fits a module, key by key."""
+"""Checkpoints from wherever mmengine finds one: read without running code, checked for what fits."""
 
 from __future__ import annotations
 
+import io
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlparse
 
+import numpy as np
+import torch
+from mmengine import dist, fileio, runner
 from mmengine.model import PretrainedInit
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from ...core.budgeted import TABLE_KEY, BudgetedModule
-from ...pretrained.index import SCHEME
-from ...warm_start.safe_loading import flaws, listed, misfits, state_dict_of
-from .loading import load_weights_only
+from ..core.budgeted import TABLE_KEY, BudgetedModule
+from ..pretrained.index import SCHEME, find_weights
+from ..warm_start.safe_loading import (
+    flaws,
+    listed,
+    load_checkpoint,
+    misfits,
+    read_checkpoint,
+    state_dict_of,
+)
 
+ADDRESSES: dict[str, Callable[[], Mapping[str, str]]] = {
+    'torchvision': runner.get_torchvision_models,
+    'modelzoo': runner.get_torchvision_models,
+    'open-mmlab': runner.get_external_models,
+    'openmmlab': runner.get_external_models,
+    'mmcls': runner.get_mmcls_models,
+}
 NO_LEFTOVERS = re.compile('(?!)')
-STEM = 'stem.conv.weight'
-STEM_NAMES = {3: "CIFAR stem (3x3, stem='cifar')", 7: "ImageNet stem (7x7, stem='imagenet')"}
+
+
+def load_weights_only(name: str) -> Mapping[str, Any]:
+    """The content of a checkpoint, tensors on the CPU.
+
+    The ``name`` is a path, an address, or a model's name as ``'torchvision://resnet50'`` or
+    ``'iterbackbone://NAME'``. mmengine itself reads a file again without care where the careful
+    attempt fails, and a download at once without care.
+
+    Raises:
+        ValueError: there is no such checkpoint, it cannot be read, or it wants to run code.
+    """
+    if '://' not in name:
+        return load_checkpoint(Path(os.path.expanduser(name)))
+    if name.startswith(SCHEME):
+        return load_from_iterbackbone(name)
+    scheme, model = name.split('://', 1)
+    address = name
+    if scheme in ADDRESSES:
+        model = runner.get_deprecated_model_names().get(model, model) if 'mmlab' in scheme else model
+        if model not in (known := ADDRESSES[scheme]()):
+            raise ValueError(f'checkpoint must be a known model, got {name!r}')
+        address = known[model]
+    on_web = address.startswith(('http://', 'https://'))
+    try:
+        content: Any = _downloaded(address) if on_web else io.BytesIO(fileio.get(address))
+    except Exception as error:  # of any storage's client
+        raise ValueError(f'checkpoint {name} cannot be fetched ({error})') from error
+    return load_checkpoint(content) if on_web else read_checkpoint(content, name)
+
+
+def _downloaded(address: str) -> Path:
+    """Where mmengine keeps a download, too. Processes do not wait for each other."""
+    path = Path(torch.hub.get_dir(), 'checkpoints', PurePosixPath(urlparse(address).path).name)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), progress=dist.get_rank() == 0)
+    return path
+
+
+@runner.CheckpointLoader.register_scheme(prefixes=SCHEME)
+def load_from_iterbackbone(name: str, map_location: Any = None) -> dict[str, Any]:
+    """``iterbackbone://NAME`` wherever mmengine reads a checkpoint; ValueError for no such weights."""
+    weights = find_weights(name.removeprefix(SCHEME))
+    dataset = dict(classes=tuple(weights.classes), palette=palette(len(weights.classes)))
+    return dict(state_dict=weights.read(), meta=dict(dataset_meta=dataset))
+
+
+def palette(count: int) -> list[list[int]]:
+    """Red, green and blue of each class, always the same: mmseg cannot draw classes without."""
+    return np.random.default_rng(0).integers(256, size=(count, 3)).tolist()
 
 
 def is_pretrained(config: dict) -> bool:
@@ -49,13 +118,9 @@ def pretrained_weights(
 ) -> dict[str, Tensor]:
     """The state dict that a pretrained ``init_cfg`` brings, with every key accounted for.
 
-    mmengine would only log what does not match, and run what a file brings along.
-
-    Args:
-        module: What will be initialised.
-        config: ``dict(type='Pretrained', checkpoint=..., prefix=..., map_location=...)``. The
-            prefix of ``iterbackbone://NAME`` is ``'backbone.'`` by default.
-        leftovers: Matches keys that the checkpoint may have and the module may not.
+    mmengine would only log what does not match, and run what a file brings along. The prefix of
+    ``iterbackbone://NAME`` is ``'backbone.'`` by default. ``leftovers`` matches keys that the
+    checkpoint may have and the module may not.
 
     Raises:
         TypeError: ``config`` has unknown keys.
@@ -68,8 +133,7 @@ def pretrained_weights(
         prefix = 'backbone.'  # of a whole model, as all that is shipped
     state = state_dict_of(load_weights_only(name), name)
     found = _below(state, prefix)
-    problems = misfit(module, found, leftovers)
-    if problems:
+    if problems := misfit(module, found, leftovers):
         others = [x for x in (None, 'backbone.') if not misfit(module, _below(state, x), leftovers)]
         hint = f'; with prefix {others[0]!r} it fits' if others else ''
         kind = type(module).__name__
@@ -88,11 +152,7 @@ def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict
 
 
 def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
-    """What is wrong with a checkpoint for a module; empty if every key is accounted for.
-
-    ``found`` has the checkpoint's values by their keys in the module; ``leftovers`` as in
-    :func:`pretrained_weights`.
-    """
+    """What is wrong with values by their keys in the module; empty if every key is accounted for."""
     parts = (name for name, part in module.named_modules() if isinstance(part, BudgetedModule))
     tables = {f'{n}.{TABLE_KEY}' if n else TABLE_KEY for n in parts}  # each may be there or not
     expected = {key: x for key, x in module.state_dict().items() if key not in tables}
@@ -100,16 +160,7 @@ def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[st
     unexpected = [key for key in found if key not in known and not leftovers.match(key)]
     problems = misfits(found, {key: tensor.shape for key, tensor in expected.items()}, unexpected)
     problems['no weights'] = flaws(found, {key: tensor.dtype for key, tensor in expected.items()})
-    return '; '.join(filter(None, [*_other_stem(found, expected), listed(problems)]))
-
-
-def _other_stem(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:
-    """A sentence where one stem is for small images and the other is not."""
-    stems = [state.get(STEM) for state in (found, expected)]
-    if all(isinstance(stem, Tensor) and stem.dim() for stem in stems):
-        theirs, ours = (STEM_NAMES.get(stem.shape[-1]) for stem in stems)
-        if theirs and ours and theirs != ours:
-            yield f'it has the {theirs}, the network the {ours}'
+    return listed(problems)
 
 
 def _below(state_dict: dict[str, Any], prefix: str | None) -> dict[str, Any]:

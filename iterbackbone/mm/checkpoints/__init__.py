@@ -1,1 +1,0 @@
-"""Checkpoints: read without running code, and checked for what fits."""
