@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,7 +29,14 @@ class Calibrated(NamedTuple):
     settings: list[Setting]  # of each module
     outcome: Outcome  # on the calibration images
     constants: Depths  # of the blocks without a unit
-    log_price: float  # position of the price
+    position: float  # of the price, see :func:`_price`
+
+
+class _Promise(NamedTuple):
+    constants: Depths
+    position: float
+    share: float  # above the lowest
+    loss: float
 
 
 @dataclass
@@ -47,9 +55,11 @@ class Calibration:
     def meet(self, wanted: float) -> Calibrated:
         """A share, with the constants and the price that promise the lowest loss there."""
         target = wanted - self.lowest - self.error
-        promises = [_promise(self.fitted, constants, target) for constants in self.options]
-        best = _best(promises, target)
-        tries = self._search(wanted, best.constants, best.log_price, _log_prices(self.fitted))
+        promises = [self._promise(constants, target) for constants in self.options]
+        near = [p for p in promises if abs(p.share - target) <= PROMISED]
+        nearest = min(promises, key=lambda p: abs(p.share - target))
+        best = min(near, key=lambda p: p.loss, default=nearest)
+        tries = self._search(wanted, best.constants, best.position, self._bracket)
         self.error = tries[0].share - self.lowest - best.share
         return min(tries, key=lambda c: abs(c.share - wanted))
 
@@ -65,14 +75,36 @@ class Calibration:
     def _meet_between(self, low: Calibrated, high: Calibrated) -> None:
         middle = (low.share + high.share) / 2
         if low.constants == high.constants:
-            prices = (high.log_price, low.log_price)  # a higher price means fewer iterations
-            self._search(middle, low.constants, sum(prices) / 2, prices)
+            bracket = (high.position, low.position)  # a higher price means fewer iterations
+            self._search(middle, low.constants, sum(bracket) / 2, bracket)
         else:
             self.meet(middle)
 
     def _wide_gaps(self) -> list[tuple[float, float]]:
         shares = sorted(run.share for run in self.runs)
         return [(low, high) for low, high in pairwise(shares) if high - low > GAP]
+
+    @cached_property
+    def _bracket(self) -> tuple[float, float]:
+        """Positions of prices: negative ones, too, are needed where going on is predicted to harm."""
+        largest = [float(f.indices.abs().max()) for f in self.fitted if f.unit is not None]
+        limit = max(largest, default=0.0) * 1.01 + 1e-9
+        return _position(-limit), _position(limit)
+
+    def _promise(self, constants: Depths, share: float) -> _Promise:
+        """By bisection of the price, as if blocks did not act on each other."""
+        blocks = list(zip(self.fitted, constants, strict=True))
+        low, high = self._bracket
+
+        def met(position: float) -> float:
+            return sum(block.share(depth, _price(position)) for block, depth in blocks)
+
+        for _ in range(30):
+            middle = (low + high) / 2
+            low, high = (middle, high) if met(middle) > share else (low, middle)
+        position = (low + high) / 2
+        loss = sum(block.change(depth, _price(position)) for block, depth in blocks)
+        return _Promise(constants, position, met(position), loss)
 
     def _search(
         self, wanted: float, constants: Depths, position: float, bracket: tuple[float, float]
@@ -95,44 +127,16 @@ class Calibration:
         return tries
 
 
-class _Promise(NamedTuple):
-    constants: Depths
-    share: float  # above the lowest
-    loss: float
-    log_price: float
-
-
-def _best(promises: Sequence[_Promise], share: float) -> _Promise:
-    """The lowest loss among those near the share, else the nearest."""
-    if near := [p for p in promises if abs(p.share - share) <= PROMISED]:
-        return min(near, key=lambda p: p.loss)
-    return min(promises, key=lambda p: abs(p.share - share))
-
-
-def _promise(fitted: Sequence[FittedBlock], constants: Depths, share: float) -> _Promise:
-    """The price at which these constants are to meet a share, by bisection of its logarithm.
-
-    Promised as if blocks did not act on each other.
-    """
-    blocks = list(zip(fitted, constants, strict=True))
-    low, high = _log_prices(fitted)
-
-    def met(position: float) -> float:
-        return sum(block.share(depth, _price(position)) for block, depth in blocks)
-
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (middle, high) if met(middle) > share else (low, middle)
-    position = (low + high) / 2
-    loss = sum(block.change(depth, _price(position)) for block, depth in blocks)
-    return _Promise(constants, met(position), loss, position)
-
-
-def _log_prices(fitted: Sequence[FittedBlock]) -> tuple[float, float]:
-    """Positions of prices: negative ones, too, are needed where going on is predicted to harm."""
-    largest = [float(f.indices.abs().max()) for f in fitted if f.unit is not None]
-    limit = max(largest, default=0.0) * 1.01 + 1e-9
-    return -_position(limit), _position(limit)
+def _between(tries: Sequence[Calibrated], wanted: float, low: float, high: float) -> float:
+    """The next position: a line through the two nearest tries, if it stays inside the bracket."""
+    if len(tries) == 1:
+        return min(max(tries[0].position + 10.0 * (tries[0].share - wanted), low), high)
+    a, b = sorted(tries, key=lambda t: abs(t.share - wanted))[:2]
+    if a.share != b.share:
+        slope = (b.position - a.position) / (b.share - a.share)
+        if low < (position := a.position + (wanted - a.share) * slope) < high:
+            return position
+    return (low + high) / 2
 
 
 def _position(price: float) -> float:
@@ -141,15 +145,3 @@ def _position(price: float) -> float:
 
 def _price(position: float) -> float:
     return math.sinh(position) / 1e3
-
-
-def _between(tries: Sequence[Calibrated], wanted: float, low: float, high: float) -> float:
-    """The next position: a line through the two nearest tries, if it stays inside the bracket."""
-    if len(tries) > 1:
-        a, b = sorted(tries, key=lambda t: abs(t.share - wanted))[:2]
-        if a.share != b.share:
-            slope = (b.log_price - a.log_price) / (b.share - a.share)
-            if low < (position := a.log_price + (wanted - a.share) * slope) < high:
-                return position
-        return (low + high) / 2
-    return min(max(tries[0].log_price + 2.0 * (tries[0].share - wanted) * 5.0, low), high)

@@ -26,9 +26,7 @@ FOLDS = 10  # of the sources; the first chooses between a unit's forms
 class BlockRows(NamedTuple):
     """One block at several depths, all else being equal, row by row: its rows are images or regions."""
 
-    # Of its halting unit in all its iterations, (L - 1, R, D); None where its rows cannot be told
-    # apart and the losses are of the images.
-    inputs: Tensor | None
+    inputs: Tensor | None  # of its unit, (L - 1, R, D); None where the losses are of whole images
     losses: Tensor  # at each depth, (R, len(depths)) float64
     images: Tensor  # place of each row's image, (R,) int64
 
@@ -53,9 +51,7 @@ class FittedBlock:
     """A block's fit."""
 
     unit: UnitFit | None  # None where the gains cannot be predicted, or L is 1
-    # Of predicted and true gains in cross-validation; None where L is 1 or the block's rows cannot
-    # be told apart.
-    correlation: float | None
+    correlation: float | None  # of predicted and true gains, held out; None without inputs
     indices: Tensor  # of the rows by the unit, (L - 1, R); empty without one
     losses: Tensor  # by depth, (R, L)
     price: float  # MACs of an iteration as a share of the full MACs
@@ -66,9 +62,9 @@ class FittedBlock:
         return self.indices.cummin(dim=0).values.flatten().sort().values
 
     def share(self, constant: int, price: float) -> float:
-        """Of the full MACs, above one iteration, that the fit promises at a price of going on.
+        """Of the full MACs, above one iteration, promised at a price: loss over share of the full MACs.
 
-        That is in loss over share of the full MACs; ``constant`` is the depth where there is no unit.
+        ``constant`` is the depth where there is no unit.
         """
         if self.unit is None:
             return (constant - 1) * self.price
@@ -98,22 +94,24 @@ def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:
 def silence(modules: Sequence[AdaptiveModule]) -> None:
     """Let every block run all its iterations, its last state being the output.
 
-    Raises:
-        ValueError: training has not reached a block's last iterations, or its unit is too small.
+    Raises ValueError where training has not reached a block's last iterations, or its unit is too
+    small.
     """
     for module in modules:
         module.set_budget()
         module.set_budget_table(None)
     for block in all_blocks(modules):
-        if block.halting is not None:
-            if (trained := last_trained(block.norm1) or block.max_iterations) < block.max_iterations:
-                raise ValueError(
-                    f'checkpoint must be trained at all depths (AnytimeHook), a block of '
-                    f'{block.max_iterations} iterations was trained to {trained}'
-                )
-            if block.halting.fc1.out_features < 2:
-                raise ValueError('halting.hidden must be at least 2 to be fitted, got 1')
-            never_halt(block.halting)
+        if block.halting is None:
+            continue
+        limit = block.max_iterations
+        if (trained := last_trained(block.norm1) or limit) < limit:
+            raise ValueError(
+                f'checkpoint must be trained at all depths (AnytimeHook), a block of {limit} '
+                f'iterations was trained to {trained}'
+            )
+        if block.halting.fc1.out_features < 2:
+            raise ValueError('halting.hidden must be at least 2 to be fitted, got 1')
+        never_halt(block.halting)
 
 
 def fit_block(
@@ -121,8 +119,7 @@ def fit_block(
 ) -> FittedBlock:
     """Fit a silenced model's ``block``, number ``k`` of all, the others standing at ``base``.
 
-    That is a static budget in the middle of those wanted; ``full_macs`` is the mean of all iterations,
-    ``folds``, (N,) int64, those of the fitting images for cross-validation.
+    ``full_macs`` is the mean of all iterations, ``folds``, (N,) int64, are those of the images.
     """
     grid = depth_grid(block.max_iterations)
     rows = runs.rows(base, k, grid)
@@ -151,9 +148,7 @@ def by_module(setting: Setting, modules: Sequence[AdaptiveModule]) -> list[Setti
 
 def candidates(path: Sequence[Point], fitted: Sequence[FittedBlock]) -> list[Depths]:
     """Depths of the blocks without a unit along the static path, each once."""
-    return list(
-        dict.fromkeys(
-            tuple(d if f.unit is None else 1 for d, f in zip(p.depths, fitted, strict=True))
-            for p in path
-        )
+    found = (
+        tuple(d if f.unit is None else 1 for d, f in zip(p.depths, fitted, strict=True)) for p in path
     )
+    return list(dict.fromkeys(found))

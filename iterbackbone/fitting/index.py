@@ -1,8 +1,7 @@
-"""What going on is worth: predicted gain over MACs, the number that is compared with a price.
+"""What going on is worth: the predicted gain over MACs, which is compared with a price.
 
 A row at iteration j goes on while some k > j has gain(j, k) > price * MACs(j, k): while
-``max over k of gain(j, k) / MACs(j, k) > price``. The maximum does not depend on the price, so one
-fit serves every budget.
+``max over k of gain(j, k) / MACs(j, k) > price``, in which no price stands. So one fit serves all.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ class BlockSamples(NamedTuple):
 
     def of(self, rows: Tensor) -> BlockSamples:
         """Of some rows, (N,) bool."""
-        inputs, losses = self.inputs[:, rows], self.losses[rows]
-        return BlockSamples(inputs, losses, self.price, self.folds[rows])
+        return BlockSamples(self.inputs[:, rows], self.losses[rows], self.price, self.folds[rows])
 
     def gains(self, j: int) -> Tensor:
         """Of going on from iteration ``j`` (from 1) to j + 1, ..., L: (N, L - j)."""
@@ -39,7 +37,7 @@ class BlockIndex(NamedTuple):
     """Predictions for one block."""
 
     ridges: tuple[Ridge, ...]  # for iterations 1 to L - 1
-    price: float  # as in :class:`BlockSamples`
+    price: float
     correlation: float  # of predicted and true gains in cross-validation, mean over iterations
     predictable: bool  # whether that is more than chance; if not, the predictions are of no use
 

@@ -35,14 +35,13 @@ def cheapest(
     one-sided bootstrap of the mean paired difference over the images' sources.
 
     Args:
-        shares: Ascending.
+        shares: In any order.
         scores: Of the images at each share, (N,), in [0, 1].
         full: At full depth, (N,).
         limit: Highest loss of score, in the scores' unit.
         groups: (N,) int64, the source of each image; None where each is its own.
 
-    Returns:
-        The cheapest that passed, None if there is none, and all that were tested.
+    Returns the cheapest that passed, None if there is none, and all that were tested.
     """
     generator = torch.Generator().manual_seed(0)
     passed, tested = None, []

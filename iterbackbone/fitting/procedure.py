@@ -20,16 +20,10 @@ Progress = Callable[..., Iterable[Any]]
 
 
 class Fit(NamedTuple):
-    """All that fitting found.
-
-    Attributes:
-        blocks: Their fits.
-        points: The policy at each share, on the calibration images.
-        menu: Static budgets: depths, outcome on the calibration images.
-    """
+    """All that fitting found: of the blocks, and of the policy and static budgets when calibrated."""
 
     blocks: list[FittedBlock]
-    points: list[Calibrated]
+    points: list[Calibrated]  # at each share
     menu: list[tuple[Depths, Outcome]]
 
 
@@ -43,14 +37,11 @@ def fit_halting(
     """Fit the units of a silenced model and give its modules their budget tables.
 
     Args:
-        first: Some of the fitting images, for a budget at which to fit.
+        first: Some of the fitting images, for a static budget in the middle, at which to fit.
         fitting: Images that the features were not trained on.
         calibration: Others, for prices and figures.
-        groups: (N,) int64, the source of each fitting image; one source is in one fold.
+        groups: (N,) int64, the source of each fitting image; ValueError if there is only one.
         progress: Wraps loops; takes ``desc``, as tqdm does.
-
-    Raises:
-        ValueError: all fitting images are of one source.
     """
     if len(groups.unique()) < 2:
         raise ValueError('--fit must have images of at least 2 sources, it has fewer')

@@ -47,10 +47,9 @@ class UnitFit(NamedTuple):
 
 
 def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int) -> UnitFit:
-    """Teach a unit of ``hidden`` neurons, at least 2, the index, from its best linear approximation.
+    """Teach a unit of ``hidden`` neurons, at least 2, the index, (L - 1, N), from a linear start.
 
-    The index is (L - 1, N), of the block's iterations and rows; those ``held_out``, (N,) bool, are left
-    out of the fit and choose between both forms.
+    Rows ``held_out``, (N,) bool, are left out of the fit and choose between both forms.
     """
     inputs = samples.inputs[:, ~held_out].flatten(0, 1).float()
     targets = index[:, ~held_out].flatten().float()
