@@ -19,7 +19,8 @@ from ...registry import HOOKS
 from ..traces import is_trainable, iterative_modules, remove_all, unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
-from .ponder_hook import PonderCostHook, prepare
+from .ponder_hook import PonderCostHook
+from .preparation import prepare
 
 
 @HOOKS.register_module()
@@ -27,30 +28,23 @@ class AnytimeHook(Hook):
     """Anytime training: every row (image or RoI) stops at a depth drawn for it, block by block.
 
     A row's output is the state of its last iteration. BatchNorm sees the mixture of depths that
-    it meets in evaluation. The halting units learn nothing: their biases are set so low that the
-    trained network runs all iterations unless a budget stops it; fit them afterwards
-    (``tools/fit_halting.py``). RoI layers draw a depth for each RoI, frozen copies of a network
-    draw none. Draws depend on the seed, the rank and the training step only, so that a resumed run
-    goes on as an uninterrupted one.
-
-    Do not use it together with :class:`~iterbackbone.mm.training.ponder_hook.PonderCostHook`: the
-    ponder cost trains halting units, this hook holds them.
+    it meets in evaluation. The halting units, which PonderCostHook would train, learn nothing: their
+    biases are set so low that the trained network runs all iterations unless a budget stops it; fit
+    them afterwards (``tools/fit_halting.py``). Frozen copies of a network draw no depths. Draws depend
+    on the seed, the rank and the training step only, so that a resumed run goes on as an
+    uninterrupted one.
 
     Args:
         distribution: ``'mixed'`` or ``'log_uniform'``, see
             :func:`~iterbackbone.core.depths.draw_depths`.
         full_share: Probability of a row to run all iterations instead.
         measure_every: Training steps between two measurements of the batch's loss at the lowest,
-            a middle and full depth, logged as ``train/loss_at_lowest`` and so on; 0 for none. The
-            last step of an epoch is measured, too. A
-            measurement repeats the forward pass in evaluation mode: choose 0 where that changes
-            the model, as with momentum encoders.
+            a middle and full depth, logged as ``train/loss_at_lowest`` and so on; the last step of
+            an epoch is measured, too. Each repeats the forward pass in evaluation mode: choose 0, for
+            none, where that changes the model, as with momentum encoders.
         teacher: Options of :class:`~.full_depth_teacher.FullDepthTeacher`, {} for its defaults: each
             image comes twice, once at full depth, and that copy teaches the other; twice the cost.
             RoIs draw their depths as ever.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     priority = 'ABOVE_NORMAL'  # before the weights are averaged or saved
@@ -74,12 +68,7 @@ class AnytimeHook(Hook):
         self._step = self._calls = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model's trainable iterative modules.
-
-        Raises:
-            ValueError: there is none, a PonderCostHook is there, too, or as
-                :func:`~iterbackbone.mm.training.ponder_hook.prepare`.
-        """
+        """Attach to the model; ValueError as :func:`~.preparation.prepare`."""
         if any(isinstance(hook, PonderCostHook) for hook in runner.hooks):
             raise ValueError(
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
@@ -88,11 +77,6 @@ class AnytimeHook(Hook):
         self._handles = prepare(runner, AnytimeHook)
         model = unwrapped(runner.model)
         self._modules = [module for module in iterative_modules(model) if is_trainable(module)]
-        if not self._modules:
-            raise ValueError(
-                f'{type(model).__name__} has no trainable iterative module: set backbone=dict('
-                "type='iterbackbone.IterativeResNet', ...) or remove AnytimeHook"
-            )
         self._seed = (runner.seed or 0, get_rank())
         for module in self._modules:
             module.end_fit()
@@ -105,22 +89,18 @@ class AnytimeHook(Hook):
         self._handles.append(self.losses.attach(model))
         self._handles.append(model.register_forward_hook(self._drop_traces))
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Note the training step, on which the draws depend."""
+    def before_train_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:
         self._step, self._calls = runner.iter, 0
         last = self.end_of_epoch(runner.train_dataloader, batch_idx)
         every = self.measure_every
         self.losses.due = every > 0 and (last or runner.iter % every == 0)
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, **_: Any) -> None:
         """Undo what weight decay did to the held units; log the losses by depth."""
         self._silence()
         self.losses.publish(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """Detach from the model."""
         remove_all(self._handles)
 
     def _silence(self) -> None:

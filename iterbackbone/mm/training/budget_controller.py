@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 
 from ...core.adaptive import AdaptiveModule
@@ -86,6 +87,14 @@ class BudgetController:
     def state_dict(self) -> dict[str, Any]:
         """What the controller of a resumed run begins with, beside the target."""
         return {'share': self.share, 'gap': self.gap, 'pull': self.pull}
+
+
+def learning_rate_share(optim_wrapper: OptimWrapper | OptimWrapperDict) -> float:
+    """The first parameters' learning rate over the one its schedulers started from."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        optim_wrapper = next(iter(optim_wrapper.values()))
+    group = optim_wrapper.param_groups[0]
+    return group['lr'] / group['initial_lr'] if group.get('initial_lr') else 1.0
 
 
 def _averaged(before: Tensor | None, value: Tensor, steps: int) -> Tensor:

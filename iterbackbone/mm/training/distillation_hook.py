@@ -27,9 +27,9 @@ class StageDistillationHook(Hook):
     """``loss_distill_stage{k}`` = weight x (1 - correlation with the teacher's stage k).
 
     The teacher reads what the model's backbone reads, in evaluation mode and without gradient.
-    It is no part of the model: not in its state dict, its optimizer or its checkpoints, and
-    evaluation never runs it. A PyTorch forward hook on the model adds the losses to the
-    loss dict inside forward, so that DDP, AMP and gradient accumulation see them.
+    It is no part of the model, its state dict, optimizer or checkpoints; evaluation never runs it.
+    A PyTorch forward hook adds the losses to the model's, so that DDP, AMP and gradient accumulation
+    see them.
 
     Args:
         teacher: Config of a backbone, with ``init_cfg=dict(type='Pretrained', ...)``. It and
@@ -37,9 +37,6 @@ class StageDistillationHook(Hook):
         weight: Of each stage's loss, which is between 0 and 2.
         stages: Numbers of the supervised stages, from 0, as in the backbones'
             ``out_indices``; None for all that both return.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     def __init__(self, teacher: dict, weight: float = 1.0, stages: Sequence[int] | None = None) -> None:
@@ -58,12 +55,7 @@ class StageDistillationHook(Hook):
         self._handles: list[Any] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Build the teacher and attach to the model.
-
-        Raises:
-            ValueError: the run has a second hook of this type, the teacher does not fit the model, or
-                its checkpoint not the teacher.
-        """
+        """Attach to the model; ValueError where the teacher does not fit it, or for a second hook."""
         refuse_second(runner, StageDistillationHook)
         model = unwrapped(runner.model)
         self._handles = handles_on(model, 'distillation')
@@ -78,7 +70,6 @@ class StageDistillationHook(Hook):
         ]
 
     def after_train(self, runner: Runner) -> None:
-        """Detach from the model and let the teacher go."""
         remove_all(self._handles)
         self._losses, self._teacher = [], None
 
@@ -92,12 +83,8 @@ class StageDistillationHook(Hook):
             targets = self._teacher(*inputs)
         of_student = dict(zip(student.out_indices, outputs, strict=True))
         of_teacher = dict(zip(self._teacher.out_indices, targets, strict=True))
-        self._losses.append(
-            {
-                f'loss_distill_stage{k}': self.weight * stage_loss(of_student[k], of_teacher[k], k)
-                for k in self._supervised
-            }
-        )
+        losses = {k: stage_loss(of_student[k], of_teacher[k], k) for k in self._supervised}
+        self._losses.append({f'loss_distill_stage{k}': self.weight * x for k, x in losses.items()})
 
     def _add_losses(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
         calls, self._losses = self._losses, []
@@ -119,7 +106,7 @@ def build_teacher(config: dict) -> nn.Module:
 def supervised_stages(
     student: Sequence[int], teacher: Sequence[int], stages: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """The stages to compare; ValueError for none, or where one is not in both ``out_indices``."""
+    """Those to compare; ValueError for none, or where one is not in both ``out_indices``."""
     common = [k for k in student if k in teacher]
     chosen = common if stages is None else stages
     if not chosen or not set(chosen) <= set(common):

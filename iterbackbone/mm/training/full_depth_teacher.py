@@ -25,9 +25,6 @@ class FullDepthTeacher:
             ``'head.fc'`` or ``'decode_head.conv_seg'``; None for no loss on logits.
         logits_weight: Of ``T^2 KL(full || drawn)``; 0.25.
         temperature: T; 2.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     def __init__(

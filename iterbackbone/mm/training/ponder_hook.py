@@ -1,31 +1,29 @@
-"""Adds the ponder cost to the task loss and schedules it over training."""
+"""Adds the ponder cost to the task loss, and steers halting to a share of the MACs."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ...core.adaptive import AdaptiveModule
+from ...core.halting import let_halt
+from ...core.trace import trace_in_evaluation
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
-from ..single_hook import refuse_second
-from ..traces import (
-    Call,
-    handles_on,
-    is_trainable,
-    iterative_modules,
-    remove_all,
-    trained_calls,
-    unwrapped,
-)
+from ..traces import Call, is_trainable, iterative_modules, remove_all, trained_calls, unwrapped
+from .budget_controller import BudgetController, learning_rate_share
 from .optimizers import exempt_halting_biases
-from .ponder_training import PonderTraining
+from .ponder_schedule import PonderSchedule
+from .preparation import prepare
+from .scalars import TrainScalars
 
-LENGTH = 'ponder_schedule_length'  # in the message hub, which checkpoints carry
+CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
+EVERY = 20  # training steps; a rehearsal costs about a third of a step
 
 
 @HOOKS.register_module()
@@ -58,9 +56,6 @@ class PonderCostHook(Hook):
         ramp: Share of training over which the weight then grows from 0.
         target: Mean executed MACs of the iterative modules over those of all iterations, such
             as 0.45; above the share of one iteration everywhere and below 1.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     def __init__(
@@ -78,50 +73,100 @@ class PonderCostHook(Hook):
         self.target = None if target is None else check_real('target', target)
         if self.target is not None and not 0.0 < self.target < 1.0:
             raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
-        self._weight = 0.0  # of this training step
         self._handles: list[Any] = []
+        # Of this training step:
+        self._weight = 0.0
+        self._rehearses = False
+        self._calls: list[Call] = []  # without their graphs
+        self._rehearsed: list[Call] = []  # as evaluation would have run them
+        self._with_graphs: list[Call] = []  # of this forward pass
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model; ValueError as :func:`prepare`."""
+        """Attach to the model; ValueError as :func:`~.preparation.prepare`."""
         self._handles = prepare(runner, PonderCostHook)
-        self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         model = unwrapped(runner.model)
-        self._handles += exempt_halting_biases(runner.optim_wrapper, model)  # may raise: first
-        self._training = PonderTraining(runner, self.target)
-        self._handles += [
-            self._training,
-            model.register_forward_pre_hook(self._training.begin_forward),
-            model.register_forward_hook(self._add_loss, with_kwargs=True),
-        ]
+        self._modules = list(iterative_modules(model))
+        self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
+        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
+        self._scalars = TrainScalars(model, min(intervals, default=50))
+        saved = runner.message_hub.runtime_info.get(CONTROLLER, {}) if runner.iter else {}
+        self._controller = None if self.target is None else BudgetController(self.target, **saved)
+        for module in self._trained_modules() if runner.iter == 0 else ():
+            for unit in module.halting_units():
+                let_halt(unit)  # of a network trained at all depths
+        self._handles += exempt_halting_biases(runner.optim_wrapper, model)
+        self._handles.append(model.register_forward_pre_hook(self._begin_forward))
+        for module in self._modules:
+            self._handles.append(module.register_forward_hook(self._collect, with_kwargs=True))
+        self._handles.append(model.register_forward_hook(self._add_loss, with_kwargs=True))
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+    def before_train_iter(self, runner: Runner, **_: Any) -> None:
         """Hold or release the halting units and set the weight."""
         self._weight = self._schedule.weight_share(runner.iter) * self.weight
-        self._training.begin_step(runner.iter, self._schedule.held(runner.iter))
+        self._rehearses = self._controller is not None and (runner.iter + 1) % EVERY == 0
+        self._scalars.held = self._schedule.held(runner.iter)
+        trained = self._trained_modules()
+        for module in self._modules:  # what teachers tell the student is their own
+            module.hold_halting(self._scalars.held and module in trained)
+        self._calls, self._rehearsed = [], []
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Log the running means where the logger speaks: on a GPU reading them waits for it."""
+    def after_train_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:
+        """Steer, and log the running means where the logger speaks: on a GPU reading them waits."""
         runner.message_hub.update_scalar('train/ponder_weight', self._weight)
-        self._training.end_step(runner)
-        scalars = self._training.scalars
-        due = self.every_n_inner_iters(batch_idx, scalars.interval)
+        self._scalars.observe(self._calls)
+        if self._controller is not None:
+            self._steer(runner, self._controller)
+        due = self.every_n_inner_iters(batch_idx, self._scalars.interval)
         if due or self.end_of_epoch(runner.train_dataloader, batch_idx):
-            scalars.publish(runner)
+            self._scalars.publish(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Detach from the model and say which stages do not adapt."""
-        self._training.scalars.warn_at_end()
+        self._scalars.warn_at_end()
         remove_all(self._handles)
+        for module in self._modules:
+            module.hold_halting(False)
+
+    def _begin_forward(self, *_: Any) -> None:
+        self._with_graphs = []
+
+    def _collect(self, module: AdaptiveModule, args: tuple, kwargs: dict, _: Any) -> None:
+        call = Call(module, module.trace, None, torch.is_grad_enabled())
+        self._with_graphs.append(call)
+        if self._rehearses and trained_calls([call]):
+            # BatchNorm's running statistics let the same images halt a little earlier or later.
+            again = module.training  # else the call itself was as in evaluation
+            trace = trace_in_evaluation(module, *args, **kwargs) if again else call.trace
+            self._rehearsed.append(call._replace(trace=trace))
 
     def _add_loss(self, _: nn.Module, __: tuple, kwargs: dict, output: Any) -> Any:
         if kwargs.get('mode') != 'loss' or not isinstance(output, dict):
             return None
-        calls = self._training.take_calls()
-        for call in calls:
+        cost = ponder_cost(self._with_graphs)
+        for call in self._with_graphs:
             call.module.drop_trace()
-        return {**output, 'loss_ponder': self._weight * ponder_cost(calls)}
+            trace = replace(call.trace, ponder_cost=call.trace.ponder_cost.detach())
+            self._calls.append(call._replace(trace=trace))
+        self._with_graphs = []
+        return {**output, 'loss_ponder': self._weight * cost}
+
+    def _steer(self, runner: Runner, controller: BudgetController) -> None:
+        hub = runner.message_hub
+        controller.observe(self._calls, self._rehearsed)
+        if not self._scalars.held:
+            controller.steer(self._trained_modules(), learning_rate_share(runner.optim_wrapper))
+        hub.update_info(CONTROLLER, controller.state_dict())
+        if (share := controller.expected()) is not None:
+            hub.update_scalar('train/macs_share', share)
+
+    def _trained_modules(self) -> list[AdaptiveModule]:
+        """Those that take gradients, without those that the last step called for labels only.
+
+        One that was not called counts, so that ranks agree.
+        """
+        with_gradient = {call.module for call in trained_calls(self._calls)}
+        teachers = {call.module for call in self._calls} - with_gradient
+        return [m for m in self._modules if is_trainable(m) and m not in teachers]
 
 
 def ponder_cost(calls: list[Call]) -> Tensor:
@@ -136,68 +181,3 @@ def ponder_cost(calls: list[Call]) -> Tensor:
     costs = [torch.cat(parts) for parts in rows.values()]
     means = [cost.sum() / max(len(cost), 1) for cost in costs]
     return torch.stack(means).sum() if means else torch.zeros(())
-
-
-class PonderSchedule(NamedTuple):
-    """Held scores first, then a linear ramp of the weight; training steps count from 0."""
-
-    length: int  # training steps that both shares refer to
-    warmup: float  # share of it with held scores
-    ramp: float  # share of it over which the weight then grows
-
-    @classmethod
-    def for_runner(cls, runner: Runner, warmup: float, ramp: float) -> PonderSchedule:
-        """The schedule of a new run, or that of a resumed one as it began.
-
-        A resumed run that is to go on for longer would otherwise hold trained units again.
-        """
-        hub, length = runner.message_hub, runner.max_iters
-        if runner.iter:
-            length = hub.runtime_info.get(LENGTH, length)
-        if length != runner.max_iters:
-            runner.logger.info(
-                f'halting warm-up and ramp stay those of a training of {length} steps, as which this '
-                f'one began; it now has {runner.max_iters}'
-            )
-        hub.update_info(LENGTH, length)
-        return cls(length, warmup, ramp)
-
-    def held(self, step: int) -> bool:
-        """Whether the halting units are held in this training step."""
-        return step / self.length < self.warmup
-
-    def weight_share(self, step: int) -> float:
-        """Share of the full ponder weight in this training step."""
-        if self.held(step):
-            return 0.0
-        return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)
-
-
-def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
-    """What a training by PonderCostHook or AnytimeHook, the ``kind``, begins with.
-
-    Returns the list for the handles of what it attaches to the model.
-
-    Raises:
-        ValueError: the run has a second hook of this kind, activations are checkpointed by the
-            Runner, whose second pass would lose the cost's gradient, or run other depths, or a network
-            that is trained has a budget by share: no evaluation of this run could meet it.
-    """
-    strategy = getattr(runner, 'strategy', None)  # FlexibleRunner's; FSDP's wraps modules by itself
-    recomputes = getattr(strategy, 'activation_checkpointing', None)
-    if runner.cfg.get('activation_checkpointing') or recomputes:
-        needs = 'needs activation_checkpointing=None; set with_cp=True instead'
-        raise ValueError(f'{kind.__name__} {needs}')
-    refuse_second(runner, kind)
-    model = unwrapped(runner.model)
-    handles = handles_on(model, 'depths')
-    for module, name in iterative_modules(model).items():
-        module.hold_halting(False)  # as a run that was broken off may have left it
-        if is_trainable(module) and module.budget.share is not None:
-            needs = f'needs {name}.budget without share, got share={module.budget.share:g}'
-            raise ValueError(f'{kind.__name__} {needs}: training ends the fit that it belongs to')
-    # Averaged copies end a fit where the model does, in its first training step: keys must agree.
-    for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
-        for module in iterative_modules(copy):
-            module.set_budget_table(None)
-    return handles

@@ -43,13 +43,12 @@ def test_hooks_of_a_run_that_was_broken_off_are_detached(tmp_path, first, second
         assert not module._forward_pre_hooks
 
 
-@pytest.mark.parametrize(
-    'part', ['ponder_hook.exempt_halting_biases', 'ponder_training.BudgetController']
-)
+@pytest.mark.parametrize('part', ['exempt_halting_biases', 'BudgetController'])
 def test_a_run_that_cannot_begin_leaves_nothing_attached(tmp_path, monkeypatch, part):
     """Calls would be kept for ever by listeners that nobody knows."""
     model = TinyClassifier()
-    monkeypatch.setattr(f'iterbackbone.mm.training.{part}', Mock(side_effect=RuntimeError('broken')))
+    broken = Mock(side_effect=RuntimeError('broken'))
+    monkeypatch.setattr(f'iterbackbone.mm.training.ponder_hook.{part}', broken)
     with pytest.raises(RuntimeError, match='broken'):
         train_tiny(tmp_path, PonderCostHook(target=0.5), model=model)
     for module in model.modules():

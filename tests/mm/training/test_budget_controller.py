@@ -12,7 +12,7 @@ from iterbackbone.core.macs import mac_table
 from iterbackbone.core.trace import trace_in_evaluation
 from iterbackbone.mm.traces import Call
 from iterbackbone.mm.training.budget_controller import GAP_SMOOTHING, SMOOTHING, BudgetController
-from iterbackbone.mm.training.ponder_training import EVERY
+from iterbackbone.mm.training.ponder_hook import EVERY
 from tests.support.networks import varied
 
 STEPS = 600

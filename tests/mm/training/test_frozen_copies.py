@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm import PonderCostHook
+from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.training import scalars as train_scalars
 from tests.support.classifier_runs import BACKBONE
 from tests.support.networks import stop_at_once, varied
@@ -177,14 +177,9 @@ def test_each_of_two_backbones_has_its_names(tmp_path):
     assert scalars['train/other.one_iteration_stage0'] == 1
 
 
-def test_without_a_trained_module_there_is_a_warning_and_no_target(tmp_path, monkeypatch):
-    model, messages = TinyClassifier(), []
+@pytest.mark.parametrize('hook', [PonderCostHook, AnytimeHook])
+def test_without_a_trained_module_there_is_nothing_to_do(tmp_path, hook):
+    model = TinyClassifier()
     model.backbone.requires_grad_(False)
-    monkeypatch.setattr(
-        'iterbackbone.mm.training.ponder_training.print_log', lambda text, **_: messages.append(text)
-    )
-    steps, _ = train_tiny(tmp_path, PonderCostHook(target=0.5), max_iters=1, model=model, interval=1)
-    assert messages == ['no iterative module takes gradients: none has a ponder cost or is steered']
-    assert steps[0]['outputs']['loss_ponder'] == 0
-    assert steps[0]['scalars']['train/frozen.backbone.iterations_stage1'] == 4
-    assert not {'train/macs_share', 'train/ponder_cost'} & steps[0]['scalars'].keys()
+    with pytest.raises(ValueError, match=f'no trainable iterative module: .* remove {hook.__name__}'):
+        train_tiny(tmp_path, hook(), model=model)

@@ -7,8 +7,8 @@ import torch
 from mmengine.optim import OptimWrapperDict
 
 from iterbackbone.mm import PonderCostHook
-from iterbackbone.mm.training.budget_controller import RATE, SMOOTHING
-from iterbackbone.mm.training.ponder_training import EVERY, learning_rate_share
+from iterbackbone.mm.training.budget_controller import RATE, SMOOTHING, learning_rate_share
+from iterbackbone.mm.training.ponder_hook import EVERY
 from tests.support.networks import varied
 from tests.support.tiny_training import TinyClassifier, TinyImages, train_tiny
 
@@ -60,7 +60,7 @@ def test_a_resumed_run_goes_on_with_the_share_it_had(tmp_path):
 
 def test_a_resumed_run_is_bit_by_bit_the_uninterrupted_one(tmp_path, monkeypatch):
     """Rehearsals at training steps 3, 6, ...: one counted anew from the resumed step would differ."""
-    monkeypatch.setattr('iterbackbone.mm.training.ponder_training.EVERY', 3)
+    monkeypatch.setattr('iterbackbone.mm.training.ponder_hook.EVERY', 3)
     model = TinyClassifier()
     varied(model.backbone.train(), TinyImages(8).images)
     options = dict(max_iters=12, lr=0.01)
