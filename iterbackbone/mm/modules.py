@@ -76,18 +76,11 @@ class OpenMMLabModule(BaseModule):
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         # mmengine only logs what does not match, and the run would go on with random weights.
-        own = self.state_dict().keys()
         found = {key[len(prefix) :]: x for key, x in state_dict.items() if key.startswith(prefix)}
-        if not any(key in found for key in own):
+        if problems := misfit(self, found, self.expected_leftovers):
             raise ValueError(
-                f'the checkpoint has none of the {len(own)} keys of {type(self).__name__}, such as '
-                f'{prefix + next(iter(own))!r}; to initialise it from a checkpoint with another '
-                "prefix use init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)"
-            )
-        problems = misfit(self, found, self.expected_leftovers)
-        if problems:
-            raise ValueError(
-                f'the checkpoint does not fit {type(self).__name__} at {prefix!r}: {problems}'
+                f'the checkpoint does not fit {type(self).__name__} at {prefix!r}: {problems}. For '
+                "another prefix use init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)"
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
 
@@ -134,9 +127,6 @@ class IterativeResNet(core.IterativeResNet, OpenMMLabModule):
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` to start
             from a checkpoint; stages beyond ``num_stages`` are expected leftovers.
         options: All other arguments of the pure class.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     def __init__(
@@ -182,9 +172,6 @@ class IterativeResLayer(core.IterativeResLayer, OpenMMLabModule):
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` takes the
             stage of a classification checkpoint; its other stages are expected leftovers.
         options: All other arguments of the pure class.
-
-    Raises:
-        TypeError, ValueError: naming the argument, the value and what is allowed.
     """
 
     def __init__(

@@ -182,7 +182,7 @@ def test_c4_refuses_load_from(classifier, shapes_root, tmp_path):
     """Its stage 4 has another name, and would stay random."""
     cfg = c4(shapes_root, tmp_path)
     by_load_from(cfg, classifier)
-    message = rf"none of the \d+ keys of IterativeResLayer, such as '{HEAD}stages\.3.*use init_cfg"
+    message = rf"IterativeResLayer at '{HEAD}': \d+ missing: stages\.3.*init_cfg"
     with pytest.raises(ValueError, match=message):
         Runner.from_cfg(cfg).train()
 

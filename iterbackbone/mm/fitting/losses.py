@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +16,9 @@ from torch import Tensor, nn
 SEED = 0  # of samplers
 
 
-class ImageLoss(NamedTuple):
-    """Of one image: the sum of the losses, and a score if the task has one for an image."""
-
-    loss: float
-    score: float | None = None
-
-
-Features = tuple[Tensor, ...]
-LossOf = Callable[[Features, Any], ImageLoss]
-"""From the neck's features of one image, (1, C, H, W) each, and its data sample."""
+Features = tuple[Tensor, ...]  # of one image by the neck, (1, C, H, W) each
+ImageLoss = tuple[float, float | None]  # sum of the losses, and a score if an image has one
+LossOf = Callable[[Features, Any], ImageLoss]  # the latter is a data sample
 
 
 def loss_of(model: nn.Module) -> LossOf:
@@ -52,7 +45,7 @@ def class_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
         raise ValueError('images must have one gt_label each to be fitted on')
     loss = total(head.loss(features, [sample]), sample)
     predicted = head.predict(features, [copy.deepcopy(sample)])[0].pred_label
-    return ImageLoss(loss, float(predicted.item() in sample.gt_label.tolist()))
+    return loss, float(predicted.item() in sample.gt_label.tolist())
 
 
 def segmentation_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
@@ -64,14 +57,14 @@ def segmentation_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
         raise ValueError(f'decode_head must return one tensor, got {type(logits).__name__}')
     losses = head.loss_by_feat(logits, [sample])
     accuracy = losses.get('acc_seg')
-    return ImageLoss(total(losses, sample), None if accuracy is None else float(accuracy) / 100.0)
+    return total(losses, sample), None if accuracy is None else float(accuracy) / 100.0
 
 
 def dense_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
     """Of a one-stage detector."""
     check_boxes(sample)
     with seeded_losses(head):
-        return ImageLoss(total(head.loss(features, [sample]), sample))
+        return total(head.loss(features, [sample]), sample), None
 
 
 HEADS = {'bbox_head': dense_loss, 'decode_head': segmentation_loss, 'head': class_loss}
@@ -81,8 +74,7 @@ HEADS = {'bbox_head': dense_loss, 'decode_head': segmentation_loss, 'head': clas
 class TwoStageLoss:
     """Compares depths of mmdet's two-stage detector on the same RoIs, of images or of single RoIs.
 
-    Those sampled from the proposals of the features with which an image is first seen: they must be
-    those of full depth.
+    They are sampled from the proposals of an image's first features, which must be of full depth.
     """
 
     model: Any
@@ -104,13 +96,10 @@ class TwoStageLoss:
             rpn = model.rpn_head.loss(features, [ignoring_classes])
             proposals = copy.deepcopy(self.proposals[key])
             roi = model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])
-        return ImageLoss(total({**{f'rpn_{k}': v for k, v in rpn.items()}, **roi}, sample))
+        return total({**{f'rpn_{k}': v for k, v in rpn.items()}, **roi}, sample), None
 
     def region_losses(self, features: Features, sample: Any) -> Tensor:
-        """Classification and box loss of each sampled region of an image, (R,) float64.
-
-        Their mean is the image's loss of the box head.
-        """
+        """Of the box head, of each sampled region of an image, (R,) float64; their mean is its loss."""
         from mmdet.structures.bbox import bbox2roi  # classifiers and segmentors do without mmdet
 
         head = self.model.roi_head
@@ -143,11 +132,7 @@ def run_regions(model: Any, features: Sequence[Tensor], samples: Sequence[Any]) 
 
 
 def total(losses: dict[str, Any], sample: Any) -> float:
-    """Sum of all losses of an image, as mmengine's parse_losses adds them up.
-
-    Raises:
-        ValueError: it is no number, as of an image with a box without area.
-    """
+    """As mmengine's parse_losses adds them up; ValueError for no number, as of a box without area."""
     values = [v for key, v in losses.items() if 'loss' in key]
     flat = [x for v in values for x in (v if isinstance(v, (list, tuple)) else [v])]
     found = float(sum(x.mean() for x in flat))
@@ -158,7 +143,7 @@ def total(losses: dict[str, Any], sample: Any) -> float:
 
 
 def check_boxes(sample: Any) -> None:
-    """Raise ValueError where a sample has no annotations."""
+    """Raise ValueError without annotations."""
     if 'gt_instances' not in sample:
         raise ValueError('images must have gt_instances to be fitted on: LoadAnnotations is missing')
 

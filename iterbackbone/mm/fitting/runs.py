@@ -180,8 +180,8 @@ class ModelRuns:
             run_regions(self.model, features, samples)
         computes = image_compute(collector, len(samples))
         return [
-            (found.loss, float(compute['macs']), found.score)
-            for found, compute in zip(losses, computes, strict=True)
+            (loss, float(compute['macs']), score)
+            for (loss, score), compute in zip(losses, computes, strict=True)
         ]
 
 
