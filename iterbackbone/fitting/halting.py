@@ -62,10 +62,7 @@ class FittedBlock:
         return self.indices.cummin(dim=0).values.flatten().sort().values
 
     def share(self, constant: int, price: float) -> float:
-        """Of the full MACs, above one iteration, promised at a price: loss over share of the full MACs.
-
-        ``constant`` is the depth where there is no unit.
-        """
+        """Of the full MACs, above one iteration, promised at a price; a ``constant`` without a unit."""
         if self.unit is None:
             return (constant - 1) * self.price
         steps = len(self._lasts) - int(torch.searchsorted(self._lasts, price, right=True))
@@ -94,8 +91,7 @@ def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:
 def silence(modules: Sequence[AdaptiveModule]) -> None:
     """Let every block run all its iterations, its last state being the output.
 
-    Raises ValueError where training has not reached a block's last iterations, or its unit is too
-    small.
+    ValueError where training has not reached its last iterations, or its unit is too small.
     """
     for module in modules:
         module.set_budget()

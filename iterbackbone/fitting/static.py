@@ -79,8 +79,7 @@ def static_path(curves: Sequence[Tensor], prices: Sequence[float]) -> list[Point
     """Deepen the block whose next step lowers the loss most for its MACs, until all are full.
 
     Blocks are taken as if they did not act on each other. A step that pays only together with later
-    ones is taken with them: steps are those of each curve's convex envelope. Curves and prices are
-    those of :func:`block_curves`.
+    ones is taken with them: steps are those of the convex envelopes of :func:`block_curves`.
     """
     steps = [
         (-gain / price, k, gain)

@@ -50,10 +50,8 @@ def fit_checkpoint(
 
     The ``checkpoint`` is a path or a name, best trained with AnytimeHook; ``out`` is the same with
     fitted halting units and budget tables. An interrupted fit goes on from the folder ``cache``.
-    ``progress`` wraps loops, as tqdm does.
-
-    Raises:
-        ValueError: naming what does not fit: config, checkpoint or images.
+    ``progress`` wraps loops, as tqdm does. ValueError names what does not fit: config, checkpoint or
+    images.
     """
     cfg = read_config(config, cfg_options)
     model, content = trained_model(cfg, checkpoint, options.device)

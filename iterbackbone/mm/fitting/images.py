@@ -65,8 +65,8 @@ class FitOptions(NamedTuple):
 def image_loader(cfg: Config, spec: ImageSpec) -> DataLoader:
     """The images in the test pipeline's form, with annotations in the frame of the input.
 
-    Those of the training set, too, where the slice counts all, also beyond ``indices`` that the
-    training was limited to. Raises ValueError where there is no such data loader or image.
+    A slice of ``train`` counts all, also beyond the ``indices`` that the training was limited to.
+    ValueError where there is no such data loader or image.
     """
     loader = cfg.get(f'{spec.part}_dataloader')
     if not loader:
@@ -148,10 +148,7 @@ def image_names(subset: Any) -> set[str]:
 
 
 def image_keys(subset: Any) -> list[Any]:
-    """Of each image of a subset its file, or else its place in the innermost data set.
-
-    Wrappers such as ``RepeatDataset`` show an image several times: its copies share the key.
-    """
+    """Of each image its file, or else its place in the innermost data set: copies share the key."""
     files = [info.get('img_path') or info.get('filename') for info in image_infos(subset)]
     numbers = {id(part): n for n, part in enumerate(parts(subset))}
     keys = []

@@ -72,10 +72,7 @@ HEADS = {'bbox_head': dense_loss, 'decode_head': segmentation_loss, 'head': clas
 
 @dataclass
 class TwoStageLoss:
-    """Compares depths of mmdet's two-stage detector on the same RoIs, of images or of single RoIs.
-
-    They are sampled from the proposals of an image's first features, which must be of full depth.
-    """
+    """Of mmdet's detector, on the RoIs that an image's first features, of full depth, propose."""
 
     model: Any
     proposals: dict[Any, Any] = field(default_factory=dict)  # of each image, by its key
@@ -150,10 +147,7 @@ def check_boxes(sample: Any) -> None:
 
 @contextmanager
 def seeded_losses(*heads: nn.Module) -> Iterator[None]:
-    """Heads themselves as in training, with samplers that draw the same at every depth.
-
-    FCOS and others scale predictions otherwise. Their layers stay in evaluation mode.
-    """
+    """Heads, not their layers, as in training (FCOS scales otherwise), the same draws each time."""
     modes = [head.training for head in heads]
     for head in heads:
         head.training = True

@@ -28,10 +28,9 @@ REGIONS = 32  # of an image, to fit the unit of a RoI layer
 
 
 class Results:
-    """Tensors, and tuples of them, that are made once.
+    """Tensors that are made once and kept in memory, or in a ``folder`` from which a fit goes on.
 
-    They are kept in a ``folder``, so that an interrupted fit goes on, or else in memory. Beside their
-    key they depend on the ``identity``: checkpoint and images.
+    Beside their key they depend on the ``identity``: checkpoint and images.
     """
 
     def __init__(self, folder: Path | None, identity: str) -> None:
@@ -85,8 +84,7 @@ class ModelRuns:
     def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
         """A block at these depths (the last one L), all others at ``base``.
 
-        Rows of a RoI layer are regions, at most ``REGIONS`` of an image, if there is one box head;
-        else they are images.
+        Its rows are images, or regions of a RoI layer, at most ``REGIONS`` of an image.
         """
         options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
         unit = all_blocks(self.modules)[block].halting

@@ -25,18 +25,17 @@ LARGE = 0.1  # errors beyond are on their way: integrating them would overshoot
 class BudgetController:
     """A proportional-integral controller of the halting units' output biases.
 
-    The measured quantity is the MACs that the rows of a training step would execute in
-    evaluation over those of all iterations, averaged over :data:`SMOOTHING` steps and over
-    the ranks. They are counted off the training's own pass; by how much evaluation, with
-    BatchNorm's running statistics, differs from that is measured in rehearsals of single steps.
+    The measured quantity is the MACs that the rows of a training step would execute in evaluation over
+    those of all iterations, averaged over :data:`SMOOTHING` steps and over the ranks. They are counted
+    off the training's own pass; by how much evaluation, with BatchNorm's running statistics, differs
+    from that is measured in rehearsals of single steps.
 
-    Where it is above the ``target`` every halting bias is raised a little after the training
-    step, else lowered; what the units have learnt to tell apart stays as it is. The
-    integral answers the steady pull of the loss on the same biases, which fades with the
-    learning rate; the two give the loop a damping ratio of 0.7. The ponder weight
-    alone cannot do this: a block that has fallen to one iteration has no gradient that would
-    lead it back. Wang et al. 2024 (https://arxiv.org/abs/2408.15664) balance the experts of a
-    mixture by such a bias. All stays on the model's device, so that a GPU is not waited for.
+    Where it is above the ``target`` every halting bias is raised a little after the training step, else
+    lowered; what the units have learnt to tell apart stays. The integral answers the steady pull of the
+    loss on the same biases, which fades with the learning rate; the damping ratio is 0.7. The ponder
+    weight alone has no gradient for a block that has fallen to one iteration. Wang et al. 2024
+    (https://arxiv.org/abs/2408.15664) balance the experts of a mixture by such a bias. All stays on the
+    model's device, so that a GPU is not waited for.
     """
 
     target: float
@@ -46,10 +45,7 @@ class BudgetController:
     pull: Tensor | float = 0.0
 
     def observe(self, calls: list[Call], rehearsed: list[Call]) -> None:
-        """Take in the trained calls of one training step and, if there were any, their rehearsals.
-
-        Raises ValueError where the target is out of the network's reach.
-        """
+        """Take in a step's trained calls and rehearsals; ValueError for a target out of reach."""
         calls = trained_calls(calls)
         if not calls:
             return

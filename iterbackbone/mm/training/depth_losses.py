@@ -19,20 +19,14 @@ DEPTHS = {'lowest': 0.0, 'middle': 0.5, 'full': 1.0}  # share of the way from 1 
 
 
 class DepthLosses:
-    """Measures where it is due, before the training's own forward pass, for the message hub.
-
-    Attributes:
-        due: Whether to measure in this training step.
-        share: Of the way from one iteration to all, while a measurement runs; else None.
-    """
+    """Measures where it is due, before the training's own forward pass, for the message hub."""
 
     def __init__(self) -> None:
-        self.due = False
-        self.share: float | None = None
+        self.due = False  # in this training step
+        self.share: float | None = None  # from one iteration to all, while a measurement runs
         self._found: dict[str, Tensor] = {}
 
     def attach(self, model: nn.Module) -> RemovableHandle:
-        """Listen to ``model``."""
         return model.register_forward_pre_hook(self._measure, with_kwargs=True)
 
     def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
@@ -42,7 +36,6 @@ class DepthLosses:
         return depths.expand(rows, -1)
 
     def publish(self, runner: Runner) -> None:
-        """Send what was measured in this step."""
         hub = runner.message_hub
         for name, loss in self._found.items():
             key = f'train/loss_at_{name}'

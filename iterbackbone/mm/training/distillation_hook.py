@@ -122,10 +122,8 @@ def stage_loss(student: Tensor, teacher: Tensor, stage: int) -> Tensor:
 
     Half the squared difference of feature maps (B, C, H, W) brought to mean 0 and variance 1 per
     channel, as in PKD (Cao et al. 2022, https://arxiv.org/abs/2207.02039): the student's own scale
-    and shift, which the norms behind it take out, cost nothing. A float32 scalar in [0, 2].
-
-    Raises:
-        ValueError: the shapes differ; it names the ``stage``.
+    and shift, which the norms behind it take out, cost nothing. A float32 scalar in [0, 2];
+    ValueError, which names the ``stage``, for other shapes.
     """
     if student.shape != teacher.shape:
         raise ValueError(

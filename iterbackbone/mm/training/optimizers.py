@@ -20,10 +20,7 @@ DECAYS = ('weight_decay', 'lambd')  # the latter is ASGD's, beside the former
 def exempt_halting_biases(
     optim_wrapper: OptimWrapper | OptimWrapperDict, model: nn.Module
 ) -> list[RemovableHandle]:
-    """Until the handles are removed no optimizer's step decays the halting biases.
-
-    Decay would pull them towards zero, and so towards early halting.
-    """
+    """Until the handles are removed no step decays the halting biases, towards early halting."""
     units = [unit for module in iterative_modules(model) for unit in module.halting_units()]
     biases = {unit.fc2.bias for unit in units}
     many = isinstance(optim_wrapper, OptimWrapperDict)
@@ -34,10 +31,7 @@ def exempt_halting_biases(
 
 
 def _exempt(optimizer: Optimizer, exempt: set[Tensor]) -> list[RemovableHandle]:
-    """For the length of a step they are in groups of their own whose :data:`DECAYS` are 0.
-
-    Between steps the groups are those of the config: schedulers and checkpoints do not notice.
-    """
+    """For the length of a step only, so that schedulers and checkpoints see the config's groups."""
     whole: list[tuple[dict, list[Tensor]]] = []  # groups that are split, with all they hold
 
     def split(*_: Any) -> None:
@@ -64,12 +58,9 @@ class LearningRateDecayOptimizerConstructor(DefaultOptimWrapperConstructor):
     """mmdet's and mmseg's constructor of this name, which know a ConvNeXt's layers only.
 
     The learning rate is ``decay_rate ** n`` of the optimizer's, n counting the layers behind a
-    parameter (:meth:`~iterbackbone.mm.modules.IterativeResNet.get_layer_depth`). Biases and other
-    one-dimensional parameters are not decayed. ``paramwise_cfg`` is that of the base; its
-    ``num_layers`` and ``decay_type`` describe a ConvNeXt and are not used.
-
-    Raises:
-        ValueError: ``paramwise_cfg`` has no ``decay_rate``, or the model no iterative backbone.
+    parameter. Biases and other one-dimensional parameters are not decayed. ``paramwise_cfg`` is that
+    of the base; its ``num_layers`` and ``decay_type`` describe a ConvNeXt and are not used. ValueError
+    without a ``decay_rate`` or an iterative backbone.
     """
 
     def add_params(self, params: list[dict], module: nn.Module, **_: Any) -> None:

@@ -30,24 +30,20 @@ EVERY = 20  # training steps; a rehearsal costs about a third of a step
 class PonderCostHook(Hook):
     """``loss_ponder`` = weight x sum over iterative modules of the mean ponder cost of a row.
 
-    A PyTorch forward hook on the model adds it to the loss dict inside forward, so that
-    DDP, AMP and gradient accumulation see it and any detector, segmentor or classifier
-    works unchanged. Modules without trainable parameters and calls without gradients (teachers,
-    momentum copies) are left out, of the logged cost and of the steering, too. The halting biases
-    are left out of weight decay, whatever the optimizer.
+    A PyTorch forward hook adds it to the model's loss dict, so that DDP, AMP and gradient
+    accumulation see it and any detector, segmentor or classifier works unchanged. Teachers and
+    momentum copies, which have no gradients, are left out, of the logged cost and of the steering,
+    too. The halting biases are left out of weight decay, whatever the optimizer.
 
-    Halting starts in the untrained network at full depth. During the halting warm-up the
-    scores are held there and the cost counts nothing; then the units are released and the
-    weight ramps up linearly. Both are shares of the whole training. Checkpoints hold its length,
-    so a resumed run goes on right, also where it is to end later.
+    Halting starts in the untrained network at full depth. During the halting warm-up the scores are
+    held there and the cost counts nothing; then the units are released and the weight ramps up
+    linearly. Both are shares of the whole training. Checkpoints hold its length, so a resumed run
+    goes on right, also where it is to end later.
 
-    Also logs, as running means over the logging interval: iterations, their spread and the
-    share of one-iteration images per stage, and the ponder cost.
-
-    With ``target`` a share of the MACs is given instead: from the end of the warm-up
-    on the halting biases are steered to it (see
-    :class:`~iterbackbone.mm.training.budget_controller.BudgetController`), and the measured share is
-    logged as ``train/macs_share``, as evaluation would execute it.
+    Logs running means over the logging interval: iterations, their spread and the share of
+    one-iteration images per stage, the ponder cost and, with a ``target``, ``train/macs_share``, as
+    evaluation would execute it. From the end of the warm-up on the halting biases are steered to the
+    target (:class:`~iterbackbone.mm.training.budget_controller.BudgetController`).
 
     Args:
         weight: Of the ponder cost N + R; 0.005 as in Figurnov et al. 2017 on ImageNet. With a
@@ -160,10 +156,7 @@ class PonderCostHook(Hook):
             hub.update_scalar('train/macs_share', share)
 
     def _trained_modules(self) -> list[AdaptiveModule]:
-        """Those that take gradients, without those that the last step called for labels only.
-
-        One that was not called counts, so that ranks agree.
-        """
+        """Without those that the last step called for labels only; ranks agree on one not called."""
         with_gradient = {call.module for call in trained_calls(self._calls)}
         teachers = {call.module for call in self._calls} - with_gradient
         return [m for m in self._modules if is_trainable(m) and m not in teachers]

@@ -18,10 +18,7 @@ class PonderSchedule(NamedTuple):
 
     @classmethod
     def for_runner(cls, runner: Runner, warmup: float, ramp: float) -> PonderSchedule:
-        """The schedule of a new run, or that of a resumed one as it began.
-
-        A resumed run that is to go on for longer would otherwise hold trained units again.
-        """
+        """Of a run as it began: resumed for longer it would else hold trained units again."""
         hub, length = runner.message_hub, runner.max_iters
         if runner.iter:
             length = hub.runtime_info.get(LENGTH, length)

@@ -12,9 +12,7 @@ from ..traces import handles_on, is_trainable, iterative_modules, unwrapped
 
 
 def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
-    """Prepare a training by PonderCostHook or AnytimeHook, the ``kind``.
-
-    Returns the list for the handles of what it attaches to the model.
+    """Begin a training by a hook of this kind; a list for the handles of what it attaches to the model.
 
     Raises:
         ValueError: the run has a second hook of this kind, activations are checkpointed by the
