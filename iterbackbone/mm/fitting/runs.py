@@ -99,13 +99,10 @@ class ModelRuns:
         losses = torch.stack([self.losses(each).losses for each in options], dim=1)
         return BlockRows(inputs, losses, torch.arange(len(losses)))
 
+    @torch.no_grad()
     def _run(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
         if settings != self._full:  # which proposes by itself
             self._prepare()
-        return self._run_prepared(settings)
-
-    @torch.no_grad()
-    def _run_prepared(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
         self._apply(settings)
         collector = TraceCollector(self.model)  # attached for this pass: others' would fill up
         try:
@@ -119,7 +116,7 @@ class ModelRuns:
     def _prepare(self) -> None:
         """Let full depth propose the regions on which all depths are compared."""
         if isinstance(self._loss_of, TwoStageLoss) and not self._loss_of.proposals:
-            found = self._run_prepared(self._full)
+            found = self._run(self._full)
             self._results.get(self._full, lambda: found)
 
     def _inputs(self, depths: Depths, unit: HaltingUnit) -> Tensor:
@@ -127,7 +124,7 @@ class ModelRuns:
         self._prepare()
         settings = static(self.modules, depths)
         with recorded(unit) as seen:
-            found = self._run_prepared(settings)
+            found = self._run(settings)
         self._results.get(settings, lambda: found)
         each = len(seen) // len(self.loader)
         return torch.stack([torch.cat(seen[j::each]) for j in range(each)])
@@ -139,9 +136,8 @@ class ModelRuns:
         """Of a RoI layer; an image's features serve all options."""
         self._prepare()
         found: list[tuple[Tensor, Tensor]] = []
-        for inputs, samples in self._batches():
-            self._apply(static(self.modules, options[-1]))
-            features = self.model.extract_feat(inputs)
+        self._apply(static(self.modules, options[-1]))  # as the loop over options leaves it
+        for features, samples in self._batches():
             for i, sample in enumerate(samples):
                 rows = []
                 for depths in options:
@@ -161,22 +157,21 @@ class ModelRuns:
         for module, setting in zip(self.modules, settings, strict=True):
             module.apply_setting(setting)
 
-    def _batches(self) -> Iterator[tuple[Tensor, list[Any]]]:
+    def _batches(self) -> Iterator[tuple[Features, list[Any]]]:
         for batch in self._progress(self.loader):
             data = self.model.data_preprocessor(batch, False)
-            yield data['inputs'], data['data_samples']
+            yield self.model.extract_feat(data['inputs']), data['data_samples']
 
     def _outcomes(
-        self, collector: TraceCollector, inputs: Tensor, samples: list[Any]
+        self, collector: TraceCollector, features: Features, samples: list[Any]
     ) -> list[tuple[float, float, float | None]]:
-        collector.reset()
-        features = self.model.extract_feat(inputs)
         calls = list(collector.calls)  # of the backbone: a loss runs heads on other regions
         losses = [self._loss_of(one_image(features, i), each) for i, each in enumerate(samples)]
         collector.calls[:] = calls
         if any(module.of_regions for module in self.modules):
             run_regions(self.model, features, samples)
         computes = image_compute(collector, len(samples))
+        collector.reset()
         return [
             (loss, float(compute['macs']), score)
             for (loss, score), compute in zip(losses, computes, strict=True)
@@ -188,8 +183,8 @@ def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:
     return by_module(Setting.static(depths), modules)
 
 
-def one_image(features: Sequence[Tensor], i: int) -> Features:
-    """Features of image ``i`` of a batch."""
+def one_image(features: Features, i: int) -> Features:
+    """Those of image ``i`` of a batch."""
     return tuple(f[i : i + 1] for f in features)
 
 

@@ -30,10 +30,8 @@ def runs(shapes_root, tmp_path_factory):
 
 
 def test_full_depth_proposes_and_is_run_once(runs, monkeypatch):
-    passes, run = [], ModelRuns._run_prepared
-    monkeypatch.setattr(
-        ModelRuns, '_run_prepared', lambda self, each: passes.append(each) or run(self, each)
-    )
+    passes, run = [], ModelRuns._run
+    monkeypatch.setattr(ModelRuns, '_run', lambda self, each: passes.append(each) or run(self, each))
     new = ModelRuns(runs.model, runs.loader)
     first = new.losses((1, 2, 3, 3))
     assert len(passes) == 1
@@ -63,10 +61,11 @@ def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
     head = runs.model.roi_head
     for column, depth in enumerate([1, 2, 3]):
         runs._apply(static(runs.modules, (*BASE[:3], depth)))
-        inputs, (sample,) = list(runs._batches())[place]
+        with torch.no_grad():
+            features, (sample,) = list(runs._batches())[place]
         with torch.no_grad(), seeded_losses(head):
             proposals = copy.deepcopy(runs._loss_of.proposals[sample.img_path])
-            losses = head.loss(runs.model.extract_feat(inputs), [proposals], [copy.deepcopy(sample)])
+            losses = head.loss(features, [proposals], [copy.deepcopy(sample)])
         wanted = float(losses['loss_cls'] + losses['loss_bbox'])
         mean = rows.losses[rows.images == place, column].mean()
         assert float(mean) == pytest.approx(wanted, rel=1e-4)
