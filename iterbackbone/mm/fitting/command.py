@@ -104,12 +104,7 @@ def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     fit, calibrate = (image_loader(cfg, spec) for spec in (options.fit, options.calibrate))
     data = [cfg[f'{spec.part}_dataloader']['dataset'] for spec in (options.fit, options.calibrate)]
     keys = image_keys if data[0] == data[1] else image_names
-    shared = set(keys(fit.dataset)) & set(keys(calibrate.dataset))
-    if shared:
-        raise ValueError(
-            f'--fit and --calibrate must not share images, got {options.fit} and {options.calibrate} '
-            f'with {len(shared)} in common'
-        )
+    _check_disjoint('images', keys(fit.dataset), keys(calibrate.dataset))
     return fit, calibrate
 
 
@@ -131,12 +126,14 @@ def _check_unseen(cfg: Config, loaders: Sequence[DataLoader], options: FitOption
 def _groups(loaders: Sequence[DataLoader], options: FitOptions) -> list[Tensor]:
     """Numbers of the fitting and the calibration images' sources; ValueError if they share one."""
     fit, calibrate = (_sources(loader.dataset, options.group_by) for loader in loaders)
-    if options.group_by and (shared := set(fit) & set(calibrate)):
-        raise ValueError(
-            f'--fit and --calibrate must not share sources, got {len(shared)} in common by '
-            f'{options.group_by!r}'
-        )
+    if options.group_by:
+        _check_disjoint('sources', fit, calibrate)
     return [_numbered(fit), _numbered(calibrate)]
+
+
+def _check_disjoint(what: str, fit: Iterable[Any], calibrate: Iterable[Any]) -> None:
+    if shared := set(fit) & set(calibrate):
+        raise ValueError(f'--fit and --calibrate must not share {what}, got {len(shared)} in common')
 
 
 def _sources(dataset: Any, key: str | None) -> list[Any]:

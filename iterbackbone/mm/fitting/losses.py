@@ -52,10 +52,7 @@ def segmentation_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
     """Of a segmentor, with pixel accuracy."""
     if 'gt_sem_seg' not in sample or any(sample.metainfo.get('img_padding_size', ())):
         raise ValueError('images must have a gt_sem_seg and no padding to be fitted on')
-    logits = head(features)
-    if not isinstance(logits, Tensor):
-        raise ValueError(f'decode_head must return one tensor, got {type(logits).__name__}')
-    losses = head.loss_by_feat(logits, [sample])
+    losses = head.loss_by_feat(head(features), [sample])
     accuracy = losses.get('acc_seg')
     return total(losses, sample), None if accuracy is None else float(accuracy) / 100.0
 

@@ -44,29 +44,25 @@ class FullDepthTeacher:
         self._rows = 0  # of the doubled batch; 0 while none is, as when a hook measures BatchNorm
 
     def attach(self, model: nn.Module) -> list[Any]:
-        """Listen to ``model``; ValueError without an iterative backbone or the logits' module."""
+        """Listen to ``model``, whose backbone must be iterative (ValueError)."""
         backbone = getattr(model, 'backbone', None)
         if not isinstance(backbone, AdaptiveModule):
             raise ValueError(f'teacher needs an iterative backbone, {type(model).__name__} has none')
-        modules = dict(model.named_modules())
-        if self.logits is not None and self.logits not in modules:
-            raise ValueError(f'teacher.logits must name a module of the model, got {self.logits!r}')
         handles = [
             model.register_forward_pre_hook(self._double, with_kwargs=True),
             backbone.register_forward_hook(self._compare_stages),
             model.register_forward_hook(self._add, with_kwargs=True),
         ]
         if self.logits is not None:
-            handles.append(modules[self.logits].register_forward_hook(self._compare_logits))
+            module = model.get_submodule(self.logits)
+            handles.append(module.register_forward_hook(self._compare_logits))
         return handles
 
     def _double(self, model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
         self._found, self._rows = {}, 0
         if not model.training or kwargs.get('mode') != 'loss':
             return None
-        inputs, samples = kwargs.get('inputs'), kwargs.get('data_samples')
-        if not isinstance(inputs, Tensor) or not isinstance(samples, list):
-            raise ValueError('teacher needs batches of a tensor inputs and a list data_samples')
+        inputs, samples = kwargs['inputs'], kwargs['data_samples']
         self._rows = 2 * len(inputs)
         twice = dict(inputs=torch.cat([inputs, inputs]), data_samples=samples + copy.deepcopy(samples))
         return args, {**kwargs, **twice}

@@ -59,15 +59,12 @@ class LearningRateDecayOptimizerConstructor(DefaultOptimWrapperConstructor):
 
     The learning rate is ``decay_rate ** n`` of the optimizer's, n counting the layers behind a
     parameter. Biases and other one-dimensional parameters are not decayed. ``paramwise_cfg`` is that
-    of the base; its ``num_layers`` and ``decay_type`` describe a ConvNeXt and are not used. ValueError
-    without a ``decay_rate`` or an iterative backbone.
+    of the base; its ``num_layers`` and ``decay_type`` describe a ConvNeXt and are not used.
     """
 
     def add_params(self, params: list[dict], module: nn.Module, **_: Any) -> None:
         """Add a group for each layer's decayed and undecayed parameters to ``params``."""
-        if 'decay_rate' not in self.paramwise_cfg:
-            raise ValueError(f'paramwise_cfg must have a decay_rate, got {self.paramwise_cfg}')
-        rate = check_real('paramwise_cfg.decay_rate', self.paramwise_cfg['decay_rate'])
+        rate = check_real('paramwise_cfg.decay_rate', self.paramwise_cfg.get('decay_rate'))
         backbones = {f'{n}.': m for n, m in module.named_modules() if isinstance(m, IterativeResNet)}
         if not backbones:
             raise ValueError(f'{type(module).__name__} has no iterbackbone.IterativeResNet')

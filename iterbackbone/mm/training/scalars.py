@@ -5,25 +5,14 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import nn
 
 from ...core.adaptive import AdaptiveModule
 from ..traces import Call, iterative_modules, trained_calls
-
-
-class _Rows(NamedTuple):
-    """Images or RoIs of one module over the last training steps."""
-
-    module: AdaptiveModule
-    prefix: str  # of its scalars
-    trained: bool  # whether any of its calls had gradients; then the others do not count
-    stages: dict[str, Tensor]  # iterations, the mean over a stage's blocks, (rows,)
-    cost: Tensor  # ponder costs, (rows,)
 
 
 class TrainScalars:
@@ -44,6 +33,7 @@ class TrainScalars:
         self._paths = iterative_modules(model)
         self._steps: deque[list[Call]] = deque(maxlen=interval)
         self._differed: set[str] = set()  # stages whose images did
+        self._flat: dict[str, float] = {}  # those whose images could and did not, and their mean
 
     def observe(self, calls: list[Call]) -> None:
         """Take in all calls of one training step, without their graphs."""
@@ -53,45 +43,42 @@ class TrainScalars:
         """Send the running means to the message hub, which every logger reads."""
         hub = runner.message_hub
         costs = []
-        for rows in self._rows():
-            if rows.trained:
-                costs.append(rows.cost.mean())
-            for stage, iterations in rows.stages.items():
+        for module, prefix, names, calls in self._modules():
+            trained = bool(trained_calls(calls))
+            if trained:
+                costs.append(torch.cat([call.trace.ponder_cost for call in calls]).sum(dim=1).mean())
+            all_iterations = torch.cat([call.trace.iterations for call in calls]).float()
+            stages = module.iterative_stages()
+            parts = all_iterations.split([len(stage.blocks) for stage in stages], dim=1)
+            for stage, name, part in zip(stages, names, parts, strict=True):
+                iterations = part.mean(dim=1)  # of a block
                 spread = iterations.std(correction=0).item()
-                prefix = f'train/{rows.prefix}'
-                hub.update_scalar(f'{prefix}iterations_{stage}', iterations.mean())
-                hub.update_scalar(f'{prefix}iterations_std_{stage}', spread)
-                hub.update_scalar(f'{prefix}one_iteration_{stage}', (iterations == 1).float().mean())
-                if rows.trained and len(self._steps) == self.interval:
-                    self._watch(rows.prefix + stage, spread, iterations.mean().item())
+                key = f'train/{prefix}{{}}_{name}'.format
+                hub.update_scalar(key('iterations'), iterations.mean())
+                hub.update_scalar(key('iterations_std'), spread)
+                hub.update_scalar(key('one_iteration'), (iterations == 1).float().mean())
+                limits = [block.max_iterations for block in stage.iterative_blocks()]
+                if trained and len(iterations) > 1 and max(limits, default=1) > 1:
+                    self._watch(prefix + name, spread, iterations.mean().item())
         if costs:  # added up, as in the loss: a RoI head has many more rows than images
             hub.update_scalar('train/ponder_cost', torch.stack(costs).sum())
 
     def warn_at_end(self) -> None:
-        """Name the stages whose images did not differ when training ended."""
-        flat = []
-        for rows in self._rows():
-            if rows.trained and len(rows.cost) > 1:
-                stages = zip(rows.stages.items(), rows.module.iterative_stages(), strict=True)
-                flat += [
-                    f'{rows.prefix}{name} ({iterations.mean():g})'
-                    for (name, iterations), stage in stages
-                    if iterations.std() == 0
-                    and any(block.max_iterations > 1 for block in stage.iterative_blocks())
-                ]
-        if flat and not self.held:
-            _warn(f'at the end of training all images take the same iterations in: {", ".join(flat)}')
+        """Name the stages whose images did not differ when they were last published."""
+        if self._flat and not self.held:
+            flat = ', '.join(f'{stage} ({mean:g})' for stage, mean in self._flat.items())
+            _warn(f'at the end of training all images take the same iterations in: {flat}')
 
-    def _rows(self) -> Iterator[_Rows]:
-        """Of the modules that had any."""
+    def _modules(self) -> Iterator[tuple[AdaptiveModule, str, list[str], list[Call]]]:
+        """Those with rows, prefix of their scalars, names of their stages, calls that count."""
         calls = [call for step in self._steps for call in step]
         trained, taken = trained_calls(calls), set()
         for module, path in self._paths.items():
             with_gradient = [call for call in trained if call.module is module]
             own = with_gradient or [call for call in calls if call.module is module]
-            stages = module.iterative_stages()
             kind = 'roi_stage' if module.of_regions else 'stage'
-            names = [f'{kind}{module.first_stage + k}' for k in range(len(stages))]
+            places = range(module.first_stage, module.first_stage + len(module.iterative_stages()))
+            names = [f'{kind}{place}' for place in places]
             prefix = f'{path}.' if path else ''
             if not with_gradient:
                 prefix = f'frozen.{prefix}'
@@ -99,16 +86,15 @@ class TrainScalars:
                 prefix = ''
                 taken.update(names)
             if any(len(call.trace.iterations) for call in own):
-                iterations = torch.cat([call.trace.iterations for call in own]).float()
-                parts = iterations.split([len(stage.blocks) for stage in stages], dim=1)
-                means = {name: part.mean(dim=1) for name, part in zip(names, parts, strict=True)}
-                cost = torch.cat([call.trace.ponder_cost for call in own]).sum(dim=1)
-                yield _Rows(module, prefix, bool(with_gradient), means, cost)
+                yield module, prefix, names, own
 
     def _watch(self, stage: str, spread: float, mean: float) -> None:
         if spread > 0:
+            self._flat.pop(stage, None)
             self._differed.add(stage)
-        elif stage in self._differed and not self.held:
+            return
+        self._flat[stage] = mean
+        if stage in self._differed and len(self._steps) == self.interval and not self.held:
             self._differed.discard(stage)
             _warn(f'{stage} no longer differs between images: all take {mean:g} iterations a block')
 

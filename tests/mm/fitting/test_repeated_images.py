@@ -64,7 +64,7 @@ def test_copies_are_of_one_source(case):
 @pytest.mark.parametrize('case', ['repeated files', 'repeated places'])
 def test_copies_are_not_shared(case):
     dataset, _ = WRAPPED[case]
-    with pytest.raises(ValueError, match=r'must not share images, .* with 3 in common'):
+    with pytest.raises(ValueError, match=r'must not share images, .* 3 in common'):
         loaders(dataset, 'val[3:]', 'val[:3]')
     loaders(dataset, 'val[2::3]', 'val[:2]')
 
@@ -72,6 +72,6 @@ def test_copies_are_not_shared(case):
 @pytest.mark.parametrize('dataset', [FILES, UNNAMED], ids=['files', 'places'])
 def test_two_loaders_of_one_data_set_share_its_images(dataset):
     """As mmpretrain's configs say test_dataloader = val_dataloader, also of CIFAR's archives."""
-    with pytest.raises(ValueError, match=r'must not share images, .* with 3 in common'):
+    with pytest.raises(ValueError, match=r'must not share images, .* 3 in common'):
         loaders(dataset, other=dataset)
     loaders(dataset, 'test[1:]', 'val[:1]', other=dataset)

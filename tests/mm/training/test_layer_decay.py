@@ -103,7 +103,7 @@ def test_the_constructor_of_mmpretrain():
 @pytest.mark.parametrize(
     ('model', 'paramwise', 'error'),
     [
-        (detector(), dict(num_layers=6), 'must have a decay_rate'),
+        (detector(), dict(num_layers=6), 'paramwise_cfg.decay_rate must be a number, got None'),
         (detector(), dict(decay_rate='a'), 'paramwise_cfg.decay_rate'),
         (nn.Linear(2, 2), dict(decay_rate=0.9), 'Linear has no iterbackbone.IterativeResNet'),
     ],
