@@ -130,7 +130,7 @@ def fit_block(
     index = fit_index(samples.of(~held_out))
     if not index.predictable:
         return FittedBlock(None, index.correlation, none, losses, price)
-    unit = fit_unit(samples, index(samples.inputs), held_out, block.halting.fc1.out_features)
+    unit = fit_unit(samples, index.values, held_out, block.halting.fc1.out_features)
     unit.install(block.halting)
     indices = unit(samples.inputs.float()).double()
     return FittedBlock(unit, index.correlation, indices, losses, price)

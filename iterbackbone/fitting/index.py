@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .ridge import Ridge, fit_ridge
+from .ridge import fit_ridge
 
 Z = 3.0  # standard errors, between folds, by which a correlation must exceed 0 to count
 
@@ -36,35 +36,26 @@ class BlockSamples(NamedTuple):
 class BlockIndex(NamedTuple):
     """Predictions for one block."""
 
-    ridges: tuple[Ridge, ...]  # for iterations 1 to L - 1
-    price: float
+    values: Tensor  # after iterations 1 to L - 1, (L - 1, N) float64: loss over share of the full MACs
     correlation: float  # of predicted and true gains in cross-validation, mean over iterations
     predictable: bool  # whether that is more than chance; if not, the predictions are of no use
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """(L - 1, N, D) -> (L - 1, N) float64, in loss over share of the full MACs."""
-        found = []
-        for ridge, x in zip(self.ridges, inputs, strict=True):
-            gains = ridge(x.double())
-            steps = torch.arange(1, gains.shape[1] + 1, dtype=gains.dtype)
-            found.append((gains / (steps * self.price)).max(dim=1).values)
-        return torch.stack(found)
 
 
 def fit_index(samples: BlockSamples) -> BlockIndex:
     """Fit a block's predictions, one ridge regression an iteration."""
-    ridges = tuple(
-        fit_ridge(x, samples.gains(j), samples.folds) for j, x in enumerate(samples.inputs, start=1)
-    )
+    values, ridges = [], []
+    for j, x in enumerate(samples.inputs, start=1):
+        ridge = fit_ridge(x, samples.gains(j), samples.folds)
+        gains = ridge(x.double())
+        steps = torch.arange(1, gains.shape[1] + 1, dtype=gains.dtype)
+        values.append((gains / (steps * samples.price)).max(dim=1).values)
+        ridges.append(ridge)
     mean = sum(ridge.correlation for ridge in ridges) / len(ridges)
-    predictable = _exceeds_zero(torch.stack([ridge.by_fold for ridge in ridges]).mean(dim=0))
-    return BlockIndex(ridges, samples.price, mean, predictable)
-
-
-def _exceeds_zero(by_fold: Tensor) -> bool:
-    """By the folds' own spread: rows of one source do not count as independent."""
+    # By the folds' own spread: rows of one source do not count as independent.
+    by_fold = torch.stack([ridge.by_fold for ridge in ridges]).mean(dim=0)
     error = by_fold.std() / len(by_fold) ** 0.5
-    return len(by_fold) > 2 and bool(by_fold.mean() > Z * error)
+    predictable = len(by_fold) > 2 and bool(by_fold.mean() > Z * error)
+    return BlockIndex(torch.stack(values), mean, predictable)
 
 
 def stopped_at(index: Tensor, price: float) -> Tensor:

@@ -16,8 +16,6 @@ from .static import Depths, Outcome, block_curves, menu, middle, static_path
 MENU = 8
 STEP = 0.05  # of a share, between calibrated points
 
-Progress = Callable[..., Iterable[Any]]
-
 
 class Fit(NamedTuple):
     """All that fitting found: of the blocks, and of the policy and static budgets when calibrated."""
@@ -32,7 +30,7 @@ def fit_halting(
     fitting: Runs,
     calibration: Runs,
     groups: Tensor,
-    progress: Progress = lambda items, **_: items,
+    progress: Callable[..., Iterable[Any]] = lambda items, **_: items,
 ) -> Fit:
     """Fit the units of a silenced model and give its modules their budget tables.
 

@@ -47,12 +47,12 @@ class UnitFit(NamedTuple):
 
 
 def fit_unit(samples: BlockSamples, index: Tensor, held_out: Tensor, hidden: int) -> UnitFit:
-    """Teach a unit of ``hidden`` neurons, at least 2, the index, (L - 1, N), from a linear start.
+    """Teach a unit of ``hidden`` neurons, at least 2, the index, from a linear start.
 
-    Rows ``held_out``, (N,) bool, are left out of the fit and choose between both forms.
+    Rows ``held_out``, (N,) bool, choose between both forms; the index, (L - 1, R), is of the others.
     """
     inputs = samples.inputs[:, ~held_out].flatten(0, 1).float()
-    targets = index[:, ~held_out].flatten().float()
+    targets = index.flatten().float()
     mean, scale = float(targets.mean()), float(targets.std()) or 1.0
     centre, spread = inputs.mean(dim=0), inputs.std(dim=0)
     # What hardly varies here counts nothing, or another image's value would drown all others.

@@ -46,8 +46,7 @@ def test_planted_gains_are_predicted():
     index = fit_index(samples)
     assert index.predictable
     assert index.correlation > 0.5
-    found = index(samples.inputs)
-    depths = stopped_at(found, 5.0)  # 1 over 0.1 of the MACs is worth 10 where there is a gain
+    depths = stopped_at(index.values, 5.0)  # 1 over 0.1 of the MACs is worth 10 where there is a gain
     assert (depths[gains == 1] == 4).float().mean() > 0.95
     assert (depths[gains == 0] == 1).float().mean() > 0.95
 
@@ -66,8 +65,9 @@ def test_a_unit_halts_as_its_index_says(layer_norm):
     unit = HaltingUnit(4, 4, hidden=16, layer_norm=layer_norm).eval()
     read = torch.stack([unit.normalised(x) for x in pooled])
     samples = samples._replace(inputs=read.flatten(2))
-    index = fit_index(samples)(samples.inputs)
-    fit = fit_unit(samples, index, samples.folds == 0, hidden=16)
+    held_out = samples.folds == 0
+    index = fit_index(samples.of(~held_out))
+    fit = fit_unit(samples, index.values, held_out, hidden=16)
     assert fit.correlation > 0.5
     fit.install(unit)
     for price in (0.0, 2.0, 5.0):
@@ -97,7 +97,8 @@ def test_an_input_that_never_varied_counts_nothing():
     """Else a channel that is dead on the fitting images alone would drown all others."""
     samples, _ = planted(noise=0.3)
     samples.inputs[:, :, 7] = 0.0
-    fit = fit_unit(samples, fit_index(samples)(samples.inputs), samples.folds == 0, hidden=16)
+    held_out = samples.folds == 0
+    fit = fit_unit(samples, fit_index(samples.of(~held_out)).values, held_out, hidden=16)
     alive = samples.inputs.clone()
     alive[:, :, 7] = 1.0
     assert torch.equal(fit(alive), fit(samples.inputs))

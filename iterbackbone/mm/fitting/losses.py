@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,36 +32,36 @@ def loss_of(model: nn.Module) -> LossOf:
         head = getattr(model, name, None)
         usable = not isinstance(head, nn.ModuleList) and hasattr(head, 'loss')
         if usable and not hasattr(model, 'roi_head'):
-            return partial(loss, head)
+            return partial(loss, model)
     raise ValueError(
         'model must be a classifier with a head, a detector with a bbox_head or roi_head, or a '
         f'segmentor with one decode_head, got {type(model).__name__}'
     )
 
 
-def class_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
+def class_loss(model: Any, features: Features, sample: Any) -> ImageLoss:
     """Of a classifier, with top-1 accuracy."""
     if sample.get('gt_label') is None or sample.gt_label.numel() != 1:
         raise ValueError('images must have one gt_label each to be fitted on')
-    loss = total(head.loss(features, [sample]), sample)
-    predicted = head.predict(features, [copy.deepcopy(sample)])[0].pred_label
+    loss = total(model, model.head.loss(features, [sample]), sample)
+    predicted = model.head.predict(features, [copy.deepcopy(sample)])[0].pred_label
     return loss, float(predicted.item() in sample.gt_label.tolist())
 
 
-def segmentation_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
+def segmentation_loss(model: Any, features: Features, sample: Any) -> ImageLoss:
     """Of a segmentor, with pixel accuracy."""
     if 'gt_sem_seg' not in sample or any(sample.metainfo.get('img_padding_size', ())):
         raise ValueError('images must have a gt_sem_seg and no padding to be fitted on')
-    losses = head.loss_by_feat(head(features), [sample])
+    losses = model.decode_head.loss_by_feat(model.decode_head(features), [sample])
     accuracy = losses.get('acc_seg')
-    return total(losses, sample), None if accuracy is None else float(accuracy) / 100.0
+    return total(model, losses, sample), None if accuracy is None else float(accuracy) / 100.0
 
 
-def dense_loss(head: Any, features: Features, sample: Any) -> ImageLoss:
+def dense_loss(model: Any, features: Features, sample: Any) -> ImageLoss:
     """Of a one-stage detector."""
     check_boxes(sample)
-    with seeded_losses(head):
-        return total(head.loss(features, [sample]), sample), None
+    with seeded_losses(model.bbox_head):
+        return total(model, model.bbox_head.loss(features, [sample]), sample), None
 
 
 HEADS = {'bbox_head': dense_loss, 'decode_head': segmentation_loss, 'head': class_loss}
@@ -90,15 +90,18 @@ class TwoStageLoss:
             rpn = model.rpn_head.loss(features, [ignoring_classes])
             proposals = copy.deepcopy(self.proposals[key])
             roi = model.roi_head.loss(features, [proposals], [copy.deepcopy(sample)])
-        return total({**{f'rpn_{k}': v for k, v in rpn.items()}, **roi}, sample), None
+        return total(model, {**{f'rpn_{k}': v for k, v in rpn.items()}, **roi}, sample), None
 
     def region_losses(self, features: Features, sample: Any) -> Tensor:
         """Of the box head, of each sampled region of an image, (R,) float64; their mean is its loss."""
         from mmdet.structures.bbox import bbox2roi  # classifiers and segmentors do without mmdet
 
-        head = self.model.roi_head
-        with seeded_losses(head):
-            sampled = self._sampled(features, sample)
+        head, proposals = self.model.roi_head, copy.deepcopy(self.proposals[_key(sample)])
+        proposals.priors = proposals.pop('bboxes')
+        truth, ignored = sample.gt_instances, sample.get('ignored_instances')
+        with seeded_losses(head):  # as the RoI head's own loss draws them
+            assigned = head.bbox_assigner.assign(proposals, truth, ignored)
+            sampled = head.bbox_sampler.sample(assigned, proposals, truth, feats=list(features))
             rois = bbox2roi([sampled.priors])
             found = head._bbox_forward(features, rois)
             if not len(rois):  # mmdet's heads return no loss then
@@ -110,26 +113,10 @@ class TwoStageLoss:
             rows[:positive] += losses['loss_bbox'].double().reshape(positive, -1).sum(dim=1)
         return rows.cpu()
 
-    def _sampled(self, features: Features, sample: Any) -> Any:
-        """As the RoI head's own loss draws them."""
-        head, proposals = self.model.roi_head, copy.deepcopy(self.proposals[_key(sample)])
-        proposals.priors = proposals.pop('bboxes')
-        truth, ignored = sample.gt_instances, sample.get('ignored_instances')
-        assigned = head.bbox_assigner.assign(proposals, truth, ignored)
-        return head.bbox_sampler.sample(assigned, proposals, truth, feats=list(features))
 
-
-def run_regions(model: Any, features: Sequence[Tensor], samples: Sequence[Any]) -> None:
-    """The RoI head on the proposals of an evaluation, for what it executes."""
-    proposals = model.rpn_head.predict(tuple(features), samples, rescale=False)
-    model.roi_head.predict(tuple(features), proposals, samples, rescale=False)
-
-
-def total(losses: dict[str, Any], sample: Any) -> float:
-    """As mmengine's parse_losses adds them up; ValueError for no number, as of a box without area."""
-    values = [v for key, v in losses.items() if 'loss' in key]
-    flat = [x for v in values for x in (v if isinstance(v, (list, tuple)) else [v])]
-    found = float(sum(x.mean() for x in flat))
+def total(model: Any, losses: dict[str, Any], sample: Any) -> float:
+    """As in training; ValueError for no number, as of a box without area."""
+    found = float(model.parse_losses(losses)[0])
     if not math.isfinite(found):
         name = sample.metainfo.get('img_path')
         raise ValueError(f'images must have finite losses, got {found} of {name}')

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -22,40 +23,16 @@ from ...fitting.static import Depths, Outcome
 from ...tensor_file import save_whole
 from ..evaluation.image_compute import image_compute
 from ..traces import TraceCollector, iterative_modules
-from .losses import Features, TwoStageLoss, loss_of, run_regions
+from .losses import Features, TwoStageLoss, loss_of
 
 REGIONS = 32  # of an image, to fit the unit of a RoI layer
-
-
-class Results:
-    """Tensors that are made once and kept in memory, or in a ``folder`` from which a fit goes on.
-
-    Beside their key they depend on the ``identity``: checkpoint and images.
-    """
-
-    def __init__(self, folder: Path | None, identity: str) -> None:
-        self.folder, self.identity = folder, identity
-        self._memory: dict[str, Any] = {}
-
-    def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The result of this key (JSON-ready), made if there is none yet."""
-        text = json.dumps([self.identity, key])
-        if self.folder is None:
-            if text not in self._memory:
-                self._memory[text] = make()
-            return self._memory[text]
-        path = self.folder / f'{hashlib.sha256(text.encode()).hexdigest()[:24]}.pt'
-        if not path.exists():
-            value = make()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_whole(value, path)
-        return torch.load(path, weights_only=True)
 
 
 class ModelRuns:
     """Runs of a model in evaluation mode on the images of a loader, in a fixed order.
 
-    ``cache`` and ``identity`` are those of :class:`Results`; ``progress`` wraps the batches.
+    Results are kept in the folder ``cache``, so that an interrupted fit goes on, or else as long as
+    this object; they depend on the ``identity``: checkpoint and images. ``progress`` wraps the batches.
     """
 
     def __init__(
@@ -68,7 +45,9 @@ class ModelRuns:
     ) -> None:
         self.model: Any = model
         self.loader, self._progress = loader, progress
-        self._results = Results(cache, identity)
+        self._own: Any = TemporaryDirectory() if cache is None else None
+        self._cache, self._identity = Path(cache or self._own.name), identity
+        self._cache.mkdir(parents=True, exist_ok=True)
         self._loss_of = loss_of(model)
         self.modules = list(iterative_modules(model))
         self._full = static(self.modules, [n for m in self.modules for n in m.max_iterations])
@@ -79,7 +58,7 @@ class ModelRuns:
 
     def policy(self, settings: Sequence[Setting]) -> Outcome:
         """At the modules' settings."""
-        return Outcome(*self._results.get(settings, partial(self._run, settings)))
+        return Outcome(*self._kept(settings, partial(self._run, settings)))
 
     def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
         """A block at these depths (the last one L), all others at ``base``.
@@ -92,12 +71,20 @@ class ModelRuns:
         inputs = None
         if unit is not None and not owners[block].of_regions:
             run = partial(self._inputs, options[-1], unit)
-            inputs = self._results.get(['inputs', block, options[-1]], run)
+            inputs = self._kept(['inputs', block, options[-1]], run)
         elif unit is not None and isinstance(self._loss_of, TwoStageLoss) and self._loss_of.has_regions:
             run = partial(self._regions, self._loss_of, options, unit)
-            return BlockRows(*self._results.get(['regions', block, options], run))
+            return BlockRows(*self._kept(['regions', block, options], run))
         losses = torch.stack([self.losses(each).losses for each in options], dim=1)
         return BlockRows(inputs, losses, torch.arange(len(losses)))
+
+    def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The tensors of a JSON-ready key, made if there are none yet."""
+        name = hashlib.sha256(json.dumps([self._identity, key]).encode()).hexdigest()[:24]
+        path = self._cache / f'{name}.pt'
+        if not path.exists():
+            save_whole(make(), path)
+        return torch.load(path, weights_only=True)
 
     @torch.no_grad()
     def _run(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -117,7 +104,7 @@ class ModelRuns:
         """Let full depth propose the regions on which all depths are compared."""
         if isinstance(self._loss_of, TwoStageLoss) and not self._loss_of.proposals:
             found = self._run(self._full)
-            self._results.get(self._full, lambda: found)
+            self._kept(self._full, lambda: found)
 
     def _inputs(self, depths: Depths, unit: HaltingUnit) -> Tensor:
         """Of a unit in all iterations of its block, (L - 1, N, D); the losses are kept, too."""
@@ -125,7 +112,7 @@ class ModelRuns:
         settings = static(self.modules, depths)
         with recorded(unit) as seen:
             found = self._run(settings)
-        self._results.get(settings, lambda: found)
+        self._kept(settings, lambda: found)
         each = len(seen) // len(self.loader)
         return torch.stack([torch.cat(seen[j::each]) for j in range(each)])
 
@@ -160,7 +147,7 @@ class ModelRuns:
     def _batches(self) -> Iterator[tuple[Features, list[Any]]]:
         for batch in self._progress(self.loader):
             data = self.model.data_preprocessor(batch, False)
-            yield self.model.extract_feat(data['inputs']), data['data_samples']
+            yield tuple(self.model.extract_feat(data['inputs'])), data['data_samples']
 
     def _outcomes(
         self, collector: TraceCollector, features: Features, samples: list[Any]
@@ -169,7 +156,8 @@ class ModelRuns:
         losses = [self._loss_of(one_image(features, i), each) for i, each in enumerate(samples)]
         collector.calls[:] = calls
         if any(module.of_regions for module in self.modules):
-            run_regions(self.model, features, samples)
+            proposals = self.model.rpn_head.predict(features, samples, rescale=False)
+            self.model.roi_head.predict(features, proposals, samples, rescale=False)
         computes = image_compute(collector, len(samples))
         collector.reset()
         return [

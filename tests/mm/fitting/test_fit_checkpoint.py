@@ -98,7 +98,7 @@ def test_an_interrupted_fit_goes_on(trained, fitted, monkeypatch):
     calls = []
     run = ModelRuns._outcomes
     monkeypatch.setattr(
-        ModelRuns, '_outcomes', lambda self, *a: calls.append(self._results.identity) or run(self, *a)
+        ModelRuns, '_outcomes', lambda self, *a: calls.append(self._identity) or run(self, *a)
     )
     task, config, checkpoint, tmp = trained
     again = fit(task, config, checkpoint, tmp / 'again.pth', tmp / 'cache')
