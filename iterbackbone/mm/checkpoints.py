@@ -17,7 +17,7 @@ from mmengine.model import PretrainedInit
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from ..core.budgeted import TABLE_KEY, BudgetedModule
+from ..core.budgeted import TABLE_KEY
 from ..pretrained.index import SCHEME, find_weights
 from ..warm_start.safe_loading import (
     flaws,
@@ -30,10 +30,8 @@ from ..warm_start.safe_loading import (
 
 ADDRESSES: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': runner.get_torchvision_models,
-    'modelzoo': runner.get_torchvision_models,
     'open-mmlab': runner.get_external_models,
     'openmmlab': runner.get_external_models,
-    'mmcls': runner.get_mmcls_models,
 }
 NO_LEFTOVERS = re.compile('(?!)')
 
@@ -42,11 +40,8 @@ def load_weights_only(name: str) -> Mapping[str, Any]:
     """The content of a checkpoint, tensors on the CPU.
 
     The ``name`` is a path, an address, or a model's name as ``'torchvision://resnet50'`` or
-    ``'iterbackbone://NAME'``. mmengine itself reads a file again without care where the careful
-    attempt fails, and a download at once without care.
-
-    Raises:
-        ValueError: there is no such checkpoint, it cannot be read, or it wants to run code.
+    ``'iterbackbone://NAME'``. ValueError where it cannot be read or wants to run code: mmengine
+    itself then reads a file again without care, and a download at once.
     """
     if '://' not in name:
         return load_checkpoint(Path(os.path.expanduser(name)))
@@ -98,9 +93,7 @@ def is_pretrained(config: dict) -> bool:
 def separated(init_cfg: dict | list | None) -> tuple[list[dict], list[dict]]:
     """The configs of an ``init_cfg`` that load a checkpoint, and the others.
 
-    Raises:
-        TypeError: it is no dict and no list of dicts.
-        ValueError: a part of the module shall be loaded on its own, by an ``override``.
+    TypeError for no dict or list of dicts; ValueError where an ``override`` loads one.
     """
     configs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg or []
     if not all(isinstance(config, dict) for config in configs):
@@ -118,14 +111,9 @@ def pretrained_weights(
 ) -> dict[str, Tensor]:
     """The state dict that a pretrained ``init_cfg`` brings, with every key accounted for.
 
-    mmengine would only log what does not match, and run what a file brings along. The prefix of
-    ``iterbackbone://NAME`` is ``'backbone.'`` by default. ``leftovers`` matches keys that the
-    checkpoint may have and the module may not.
-
-    Raises:
-        TypeError: ``config`` has unknown keys.
-        ValueError: naming keys that are missing, unexpected, of another shape or no weights; the
-            checkpoint cannot be read or wants to run code.
+    mmengine would only log what does not match. The prefix of ``iterbackbone://NAME`` is
+    ``'backbone.'`` by default; ``leftovers`` matches keys that the checkpoint may have and the module
+    may not. ValueError names all others that do not fit, or as :func:`load_weights_only`.
     """
     source = PretrainedInit(**{key: value for key, value in config.items() if key != 'type'})
     name, prefix = str(source.checkpoint), source.prefix
@@ -153,11 +141,10 @@ def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict
 
 def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
     """What is wrong with values by their keys in the module; empty if every key is accounted for."""
-    parts = (name for name, part in module.named_modules() if isinstance(part, BudgetedModule))
-    tables = {f'{n}.{TABLE_KEY}' if n else TABLE_KEY for n in parts}  # each may be there or not
-    expected = {key: x for key, x in module.state_dict().items() if key not in tables}
-    known = {*expected, *tables}
-    unexpected = [key for key in found if key not in known and not leftovers.match(key)]
+    # The table of a fit may be there or not.
+    expected = {k: x for k, x in module.state_dict().items() if not k.endswith(TABLE_KEY)}
+    others = (key for key in found if key not in expected and not key.endswith(TABLE_KEY))
+    unexpected = [key for key in others if not leftovers.match(key)]
     problems = misfits(found, {key: tensor.shape for key, tensor in expected.items()}, unexpected)
     problems['no weights'] = flaws(found, {key: tensor.dtype for key, tensor in expected.items()})
     return listed(problems)

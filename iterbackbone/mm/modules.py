@@ -36,20 +36,12 @@ def norm_layer_from_cfg(norm_cfg: dict | None) -> Callable[[int], nn.Module]:
 
 
 class OpenMMLabModule(BaseModule):
-    """Mixin behind an :class:`~iterbackbone.core.adaptive.AdaptiveModule`.
+    """Mixin behind an :class:`~iterbackbone.core.adaptive.AdaptiveModule`."""
 
-    Loading a checkpoint, by ``load_from`` or a pretrained ``init_cfg``, that misses some of the
-    module's keys or brings others than ``expected_leftovers`` is an error.
-    """
-
-    expected_leftovers: re.Pattern[str]
+    expected_leftovers: re.Pattern[str]  # keys that a checkpoint may have and the module not
 
     def init_weights(self) -> None:
-        """As in mmengine, with every key of a pretrained checkpoint accounted for.
-
-        Raises TypeError for an ``init_cfg`` that is none, ValueError for a checkpoint that does not
-        fit, cannot be read or wants to run code.
-        """
+        """As in mmengine, but ValueError for a pretrained checkpoint that does not fit or runs code."""
         whole = self.init_cfg
         pretrained, others = separated(None if self.is_init else whole)
         weights = [pretrained_weights(self, config, self.expected_leftovers) for config in pretrained]
@@ -65,11 +57,7 @@ class OpenMMLabModule(BaseModule):
                 update_init_info(self, f'PretrainedInit: load from {config["checkpoint"]}')
 
     def apply(self, fn: Callable[[nn.Module], None]) -> OpenMMLabModule:
-        """As in torch, but the blocks' own starts are kept.
-
-        mmengine applies the ``init_cfg`` of every module around this one, and with an ``override`` to
-        all layers. A checkpoint does not come this way.
-        """
+        """Keeps the blocks' starts, whatever ``init_cfg`` of a module around this one is applied."""
         with _own_starts(self):
             super().apply(fn)
         return self
