@@ -16,11 +16,11 @@ from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.validation import check_choice, check_int, check_share
 from ...registry import HOOKS
-from ..traces import is_trainable, iterative_modules, remove_all, unwrapped
+from ..traces import is_trainable, iterative_modules, unwrapped
 from .depth_losses import DepthLosses
 from .full_depth_teacher import FullDepthTeacher
 from .ponder_hook import PonderCostHook
-from .preparation import prepare
+from .preparation import detach, prepare
 
 
 @HOOKS.register_module()
@@ -62,10 +62,6 @@ class AnytimeHook(Hook):
         self.measure_every = check_int('measure_every', measure_every, 0)
         self.losses = DepthLosses()
         self.teacher = None if teacher is None else FullDepthTeacher(**teacher)
-        self._modules: list[AdaptiveModule] = []
-        self._handles: list[Any] = []
-        self._seed = (0, 0)  # of the run and the rank
-        self._step = self._calls = 0
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; ValueError as :func:`~.preparation.prepare`."""
@@ -74,7 +70,7 @@ class AnytimeHook(Hook):
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
                 "such as by ponder_cost=dict(_delete_=True, type='iterbackbone.AnytimeHook')"
             )
-        self._handles = prepare(runner, AnytimeHook)
+        handles = prepare(runner, AnytimeHook)
         model = unwrapped(runner.model)
         self._modules = [module for module in iterative_modules(model) if is_trainable(module)]
         self._seed = (runner.seed or 0, get_rank())
@@ -82,12 +78,12 @@ class AnytimeHook(Hook):
             module.end_fit()
         self._silence()
         if self.teacher is not None:
-            self._handles += self.teacher.attach(model)
+            handles += self.teacher.attach(model)
         for module in self._modules:
-            self._handles.append(module.register_forward_pre_hook(self._draw))
-            self._handles.append(module.register_forward_hook(self._forget, always_call=True))
-        self._handles.append(self.losses.attach(model))
-        self._handles.append(model.register_forward_hook(self._drop_traces))
+            handles.append(module.register_forward_pre_hook(self._draw))
+            handles.append(module.register_forward_hook(self._forget, always_call=True))
+        handles.append(self.losses.attach(model))
+        handles.append(model.register_forward_hook(self._drop_traces))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:
         self._step, self._calls = runner.iter, 0
@@ -101,7 +97,7 @@ class AnytimeHook(Hook):
         self.losses.publish(runner)
 
     def after_train(self, runner: Runner) -> None:
-        remove_all(self._handles)
+        detach(runner)
 
     def _silence(self) -> None:
         for module in self._modules:

@@ -82,11 +82,8 @@ class FullDepthTeacher:
                 f'teacher.logits must name a module that is called once, with a row for each image, '
                 f'got {self.logits!r}'
             )
-        full, drawn = (x.flatten(2).transpose(1, 2) if x.ndim > 2 else x for x in logits.chunk(2))
-        rows = [x.float().flatten(0, -2) / self.temperature for x in (drawn, full.detach())]
-        divergence = F.kl_div(
-            *(x.log_softmax(dim=1) for x in rows), reduction='batchmean', log_target=True
-        )
+        full, drawn = (x.float().div(self.temperature).log_softmax(dim=1) for x in logits.chunk(2))
+        divergence = F.kl_div(drawn, full.detach(), reduction='none', log_target=True).sum(dim=1).mean()
         self._found['loss_anytime_logits'] = self.logits_weight * self.temperature**2 * divergence
 
     def _add(self, model: nn.Module, _: tuple, kwargs: dict, output: Any) -> Any:

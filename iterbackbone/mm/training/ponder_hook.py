@@ -15,11 +15,11 @@ from ...core.halting import let_halt
 from ...core.trace import trace_in_evaluation
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
-from ..traces import Call, is_trainable, iterative_modules, remove_all, trained_calls, unwrapped
+from ..traces import Call, is_trainable, iterative_modules, trained_calls, unwrapped
 from .budget_controller import BudgetController, learning_rate_share
 from .optimizers import exempt_halting_biases
 from .ponder_schedule import PonderSchedule
-from .preparation import prepare
+from .preparation import detach, prepare
 from .scalars import TrainScalars
 
 CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
@@ -69,7 +69,6 @@ class PonderCostHook(Hook):
         self.target = None if target is None else check_real('target', target)
         if self.target is not None and not 0.0 < self.target < 1.0:
             raise ValueError(f'target must be between 0 and 1, exclusive, or None, got {target}')
-        self._handles: list[Any] = []
         # Of this training step:
         self._weight = 0.0
         self._rehearses = False
@@ -79,7 +78,7 @@ class PonderCostHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; ValueError as :func:`~.preparation.prepare`."""
-        self._handles = prepare(runner, PonderCostHook)
+        handles = prepare(runner, PonderCostHook)
         model = unwrapped(runner.model)
         self._modules = list(iterative_modules(model))
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
@@ -90,11 +89,11 @@ class PonderCostHook(Hook):
         for module in self._trained_modules() if runner.iter == 0 else ():
             for unit in module.halting_units():
                 let_halt(unit)  # of a network trained at all depths
-        self._handles += exempt_halting_biases(runner.optim_wrapper, model)
-        self._handles.append(model.register_forward_pre_hook(self._begin_forward))
+        handles += exempt_halting_biases(runner.optim_wrapper, model)
+        handles.append(model.register_forward_pre_hook(self._begin_forward))
         for module in self._modules:
-            self._handles.append(module.register_forward_hook(self._collect, with_kwargs=True))
-        self._handles.append(model.register_forward_hook(self._add_loss, with_kwargs=True))
+            handles.append(module.register_forward_hook(self._collect, with_kwargs=True))
+        handles.append(model.register_forward_hook(self._add_loss, with_kwargs=True))
 
     def before_train_iter(self, runner: Runner, **_: Any) -> None:
         """Hold or release the halting units and set the weight."""
@@ -118,10 +117,8 @@ class PonderCostHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Detach from the model and say which stages do not adapt."""
-        self._scalars.warn_at_end()
-        remove_all(self._handles)
-        for module in self._modules:
-            module.hold_halting(False)
+        self._scalars.warn_at_end(runner)
+        detach(runner)
 
     def _begin_forward(self, *_: Any) -> None:
         self._with_graphs = []

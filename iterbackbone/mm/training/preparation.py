@@ -26,7 +26,7 @@ def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
         raise ValueError(f'{kind.__name__} {needs}')
     refuse_second(runner, kind)
     model = unwrapped(runner.model)
-    handles = handles_on(model, 'depths')
+    handles = detach(runner)  # a run that was broken off has left its own
     names = iterative_modules(model)
     trainable = [module for module in names if is_trainable(module)]
     if not trainable:
@@ -38,10 +38,16 @@ def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
         if module.budget.share is not None:
             needs = f'needs {names[module]}.budget without share, got share={module.budget.share:g}'
             raise ValueError(f'{kind.__name__} {needs}: training ends the fit that it belongs to')
-    for module in names:
-        module.hold_halting(False)  # as a run that was broken off may have left it
     # Averaged copies end a fit where the model does, in its first training step: keys must agree.
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
         for module in iterative_modules(copy):
             module.set_budget_table(None)
     return handles
+
+
+def detach(runner: Runner) -> list[Any]:
+    """Remove what is attached to the model and release its halting units; the list is empty then."""
+    model = unwrapped(runner.model)
+    for module in iterative_modules(model):
+        module.hold_halting(False)
+    return handles_on(model, 'depths')

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator
 
 import torch
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
@@ -59,15 +57,16 @@ class TrainScalars:
                 hub.update_scalar(key('one_iteration'), (iterations == 1).float().mean())
                 limits = [block.max_iterations for block in stage.iterative_blocks()]
                 if trained and len(iterations) > 1 and max(limits, default=1) > 1:
-                    self._watch(prefix + name, spread, iterations.mean().item())
+                    self._watch(runner, prefix + name, spread, iterations.mean().item())
         if costs:  # added up, as in the loss: a RoI head has many more rows than images
             hub.update_scalar('train/ponder_cost', torch.stack(costs).sum())
 
-    def warn_at_end(self) -> None:
+    def warn_at_end(self, runner: Runner) -> None:
         """Name the stages whose images did not differ when they were last published."""
         if self._flat and not self.held:
             flat = ', '.join(f'{stage} ({mean:g})' for stage, mean in self._flat.items())
-            _warn(f'at the end of training all images take the same iterations in: {flat}')
+            message = 'at the end of training all images take the same iterations in'
+            runner.logger.warning(f'{message}: {flat}')
 
     def _modules(self) -> Iterator[tuple[AdaptiveModule, str, list[str], list[Call]]]:
         """Those with rows, prefix of their scalars, names of their stages, calls that count."""
@@ -88,7 +87,7 @@ class TrainScalars:
             if any(len(call.trace.iterations) for call in own):
                 yield module, prefix, names, own
 
-    def _watch(self, stage: str, spread: float, mean: float) -> None:
+    def _watch(self, runner: Runner, stage: str, spread: float, mean: float) -> None:
         if spread > 0:
             self._flat.pop(stage, None)
             self._differed.add(stage)
@@ -96,8 +95,5 @@ class TrainScalars:
         self._flat[stage] = mean
         if stage in self._differed and len(self._steps) == self.interval and not self.held:
             self._differed.discard(stage)
-            _warn(f'{stage} no longer differs between images: all take {mean:g} iterations a block')
-
-
-def _warn(message: str) -> None:
-    print_log(message, logger='current', level=logging.WARNING)
+            message = f'no longer differs between images: all take {mean:g} iterations a block'
+            runner.logger.warning(f'{stage} {message}')

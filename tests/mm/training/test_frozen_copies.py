@@ -13,7 +13,6 @@ from torch import nn
 
 from iterbackbone.core.macs import mac_table
 from iterbackbone.mm import AnytimeHook, PonderCostHook
-from iterbackbone.mm.training import scalars as train_scalars
 from tests.support.classifier_runs import BACKBONE
 from tests.support.networks import stop_at_once, varied
 from tests.support.tiny_training import (
@@ -148,7 +147,7 @@ def test_the_warning_is_of_the_student(tmp_path, monkeypatch):
     model, messages = Taught(frozen=True, norm_eval=True), []
     for net in (model.backbone, model.teacher):
         varied(net.train(), TinyImages(8).images)
-    monkeypatch.setattr(train_scalars, '_warn', messages.append)
+    monkeypatch.setattr('mmengine.logging.MMLogger.warning', lambda _, text: messages.append(text))
     train_tiny(tmp_path, PonderCostHook(), 4, model, interval=2, lr=0.0, more_hooks=[StopLater()])
     assert 'stage1 no longer differs between images: all take 1 iterations a block' in messages
     assert messages[-1].endswith('the same iterations in: stage0 (1), stage1 (1)')

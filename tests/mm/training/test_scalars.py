@@ -69,26 +69,19 @@ def test_ponder_costs_of_modules_add_up():
     assert logged['train/ponder_cost'] == pytest.approx(2.5 + (4 * 4 + 10 + 20) / 6)
 
 
-def test_warning_when_a_stage_stops_differing(monkeypatch):
-    class Hub:
-        def update_scalar(self, *_):
-            pass
-
-    class Runner:
-        message_hub = Hub()
-
-    model = TinyClassifier()
+def test_warning_when_a_stage_stops_differing():
+    model, messages = TinyClassifier(), []
     backbone = model.backbone
     scalars = train_scalars.TrainScalars(model, interval=2)
-    messages = []
+    hub = SimpleNamespace(update_scalar=lambda *_: None)
+    runner = SimpleNamespace(message_hub=hub, logger=SimpleNamespace(warning=messages.append))
 
     def observe(rows):
         rows = torch.tensor(rows)
         trace = HaltingTrace(rows, rows, rows.float(), (3, 3), (8, 8), None)
         scalars.observe([Call(backbone, trace, None)])
-        scalars.publish(Runner())
+        scalars.publish(runner)
 
-    monkeypatch.setattr(train_scalars, '_warn', messages.append)
     for _ in range(3):  # never differed: nothing is "no longer"
         observe([[3, 1], [3, 1]])
     assert messages == []
@@ -96,5 +89,5 @@ def test_warning_when_a_stage_stops_differing(monkeypatch):
     observe([[3, 2], [3, 2]])
     observe([[3, 2], [3, 2]])
     assert messages == ['stage1 no longer differs between images: all take 2 iterations a block']
-    scalars.warn_at_end()
+    scalars.warn_at_end(runner)
     assert messages[1].endswith('the same iterations in: stage0 (3), stage1 (2)')
