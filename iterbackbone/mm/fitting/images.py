@@ -125,7 +125,7 @@ def leaves(cfg: Any) -> Iterator[Any]:
         yield cfg
 
 
-def trained_images(cfg: Config) -> set[str]:
+def trained_images(cfg: Config) -> set[Any]:
     """Files of the config's training images; empty where they are unknown or not here."""
     if not (loader := cfg.get('train_dataloader')):
         return set()
@@ -137,25 +137,19 @@ def trained_images(cfg: Config) -> set[str]:
 
 
 def image_infos(subset: Any) -> Iterator[dict[str, Any]]:
-    """Files and labels of the images of a ``Subset``; none where its data set does not say."""
-    if hasattr(subset.dataset, 'get_data_info'):
-        yield from map(subset.dataset.get_data_info, subset.indices)
-
-
-def image_names(subset: Any) -> set[str]:
-    """Files of a subset's images; empty where its data set does not say."""
-    return {key for key in image_keys(subset) if isinstance(key, str)}
+    """Of each image what its innermost data set says, files and labels, and its ``place`` there."""
+    numbers = {id(part): n for n, part in enumerate(parts(subset))}
+    for i in range(len(subset)):
+        part, place = located(subset, i)
+        info = part.get_data_info(place) if hasattr(part, 'get_data_info') else {}
+        yield {'place': (numbers[id(part)], place), **info}
 
 
 def image_keys(subset: Any) -> list[Any]:
     """Of each image its file, or else its place in the innermost data set: copies share the key."""
-    files = [info.get('img_path') or info.get('filename') for info in image_infos(subset)]
-    numbers = {id(part): n for n, part in enumerate(parts(subset))}
-    keys = []
-    for i, file in enumerate(files or [None] * len(subset)):
-        if file is None:
-            part, place = located(subset, i)
-            keys.append((numbers[id(part)], place))
-        else:
-            keys.append(str(file))
-    return keys
+    return [i.get('img_path') or i.get('filename') or i['place'] for i in image_infos(subset)]
+
+
+def image_names(subset: Any) -> set[Any]:
+    """Files of a subset's images; empty where its data set does not say."""
+    return {key for key in image_keys(subset) if not isinstance(key, tuple)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -35,7 +36,7 @@ def test_results_belong_to_the_label_maps(tmp_path):
     path = tmp_path / 'map.png'
     path.write_bytes(b'labels')
     info = dict(img_path='absent.png', seg_map_path=str(path))
-    loader = DataLoader(Subset(Mock(get_data_info=lambda _: info), [0]))
+    loader = DataLoader(Subset(SimpleNamespace(get_data_info=lambda _: info), [0]))
     before = _annotations(loader)
     assert before == _annotations(loader)
     path.write_bytes(b'corrected labels')
