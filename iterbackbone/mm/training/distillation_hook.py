@@ -17,7 +17,7 @@ from ...core.validation import check_int_tuple, check_real
 from ...registry import HOOKS
 from ..checkpoints import is_pretrained, pretrained_weights
 from ..single_hook import refuse_second
-from ..traces import handles_on, remove_all, unwrapped
+from ..traces import handles_on, unwrapped
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
 
@@ -50,27 +50,25 @@ class StageDistillationHook(Hook):
         self.weight = check_real('weight', weight)
         self.stages = None if stages is None else check_int_tuple('stages', stages, None, 0)
         self._teacher: nn.Module | None = None
-        self._supervised: tuple[int, ...] = ()
         self._losses: list[dict[str, Tensor]] = []
-        self._handles: list[Any] = []
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; ValueError where the teacher does not fit it, or for a second hook."""
         refuse_second(runner, StageDistillationHook)
         model = unwrapped(runner.model)
-        self._handles = handles_on(model, 'distillation')
+        handles = handles_on(model, 'distillation')
         student = model.backbone
         teacher = build_teacher(self.teacher_config)
         self._supervised = supervised_stages(student.out_indices, teacher.out_indices, self.stages)
         self._teacher = teacher.to(next(student.parameters()).device)
-        self._handles += [
+        handles += [
             model.register_forward_pre_hook(self._before_forward),
             student.register_forward_hook(self._compare),
             model.register_forward_hook(self._add_losses, with_kwargs=True),
         ]
 
     def after_train(self, runner: Runner) -> None:
-        remove_all(self._handles)
+        handles_on(unwrapped(runner.model), 'distillation')  # removes them
         self._losses, self._teacher = [], None
 
     def _before_forward(self, _: nn.Module, __: tuple) -> None:
