@@ -67,7 +67,7 @@ def shipped_detector() -> tuple[str, str]:
 
 def run(args: argparse.Namespace) -> None:
     """Check the source first: a model takes seconds to load. ValueError names what is wrong."""
-    from .panel import Window, printable  # OpenCV and Pillow, which other commands do without
+    from .panel import Window  # OpenCV and Pillow, which other commands do without
     from .pictures import run_pictures
     from .sources import Video, open_source
     from .video import run_video
@@ -93,4 +93,4 @@ def run(args: argparse.Namespace) -> None:
     predictor = Predictor(config, checkpoint, args.device, args.budget, score)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, window):
-        print(printable(line), flush=True)
+        print(line, flush=True)

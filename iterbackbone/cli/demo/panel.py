@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 BLUE, ORANGE, GREY, INK = '#0072B2', '#D55E00', '#e4e4e4', '#222222'
 LOWEST, USUAL = 240, 420  # pixels of a panel's height: below the first the text is too small
 SHORTEST = 480  # of a drawn picture's longer side
-LETTERS = Path(matplotlib.get_data_path(), 'fonts/ttf/DejaVuSans.ttf')  # Pillow's font: ASCII only
 NAME = 'iterbackbone demo (q: quit)'
 
 
@@ -38,9 +35,8 @@ class Cost(NamedTuple):
 def with_panel(drawn: np.ndarray, cost: Cost) -> Image.Image:
     """A drawn picture, (H, W, 3) uint8 RGB, enlarged where it is small, and its panel."""
     picture = Image.fromarray(drawn)
-    scale = SHORTEST / max(picture.size)
-    if scale > 1:
-        picture = picture.resize([round(side * scale) for side in picture.size])
+    if max(picture.size) < SHORTEST:
+        picture = ImageOps.contain(picture, (SHORTEST, SHORTEST))
     most = max(USUAL, round(picture.width * 0.4))  # of a large picture, which a screen makes smaller
     panel = cost_panel(cost, max(LOWEST, min(picture.height, most)))
     height = max(picture.height, panel.height)
@@ -72,26 +68,10 @@ def cost_panel(cost: Cost, height: int) -> Image.Image:
         draw.text((right, top), value, INK, small, anchor='ra')
         middle, bottom = top + unit * 0.46, top + unit * 0.72
         draw.rectangle((left, middle, right, bottom), GREY)
-        draw.rectangle((left, middle, left + (right - left) * min(share, 1), bottom), colour)
+        draw.rectangle((left, middle, left + (right - left) * share, bottom), colour)
         top += unit
     draw.text((left, top + unit * 0.1), f'{cost.ms:.0f} ms', INK, font)
     return panel
-
-
-def caption(picture: Image.Image, text: str, size: float) -> Image.Image:
-    """The picture with a line below it."""
-    whole = Image.new('RGB', (picture.width, picture.height + round(size * 1.6)), 'white')
-    whole.paste(picture, (0, 0))
-    font = ImageFont.truetype(LETTERS, size)
-    while text and font.getlength(text) > picture.width:
-        text = text[:-2].rstrip('.') + '.'
-    ImageDraw.Draw(whole).text((0, picture.height + size * 0.2), text, INK, font)
-    return whole
-
-
-def printable(text: str) -> str:
-    """With ``\\udcff`` for the byte 255 of a file name that is not UTF-8, as in JSON."""
-    return text.encode(errors='backslashreplace').decode()
 
 
 def hints(shares: Sequence[float]) -> Iterator[str]:

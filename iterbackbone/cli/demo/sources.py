@@ -1,24 +1,21 @@
-"""What SOURCE is: pictures or a video, each checked before a model is loaded."""
+"""What SOURCE is: pictures, or a video that can be read."""
 
 from __future__ import annotations
 
 import glob
-import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
 
 from ...files import IMAGE_TYPES
-from .panel import printable
 
-MAGIC = '*?['
 TYPES = ', '.join(IMAGE_TYPES)
+CAMERA_RATE = 10.0  # pages per second of a recording
 
 
 class Video(NamedTuple):
@@ -31,8 +28,8 @@ class Video(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Frames per second; 25 where the source does not say."""
-        rate = self.capture.get(cv2.CAP_PROP_FPS)
+        """Pages per second of the output: those of the file, 25 where it does not say."""
+        rate = CAMERA_RATE if self.live else self.capture.get(cv2.CAP_PROP_FPS)
         return rate if 0 < rate < 1000 else 25.0
 
     @property
@@ -55,24 +52,23 @@ def open_source(text: str) -> list[Path] | Video:
     cv2.setLogLevel(0)  # its lines would hide ours
     if text.isdecimal() and len(text) < 10 and not path.exists():  # OpenCV takes 32 bits
         return _opened(int(text), cv2.CAP_ANY, f'camera {text}', 'camera', live=True)
-    if text and path.is_dir():
-        return _pictures(path.iterdir(), f'folder {text} has no picture ({TYPES})')
-    if not path.exists() and any(c in text for c in MAGIC):
-        found = glob.glob(text, recursive=True)
-        return _pictures(map(Path, found), f'no picture ({TYPES}) is named {text}')
-    if not path.is_file():
-        raise ValueError(f'SOURCE must be a file, folder, glob or camera number, got {text!r}')
-    if path.suffix.lower() in IMAGE_TYPES:
-        read_picture(path)
-        return [path]
-    message = f'{text} is no picture ({TYPES}) and no video'
-    return _opened(ffmpeg_path(path), cv2.CAP_FFMPEG, message, path.stem)
-
-
-def _pictures(paths: Iterable[Path], otherwise: str) -> list[Path]:
-    files = sorted(p for p in paths if p.suffix.lower() in IMAGE_TYPES and p.is_file())
+    if path.is_file() and path.suffix.lower() not in IMAGE_TYPES:
+        message = f'{text} is no picture ({TYPES}) and no video'
+        return _opened(absolute(path), cv2.CAP_FFMPEG, message, path.stem)
+    if path.is_file():
+        found = [path]
+    elif text and path.is_dir():
+        found = path.iterdir()
+    else:
+        found = map(Path, glob.glob(text, recursive=True))
+    files = sorted(p for p in found if p.suffix.lower() in IMAGE_TYPES and p.is_file())
     if not files:
-        raise ValueError(otherwise)
+        raise ValueError(
+            f'SOURCE must be a picture ({TYPES}), a folder or glob of some, a video, or the number of '
+            f'a camera, got {text!r}'
+        )
+    for file in files:
+        absolute(file)
     return files
 
 
@@ -85,36 +81,19 @@ def _opened(source: str | int, backend: int, what: str, name: str, live: bool = 
     return Video(capture, first, name, live)
 
 
-def ffmpeg_path(path: Path) -> str:
-    """Absolute: FFmpeg takes what precedes a colon for a protocol. ValueError: OpenCV would crash."""
-    absolute = str(path.absolute())
-    if printable(absolute) != absolute:
-        raise ValueError(f'the path of a video must be UTF-8, got {printable(absolute)}')
-    return absolute
+def absolute(path: Path) -> str:
+    """As FFmpeg takes it for no protocol. ValueError where it is not UTF-8: OpenCV would crash."""
+    whole = str(path.absolute())
+    if not whole.isprintable():
+        raise ValueError(f'paths of pictures and videos must be printable UTF-8, got {whole!a}')
+    return whole
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8, BGR, turned as EXIF says; ValueError if it is no picture."""
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ValueError(f'{path} cannot be read: {error}') from None
+    """(H, W, 3) uint8, BGR, turned as EXIF says but in WebP; ValueError if it is no picture."""
     picture = None
-    if content[8:12].tobytes() == b'WEBP':
-        picture = _read_webp(content.tobytes())
-    elif content.size:
-        with suppress(cv2.error):  # of one too large
-            picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    with suppress(cv2.error):  # of an empty file, or one too large
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError(f'{path} is no picture that OpenCV can read')
     return picture
-
-
-def _read_webp(content: bytes) -> np.ndarray | None:
-    """By Pillow: OpenCV's decoder passes over EXIF in WebP."""
-    try:
-        with Image.open(io.BytesIO(content), formats=('WEBP',)) as file:
-            upright = ImageOps.exif_transpose(file).convert('RGB')
-            return np.ascontiguousarray(np.asarray(upright)[..., ::-1])
-    except Exception:  # a broken file raises almost anything
-        return None

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from .panel import BLUE, GREY, INK, Window, hints, with_panel
-from .recording import Recording
-from .sources import Video
+from .sources import Video, absolute
 
-STRIP = 70  # pixels of the strip's height
+STRIP, LEFT, TOP, RIGHT, BOTTOM = 70, 40, 18, 10, 6  # pixels: the strip's height and its margins
 WINDOW = 300  # frames of the strip of a camera
 COMPARED = 20  # frames that also run at full depth
 
@@ -27,23 +29,23 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
     The predictor has ``predict(bgr, full_depth)`` and ``draw(bgr, prediction)``. Yields lines for the
     terminal. ValueError: the output cannot be written.
     """
-    path = out / f'{video.name}_demo.mp4'
+    path, places = out / f'{video.name}_demo.mp4', video.length or WINDOW
     shares: list[float] = []
     times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
     strip = None
     recording = Recording(path, video.rate, video.live)
-    every = max(1, (video.length or WINDOW) // COMPARED)
     predictor.predict(video.first, full_depth=True)  # a first pass also loads and plans
     try:
         for i, frame in enumerate(tqdm(video.frames(), total=video.length, unit='frame', delay=2)):
             prediction = predictor.predict(frame)
-            if i % every == 0:
+            if i % max(1, places // COMPARED) == 0:
                 full = predictor.predict(frame, full_depth=True)
                 times.append((prediction.cost.ms, full.cost.ms))
             shares.append(prediction.cost.share)
             whole = with_panel(predictor.draw(frame, prediction), prediction.cost)
-            strip = strip or Strip(video.length or WINDOW, whole.width)
-            page = _page(whole, strip.with_next(prediction.cost.share))
+            strip = strip or empty_strip(whole.width)
+            draw_share(strip, shares, places)
+            page = _page(whole, strip)
             recording.add(page)
             if window and not window.show(page, 1):
                 break
@@ -54,50 +56,6 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
     finally:
         recording.close()
     yield from _summary(path, video, recording.rate, shares, times)
-
-
-def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
-    """One frame of the output, with even sides as codecs want them."""
-    height = whole.height + STRIP
-    page = Image.new('RGB', (whole.width + whole.width % 2, height + height % 2), 'white')
-    page.paste(whole, (0, 0))
-    page.paste(strip, (0, whole.height))
-    return np.asarray(page)
-
-
-class Strip:
-    """Share of the full MACs over time, drawn frame by frame, ``width`` pixels wide.
-
-    It holds so many ``places``: later frames start over at the left. Frames that share a column of
-    pixels are drawn as their mean.
-    """
-
-    def __init__(self, places: int, width: int) -> None:
-        self.image = Image.new('RGB', (width, STRIP), 'white')
-        self._draw = ImageDraw.Draw(self.image)
-        self._left, right, self._top, self._bottom = 40, width - 10, 18, STRIP - 6
-        self._places, self._step, self._count = places, (right - self._left) / places, 0
-        self._column, self._shares = -1, [0.0]
-        font = ImageFont.load_default(11)
-        self._draw.text((self._left, 2), 'Share of the adaptive MACs over time', INK, font)
-        for value, y in ((100, self._top), (0, self._bottom)):
-            self._draw.text((self._left - 4, y), f'{value}%', INK, font, anchor='rm')
-        self._draw.rectangle((self._left, self._top, right, self._bottom), GREY)
-
-    def with_next(self, share: float) -> Image.Image:
-        """The strip with one more frame."""
-        place = self._count % self._places
-        left, after = (int(self._left + k * self._step) for k in (place, place + 1))
-        if left != self._column:
-            self._column, self._shares = left, []
-        self._shares.append(min(share, 1))
-        rows = round((self._bottom - self._top + 1) * statistics.fmean(self._shares))
-        right = max(left, after - 1)
-        self._draw.rectangle((left, self._top, right, self._bottom), GREY)
-        if rows:  # Pillow's corners are inside
-            self._draw.rectangle((left, self._bottom - rows + 1, right, self._bottom), BLUE)
-        self._count += 1
-        return self.image
 
 
 def _summary(
@@ -116,3 +74,79 @@ def _summary(
         f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
         f'(the model alone, median of {len(times)} frames)'
     )
+
+
+def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
+    """One frame of the output, with even sides as codecs want them."""
+    height = whole.height + STRIP
+    page = Image.new('RGB', (whole.width + whole.width % 2, height + height % 2), 'white')
+    page.paste(whole, (0, 0))
+    page.paste(strip, (0, whole.height))
+    return np.asarray(page)
+
+
+class Recording:
+    """Writes (H, W, 3) uint8 RGB pages of one size to an MP4 file, ``rate`` per second.
+
+    Those of a ``live`` source are repeated or left out, so that the file lasts as long as they did.
+    """
+
+    def __init__(self, path: Path, rate: float, live: bool = False) -> None:
+        # In MPEG-4 a rate is a fraction of 16 bits, and OpenCV's denominators are powers of ten.
+        self.rate = round(rate, 3 if rate < 65 else 2 if rate < 655 else 0)
+        self._path, self._live = path, live
+        self._writer: cv2.VideoWriter | None = None
+        self._started, self._written = 0.0, 0
+
+    def add(self, page: np.ndarray) -> None:
+        """One more page; ValueError where the file cannot be written."""
+        now = time.perf_counter()
+        if self._writer is None:
+            self._started, self._writer = now, self._opened(page)
+        due = round((now - self._started) * self.rate) if self._live else self._written
+        while self._written <= due:
+            self._writer.write(page[..., ::-1])
+            self._written += 1
+
+    def close(self) -> None:
+        """End the file; ValueError where it is not whole: OpenCV does not say so."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        if not cv2.VideoCapture(absolute(self._path)).isOpened():
+            self._path.unlink()
+            raise ValueError(f'{self._path} cannot be completed: the disk may be full')
+
+    def _opened(self, page: np.ndarray) -> cv2.VideoWriter:
+        codec, size = cv2.VideoWriter_fourcc(*'mp4v'), page.shape[1::-1]
+        writer = cv2.VideoWriter(absolute(self._path), codec, self.rate, size)
+        if not writer.isOpened():
+            raise ValueError(f'{self._path} cannot be written at {self.rate:g} frames per second')
+        return writer
+
+
+def empty_strip(width: int) -> Image.Image:
+    """For the share of the full MACs over time, ``width`` pixels wide."""
+    strip = Image.new('RGB', (width, STRIP), 'white')
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(11)
+    draw.text((LEFT, 2), 'Share of the adaptive MACs over time', INK, font)
+    for value, y in ((100, TOP), (0, STRIP - BOTTOM)):
+        draw.text((LEFT - 4, y), f'{value}%', INK, font, anchor='rm')
+    draw.rectangle((LEFT, TOP, width - RIGHT, STRIP - BOTTOM), GREY)
+    return strip
+
+
+def draw_share(strip: Image.Image, shares: list[float], places: int) -> None:
+    """Draw the last one of ``shares``, which start over at the left after so many ``places``.
+
+    Frames that share a column of pixels are drawn as their mean.
+    """
+    place, step = (len(shares) - 1) % places, (strip.width - LEFT - RIGHT) / places
+    left, after = (int(LEFT + k * step) for k in (place, place + 1))
+    first = math.ceil((left - LEFT) / step)  # place of the column
+    mean = statistics.fmean(shares[first - place - 1 :])
+    rows = round((STRIP - BOTTOM - TOP + 1) * mean)
+    draw, right, bottom = ImageDraw.Draw(strip), max(left, after - 1), STRIP - BOTTOM
+    draw.rectangle((left, TOP, right, bottom), GREY)
+    if rows:  # Pillow's corners are inside
+        draw.rectangle((left, bottom - rows + 1, right, bottom), BLUE)

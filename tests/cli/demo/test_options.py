@@ -17,7 +17,7 @@ from iterbackbone.pretrained import find_weights
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['none.jpg'], "SOURCE must be a file, folder, glob or camera number, got 'none.jpg'"),
+        (['none.jpg'], "a video, or the number of a camera, got 'none.jpg'"),
         (['a.png', '--out', '.'], '--out must be another folder than that of the pictures, got .'),
         (['.', '--out', '../pictures'], '--out must be another folder than that of the pictures'),
         (['a.png', '--show'], '--show needs a display, and there is none'),

@@ -1,15 +1,21 @@
-"""A video keeps its rate; its strip shows the compute; both speeds come from the same frames."""
+"""Videos keep their rate, cameras the clock; the strip shows the compute."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import ImageDraw
 
+from iterbackbone.cli.demo import video
 from iterbackbone.cli.demo.sources import open_source
-from iterbackbone.cli.demo.video import STRIP, Strip, run_video
+from iterbackbone.cli.demo.video import STRIP, Recording, draw_share, empty_strip, run_video
 from tests.support.fake_predictor import FakePredictor
+from tests.support.full_disk import largest_file
+
+PAGE = np.zeros((48, 64, 3), np.uint8)
 
 
 @pytest.fixture(scope='module')
@@ -41,9 +47,9 @@ def test_a_video_keeps_its_rate_and_length(video_path, tmp_path):
 
 
 def test_a_video_that_ends_early_is_said(video_path, tmp_path):
-    video = open_source(str(video_path))._replace(first=np.zeros((48, 64, 3), np.uint8))
-    video.capture.set(cv2.CAP_PROP_POS_FRAMES, 100)
-    lines = list(run_video(video, FakePredictor(), tmp_path, None))
+    source = open_source(str(video_path))._replace(first=np.zeros((48, 64, 3), np.uint8))
+    source.capture.set(cv2.CAP_PROP_POS_FRAMES, 100)
+    lines = list(run_video(source, FakePredictor(), tmp_path, None))
     assert lines[0] == '21 of the 120 frames were read'
 
 
@@ -68,14 +74,18 @@ def test_a_frame_draws_its_own_part_of_the_strip_only(video_path, tmp_path, monk
     assert len(drawn) < 120 * 10  # bars of the panels, and one of the strip
 
 
+def drawn_strip(shares, places, width):
+    strip = empty_strip(width)
+    for count in range(1, len(shares) + 1):
+        draw_share(strip, shares[:count], places)
+    return strip
+
+
 def test_the_strip_of_a_camera_starts_over():
-    strip = Strip(300, 400)
-    for share in [0.1] * 500 + [0.9] * 250:
-        image = strip.with_next(share)
-    assert len(set(blue_heights(image))) == 2
-    for _ in range(50):
-        image = strip.with_next(0.9)
-    assert set(blue_heights(image)) == {max(blue_heights(image))}
+    shares = [0.1] * 500 + [0.9] * 300
+    assert len(set(blue_heights(drawn_strip(shares[:750], 300, 400)))) == 2
+    whole = blue_heights(drawn_strip(shares, 300, 400))
+    assert set(whole) == {max(whole)}
 
 
 @pytest.mark.parametrize('places', [7, 300, 900, 9000])
@@ -83,9 +93,7 @@ def test_the_strip_draws_means(places):
     """One frame in 30 at full depth; frames that share a column of pixels are their mean."""
     shares = np.full(places, 0.4)
     shares[::30] = 1.0
-    strip = Strip(places, 900)
-    for share in shares:
-        image = strip.with_next(share)
+    image = drawn_strip(shares.tolist(), places, 900)
     pixels = (np.asarray(image) == (0, 0x72, 0xB2)).all(axis=2)[:, 40:890]
     height = STRIP - 6 - 18 + 1
     assert pixels.sum(axis=0).mean() / height == pytest.approx(shares.mean(), abs=0.5 / height)
@@ -95,3 +103,101 @@ def blue_heights(strip):
     """Of its columns, without the margins."""
     pixels = np.asarray(strip)
     return (pixels == (0, 0x72, 0xB2)).all(axis=2).sum(axis=0).tolist()[45:385]
+
+
+class Clock:
+    """Seconds that pass as told."""
+
+    def __init__(self, monkeypatch):
+        self.now = 5.0
+        monkeypatch.setattr(video.time, 'perf_counter', lambda: self.now)
+
+
+def read(path):
+    """Rate and number of frames."""
+    file = cv2.VideoCapture(str(path))
+    return file.get(cv2.CAP_PROP_FPS), file.get(cv2.CAP_PROP_FRAME_COUNT)
+
+
+@pytest.mark.parametrize(
+    ('rate', 'wanted'),
+    [
+        (1 / 3, 0.333),
+        (25.0, 25.0),
+        (30000 / 1001, 29.97),
+        (60000 / 1001, 59.94),
+        (90.017, 90.02),
+        (120000 / 1001, 119.88),
+        (144.0033, 144.0),
+        (999.99, 1000.0),
+    ],
+)
+def test_rates_that_the_codec_can_express(rate, wanted, tmp_path):
+    file = Recording(tmp_path / 'a.mp4', rate)
+    assert file.rate == pytest.approx(wanted)
+    for _ in range(3):
+        file.add(PAGE)
+    file.close()
+    assert read(tmp_path / 'a.mp4') == (pytest.approx(wanted, rel=1e-4), 3)
+
+
+def test_a_file_that_cannot_be_written_names_the_rate(tmp_path):
+    (tmp_path / 'a.mp4').mkdir()
+    with pytest.raises(ValueError, match=r'a\.mp4 cannot be written at 25 frames per second'):
+        Recording(tmp_path / 'a.mp4', 25.0).add(PAGE)
+
+
+def test_a_full_disk_is_no_success(tmp_path):
+    file = Recording(tmp_path / 'a.mp4', 25.0)
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    incomplete = pytest.raises(ValueError, match=r'/a\.mp4 cannot be completed: the disk may be full')
+    with incomplete, largest_file(1000):
+        for _ in range(5):
+            file.add(noise)
+        file.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_named_by_a_time_stamp(tmp_path, monkeypatch):
+    """FFmpeg takes what precedes a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    file = Recording(Path('10:30:00.mp4'), 5.0)
+    file.add(PAGE)
+    file.close()
+    assert read(tmp_path / '10:30:00.mp4')[1] == 1
+
+
+@pytest.mark.parametrize('later', [0.05, 0.25, 0.9])
+def test_a_camera_keeps_to_the_clock(later, tmp_path, monkeypatch):
+    """Four pages a second at first, then more or fewer."""
+    clock = Clock(monkeypatch)
+    file = Recording(tmp_path / 'a.mp4', 10.0, live=True)
+    for seconds in [0.25] * 10 + [later] * 40:
+        file.add(PAGE)
+        clock.now += seconds
+    file.close()
+    rate, count = read(tmp_path / 'a.mp4')
+    assert rate == pytest.approx(10)
+    assert count / rate == pytest.approx(clock.now - 5.0, abs=1.0)
+
+
+def test_a_cameras_frames_are_not_at_its_nominal_rate(tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+
+    class Camera:
+        """30 frames per second, the newest of which is read."""
+
+        left = 12
+
+        def get(self, name):
+            return 30.0 if name == cv2.CAP_PROP_FPS else -1.0
+
+        def read(self):
+            self.left -= 1
+            clock.now += 0.5
+            return self.left > 0, PAGE
+
+    camera = video.Video(Camera(), PAGE, 'camera', True)
+    lines = list(run_video(camera, FakePredictor(), tmp_path, None))
+    assert lines[0] == f'{tmp_path}/camera_demo.mp4: 12 frames at 10 per second'
+    assert read(tmp_path / 'camera_demo.mp4') == (pytest.approx(10), 56)
