@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from ...files import IMAGE_FORMATS
-from .folder import Box, Folder, Picture
+from .folder import Folder, Picture
 from .layouts import Dataset
 
 
@@ -41,10 +42,7 @@ def cleaned(dataset: Dataset, folder: Folder) -> Dataset:
         elif dataset.task == 'classification':
             kept[picture.file] = picture
         else:
-            boxes = [_inside(box, picture, frame, dataset.classes, folder) for box in picture.boxes]
-            _check_frame(picture, frame, folder)
-            boxes = [box for box in boxes if box]
-            kept[picture.file] = picture._replace(boxes=boxes, size=frame.shown)
+            kept[picture.file] = _fitted(picture, frame, dataset.classes, folder)
     answered = {picture.split for picture in kept.values() if picture.boxes}
     for file, picture in list(kept.items()):
         if answered and picture.split not in answered:  # a test split whose answers are not public
@@ -71,44 +69,47 @@ def _frame(file: Path) -> Frame | str:
     return Frame((width, height), stored, turn)
 
 
-def _turned(picture: Picture, frame: Frame) -> bool:
-    """Whether the boxes are in the frame of the stored picture, which lies on its side."""
-    return frame.shown != frame.stored == picture.size
-
-
-def _check_frame(picture: Picture, frame: Frame, folder: Folder) -> None:
+def _fitted(picture: Picture, frame: Frame, classes: list[str], folder: Folder) -> Picture:
+    """With its boxes in the frame that is shown."""
+    turned = frame.shown != frame.stored == picture.size  # the boxes are of a picture on its side
     if frame.turn != 1:
-        boxes = 'boxes turned with it' if _turned(picture, frame) else 'boxes taken as it is shown'
-        folder.wrong(f'picture turned by EXIF, {boxes}', picture.file.name)
-    elif picture.size and all(picture.size) and picture.size != frame.shown:
+        how = 'boxes turned with it' if turned else 'boxes taken as it is shown'
+        folder.wrong(f'picture turned by EXIF, {how}', picture.file.name)
+    elif picture.size not in (None, frame.shown):
         what = f'{picture.file.name}: {picture.size}, {frame.shown}'
         folder.wrong('stated size is not that of the picture, which counts', what)
-
-
-def _inside(box: Box, picture: Picture, frame: Frame, classes: list[str], folder: Folder) -> Box | None:
-    """A box in pixels, cut at the picture's borders; None if less than a pixel is left."""
     scale = frame.shown * 2 if picture.relative else (1, 1, 1, 1)
-    x, y, w, h = (value * factor for value, factor in zip(box.xywh, scale, strict=True))
-    if _turned(picture, frame):  # EXIF's 5 to 8: mirrored, 90 degrees, mirrored, 270 degrees
-        across, down = frame.stored
-        x, y = (
-            down - y - h if frame.turn in (6, 7) else y,
-            across - x - w if frame.turn in (7, 8) else x,
-        )
-        w, h = h, w
+    boxes = []
+    for box in picture.boxes:
+        stated = [value * factor for value, factor in zip(box.xywh, scale, strict=True)]
+        xywh, wrong = _inside(_turned(stated, frame) if turned else stated, frame.shown)
+        if box.name not in classes:
+            wrong = 'box of an unknown class, left out'
+        if wrong:
+            what = f'{picture.file.name}: {box.name} {[round(v, 3) for v in box.xywh]}'
+            folder.wrong(wrong, what)
+        if not wrong.endswith('left out'):
+            boxes.append(box._replace(xywh=xywh))
+    return picture._replace(boxes=boxes, size=frame.shown)
+
+
+def _turned(xywh: Sequence[float], frame: Frame) -> list[float]:
+    """As EXIF's 5 to 8 say: mirrored, 90 degrees, mirrored, 270 degrees."""
+    (x, y, w, h), (across, down) = xywh, frame.stored
+    left = down - y - h if frame.turn in (6, 7) else y
+    return [left, across - x - w if frame.turn in (7, 8) else x, h, w]
+
+
+def _inside(xywh: Sequence[float], size: tuple[int, int]) -> tuple[tuple[float, ...], str]:
+    """A box cut at the borders of a picture of a size, and what is wrong with it."""
+    x, y, w, h = xywh
     left, top = max(x, 0.0), max(y, 0.0)
-    width, height = min(x + w, frame.shown[0]) - left, min(y + h, frame.shown[1]) - top
+    width, height = min(x + w, size[0]) - left, min(y + h, size[1]) - top
     wrong = ''
-    if box.name not in classes:
-        wrong = 'box of an unknown class, left out'
-    elif not all(map(math.isfinite, (x, y, w, h))) or w < 1 or h < 1:
+    if not all(map(math.isfinite, xywh)) or w < 1 or h < 1:
         wrong = 'box without area, left out'
     elif width < 1 or height < 1:
         wrong = 'box outside the picture, left out'
     elif max(w - width, h - height) > 1.5:  # px; less is a tool that counts from 0 and not from 1
         wrong = 'box reaches outside the picture, cut'
-    if wrong:
-        folder.wrong(wrong, f'{picture.file.name}: {box.name} {[round(v, 3) for v in box.xywh]}')
-    if wrong.endswith('left out'):
-        return None
-    return box._replace(xywh=tuple(round(v, 2) for v in (left, top, width, height)))
+    return tuple(round(v, 2) for v in (left, top, width, height)), wrong

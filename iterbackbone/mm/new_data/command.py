@@ -33,13 +33,13 @@ def write_data_config(
     bases: dict[str, Path],
     starts: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Write a config that trains on a folder, and beside it the split with cleaned annotations.
+    """Write a config that trains on a folder, and beside it ``NAME_data``: its split, cleaned.
 
-    Returns what was found and written, in lines.
+    Returns what was found and written, in lines. Nothing is written into the folder.
 
     Args:
-        path: To write; the annotations go to ``NAME_data``.
-        data: Pictures with annotations or in class folders. Nothing is written into it.
+        path: To write.
+        data: Pictures with annotations or in class folders.
         task: 'detection', 'classification', or None for what the folder is fit for.
         bases: The config to inherit for each task.
         starts: Address of a model of that config to start from, for each task that has one.
@@ -51,7 +51,6 @@ def write_data_config(
     if target.exists() or target.resolve().is_relative_to(data.resolve()):
         raise ValueError(f'NAME must be new and outside of --data, got {path} and {target}')
     dataset = cleaned(read_folder(folder, task), folder)
-    _check_texts(path, dataset.classes)
     parts, made = split(dataset, folder.lines(1))
     try:
         write(target, data, dataset, parts)
@@ -70,15 +69,6 @@ def write_data_config(
             f'It builds, and its pictures load. Next: iterbackbone train {path}',
         ]
     )
-
-
-def _check_texts(path: Path, classes: list[str]) -> None:
-    """Raise ValueError for what a config cannot hold: mmengine replaces words in it as plain text."""
-    if "'" in str(path.absolute()):
-        raise ValueError(f"NAME and its folder must hold no quote ('), got {path.absolute()}")
-    for name in classes:
-        if '{{' in name or len(name.splitlines()) > 1:
-            raise ValueError(f'--data must have classes without line breaks and {{{{, got {name!r}')
 
 
 def _write_config(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...files import IMAGE_TYPES, files_below
 
 SPLIT = re.compile(r'(train|val|test)(ing|id|idation)?\d*')  # training, valid, val2017
+HIDDEN = ('.', '__MACOSX')  # folders of a system or a program: '.ipynb_checkpoints'
 
 
 class Box(NamedTuple):
@@ -36,13 +39,14 @@ class Folder:
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise ValueError(f'--data must be a folder, got {path}')
-        found = files_below(path, *IMAGE_TYPES)
-        self.path, self.files = path, [p for p in found if not _is_hidden(p.relative_to(path))]
+        self.path, self.files = path, []
         self.problems: dict[str, list[str]] = defaultdict(list)
         self._named: dict[str, list[Path]] = defaultdict(list)
-        for file in self.files:
-            self._named[file.name].append(file)
-            self._named[file.stem].append(file)
+        for file in files_below(path, *IMAGE_TYPES):
+            if not any(part.startswith(HIDDEN) for part in file.relative_to(path).parts):
+                self.files.append(file)
+                self._named[file.name].append(file)
+                self._named[file.stem].append(file)
         if not self.files:
             raise ValueError(f'--data must be a folder with pictures, found none in {path}')
 
@@ -55,21 +59,26 @@ class Folder:
         return next((match[1] for word in self.words(path) if (match := SPLIT.fullmatch(word))), '')
 
     def find(self, name: str, near: Path) -> Path:
-        """The file of a name or stem whose path is most like an annotation file's.
+        """The file of a name or stem whose path is most like an annotation file's and the name's.
 
         Without any: where it should be.
         """
         name = name.lstrip('/')  # of another machine: all that counts is what it is like
-        last = re.split(r'[\\/]', name)[-1]
         wanted = {*self.words(self.path / name), *self.words(near)}
-        common = {
-            file: len(wanted.intersection(self.words(file))) for file in self._named.get(last, [])
-        }
-        return max(common, key=common.__getitem__, default=self.path / name)
+        files = self._named.get(re.split(r'[\\/]', name)[-1], [self.path / name])
+        return max(files, key=lambda file: len(wanted.intersection(self.words(file))))
 
     def wrong(self, kind: str, what: str) -> None:
         """One more of a kind of problem."""
         self.problems[kind].append(what)
+
+    @contextmanager
+    def reading(self, kind: str, path: Path, entry: Any = '') -> Iterator[None]:
+        """Count what raises an error as broken; the ``entry`` of the file at ``path`` tells which."""
+        try:
+            yield
+        except Exception as error:  # whatever a broken one raises
+            self.wrong(f'broken {kind}, left out', f'{path.name}: {str(entry)[:80] or error}')
 
     def lines(self, shown: int | None = None) -> list[str]:
         """Each kind of problem with its number and the first ``shown`` cases, or all."""
@@ -77,16 +86,3 @@ class Folder:
         for kind, cases in self.problems.items():
             found += [f'  {len(cases):>6}  {kind}', *(f'          {each}' for each in cases[:shown])]
         return found
-
-
-def _is_hidden(path: Path) -> bool:
-    """Of the system or a program, not of the user: '.ipynb_checkpoints/a.jpg'."""
-    return any(part.startswith('.') or part == '__MACOSX' for part in path.parts)
-
-
-def text_of(path: Path) -> str:
-    """Of a text file, a byte order mark left out; ValueError where it is no UTF-8."""
-    try:
-        return path.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path} must be text in UTF-8: {error}') from None

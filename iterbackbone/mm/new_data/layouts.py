@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import NamedTuple
 
 from . import coco, voc, yolo
@@ -21,12 +22,12 @@ class Dataset(NamedTuple):
 
 def read_folder(folder: Folder, task: str | None) -> Dataset:
     """What is in the user's folder for a task, or for any; ValueError where it has no known layout."""
-    for kind, layout, read, _ in LAYOUTS:
-        if task in (None, kind):
-            classes, pictures = read(folder)
-            if classes and pictures:
-                return Dataset(layout, kind, classes, pictures)
-    known = '; '.join(f'{layout} ({what})' for kind, layout, _, what in LAYOUTS if task in (None, kind))
+    layouts = [each for each in LAYOUTS if task in (None, each[0])]
+    for kind, layout, read, _ in layouts:
+        classes, pictures = read(folder)
+        if classes and pictures:
+            return Dataset(layout, kind, classes, pictures)
+    known = '; '.join(f'{layout} ({what})' for _, layout, _, what in layouts)
     broken = ''.join(f'; {line.strip()}' for line in folder.lines(1))
     raise ValueError(
         f'--data must be a folder of a known layout: {known}. {folder.path} has {len(folder.files)} '
@@ -35,32 +36,29 @@ def read_folder(folder: Folder, task: str | None) -> Dataset:
 
 
 def class_folders(folder: Folder) -> tuple[list[str], list[Picture]]:
-    """Two classes or more and their pictures."""
-    paths = [file.relative_to(folder.path).parts for file in folder.files]
-    tops = {parts[0] for parts in paths if len(parts) > 1}
-    splits = {top: folder.split_of(folder.path / top) for top in tops}
-    several = len({*splits.values()} - {''}) > 1  # but one class may be 'train'
-    depth, pictures = int(several or all(splits.values())), []
-    below = [parts for parts in paths if len(parts) > 1 and splits[parts[0]]]
-    while depth and below and all(_repeats(folder, parts, depth) for parts in below):
-        depth += 1  # train/train/CLASS
-    for file, parts in zip(folder.files, paths, strict=True):
-        split = splits.get(parts[0], '') if depth else ''
-        if depth and len(parts) > 1 and not split:
-            folder.wrong('picture in no folder of a split, left out', '/'.join(parts))
-        elif len(parts) > depth + 1:
-            pictures.append(Picture(file, split, [Box(parts[depth])]))
+    """Two classes or more and their pictures, below folders of splits or not."""
+    above = {file: file.relative_to(folder.path).parts[:-1] for file in folder.files}
+
+    def split_of(part: str) -> str:
+        return folder.split_of(folder.path / part)
+
+    tops = [split_of(parts[0]) for parts in above.values() if parts]
+    in_splits = all(tops) or len({*tops} - {''}) > 1  # but one class may be 'train'
+    pictures = []
+    for file, parts in above.items():
+        splits = len([*takewhile(split_of, parts)]) if in_splits else 0  # train/train/CLASS
+        depth = max(int(in_splits), min(splits, len(parts) - 1))
+        if len(parts) <= depth or bool(splits) != in_splits:
+            outside = str(file.relative_to(folder.path))
+            folder.wrong('picture outside of the class folders, left out', outside)
         else:
-            folder.wrong('picture outside of the class folders, left out', '/'.join(parts))
+            split = split_of(parts[0]) if in_splits else ''
+            pictures.append(Picture(file, split, [Box(parts[depth])]))
     classes = sorted({picture.boxes[0].name for picture in pictures})
-    for name in (images := [name for name in classes if name.lower() in IMAGES]):
+    images = [name for name in classes if name.lower() in IMAGES]
+    for name in images:
         folder.wrong('folder of images beside their masks or labels, no class', name)
     return classes if len(classes) > 1 and not images else [], pictures
-
-
-def _repeats(folder: Folder, parts: tuple[str, ...], depth: int) -> bool:
-    """Whether a picture's path names a split once more at this depth."""
-    return len(parts) > depth + 2 and bool(folder.split_of(folder.path / parts[depth]))
 
 
 LAYOUTS = (

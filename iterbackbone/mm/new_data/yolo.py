@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
 from ...files import files_below
-from .folder import Box, Folder, Picture, text_of
+from .folder import Box, Folder, Picture
 
 
 def read(folder: Folder) -> tuple[list[str], list[Picture]]:
@@ -19,7 +18,7 @@ def read(folder: Folder) -> tuple[list[str], list[Picture]]:
     names, points = _described(folder.path)
     pictures = []
     for file in folder.files:
-        boxes = list(_boxes(labels[file], names, points, folder)) if file in labels else []
+        boxes = _boxes(labels[file], names, points, folder) if file in labels else []
         pictures.append(Picture(file, folder.split_of(file.parent), boxes, relative=True))
     return list(dict.fromkeys(names.values())), pictures
 
@@ -37,38 +36,36 @@ def _described(path: Path) -> tuple[dict[int, str], bool]:
     """Names of the classes by number, and whether lines hold key points behind the box."""
     for file in sorted(files_below(path, '.yaml', '.yml'), key=lambda file: len(file.parts)):
         try:
-            content = yaml.safe_load(text_of(file))
-        except yaml.YAMLError as error:
-            raise ValueError(f'{file} must be YAML of plain values: {error}') from None
-        names = content.get('names') if isinstance(content, dict) else None
-        if names is None:
+            content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f'{file} must be YAML of plain values in UTF-8: {error}') from None
+        if not isinstance(content, dict) or content.get('names') is None:
             continue  # of something else, such as a training's arguments
+        names = content['names']
         named = dict(enumerate(names)) if isinstance(names, list) else names
-        numbers = isinstance(named, dict) and {n: str(x) for n, x in named.items() if x is not None}
-        if not numbers or not all(isinstance(number, int) for number in numbers):
+        if not isinstance(named, dict) or not all(isinstance(number, int) for number in named):
             raise ValueError(f'{file} must list the classes as names, by number, got {names!r}')
-        return numbers, 'kpt_shape' in content
+        return {number: str(name) for number, name in named.items()}, 'kpt_shape' in content
     for file in [*files_below(path, '/classes.txt'), *files_below(path, '.names')]:
-        lines = enumerate(line.strip() for line in text_of(file).splitlines())
-        return {number: name for number, name in lines if name}, False
+        lines = enumerate(file.read_text(encoding='utf-8-sig').splitlines())
+        return {number: name.strip() for number, name in lines if name.strip()}, False
     raise ValueError(
         f'{path} is in YOLO layout and needs data.yaml or classes.txt with the names; class folders '
         'need --task classification'
     )
 
 
-def _boxes(label: Path, names: dict[int, str], points: bool, folder: Folder) -> Iterator[Box]:
+def _boxes(label: Path, names: dict[int, str], points: bool, folder: Folder) -> list[Box]:
     """Of lines with class, centre and size, perhaps with key points behind, or class and polygon."""
-    text = label.read_text(encoding='utf-8-sig', errors='replace')
+    boxes, text = [], label.read_text(encoding='utf-8-sig', errors='replace')
     for number, line in enumerate(text.splitlines(), 1):
-        try:
+        with folder.reading('line', label, f'line {number}: {line}'):
             kind, *values = map(float, line.split() or [-1])
             name = names.get(int(kind), f'class {int(kind)}')
             if len(values) >= 6 and len(values) % 2 == 0 and not points:
-                lowest, highest = ([f(values[k::2]) for k in (0, 1)] for f in (min, max))
-                yield Box(name, (*lowest, highest[0] - lowest[0], highest[1] - lowest[1]))
+                (x, right), (y, low) = ((min(v), max(v)) for v in (values[::2], values[1::2]))
+                boxes.append(Box(name, (x, y, right - x, low - y)))
             elif line.strip():
                 x, y, width, height = values[:4] if points else values
-                yield Box(name, (x - width / 2, y - height / 2, width, height))
-        except (OverflowError, ValueError):
-            folder.wrong('broken line, left out', f'{label.name}:{number}: {line[:60]}')
+                boxes.append(Box(name, (x - width / 2, y - height / 2, width, height)))
+    return boxes

@@ -90,5 +90,8 @@ def test_the_size_of_the_picture_counts(tmp_path):
     dataset, wrong = found(tmp_path)
     assert [p.size for p in dataset.pictures] == [SIZE, SIZE]
     assert wrong == {
-        'stated size is not that of the picture, which counts': ['a.png: (80, 60), (40, 30)']
+        'stated size is not that of the picture, which counts': [
+            'a.png: (80, 60), (40, 30)',
+            'b.png: (0, 0), (40, 30)',
+        ]
     }

@@ -107,7 +107,7 @@ def test_folders_of_splits_are_no_classes(names, wanted, left, tmp_path):
         picture(tmp_path / name)
     dataset, wrong = found(tmp_path)
     assert [(p.split, p.boxes[0].name) for p in dataset.pictures] == wanted
-    assert len(wrong.get('picture in no folder of a split, left out', [])) == left
+    assert len(wrong.get('picture outside of the class folders, left out', [])) == left
 
 
 @pytest.mark.parametrize('names', [('images', 'masks'), ('img_dir', 'ann_dir')])

@@ -127,8 +127,9 @@ def test_byte_order_marks_and_other_yaml_files(folder):
     assert read(folder, '2 0.5 0.5 0.5 0.4', '0 0.5 0.5 0.1 0.1')[0].classes == ['ring', 'star']
 
 
-def test_names_in_another_encoding_are_an_error_with_the_file(folder):
+@pytest.mark.parametrize('name', ['data.yaml', 'classes.txt'])
+def test_names_in_another_encoding_are_an_error(name, folder):
     (folder / 'data.yaml').unlink()
-    (folder / 'classes.txt').write_bytes('né'.encode('latin-1'))
-    with pytest.raises(ValueError, match=r'classes.txt must be text in UTF-8'):
+    (folder / name).write_bytes('names: [né]'.encode('latin-1'))
+    with pytest.raises(ValueError, match=r"'utf-8' codec can't decode"):
         read(folder)
