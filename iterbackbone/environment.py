@@ -1,7 +1,6 @@
-"""What in an environment does not work: packages are tried in a child process.
+"""What in an environment does not work: packages are tried together, or else each in its own process.
 
-Where something fails, each is tried in a process of its own: one that crashes is reported, and harms no
-other. docs/environment.md lists what is known not to go together, and the commands that help.
+docs/environment.md lists what is known not to go together, and the commands that help.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
-from dataclasses import asdict, dataclass
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
+from typing import NamedTuple
 
 OPENMMLAB = ('mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain')
-SECONDS = 600  # for a process; together they take about ten on an idle machine
 
 OPERATORS = """
 import torch
@@ -68,8 +65,7 @@ for name, value in collect_env().items():
 """
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One line of the result."""
 
     check: str  # what was tried: a package, or 'pip check'
@@ -81,38 +77,29 @@ def findings() -> list[Finding]:
     """One finding a package, in the order in which errors are to be fixed, then pip's."""
     owners = {name: sorted(set(found)) for name, found in packages_distributions().items()}
     there = [name for name in TRIALS if name in owners or find_spec(name) is not None]
-    together = _run('-c', '\n'.join(TRIALS[name] for name in there))
-    found = [_finding(name, owners.get(name, []), name in there, together[0] == 0) for name in TRIALS]
+    all_work = _run('-c', '\n'.join(TRIALS[name] for name in there))[0] == 0
+    found = []
+    for name in TRIALS:
+        own = owners.get(name, [])
+        failed, said = False, ', '.join(f'{owner} {version(owner)}' for owner in own)
+        if len(own) > 1 and name in OPENMMLAB:
+            failed, said = True, f'{" and ".join(own)} overwrite files of each other'
+        elif name not in there:
+            failed, said = name in NEEDED, 'not installed'
+        elif not all_work:
+            status, last = _run('-c', TRIALS[name])
+            failed, said = status != 0, last if status else said
+        found.append(Finding(name, 'error' if failed else 'ok', said))
     status, said = _run('-m', 'pip', 'check')
     return [*found, Finding('pip check', 'warning' if status else 'ok', said)]
 
 
-def _finding(name: str, owners: list[str], there: bool, works: bool) -> Finding:
-    """On one package, which is tried on its own unless it ``works`` together with the others."""
-    if len(owners) > 1 and name in OPENMMLAB:
-        return Finding(name, 'error', f'{" and ".join(owners)} overwrite files of each other')
-    if not there:
-        return Finding(name, 'error' if name in NEEDED else 'ok', 'not installed')
-    status, said = (0, '') if works else _run('-c', TRIALS[name])
-    versions = ', '.join(f'{owner} {version(owner)}' for owner in owners)
-    return Finding(name, 'error' if status else 'ok', said if status else versions)
-
-
 def _run(*arguments: str) -> tuple[int, str]:
-    """Exit status and last line of a child process, which starts in an empty folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            done = subprocess.run(
-                [sys.executable, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors='replace',
-                timeout=SECONDS,
-                cwd=folder,
-            )
-        except subprocess.TimeoutExpired:
-            return 1, f'no answer within {SECONDS} seconds'
+    """Exit status and last line of a child process, which imports nothing from this folder."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace', cwd='/'
+    )
     said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     how = [f'crashed by signal {-done.returncode}'] if done.returncode < 0 else []
     return done.returncode, ': '.join(how + said[-1:])
@@ -128,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     found = findings()
     usable = not any(each.level == 'error' for each in found)
     if args.json:
-        print(json.dumps({'usable': usable, 'findings': [asdict(each) for each in found]}, indent=2))
+        print(json.dumps({'usable': usable, 'findings': [each._asdict() for each in found]}, indent=2))
         return 0 if usable else 1
     if any(each.check == 'mmengine' and each.level == 'ok' for each in found):
         subprocess.run([sys.executable, '-c', DESCRIPTION], stderr=subprocess.DEVNULL)

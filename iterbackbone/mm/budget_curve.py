@@ -28,7 +28,7 @@ from ..files import write_together
 from ..report.figures import budget_figure
 from ..report.measures import main_score
 from ..report.tables import conditions
-from .configs import load_datasets, read_config, trained_model
+from .configs import read_config, trained_model
 from .evaluation.image_compute import image_compute
 from .evaluation.logged_evaluation import BatchTimes
 from .evaluation.meta import plain_metric
@@ -103,7 +103,6 @@ def budget_curve(
             f'checkpoint {checkpoint} has no fitted halting, whose shares are compared: '
             'run tools/fit_halting.py on it first'
         )
-    load_datasets(cfg.get('default_scope'))
     spec, evaluator, loader = _images(cfg, most)
     device = next(model.parameters()).device
     budgets = [_Budget(x, evaluator, loader, device) for x in table.rows[:, 0].tolist()]

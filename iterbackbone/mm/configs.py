@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +23,7 @@ TOOLBOXES = {'mmdet': 'DetDataSample', 'mmseg': 'SegDataSample', 'mmpretrain': '
 
 
 def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
-    """Read an OpenMMLab config, with overrides as of ``--cfg-options``.
-
-    Raises:
-        ValueError: there is no such file, it is no config of a model, or an override does not fit.
-    """
+    """A model's config, with overrides as of ``--cfg-options``; ValueError for any other file."""
     if not path.is_file():
         raise ValueError(f'config must be a file, got {path}')
     try:
@@ -51,22 +44,13 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
 def toolbox_of(cfg: Config) -> str:
     """``default_scope``, or else the toolbox of the model's type; ValueError for any other."""
     scope, kind = cfg.get('default_scope'), cfg.model.get('type')
-    toolbox = _registered_in(kind) if scope is None else scope
+    toolbox = (
+        scope or (kind if isinstance(kind, str) else getattr(kind, '__module__', '')).split('.')[0]
+    )
     if toolbox not in TOOLBOXES:
         found = f'default_scope {scope!r}' if scope else f'model type {kind!r} and no default_scope'
         raise ValueError(f'config must be of {", ".join(TOOLBOXES)}, got {found} in {cfg.filename}')
     return toolbox
-
-
-def _registered_in(kind: Any) -> str | None:
-    prefix = (kind if isinstance(kind, str) else getattr(kind, '__module__', '')).split('.')[0]
-    if prefix in TOOLBOXES:
-        return prefix
-    for toolbox in filter(find_spec, TOOLBOXES):
-        import_module(f'{toolbox}.models')  # fills the registry
-        if kind in import_module(f'{toolbox}.registry').MODELS.module_dict:
-            return toolbox
-    return None
 
 
 def toolbox_of_model(model: nn.Module) -> str:
@@ -77,21 +61,10 @@ def toolbox_of_model(model: nn.Module) -> str:
     raise ValueError(f'model must be of one of {sorted(TOOLBOXES)}, got {type(model).__name__}')
 
 
-def load_datasets(toolbox: str | None) -> None:
-    """Import a known toolbox's data sets, which would otherwise happen later, before our own lines.
-
-    They print 'Could not import OneDL' then, meant as a debug message.
-    """
-    if toolbox in TOOLBOXES:
-        with redirect_stdout(io.StringIO()):
-            import_module(f'{toolbox}.datasets')
-
-
 def build_model(cfg: Config) -> nn.Module:
-    """The config's model in evaluation mode, SyncBN as BN.
+    """The config's model in evaluation mode, SyncBN as BN, with random weights.
 
-    Weights are random and nothing is downloaded: mmengine's modules read the checkpoints that a config
-    names in ``init_weights`` only.
+    Nothing is downloaded: mmengine's modules read a config's checkpoints in ``init_weights`` only.
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     model = copy.deepcopy(cfg.model)
@@ -104,10 +77,7 @@ def build_model(cfg: Config) -> nn.Module:
 def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, Mapping[str, Any]]:
     """The config's model with the weights of a checkpoint, in evaluation mode, and all it contains.
 
-    The ``checkpoint`` is one of :func:`.load_weights_only`, the ``device`` such as 'cuda:0'.
-
-    Raises:
-        ValueError: there are no such weights, or not of this model, or there is no such device.
+    ValueError: there are no such weights, or not of this model, or there is no such ``device``.
     """
     content = load_weights_only(checkpoint)
     model = build_model(cfg)
@@ -118,12 +88,8 @@ def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module,
 def random_input(model: nn.Module, size: Size) -> dict[str, Any]:
     """What the model's data preprocessor makes of one image of noise, ``size`` (H, W) in pixels.
 
-    Returns:
-        ``inputs`` (1, C, H, W), padded as in a real run, with the channels that the first convolution
-        takes, and ``data_samples``.
-
-    Raises:
-        ValueError: the model is of another library.
+    ``inputs`` (1, C, H, W), padded as in a real run, with the channels that the first convolution
+    takes, and ``data_samples``. ValueError: the model is of another library.
     """
     toolbox = toolbox_of_model(model)
     metainfo = dict(img_shape=size, ori_shape=size, pad_shape=size, scale_factor=(1.0, 1.0))

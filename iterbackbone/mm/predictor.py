@@ -18,7 +18,7 @@ from ..core.adaptive import AdaptiveModule
 from ..timing import checked_device
 from ..warm_start.safe_loading import state_dict_of
 from .checkpoints import load_weights_only, palette, weights_for
-from .configs import load_datasets, read_config, toolbox_of
+from .configs import read_config, toolbox_of
 from .evaluation.budget_runs import at_depths
 from .evaluation.image_compute import image_compute
 from .traces import TraceCollector
@@ -61,7 +61,6 @@ class Predictor:
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
         content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
         state_dict_of(content, checkpoint)
-        load_datasets(self._toolbox)
         package, name = INFERENCERS[self._toolbox]
         init_default_scope(self._toolbox)
         quiet: dict[str, Any] = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}

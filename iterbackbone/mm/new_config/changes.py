@@ -13,7 +13,6 @@ HEADS = ('decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head', 'pano
 CHANNELS = {'in_channels': -1, 'c1_in_channels': 0}  # the level that a single number is of
 SHARED = ('norm_cfg', 'with_cp')  # arguments that both backbones have
 NORMS = ('BN', 'BN2d', 'SyncBN', 'MMSyncBN', 'GN', 'IN', 'IN2d')  # of maps
-SAID = ('type', 'depth', 'num_stages', 'out_indices', 'strides', 'dilations', 'style', *SHARED)
 OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
 LAYER_WISE = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
 HOOKS = """default_hooks = dict(  # joins the base's hooks; custom_hooks would replace the base's
@@ -29,10 +28,7 @@ def base_model(cfg: Config) -> Any:
 
 
 def changed_parts(model: Any, pyramid: Pyramid) -> dict[str, Any]:
-    """What of the model changes beside the backbone.
-
-    The first parts that take the backbone's channels get the new ones; ``pretrained`` goes.
-    """
+    """New channels of the first parts that take the backbone's; ``pretrained`` goes."""
     neck_takes = any(c in part for part in _parts(model.get('neck')) for c in CHANNELS)
     names = ('neck',) if neck_takes else HEADS
     changed = {name: _changed(model.get(name), pyramid) for name in names}
@@ -44,7 +40,7 @@ def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any
     """The config to write: the line of its base, backbone, what :func:`changed_parts` found, hooks."""
     taken = shared_arguments(base_model(cfg).backbone)
     options = ''.join(f'        {k}={v!r},\n' for k, v in {**pyramid.options, **taken}.items())
-    parts = ''.join(f'    {name}={_literal(part)},\n' for name, part in changed.items())
+    parts = ''.join(f'    {name}={pformat(part, width=88)},\n' for name, part in changed.items())
     text = (
         f'{base}\n\nmodel = dict(\n    backbone=dict(\n'
         '        _delete_=True,  # or arguments of the old backbone would stay\n'
@@ -60,44 +56,12 @@ def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any
 
 
 def shared_arguments(backbone: Any) -> dict[str, Any]:
-    """What the new backbone takes over: no norm of another layout, none that is frozen.
-
-    Its weights are random, and frozen norms would stay so.
-    """
+    """What the new backbone takes over: no norm of another layout, none that is frozen at random."""
     taken = {k: v for k, v in backbone.items() if k in SHARED}
     norm = taken.pop('norm_cfg', None) or {}
     if norm.get('type') in NORMS:
-        frozen = norm.get('requires_grad') is False
-        taken['norm_cfg'] = {k: v for k, v in norm.items() if not (frozen and k == 'requires_grad')}
+        taken['norm_cfg'] = {k: v for k, v in norm.items() if (k, v) != ('requires_grad', False)}
     return taken
-
-
-def described(cfg: Config, pyramid: Pyramid, changed: dict[str, Any]) -> list[str]:
-    """The same for a person, and what of the base is gone or stays."""
-    old, new = (', '.join(map(str, c)) for c in (pyramid.channels, pyramid.new_channels))
-    options = ', '.join(f'{k}={v}' for k, v in pyramid.options.items())
-    fit = 'as before: neck and heads fit as they are' if old == new else f'before: {old}'
-    hooks = len(cfg.get('custom_hooks') or [])
-    kept = f'; the {hooks} custom_hooks of the base stay' if hooks else ''
-    model = base_model(cfg)
-    gone = [key for key, value in model.backbone.items() if value and key not in SAID]
-    gone += [name for name in changed if name == 'pretrained']
-    norm = model.backbone.get('norm_cfg')
-    if norm and norm != shared_arguments(model.backbone).get('norm_cfg'):
-        gone.append('frozen norms' if norm['type'] in NORMS else f'{norm["type"]} norms')
-    lines = [
-        f'  backbone   {pyramid.name} -> IterativeResNet({options})',
-        f'  channels   {new} ({fit})',
-        *(f'  {name:<10} {_literal(part)}' for name, part in changed.items() if part),
-        f'  hooks      anytime, iteration_log join default_hooks{kept}',
-    ]
-    if gone:
-        lines.append(f'  gone       {", ".join(gone)}: the weights are random')
-    if (model.get('roi_head') or {}).get('shared_head'):
-        lines.append(
-            '  stays      roi_head.shared_head (iterbackbone.IterativeResLayer can replace it)'
-        )
-    return lines
 
 
 def _parts(part: Any) -> list[Any]:
@@ -127,9 +91,3 @@ def _mapped(key: str, part: dict[str, Any], pyramid: Pyramid) -> Any:
         if old == values != new:
             return new if several else new[0]
     return None
-
-
-def _literal(part: Any) -> str:
-    if isinstance(part, dict):
-        return 'dict(' + ', '.join(f'{k}={v!r}' for k, v in part.items()) + ')'
-    return pformat(part, width=88)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import torch
@@ -14,19 +15,17 @@ from torch import nn
 from ...files import named_errors, whole_file
 from ...text import cause
 from ..configs import build_model, random_input, read_config, toolbox_of
-from .changes import base_model, changed_parts, config_text, described
+from .changes import base_model, changed_parts, config_text
 from .pyramid import Pyramid
 
 SIDE = 128  # pixels of the image on which the written model runs
 
 
 def write_config(path: Path, base: Path, name: str) -> str:
-    """Write a config that inherits ``base`` with an IterativeResNet; return what changed, in lines.
+    """Write a config that inherits ``base`` with an IterativeResNet; return what was written.
 
-    The ``name`` is the base's ``package::FILE``, or '' for a file of one's own.
-
-    Raises:
-        ValueError: the base can't be served, or what was written does not build.
+    The ``name`` is the base's ``package::FILE``, or '' for a file of one's own. ValueError: the base
+    can't be served, or what was written does not build.
     """
     cfg = read_config(base)
     toolbox_of(cfg)  # or it is refused
@@ -40,15 +39,14 @@ def write_config(path: Path, base: Path, name: str) -> str:
     _run(_with_backbone(new), base)
     with whole_file(path) as file:
         file.write(text.encode())
-    before, after = (sum(p.numel() for p in m.parameters()) for m in (old, new))
-    return '\n'.join(
-        [
-            f'Wrote {path}, which inherits {name or base}:',
-            *described(cfg, pyramid, changed),
-            f'  parameters {before / 1e6:.1f} M -> {after / 1e6:.1f} M',
-            f'It builds and runs. Next: iterbackbone train {path}, which trains every depth,',
-            'then tools/fit_halting.py, which fits the halting',
-        ]
+    before, after = (sum(p.numel() for p in m.parameters()) / 1e6 for m in (old, new))
+    channels, new_channels = (', '.join(map(str, each)) for each in pyramid[1:3])
+    return (
+        f'Wrote {path}, which inherits {name or base}:\n{indent(text, "  ")}\n'
+        f'{pyramid.name} with channels {channels} -> IterativeResNet with {new_channels}\n'
+        f'parameters {before:.1f} M -> {after:.1f} M, all random: load no weights of the old backbone\n'
+        f'It builds and runs. Next: iterbackbone train {path}, which trains every depth,\n'
+        'then tools/fit_halting.py, which fits the halting'
     )
 
 

@@ -15,6 +15,7 @@ RESNET = ('stage_blocks', 'strides', 'dilations', 'out_indices', 'num_stages')
 USUAL = {'strides': (1, 2, 2, 2), 'dilations': (1, 1, 1, 1)}
 STRIDES = {4: 0, 8: 1, 16: 2, 32: 3}
 WIDTH = 64  # of the stem, as in every ResNet
+SIDE = 224  # pixels of the image that a backbone runs on
 
 
 class Pyramid(NamedTuple):
@@ -27,22 +28,20 @@ class Pyramid(NamedTuple):
 
     @classmethod
     def of(cls, backbone: nn.Module) -> Pyramid:
-        """Read a ResNet's own settings; run any other backbone once and look at its outputs.
+        """Run a backbone once, look at its outputs, and read a ResNet's own settings.
 
-        Raises:
-            ValueError: the outputs are no maps at strides 4 to 32, each half the size of the last.
+        ValueError: the outputs are no maps at strides 4 to 32, each half the size of the last.
         """
         name = type(backbone).__name__
         if isinstance(backbone, AdaptiveModule):
             raise ValueError(f'its backbone is {name} already')
+        outputs = _outputs(backbone)
+        strides = [SIDE // x.shape[-1] for x in outputs]
         if all(hasattr(backbone, each) for each in RESNET):
-            outputs = _outputs(backbone, 128)
-            options = _resnet_options(backbone, 128 // outputs[0].shape[-1])
+            options = _resnet_options(backbone, strides[0])
         else:
-            outputs = _outputs(backbone, 224)
-            options = _pyramid_options(name, outputs, 224)
-        channels = tuple(x.shape[1] for x in outputs)
-        out_indices = options['out_indices']
+            options = _pyramid_options(name, strides)
+        channels, out_indices = tuple(x.shape[1] for x in outputs), options['out_indices']
         firsts = {c / 2**k for c, k in zip(channels, out_indices, strict=True)}
         # The expansion at which the channels stay, else the paper's.
         expansion = next((e for e in (1, 2, 3) if firsts == {WIDTH * e}), 4)
@@ -51,27 +50,28 @@ class Pyramid(NamedTuple):
         return cls(name, channels, new, options)
 
 
-def _outputs(backbone: nn.Module, side: int) -> list[Tensor]:
-    """Of one image of noise, side x side pixels."""
+def _outputs(backbone: nn.Module) -> list[Tensor]:
+    """(1, C, H, W) each, of one image of noise."""
+    name = type(backbone).__name__
     backbone.eval()
     try:
         with torch.inference_mode():
-            outputs = backbone(torch.rand(1, 3, side, side))
+            outputs = backbone(torch.rand(1, 3, SIDE, SIDE))
     except Exception as error:  # a backbone of another kind may raise anything
-        raise _refused(type(backbone).__name__, f'it does not run on an image ({error!r})') from None
-    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+        raise _refused(name, f'it does not run on an image ({error!r})') from None
+    outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    if not all(isinstance(x, Tensor) and x.ndim == 4 for x in outputs):
+        raise _refused(name, 'its outputs are not all (B, C, H, W)')
+    return outputs
 
 
 def _resnet_options(backbone: Any, stride: int) -> dict[str, Any]:
     """Stem, stages, strides and outputs of any kind of ResNet; its first output has ``stride``."""
-    stages, outputs = backbone.num_stages, tuple(backbone.out_indices)
-    if outputs != tuple(sorted(set(outputs))):
-        raise _refused(type(backbone).__name__, f'out_indices {outputs} are not ascending')
-    stages = min(stages, outputs[-1] + 1)  # what no output needs would not be trained
+    outputs = tuple(backbone.out_indices)
+    stages = min(backbone.num_stages, outputs[-1] + 1)  # what no output needs would not be trained
     blocks = tuple(backbone.stage_blocks)[:stages]
-    options: dict[str, Any] = {}
     depth = next((d for d, each in DEPTHS.items() if each[:stages] == blocks), None)
-    options |= {'depth': depth} if depth else {'max_iterations': blocks}
+    options: dict[str, Any] = {'depth': depth} if depth else {'max_iterations': blocks}
     options['out_indices'] = outputs
     if 'CIFAR' in type(backbone).__name__:
         options['stem'] = 'cifar'
@@ -86,18 +86,13 @@ def _resnet_options(backbone: Any, stride: int) -> dict[str, Any]:
     return options
 
 
-def _pyramid_options(name: str, outputs: list[Any], side: int) -> dict[str, Any]:
-    """Of a backbone that is no ResNet, by the sizes of its outputs."""
-    if not all(isinstance(x, Tensor) and x.ndim == 4 for x in outputs):
-        raise _refused(name, 'its outputs are not all (B, C, H, W)')
-    strides = [side // x.shape[-1] for x in outputs]
+def _pyramid_options(name: str, strides: list[int]) -> dict[str, Any]:
+    """Of a backbone that is no ResNet, by the strides of its outputs."""
     indices = tuple(STRIDES.get(stride, -1) for stride in strides)
     if -1 in indices or indices != tuple(sorted(set(indices))) or indices == (2,):
         raise _refused(name, f'its outputs have strides {", ".join(map(str, strides))}')
-    options: dict[str, Any] = {'depth': 50, 'out_indices': indices}
-    if indices[-1] < 3:
-        options['num_stages'] = indices[-1] + 1
-    return options
+    stages = {'num_stages': indices[-1] + 1} if indices[-1] < 3 else {}
+    return {'depth': 50, 'out_indices': indices, **stages}
 
 
 def _refused(name: str, reason: str) -> ValueError:

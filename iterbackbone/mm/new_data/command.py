@@ -14,7 +14,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from ...files import whole_file
 from ...text import cause
-from ..configs import load_datasets, read_config, toolbox_of
+from ..configs import read_config, toolbox_of
 from ..new_config.command import base_line, checked_model
 from .cleaning import cleaned
 from .folder import Folder, Picture
@@ -95,7 +95,6 @@ def _write_config(
         file.write(text.encode())
     written = read_config(path)
     init_default_scope(wanted)
-    load_datasets(wanted)
     for part in parts:
         try:
             with redirect_stdout(io.StringIO()):  # pycocotools prints what it does
