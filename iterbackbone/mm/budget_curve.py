@@ -6,10 +6,9 @@ import argparse
 import copy
 import io
 import json
-import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -28,6 +27,7 @@ from ..files import write_together
 from ..report.figures import budget_figure
 from ..report.measures import main_score
 from ..report.tables import conditions
+from ..text import aligned
 from .configs import read_config, trained_model
 from .evaluation.image_compute import image_compute
 from .evaluation.logged_evaluation import BatchTimes
@@ -54,12 +54,10 @@ class BudgetCurve(NamedTuple):
 
     def text(self) -> str:
         """A table for a terminal."""
-        rows = [
-            f'{p.asked:7.3f} {p.share:7.3f} {p.ms:9.2f}  {p.scores[self.score]:.4f}'
-            for p in self.points
-        ]
-        note = f'ms: of an image in test_step, median; {self.where}'
-        return '\n'.join([f'{"asked":>7} {"share":>7} {"ms":>9}  {self.score}', *rows, note])
+        rows = [('asked', 'share', 'ms', self.score)]
+        for asked, share, ms, scores in self.points:
+            rows.append((f'{asked:.3f}', f'{share:.3f}', f'{ms:.2f}', f'{scores[self.score]:.4f}'))
+        return '\n'.join([*aligned(rows), f'ms: of an image in test_step, median; {self.where}'])
 
     def write(self, picture: Path) -> None:
         """The picture, and the figures as JSON beside it."""
@@ -82,16 +80,10 @@ def budget_curve(
 ) -> BudgetCurve:
     """Run each batch at every share in turn, so that all share the drift of the machine.
 
-    Args:
-        config: Of an iterative model, with test (or val) data and their evaluator.
-        checkpoint: Path or address of weights with fitted halting.
-        device: Such as 'cuda:0'.
-        most: Images, evenly spread; None for all.
-        cfg_options: Such as 'a.b=1'.
-
-    Raises:
-        ValueError: one of them is not what it must be.
+    The config has test (or val) data with their evaluator, the checkpoint (path or address) fitted
+    halting; at most so many images run, evenly spread. ValueError: one is not what it must be.
     """
+    MMLogger.get_current_instance().setLevel('WARNING')  # evaluators log tables of classes
     options = argparse.Namespace()
     DictAction([], 'found')(None, options, cfg_options)
     cfg = read_config(config, options.found)
@@ -146,25 +138,12 @@ class _Budget:
         for metric in self.evaluator.metrics:
             if hasattr(metric, 'img_ids'):  # COCO's: others of its file would count as missed
                 metric.img_ids = self.ids
-        with _quiet():
+        with redirect_stdout(io.StringIO()):  # pycocotools prints
             found = self.evaluator.evaluate(len(self.ids))
         values = {name: plain_metric(value) for name, value in found.items()}
         scores = {k: x for k, x in values.items() if isinstance(x, float) and math.isfinite(x)}
         ms = 1000 * median(self.times.seconds)
         return BudgetPoint(self.share, self.macs / full, ms, scores)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what evaluators log, such as a table of classes, and what pycocotools prints."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.WARNING)  # one that has spoken does not hear of logging.disable
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _images(cfg: Config, most: int | None) -> tuple[ImageSpec, Any, DataLoader]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +20,7 @@ from .checkpoints import load_weights_only, palette, weights_for
 from .configs import read_config, toolbox_of
 from .evaluation.budget_runs import at_depths
 from .evaluation.image_compute import image_compute
+from .evaluation.logged_evaluation import BatchTimes
 from .traces import TraceCollector
 
 INFERENCERS = {  # package and class
@@ -39,17 +39,10 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """A trained model with its toolbox's test pipeline.
+    """A trained iterative model with its toolbox's test pipeline.
 
-    Args:
-        config: Of mmdet, mmseg or mmpretrain, with an iterative backbone.
-        checkpoint: Path or address of its weights.
-        device: Such as 'cpu' or 'cuda:0'.
-        budget: Share of the full MACs, which fitted halting is to meet; None for no budget.
-        score: Lowest of a drawn box.
-
-    Raises:
-        ValueError: one of them is not what it must be.
+    The ``budget`` is the share of the full MACs that fitted halting is to meet, ``score`` the lowest of
+    a drawn box. ValueError: one of the arguments is not what it must be.
     """
 
     def __init__(
@@ -73,12 +66,8 @@ class Predictor:
         self._device, self._score = torch.device(device), score
         self._collector = TraceCollector(self._inferencer.model)
         self._modules: list[AdaptiveModule] = self._collector.modules
-        if budget is not None:
-            try:
-                for module in self._modules:
-                    module.set_budget(share=budget)
-            except ValueError as error:
-                raise ValueError(str(error).replace('budget.share', '--budget')) from None
+        for module in self._modules if budget is not None else ():
+            module.set_budget(share=budget)
 
     def predict(self, bgr: np.ndarray, full_depth: bool = False) -> Prediction:
         """Run the model on one picture, (H, W, 3) uint8, or at full depth, budget or not."""
@@ -88,20 +77,15 @@ class Predictor:
         self._collector.reset()
         depths = [module.max_iterations for module in self._modules] if full_depth else None
         with at_depths(self._modules, depths):
-            started = self._now()
+            times = BatchTimes(self._device)
+            times.start()
             (sample,) = self._inferencer.forward(data)
-            seconds = self._now() - started
+            times.stop(1)
         (compute,) = image_compute(self._collector, 1)
-        cost = Cost(
-            tuple(compute['iterations']),
-            self._limits(),
-            compute['macs'],
-            compute['macs_full'],
-            1000 * seconds,
-        )
-        boxes = None
-        if 'pred_instances' in sample:
-            boxes = int((sample.pred_instances.scores > self._score).sum())
+        iterations, macs = tuple(compute['iterations']), (compute['macs'], compute['macs_full'])
+        cost = Cost(iterations, self._limits(), *macs, 1000 * times.seconds[0])
+        instances = sample.get('pred_instances')
+        boxes = None if instances is None else int((instances.scores > self._score).sum())
         return Prediction(sample, cost, boxes)
 
     def _limits(self) -> tuple[int, ...]:
@@ -135,8 +119,3 @@ class Predictor:
         if len(colours) != len(classes):
             colours = palette(len(classes))
         self._inferencer.visualizer.set_dataset_meta(classes, colours)
-
-    def _now(self) -> float:
-        if self._device.type == 'cuda':
-            torch.cuda.synchronize(self._device)
-        return time.perf_counter()

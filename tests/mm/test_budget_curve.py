@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
 from iterbackbone.core.budget_table import TO_THE_CAP, BudgetTable, Setting
 from iterbackbone.core.macs import mac_table
-from iterbackbone.mm.budget_curve import BudgetPoint, _Budget, _quiet, budget_curve
+from iterbackbone.mm.budget_curve import BudgetPoint, _Budget, budget_curve
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.evaluation.image_compute import image_compute
 from iterbackbone.mm.traces import iterative_modules
@@ -164,12 +162,3 @@ def test_images_of_the_annotations_that_did_not_run_are_not_missed(tmp_path):
     budget.ids = [1]
     budget.times.stop(1)
     assert budget.point(full=1).scores['coco/bbox_mAP'] == pytest.approx(1.0)
-
-
-def test_tables_of_classes_are_left_out():
-    """Also of a logger that has spoken before."""
-    logger = MMLogger.get_instance('quiet', log_level='INFO')
-    assert logger.isEnabledFor(logging.INFO)
-    with _quiet():
-        assert not logger.isEnabledFor(logging.INFO)
-    assert logger.isEnabledFor(logging.INFO)
