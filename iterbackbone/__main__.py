@@ -49,16 +49,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--version', action='version', version=f'iterbackbone {__version__}')
     commands = parser.add_subparsers(dest='command', required=True)
-    new.add_command(commands)
-    handover.add_commands(commands)
-    demo.add_command(commands)
-    budget.add_command(commands)
-    variants.add_command(commands)
+    for each in (new, handover, demo, budget, variants):
+        each.add_commands(commands)
     config = commands.add_parser('config', help="print a config's path, or list the configs")
-    name = config.add_argument(
-        'name', nargs='?', metavar='NAME', help='such as detection/NAME.py; without it all'
-    )
-    name.completer = complete_config
+    name = 'such as detection/NAME.py; without it all'
+    config.add_argument('name', nargs='?', metavar='NAME', help=name).completer = complete_config
     config.set_defaults(run=print_config)
     tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
     tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')

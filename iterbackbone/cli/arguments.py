@@ -28,16 +28,17 @@ def folder(text: str) -> Path:
 
 
 def new_file(text: str) -> Path:
-    """A file to write, which may exist."""
-    if not os.path.isdir(Path(text).absolute().parent):
+    """A file to write, which may exist; what fails is to fail at once."""
+    path = Path(text)
+    if not os.path.isdir(path.absolute().parent):
         raise argparse.ArgumentTypeError(f'must be in a folder that exists, got {text}')
-    if os.path.isdir(text or '.'):
+    if os.path.isdir(path):
         raise argparse.ArgumentTypeError(f'must be a file, got the folder {text}')
     try:
-        check_writable(Path(text))  # what fails is to fail at once
+        check_writable(path)
     except OSError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    return Path(text)
+    return path
 
 
 def new_folder(text: str) -> Path:
@@ -60,10 +61,7 @@ def check_out(parser: argparse.ArgumentParser, out: Path, **inputs: Path | str) 
 def one_line(
     parser: argparse.ArgumentParser, argument: str = '', *more: type[Exception]
 ) -> Iterator[None]:
-    """End the program with what was wrong with the input, or with one argument, such as '--out'.
-
-    ValueError and OSError say what was wrong, and ``more`` kinds of error.
-    """
+    """End the program with one line where a ValueError, OSError or one of ``more`` is raised."""
     try:
         yield
     except (ValueError, OSError, *more) as error:

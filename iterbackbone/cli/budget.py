@@ -10,7 +10,7 @@ from .arguments import positive
 from .paths import any_config, complete_config
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction) -> None:
     """``budget``."""
     parser = commands.add_parser(
         'budget',
@@ -18,17 +18,15 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         description="Evaluates each share of the fitted halting by the config's own evaluator on its "
         'test (or val) data; writes a picture and, beside it, a JSON file.',
     )
-    config = parser.add_argument('config', metavar='CONFIG')
-    config.help, config.completer = 'file, or a name of ours, of any toolbox', complete_config
+    config = 'file, or a name of ours, of any toolbox'
+    parser.add_argument('config', metavar='CONFIG', help=config).completer = complete_config
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='that tools/fit_halting.py wrote')
-    parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/budget.png'), help='default: %(default)s'
-    )
+    out = Path('work_dirs/budget.png')
+    parser.add_argument('--out', type=Path, default=out, help='default: %(default)s')
     parser.add_argument('--images', type=positive, metavar='N', help='at most, evenly spread')
     parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings'
-    )
+    options = dict(nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', help='override settings', **options)
     parser.set_defaults(run=run)
 
 
@@ -40,8 +38,9 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--out must not be named as CHECKPOINT: its .json has the fit's, got {args.out}"
         )
-    if wrong := [word for word in args.cfg_options if '=' not in word]:
-        raise ValueError(f'--cfg-options must be KEY=VALUE, got {wrong[0]}')
+    for word in args.cfg_options:
+        if '=' not in word:
+            raise ValueError(f'--cfg-options must be KEY=VALUE, got {word}')
     config = any_config(args.config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     check_writable(args.out)  # what fails is to fail at once

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from .arguments import positive
 from .paths import any_config, complete_config, tool_path
@@ -32,8 +31,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             description=DESCRIPTION.format(name=name),
             parents=[gpus_option()],
         )
-        config = parser.add_argument('config', metavar='CONFIG')
-        config.help, config.completer = 'file, mmdet::FILE, or a name of ours', complete_config
+        config = 'file, mmdet::FILE, or a name of ours'
+        parser.add_argument('config', metavar='CONFIG', help=config).completer = complete_config
         rest = "of the toolbox's tool, such as CHECKPOINT, --work-dir, --cfg-options"
         parser.add_argument('rest', nargs=argparse.REMAINDER, metavar='...', help=rest)
         parser.set_defaults(run=run)
@@ -52,9 +51,12 @@ def run(args: argparse.Namespace) -> None:
     tool = tool_path(toolbox_of(read_config(config)), args.command)
     if args.gpus and args.gpus > (most := device_count()):
         raise ValueError(f'--gpus must be at most the {most} that torch sees, got {args.gpus}')
-    command = handed_over(tool, config, rest, args.gpus)
-    print(*command[1:], flush=True)
-    os.execv(command[0], command)
+    command = [str(tool), str(config), *rest]
+    if args.gpus:
+        torchrun = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={args.gpus}']
+        command = [*torchrun, *command, '--launcher', 'pytorch']
+    print(*command, flush=True)
+    os.execv(sys.executable, [sys.executable, *command])
 
 
 def check_checkpoint(rest: list[str]) -> None:
@@ -62,12 +64,3 @@ def check_checkpoint(rest: list[str]) -> None:
     name = next(iter(rest), '-')  # mmengine would end in a traceback
     if not name.startswith('-') and '://' not in name and not os.path.isfile(os.path.expanduser(name)):
         raise ValueError(f'CHECKPOINT must be a file or an address, got {name!r}')
-
-
-def handed_over(tool: Path, config: Path, rest: list[str], gpus: int | None) -> list[str]:
-    """The command that ``run`` becomes."""
-    if gpus is None:
-        return [sys.executable, str(tool), str(config), *rest]
-    torchrun = ['-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={gpus}']
-    launcher = ['--launcher', 'pytorch']
-    return [sys.executable, *torchrun, str(tool), str(config), *rest, *launcher]

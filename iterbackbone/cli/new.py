@@ -12,7 +12,7 @@ from .paths import any_config
 CLASSIFIER = 'iterative-r50-w32_anytime_cifar10-subset'  # its backbone has trained weights
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction) -> None:
     """``new``."""
     parser = commands.add_parser(
         'new',
@@ -22,13 +22,11 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         'folder in COCO, VOC or YOLO layout or of class folders; cleaned annotations go to NAME_data.',
     )
     parser.add_argument('name', metavar='NAME', help='of the config to write')
-    parser.add_argument(
-        '--base', metavar='CONFIG', help='file, mmdet::FILE, or a name of ours; needed without --data'
-    )
+    base = 'file, mmdet::FILE, or a name of ours; needed without --data'
+    parser.add_argument('--base', metavar='CONFIG', help=base)
     parser.add_argument('--data', type=Path, metavar='FOLDER', help='with your pictures')
-    parser.add_argument(
-        '--task', choices=['detection', 'classification'], help='of --data; else found by its layout'
-    )
+    task = 'of --data; else found by its layout'
+    parser.add_argument('--task', choices=['detection', 'classification'], help=task)
     parser.set_defaults(run=run)
 
 

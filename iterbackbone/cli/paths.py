@@ -18,8 +18,8 @@ def config_root() -> Path:
 def config_names() -> list[str]:
     """All configs but those below ``_base_``, relative to the root."""
     root = config_root()
-    names = (path.relative_to(root) for path in root.rglob('*.py'))
-    return sorted(str(name) for name in names if name.parts[0] != '_base_')
+    names = [path.relative_to(root).as_posix() for path in root.rglob('*.py')]
+    return sorted(name for name in names if not name.startswith('_base_'))
 
 
 def complete_config(**_: object) -> list[str]:
@@ -42,12 +42,6 @@ def tool_path(package: str, name: str) -> Path:
     return _path_in(package, 'tool', name, '*', '.py')
 
 
-def external_config(name: str) -> Path:
-    """Path of a config such as 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'; ValueError for none."""
-    package, _, wanted = name.partition('::')
-    return _path_in(package, 'config', wanted, '**/*.py')
-
-
 def _path_in(package: str, kind: str, name: str, known: str, suffix: str = '') -> Path:
     """A tool or config, named without ``suffix``, of a package that is installed or a checkout."""
     spec = find_spec(package) if package.isidentifier() else None  # 'a.b' would import a
@@ -67,12 +61,12 @@ def _path_in(package: str, kind: str, name: str, known: str, suffix: str = '') -
 
 
 def any_config(name: str) -> Path:
-    """A config by its path, by another package's name, or by one of ours; ValueError for none."""
+    """A config by its path, as 'mmdet::FILE', or by a name of ours; ValueError for none."""
     if '::' in name:
-        return external_config(name)
-    path = Path(name)
-    if path.is_file():
-        return path
+        package, _, file = name.partition('::')
+        return _path_in(package, 'config', file, '**/*.py')
+    if Path(name).is_file():
+        return Path(name)
     try:
         return config_path(name)
     except ValueError as error:

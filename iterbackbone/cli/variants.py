@@ -12,7 +12,7 @@ MEASURED = ('GMACs, lowest', 'highest', 'ms, lowest', 'highest', 'MB')
 HEADER = ('backbone', 'parameters, M', *MEASURED, 'figure')
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction) -> None:
     """``variants``."""
     parser = commands.add_parser(
         'variants',

@@ -19,7 +19,7 @@ TIMM_CHECKPOINT = 'iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subs
 SCORE, OWN_SCORE = 0.3, 0.2  # lowest of a drawn box; that detector's scores are low
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction) -> None:
     """``demo``."""
     parser = commands.add_parser(
         'demo',
@@ -28,32 +28,18 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         'MACs and the time. Several pictures also give a contact sheet from cheapest to dearest, a CSV '
         'and a JSON file; a video gives a strip of its compute over time.',
     )
-    parser.add_argument(
-        'source',
-        metavar='SOURCE',
-        help="picture, folder, glob in quotes ('*.jpg'), video file, or number of a camera",
-    )
-    parser.add_argument(
-        '--config',
-        metavar='CONFIG',
-        help="file, or a name of ours, of any toolbox; default: a detector of VOC's 20 classes",
-    )
+    source = "picture, folder, glob in quotes ('*.jpg'), video file, or number of a camera"
+    parser.add_argument('source', metavar='SOURCE', help=source)
+    config = "file, or a name of ours, of any toolbox; default: a detector of VOC's 20 classes"
+    parser.add_argument('--config', metavar='CONFIG', help=config)
     parser.add_argument('--checkpoint', help='its trained weights: a file or address')
-    parser.add_argument(
-        '--budget',
-        type=float,
-        metavar='SHARE',
-        help='of the full MACs, such as 0.5; needs halting fitted by tools/fit_halting.py',
-    )
-    parser.add_argument(
-        '--score',
-        type=float,
-        help=f'lowest of a drawn box; default: {SCORE}, without CONFIG {OWN_SCORE}',
-    )
+    share = 'of the full MACs, such as 0.5; needs halting fitted by tools/fit_halting.py'
+    parser.add_argument('--budget', type=float, metavar='SHARE', help=share)
+    score = f'lowest of a drawn box; default: {SCORE}, without CONFIG {OWN_SCORE}'
+    parser.add_argument('--score', type=float, help=score)
     parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
-    parser.add_argument(
-        '--out', type=new_folder, default=Path('work_dirs/demo'), help='default: %(default)s'
-    )
+    out = Path('work_dirs/demo')
+    parser.add_argument('--out', type=new_folder, default=out, help='default: %(default)s')
     parser.add_argument('--show', action='store_true', help='in a window, too; q closes it')
     parser.set_defaults(run=run)
 
