@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,64 +52,39 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     It is written beside ``path``, or what this links to, as ``.part`` and renamed at the end, so that
     neither an error nor a kill ever replaces a good file by half of one. Its permissions stay.
     """
-    target = _target(path)
+    target = Path(os.path.realpath(path))  # Path.resolve: a RuntimeError where links go in a circle
+    if target.exists() and not target.is_file():  # a device would become one
+        raise OSError(errno.EINVAL, 'must be a regular file', str(path))
+    part = target.with_name(f'{target.name}.part')
     try:
-        with named_errors(path):
-            with _part_to_write(target) as file:
-                yield file
-            os.replace(_part(target), target)
-    except BaseException:
-        _part(target).unlink(missing_ok=True)
+        with open(part, 'wb') as file:
+            if target.exists():
+                shutil.copymode(target, part)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(part)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files that belong together: all, or none.
+    """Write files by name that belong together, as :func:`whole_file` does: all, or none.
 
-    A kill while they take their names never leaves the last of them from an earlier time.
-
-    Args:
-        folder: Made if absent; files of the same names are replaced, as by :func:`whole_file`.
-        contents: By name.
+    The ``folder`` is made if absent. A kill while they take their names never leaves the last of them
+    from an earlier time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    targets = [_target(folder / name) for name in contents]
-    try:
-        for target, content in zip(targets, contents.values(), strict=True):
-            with named_errors(target), _part_to_write(target) as file:
-                file.write(content)
-    except BaseException:
-        for target in targets:
-            _part(target).unlink(missing_ok=True)
-        raise
-    targets[-1].unlink(missing_ok=True)
-    for target in targets:
-        os.replace(_part(target), target)
-
-
-def _target(path: Path) -> Path:
-    """What a path leads to; OSError where that can be no file, as a device would become one."""
-    target = Path(os.path.realpath(path))  # Path.resolve: a RuntimeError where links go in a circle
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, 'must be a regular file', str(path))
-    return target
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(target.name + '.part')
-
-
-@contextmanager
-def _part_to_write(target: Path) -> Iterator[BinaryIO]:
-    """On the disk in the end, with the permissions of the file that it is to replace."""
-    with open(_part(target), 'wb') as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    if target.exists():
-        shutil.copymode(target, _part(target))
+    *_, last = contents
+    with ExitStack() as files:  # renames them in order
+        for name in reversed(list(contents)):
+            file = files.enter_context(whole_file(folder / name))
+            file.write(contents[name])
+            file.flush()
+        Path(os.path.realpath(folder / last)).unlink(missing_ok=True)
 
 
 def files_below(folder: Path, *ends: str) -> list[Path]:
@@ -126,11 +101,7 @@ def files_below(folder: Path, *ends: str) -> list[Path]:
 
 
 def image_files(folder: Path, count: int) -> list[Path]:
-    """At most ``count`` images in ``folder`` and below, evenly spaced by name.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """At most ``count`` images in ``folder`` and below, evenly spaced by name; ValueError for none."""
     files = [file for file in files_below(folder, *IMAGE_TYPES) if file.is_file()]
     if not files:
         raise ValueError(f'--images: {folder} has no image ({", ".join(IMAGE_TYPES)})')

@@ -64,7 +64,7 @@ def test_neither_devices_nor_folders_are_replaced(tmp_path, write):
         write(tmp_path / 'pipe')
     assert (tmp_path / 'pipe').is_fifo()
     (tmp_path / 'folder').mkdir()
-    with pytest.raises(IsADirectoryError, match='folder'):
+    with pytest.raises(OSError, match='must be a regular file'):
         write(tmp_path / 'folder')
 
 

@@ -56,7 +56,7 @@ def test_files_that_belong_together(tmp_path, name):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == dict.fromkeys('abc', b'old')
     (tmp_path / 'c').unlink()
     (tmp_path / 'c').mkdir()
-    with pytest.raises(IsADirectoryError, match=f"Is a directory: '{tmp_path}/c'"):
+    with pytest.raises(OSError, match=f"must be a regular file: '{tmp_path}/c'"):
         write_together(tmp_path, dict.fromkeys('abc', b'new'))
     assert sorted(p.name for p in tmp_path.iterdir()) == ['a', 'b', 'c']
     assert (tmp_path / 'a').read_bytes() == b'old'

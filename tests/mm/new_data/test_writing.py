@@ -58,7 +58,7 @@ def test_each_class_is_held_out():
 
 def test_a_full_disk_is_named(tmp_path):
     data = dataset(('train', 2), ('val', 1))
-    with pytest.raises(OSError, match=r": '.*/mine_data/train\.json'"), largest_file(0):
+    with pytest.raises(OSError, match=r": '.*/mine_data/val\.json'"), largest_file(0):
         write(tmp_path / 'mine_data', tmp_path, data, split(data)[0])
 
 
