@@ -65,6 +65,14 @@ for name, value in collect_env().items():
 """
 
 
+def need(extra: str, *packages: str) -> None:
+    """Raise ModuleNotFoundError, with the command that helps, where one of ``packages`` is missing."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        command = f"pip install 'iterbackbone[{extra}]'"
+        raise ModuleNotFoundError(f'no {", ".join(missing)} here: {command}', name=missing[0])
+
+
 class Finding(NamedTuple):
     """One line of the result."""
 

@@ -10,8 +10,7 @@ import os
 import platform
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,25 +45,19 @@ def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> d
     """
     if rounds < 2:
         raise ValueError(f'rounds must be at least 2, got {rounds}')
-    order, shuffled = list(runs), random.Random(0)
+    order, shuffled, before = list(runs), random.Random(0), torch.get_num_threads()
     seconds: dict[Key, list[float]] = {key: [] for key in runs}
-    with torch.inference_mode(), _cores(threads):
-        for run in runs.values():
-            run()
-        for _ in range(rounds):
-            shuffled.shuffle(order)
-            for key in order:
-                started = time.perf_counter()
-                runs[key]()
-                seconds[key].append(time.perf_counter() - started)
-    return seconds
-
-
-@contextmanager
-def _cores(number: int) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(number)
+    torch.set_num_threads(threads)
     try:
-        yield
+        with torch.inference_mode():
+            for run in runs.values():
+                run()
+            for _ in range(rounds):
+                shuffled.shuffle(order)
+                for key in order:
+                    started = time.perf_counter()
+                    runs[key]()
+                    seconds[key].append(time.perf_counter() - started)
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+    return seconds

@@ -16,7 +16,7 @@ from tests.support.blocked_runs import OPENMMLAB
 
 PACKAGE = Path(iterbackbone.__file__).parent
 OUTSIDE = {'benchmarks', 'examples', 'experiments', 'shapes', 'tests', 'tools'}
-COMMON = {'iterbackbone', 'extras', 'files', 'text'}  # the version, and what every room may use
+COMMON = {'iterbackbone', 'environment', 'files', 'text'}  # the version, and what every room may use
 
 # Of each room: the packages and the other rooms that its files may import.
 ROOMS = {
@@ -37,7 +37,7 @@ ROOMS = {
         {'log', 'stats'},
     ),
     'environment.py': (set(), set()),
-    'cli': ({'numpy', 'cv2', 'PIL', 'matplotlib', 'tqdm'}, {'environment'}),
+    'cli': ({'numpy', 'cv2', 'PIL', 'matplotlib', 'tqdm'}, set()),
 }
 # Imported when called: the reason stands at the place.
 LAZY = {

@@ -39,11 +39,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Become the toolbox's tool; ValueError for a wrong config or checkpoint, or too few GPUs."""
+    """Become the toolbox's tool; ValueError for a wrong config, or too few GPUs."""
     args, rest = gpus_option().parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
-    if args.command == 'test':
-        check_checkpoint(rest)
     from torch.cuda import device_count  # this and OpenMMLab, where a command needs it
 
     from ..mm.configs import read_config, toolbox_of
@@ -57,10 +55,3 @@ def run(args: argparse.Namespace) -> None:
         command = [*torchrun, *command, '--launcher', 'pytorch']
     print(*command, flush=True)
     os.execv(sys.executable, [sys.executable, *command])
-
-
-def check_checkpoint(rest: list[str]) -> None:
-    """Raise ValueError where CHECKPOINT comes first and is a path without a file."""
-    name = next(iter(rest), '-')  # mmengine would end in a traceback
-    if not name.startswith('-') and '://' not in name and not os.path.isfile(os.path.expanduser(name)):
-        raise ValueError(f'CHECKPOINT must be a file or an address, got {name!r}')

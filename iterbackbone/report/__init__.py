@@ -1,5 +1,5 @@
 """Figures and a report from iteration logs: matplotlib, plotly, jinja2 and pillow, no OpenMMLab."""
 
-from ..extras import need
+from ..environment import need
 
 need('report', 'jinja2', 'matplotlib', 'PIL', 'plotly', 'tqdm')

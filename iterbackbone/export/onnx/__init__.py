@@ -1,5 +1,5 @@
 """ONNX files of adaptive networks; needs the extra ``export``."""
 
-from ...extras import need
+from ...environment import need
 
 need('export', 'cv2', 'onnx', 'onnx_ir', 'onnxruntime', 'onnxscript')

@@ -15,8 +15,7 @@ from torch import nn
 from ...files import named_errors, whole_file
 from ...text import cause
 from ..configs import build_model, random_input, read_config, toolbox_of
-from .changes import base_model, changed_parts, config_text
-from .pyramid import Pyramid
+from .changes import Pyramid, base_model, changed_parts, config_text
 
 SIDE = 128  # pixels of the image on which the written model runs
 

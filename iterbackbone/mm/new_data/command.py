@@ -35,17 +35,10 @@ def write_data_config(
 ) -> str:
     """Write a config that trains on a folder, and beside it ``NAME_data``: its split, cleaned.
 
-    Returns what was found and written, in lines. Nothing is written into the folder.
-
-    Args:
-        path: To write.
-        data: Pictures with annotations or in class folders.
-        task: 'detection', 'classification', or None for what the folder is fit for.
-        bases: The config to inherit for each task.
-        starts: Address of a model of that config to start from, for each task that has one.
-
-    Raises:
-        ValueError: the folder has no known layout, too little is usable, or the base does not fit.
+    Returns what was found and written, in lines. The ``task`` is 'detection', 'classification', or None
+    for what the folder is fit for; ``bases`` has the config to inherit for each, ``starts`` the address
+    of a model of it to start from. ValueError: the folder has no known layout, too little is usable, or
+    the base does not fit.
     """
     folder, target = Folder(data), path.with_name(f'{path.stem}_data')
     if target.exists() or target.resolve().is_relative_to(data.resolve()):

@@ -68,11 +68,7 @@ custom_hooks[{number}].update(ema_type='MomentumAnnealingEMA', gamma=10)  # forg
 
 
 def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[dict[str, list[Picture]], bool]:
-    """Pictures by part; whether the split is made here.
-
-    Raises:
-        ValueError: too little is left; it names the ``problems``.
-    """
+    """Pictures by part; whether the split is made here. ValueError, with ``problems``, for too few."""
     parts: dict[str, list[Picture]] = {'train': [], 'val': [], 'test': []}
     for picture in dataset.pictures:
         parts[picture.split or 'train'].append(picture)
@@ -110,22 +106,13 @@ def write(target: Path, folder: Path, dataset: Dataset, parts: dict[str, list[Pi
 
 
 def _coco(pictures: list[Picture], files: list[str], numbers: dict[str, int]) -> dict:
-    images = [
-        dict(zip(('id', 'file_name', 'width', 'height'), (number, file, *picture.size), strict=True))
-        for number, (picture, file) in enumerate(zip(pictures, files, strict=True))
-    ]
-    boxes = [(number, box) for number, picture in enumerate(pictures) for box in picture.boxes]
-    annotations = [
-        dict(
-            id=number,
-            image_id=image,
-            category_id=numbers[box.name],
-            bbox=box.xywh,
-            area=box.xywh[2] * box.xywh[3],
-            iscrowd=int(box.ignored),
-        )
-        for number, (image, box) in enumerate(boxes, 1)
-    ]
+    images, annotations = [], []
+    for image, (picture, file) in enumerate(zip(pictures, files, strict=True)):
+        images.append(dict(id=image, file_name=file, width=picture.size[0], height=picture.size[1]))
+        for name, xywh, ignored in picture.boxes:
+            what = dict(id=len(annotations) + 1, image_id=image, category_id=numbers[name])
+            where = dict(bbox=xywh, area=xywh[2] * xywh[3], iscrowd=int(ignored))
+            annotations.append(what | where)
     categories = [dict(id=number, name=name) for name, number in numbers.items()]
     return dict(info={}, images=images, annotations=annotations, categories=categories)
 
@@ -150,12 +137,12 @@ def text_of_changes(
     ``files`` is the folder with the split, beside the config; ``sizes`` are the numbers of pictures
     to train, validate and perhaps test with.
     """
-    kind, suffix = TYPES[dataset.task]
     base, count = cfg.train_dataloader.batch_size, sizes['train']
     batch = min(base, count, max(2, count // 4))
     epochs = min(max(PICTURES // count, EPOCHS[0]), EPOCHS[1])
     steps = count // batch
-    values = dict(
+    kind, suffix = TYPES[dataset.task]
+    text = (DATA + EVALUATORS[dataset.task].lstrip()).format(
         classes=tuple(dataset.classes),
         model=with_classes(cfg.model.to_dict(), len(dataset.classes)) or {},
         files=files,
@@ -170,7 +157,6 @@ def text_of_changes(
         warmup=min(100, epochs * steps // 10),
         log_interval=min(20, steps),
     )
-    text = (DATA + EVALUATORS[dataset.task].lstrip()).format(**values)
     for number, hook in enumerate(cfg.get('custom_hooks') or []):
         if hook['type'] == 'EMAHook' and hook.get('ema_type', PLAIN_AVERAGE) == PLAIN_AVERAGE:
             text += AVERAGE.format(number=number)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iterbackbone.mm.new_config.changes import changed_parts, shared_arguments
-from iterbackbone.mm.new_config.pyramid import Pyramid
+from iterbackbone.mm.new_config.changes import Pyramid, changed_parts, shared_arguments
 
 EQUAL = Pyramid('Net', (64, 64, 128), (256, 512, 1024), {})  # two outputs of equal channels
 
