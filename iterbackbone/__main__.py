@@ -1,18 +1,4 @@
-"""Short commands around OpenMMLab's own tools. CONFIG is a file, mmdet::FILE, or a name from `config`.
-
-iterbackbone new NAME --data FOLDER               a config for your own images
-iterbackbone new NAME --base mmdet::FILE          a config with the backbone swapped in
-iterbackbone train CONFIG ...                     starts the train.py of the config's toolbox
-iterbackbone test CONFIG CHECKPOINT ...           starts its test.py
-iterbackbone demo SOURCE --config ... --checkpoint ...   draws results and their compute
-iterbackbone budget CONFIG CHECKPOINT             draws score and time against the share of MACs
-iterbackbone variants --target-ms 200             compares the backbones by name, recommends one
-iterbackbone config                               lists the configs
-iterbackbone config detection/NAME.py             prints that config's path
-iterbackbone tool mmdet train                     prints the path of mmdet's tools/train.py
-iterbackbone tool iterbackbone analyze_iterations   and of this package's own tools
-iterbackbone check                                what does not work in this environment
-"""
+"""Short commands around OpenMMLab's tools. CONFIG is a file, mmdet::FILE, or a name from `config`."""
 
 from __future__ import annotations
 
@@ -30,23 +16,9 @@ from .text import printable
 __all__ = ['config_names', 'config_path', 'config_root', 'main', 'tool_path']
 
 
-def print_config(args: argparse.Namespace) -> None:
-    """A config's path, or all names."""
-    print(config_path(args.name) if args.name else '\n'.join(config_names()))
-
-
-def print_tool(args: argparse.Namespace) -> None:
-    """A tool's path."""
-    print(tool_path(args.package, args.name))
-
-
 def make_parser() -> argparse.ArgumentParser:
     """All commands; each sets ``run``."""
-    parser = argparse.ArgumentParser(
-        prog='iterbackbone',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser('iterbackbone', description=__doc__)
     parser.add_argument('--version', action='version', version=f'iterbackbone {__version__}')
     commands = parser.add_subparsers(dest='command', required=True)
     for each in (new, handover, demo, budget, variants):
@@ -54,11 +26,12 @@ def make_parser() -> argparse.ArgumentParser:
     config = commands.add_parser('config', help="print a config's path, or list the configs")
     name = 'such as detection/NAME.py; without it all'
     config.add_argument('name', nargs='?', metavar='NAME', help=name).completer = complete_config
-    config.set_defaults(run=print_config)
+    names = '\n'.join(config_names())
+    config.set_defaults(run=lambda args: print(config_path(args.name) if args.name else names))
     tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
     tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')
     tool.add_argument('name', help='such as train, test')
-    tool.set_defaults(run=print_tool)
+    tool.set_defaults(run=lambda args: print(tool_path(args.package, args.name)))
     checking = commands.add_parser('check', help='say what does not work in this environment')
     environment.add_options(checking)
     checking.set_defaults(run=lambda args: sys.exit(environment.run(args)))

@@ -33,8 +33,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the config; ValueError where it exists, or the base does not fit."""
     path = Path(args.name if args.name.endswith('.py') else f'{args.name}.py')
-    nameless = args.name.endswith('/') or Path(args.name).name in ('', '..')
-    if nameless or path.exists() or not path.absolute().parent.is_dir():
+    if path.name.startswith('.') or path.exists() or not path.absolute().parent.is_dir():
         raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')
     check_writable(path)
     if args.data is not None:

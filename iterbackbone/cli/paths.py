@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..environment import OPENMMLAB
 from ..files import shipped
 from ..text import nearest
 
@@ -39,32 +38,27 @@ def config_path(name: str) -> Path:
 
 def tool_path(package: str, name: str) -> Path:
     """Path of an OpenMMLab package's tool, such as ('mmdet', 'train'); ValueError for none."""
-    return _path_in(package, 'tool', name, '*', '.py')
+    return _path_in(package, 'tool', name, f'{name}.py')
 
 
-def _path_in(package: str, kind: str, name: str, known: str, suffix: str = '') -> Path:
-    """A tool or config, named without ``suffix``, of a package that is installed or a checkout."""
+def _path_in(package: str, kind: str, name: str, file: str) -> Path:
+    """A tool or config of a package that is installed or a checkout."""
     spec = find_spec(package) if package.isidentifier() else None  # 'a.b' would import a
     if spec is None or spec.origin is None:
-        near = nearest(package, [*OPENMMLAB, 'iterbackbone'])
-        raise ValueError(f'package must be installed, got {package!r}{near}')
+        raise ValueError(f'package must be installed, got {package!r}')
     home = Path(spec.origin).parent
     folders = [root / f'{kind}s' for root in (home / '.mim', home.parent)]
     for folder in folders:
-        if (path := folder / f'{name}{suffix}').is_file():
-            return path
-    paths = [path.relative_to(each) for each in folders for path in each.glob(known + suffix)]
-    near = nearest(name, [path.as_posix().removesuffix(suffix) for path in paths])
-    raise ValueError(
-        f'{kind} must be one that {package} ships, got {name!r}: none in {folders[0]}{near}'
-    )
+        if (folder / file).is_file():
+            return folder / file
+    raise ValueError(f'{kind} must be one that {package} ships, got {name!r}: none in {folders[0]}')
 
 
 def any_config(name: str) -> Path:
     """A config by its path, as 'mmdet::FILE', or by a name of ours; ValueError for none."""
     if '::' in name:
         package, _, file = name.partition('::')
-        return _path_in(package, 'config', file, '**/*.py')
+        return _path_in(package, 'config', file, file)
     if Path(name).is_file():
         return Path(name)
     try:

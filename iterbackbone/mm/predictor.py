@@ -6,13 +6,13 @@ import io
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.registry import VISUALIZERS, init_default_scope
 
-from ..cli.demo.panel import SHORTEST, Cost
+from ..cli.demo.panel import SHORTEST, Prediction
 from ..core.adaptive import AdaptiveModule
 from ..timing import checked_device
 from ..warm_start.safe_loading import state_dict_of
@@ -28,14 +28,6 @@ INFERENCERS = {  # package and class
     'mmseg': ('mmseg.apis', 'MMSegInferencer'),
     'mmpretrain': ('mmpretrain', 'ImageClassificationInferencer'),
 }
-
-
-class Prediction(NamedTuple):
-    """What the toolbox found in a picture."""
-
-    sample: Any
-    cost: Cost
-    boxes: int | None  # that are drawn; None where the toolbox draws none
 
 
 class Predictor:
@@ -82,11 +74,11 @@ class Predictor:
             (sample,) = self._inferencer.forward(data)
             times.stop(1)
         (compute,) = image_compute(self._collector, 1)
-        iterations, macs = tuple(compute['iterations']), (compute['macs'], compute['macs_full'])
-        cost = Cost(iterations, self._limits(), *macs, 1000 * times.seconds[0])
         instances = sample.get('pred_instances')
         boxes = None if instances is None else int((instances.scores > self._score).sum())
-        return Prediction(sample, cost, boxes)
+        iterations, macs = tuple(compute['iterations']), (compute['macs'], compute['macs_full'])
+        ms = 1000 * times.seconds[0]
+        return Prediction(sample, boxes, iterations, self._limits(), *macs, ms)
 
     def _limits(self) -> tuple[int, ...]:
         """Of the stages of the backbones that the last picture went through."""
@@ -99,18 +91,18 @@ class Predictor:
         """The prediction on its picture by the toolbox's visualiser, uint8 RGB; small ones enlarged."""
         rgb, sample = np.ascontiguousarray(bgr[..., ::-1]), prediction.sample
         if self._toolbox == 'mmpretrain':
-            visualizer = VISUALIZERS.build(
-                dict(type='mmpretrain.UniversalVisualizer', name='iterbackbone demo')
-            )
+            options = dict(type='mmpretrain.UniversalVisualizer', name='iterbackbone demo')
             larger = max(1.0, SHORTEST / max(rgb.shape))  # the text would be no larger than the picture
-            return visualizer.visualize_cls(
+            return VISUALIZERS.build(options).visualize_cls(
                 rgb, sample, self._inferencer.classes, draw_gt=False, rescale_factor=larger
             )
-        options = {'pred_score_thr': self._score} if self._toolbox == 'mmdet' else {}
+        visualizer, options = self._inferencer.visualizer, {}
         if self._toolbox == 'mmseg':
             sample = sample.numpy()  # it would take a tensor of one pixel for an index
-        self._inferencer.visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
-        return self._inferencer.visualizer.get_image()
+        else:
+            options = {'pred_score_thr': self._score}
+        visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
+        return visualizer.get_image()
 
     def _name_classes(self) -> None:
         """Tell mmseg's visualizer the checkpoint's classes, else it draws those of Cityscapes."""

@@ -39,13 +39,13 @@ def test_cost_and_drawing(files):
     predictor = Predictor(*files, 'cpu', None, 0.0)
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     low, high = predictor.predict(picture), predictor.predict(picture, full_depth=True)
-    assert (low.cost.iterations, low.cost.limits) == ((1, 1, 1, 1), FULL)
-    assert high.cost.iterations == FULL
+    assert (low.iterations, low.limits) == ((1, 1, 1, 1), FULL)
+    assert high.iterations == FULL
     table = mac_table(predictor._modules[0], (64, 64))
-    assert low.cost.macs_full == high.cost.macs_full == table.highest
-    assert low.cost.macs == table.total((1, 1, 1, 1))
-    assert low.cost.ms > 0
-    assert predictor.predict(picture).cost.iterations == (1, 1, 1, 1)
+    assert low.macs_full == high.macs_full == table.highest
+    assert low.macs == table.total((1, 1, 1, 1))
+    assert low.ms > 0
+    assert predictor.predict(picture).iterations == (1, 1, 1, 1)
     drawn = predictor.draw(picture, low)
     side = 480 if predictor._toolbox == 'mmpretrain' else 64  # its text would be cut
     assert (drawn.dtype, drawn.shape) == (np.uint8, (side, side, 3))
@@ -86,7 +86,7 @@ def test_limits_are_those_of_the_backbones_that_ran(tmp_path):
     meta = dict(dataset_meta=dict(classes=('a', 'b', 'c')))
     torch.save(dict(state_dict=build_model(cfg).state_dict(), meta=meta), tmp_path / 'small.pth')
     predictor = Predictor(tmp_path / 'small.py', str(tmp_path / 'small.pth'), 'cpu', None, 0.3)
-    cost = predictor.predict(np.zeros((64, 64, 3), np.uint8), full_depth=True).cost
+    cost = predictor.predict(np.zeros((64, 64, 3), np.uint8), full_depth=True)
     assert cost.iterations == cost.limits == (4, 5)
     assert cost.macs == cost.macs_full
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from iterbackbone.cli.demo.panel import Cost
-
-
-class FakePrediction:
-    """What run_pictures and run_video ask for."""
-
-    def __init__(self, cost, boxes):
-        self.cost, self.boxes = cost, boxes
+from iterbackbone.cli.demo.panel import Prediction
 
 
 class FakePredictor:
@@ -23,8 +16,8 @@ class FakePredictor:
     def predict(self, bgr, full_depth=False):
         self.calls.append(full_depth)
         share = 1.0 if full_depth else 0.25 + float(bgr.mean()) / 510
-        cost = Cost((1, 1 + 3 * share), (3, 4), round(1000 * share), 1000, 40.0 if full_depth else 10.0)
-        return FakePrediction(cost, self.boxes)
+        iterations, ms = (1, 1 + 3 * share), 40.0 if full_depth else 10.0
+        return Prediction(None, self.boxes, iterations, (3, 4), round(1000 * share), 1000, ms)
 
     def draw(self, bgr, prediction):
         return np.ascontiguousarray(bgr[..., ::-1])

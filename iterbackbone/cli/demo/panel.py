@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,9 +16,11 @@ SHORTEST = 480  # of a drawn picture's longer side
 NAME = 'iterbackbone demo (q: quit)'
 
 
-class Cost(NamedTuple):
-    """What one picture or frame cost."""
+class Prediction(NamedTuple):
+    """What a model found in one picture or frame, and what it cost."""
 
+    sample: Any  # of the toolbox
+    boxes: int | None  # that are drawn; None where the toolbox draws none
     iterations: tuple[float, ...]  # of each stage of the backbones that ran; means of windows or views
     limits: tuple[int, ...]  # highest iterations of each stage
     macs: int  # adaptive ones: of all iterative modules that ran, a RoI layer among them
@@ -32,7 +33,7 @@ class Cost(NamedTuple):
         return self.macs / self.macs_full
 
 
-def with_panel(drawn: np.ndarray, cost: Cost) -> Image.Image:
+def with_panel(drawn: np.ndarray, cost: Prediction) -> Image.Image:
     """A drawn picture, (H, W, 3) uint8 RGB, enlarged where it is small, and its panel."""
     picture = Image.fromarray(drawn)
     if max(picture.size) < SHORTEST:
@@ -46,7 +47,7 @@ def with_panel(drawn: np.ndarray, cost: Cost) -> Image.Image:
     return whole
 
 
-def cost_panel(cost: Cost, height: int) -> Image.Image:
+def cost_panel(cost: Prediction, height: int) -> Image.Image:
     """Bars from top to bottom, as wide as 0.8 of the height."""
     rows = len(cost.iterations) + 1
     width = round(height * 0.8)
@@ -72,12 +73,6 @@ def cost_panel(cost: Cost, height: int) -> Image.Image:
         top += unit
     draw.text((left, top + unit * 0.1), f'{cost.ms:.0f} ms', INK, font)
     return panel
-
-
-def hints(shares: Sequence[float]) -> Iterator[str]:
-    """What a person may wonder at."""
-    if min(shares) > 0.9995:
-        yield 'all iterations ran everywhere: after tools/fit_halting.py a lower --budget stops earlier'
 
 
 class Window:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 from ...files import whole_file, write_together
-from .panel import INK, Cost, Window, hints, with_panel
+from .panel import INK, Prediction, Window, with_panel
 from .sources import read_picture
 
 THUMBNAIL, GAP, LINE = (240, 180), 8, 21  # pixels of a contact sheet
@@ -25,12 +25,11 @@ LETTERS = Path(matplotlib.get_data_path(), 'fonts/ttf/DejaVuSans.ttf')  # Pillow
 
 
 class Seen(NamedTuple):
-    """One picture's files, cost, number of boxes (None: not of a detector) and thumbnail."""
+    """One picture's files, what was found and what it cost, and its thumbnail."""
 
     path: Path
     drawn: Path
-    cost: Cost
-    boxes: int | None
+    cost: Prediction
     thumbnail: Image.Image
 
 
@@ -55,12 +54,12 @@ def run_pictures(
             predictor.predict(picture)
         prediction = predictor.predict(picture)
         drawn = predictor.draw(picture, prediction)
-        whole = with_panel(drawn, prediction.cost)
+        whole = with_panel(drawn, prediction)
         target = out / f'{stem}.png'
         with whole_file(target) as file:
             whole.save(file, 'PNG')
         thumbnail = ImageOps.pad(Image.fromarray(drawn), THUMBNAIL, color='#f4f4f4')
-        seen.append(Seen(path, target, prediction.cost, prediction.boxes, thumbnail))
+        seen.append(Seen(path, target, prediction, thumbnail))
         if window and not window.show(np.asarray(whole), 0):
             break
     if not seen:
@@ -70,16 +69,15 @@ def run_pictures(
 
 def _summary(ordered: list[Seen], out: Path) -> Iterator[str]:
     for each in dict.fromkeys((0, len(ordered) - 1)):
-        path, drawn, cost, *_ = ordered[each]
+        path, drawn, cost, _ = ordered[each]
         iterations = ' / '.join(f'{n:.3g}' for n in cost.iterations)
         yield (
             f'{path.name}: {iterations} of {" / ".join(map(str, cost.limits))} iterations, '
             f'{cost.share:.1%} of the adaptive MACs, {cost.ms:.0f} ms -> {drawn}'
         )
     shares = [each.cost.share for each in ordered]
-    if all(each.boxes == 0 for each in ordered):
+    if all(each.cost.boxes == 0 for each in ordered):
         yield 'no box is drawn: all scores are below --score'
-    yield from hints(shares)
     if len(ordered) > 1:
         _write_tables(ordered, out)
         yield f'{len(shares)} pictures: {np.mean(shares):.1%} of the adaptive MACs on average'
@@ -105,7 +103,7 @@ def _row(each: Seen) -> dict[str, Any]:
     cost = each.cost
     stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations)}
     macs = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
-    rest = {'ms': round(cost.ms, 2), 'boxes': each.boxes}
+    rest = {'ms': round(cost.ms, 2), 'boxes': cost.boxes}
     return {'picture': str(each.path), 'drawn': each.drawn.name, **stages, **macs, **rest}
 
 

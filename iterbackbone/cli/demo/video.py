@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from .panel import BLUE, GREY, INK, Window, hints, with_panel
+from .panel import BLUE, GREY, INK, Window, with_panel
 from .sources import Video, absolute
 
 STRIP, LEFT, TOP, RIGHT, BOTTOM = 70, 40, 18, 10, 6  # pixels: the strip's height and its margins
@@ -40,9 +40,9 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
             prediction = predictor.predict(frame)
             if i % max(1, places // COMPARED) == 0:
                 full = predictor.predict(frame, full_depth=True)
-                times.append((prediction.cost.ms, full.cost.ms))
-            shares.append(prediction.cost.share)
-            whole = with_panel(predictor.draw(frame, prediction), prediction.cost)
+                times.append((prediction.ms, full.ms))
+            shares.append(prediction.share)
+            whole = with_panel(predictor.draw(frame, prediction), prediction)
             strip = strip or empty_strip(whole.width)
             draw_share(strip, shares, places)
             page = _page(whole, strip)
@@ -69,7 +69,6 @@ def _summary(
         f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
         f'{min(shares):.1%} to {max(shares):.1%}'
     )
-    yield from hints(shares)
     yield (
         f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
         f'(the model alone, median of {len(times)} frames)'

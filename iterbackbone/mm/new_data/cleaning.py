@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import mmcv
 from PIL import ExifTags, Image
-from tqdm import tqdm
+from tqdm.contrib.concurrent import thread_map
 
 from ...files import IMAGE_FORMATS
 from .folder import Folder, Picture
@@ -30,9 +29,8 @@ def cleaned(dataset: Dataset, folder: Folder) -> Dataset:
 
     Boxes are in the frame that mmcv shows: it turns a picture as its EXIF tag says.
     """
-    with ThreadPoolExecutor() as pool:
-        files = [picture.file for picture in dataset.pictures]
-        frames = list(tqdm(pool.map(_frame, files), total=len(files), unit='image', disable=None))
+    files = [picture.file for picture in dataset.pictures]
+    frames = thread_map(_frame, files, unit='image', disable=None)
     kept: dict[Path, Picture] = {}
     for picture, frame in zip(dataset.pictures, frames, strict=True):
         if isinstance(frame, str):

@@ -99,11 +99,9 @@ def _write_config(
 def _found(data: Path, dataset: Dataset, parts: dict[str, list[Picture]], made: bool) -> list[str]:
     counts = Counter(box.name for picture in parts['train'] for box in picture.boxes)
     numbers = ', '.join(f'{len(pictures)} {name}' for name, pictures in parts.items())
-    sizes = sorted(p.size for pictures in parts.values() for p in pictures if p.size)
     made_by = f', split with seed {SEED}' if made else ''
-    between = ' to '.join(f'{width}x{height}' for width, height in sizes[:1] + sizes[-1:])
     return [
         f'{data}: {dataset.layout}, {len(dataset.classes)} classes',
-        f'  pictures   {numbers}{made_by}{between and f"; {between}"}',
+        f'  pictures   {numbers}{made_by}',
         f'  to train   {", ".join(f"{name} {counts[name]}" for name in dataset.classes)}',
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from iterbackbone.cli.demo.panel import ORANGE, Cost, cost_panel, hints, with_panel
+from iterbackbone.cli.demo.panel import ORANGE, Prediction, cost_panel, with_panel
 from iterbackbone.cli.demo.pictures import LINE, MOST, Seen, contact_sheet, run_pictures
 from tests.support.fake_predictor import FakePredictor
 
@@ -56,13 +56,6 @@ def test_one_picture_has_no_table_and_no_box_is_said(folder):
     assert lines[-1] == 'no box is drawn: all scores are below --score'
 
 
-@pytest.mark.parametrize(('shares', 'count'), [([1.0, 1.0], 1), ([1.0, 0.5], 0)])
-def test_a_network_that_never_stops_early_is_said(shares, count):
-    lines = list(hints(shares))
-    assert len(lines) == count
-    assert all('a lower --budget stops earlier' in line for line in lines)
-
-
 def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
     cv2.imwrite(str(folder / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
     (folder / 'd.png').write_text('text')
@@ -100,7 +93,7 @@ def test_nothing_but_bad_pictures_is_an_error(tmp_path):
 def test_the_panel_stands_beside_the_picture(size, height):
     """As large as it must be to be read where the picture is shown whole."""
     drawn = np.zeros((size[1], size[0], 3), np.uint8)
-    cost = FakePredictor().predict(drawn).cost
+    cost = FakePredictor().predict(drawn)
     whole = with_panel(drawn, cost)
     panel = cost_panel(cost, height)
     assert panel.width == round(0.8 * height)
@@ -113,13 +106,12 @@ def test_the_panel_stands_beside_the_picture(size, height):
 
 
 def test_a_contact_sheet_of_many_keeps_both_ends(tmp_path):
-    cost = FakePredictor().predict(np.zeros((2, 2, 3), np.uint8)).cost
+    cost = FakePredictor().predict(np.zeros((2, 2, 3), np.uint8))
     seen = [
         Seen(
             tmp_path / f'{i}.png',
             tmp_path,
             cost,
-            None,
             Image.new('RGB', (240, 180), (i % 256, 0, i // 256)),
         )
         for i in range(MOST * 3)
@@ -132,9 +124,9 @@ def test_a_contact_sheet_of_many_keeps_both_ends(tmp_path):
 
 def test_letters_of_file_names_are_drawn(tmp_path):
     """Pillow's own font has ASCII only: all others would look alike."""
-    cost = FakePredictor().predict(np.zeros((2, 2, 3), np.uint8)).cost
+    cost = FakePredictor().predict(np.zeros((2, 2, 3), np.uint8))
     thumbnail = Image.new('RGB', (240, 180))
-    seen = [Seen(tmp_path / f'{letter}.png', tmp_path, cost, None, thumbnail) for letter in 'üéßжλ']
+    seen = [Seen(tmp_path / f'{letter}.png', tmp_path, cost, thumbnail) for letter in 'üéßжλ']
     sheet = np.asarray(contact_sheet(seen))
     lines = [sheet[188 + y : 188 + y + LINE, x : x + 240] for y in (0, 209) for x in (8, 256, 504)]
     assert len({line.tobytes() for line in lines}) == 6  # one place is empty
@@ -142,7 +134,7 @@ def test_letters_of_file_names_are_drawn(tmp_path):
 
 @pytest.mark.parametrize('stages', [1, 2, 3, 4])
 def test_label_and_value_of_a_bar_do_not_overlap(stages):
-    cost = Cost([3.0] * stages, [3] * stages, 5, 5, 10.0)
+    cost = Prediction(None, None, [3.0] * stages, [3] * stages, 5, 5, 10.0)
     panel = np.asarray(cost_panel(cost, 420)).astype(int)
     orange = np.flatnonzero((panel == ImageColor.getrgb(ORANGE)).all(axis=2).any(axis=1))[0]
     line = panel[orange - 20 : orange - 2].min(axis=(0, 2)) < 200  # columns with ink
