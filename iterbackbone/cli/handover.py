@@ -13,13 +13,8 @@ DESCRIPTION = (
     "Starts the {name}.py of the config's own toolbox: mmdet, mmseg or mmpretrain. All options but "
     '--gpus are its own: "iterbackbone {name} CONFIG --help" lists them.'
 )
-
-
-def gpus_option() -> argparse.ArgumentParser:
-    """The one option that is not the toolbox's."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument('--gpus', type=positive, metavar='N', help='start N processes under torchrun')
-    return parser
+GPUS = argparse.ArgumentParser(add_help=False, allow_abbrev=False)  # the option that is ours
+GPUS.add_argument('--gpus', type=positive, metavar='N', help='start N processes under torchrun')
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -29,7 +24,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
             name,
             help=f"{name}{more}, by the config's own toolbox",
             description=DESCRIPTION.format(name=name),
-            parents=[gpus_option()],
+            parents=[GPUS],
         )
         config = 'file, mmdet::FILE, or a name of ours'
         parser.add_argument('config', metavar='CONFIG', help=config).completer = complete_config
@@ -40,7 +35,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Become the toolbox's tool; ValueError for a wrong config, or too few GPUs."""
-    args, rest = gpus_option().parse_known_args(args.rest, namespace=args)
+    args, rest = GPUS.parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
     from torch.cuda import device_count  # this and OpenMMLab, where a command needs it
 

@@ -28,8 +28,6 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
         raise ValueError(f'config must be a file, got {path}')
     try:
         cfg = Config.fromfile(path)
-    except OSError as error:  # of another type than .py, or a base is missing
-        raise ValueError(f'config {path}: {error}') from None
     except Exception as error:  # a config is a program, which may raise anything
         raise ValueError(f'config {path}: {type(error).__name__}: {error}') from None
     try:
@@ -44,9 +42,8 @@ def read_config(path: Path, options: dict[str, Any] | None = None) -> Config:
 def toolbox_of(cfg: Config) -> str:
     """``default_scope``, or else the toolbox of the model's type; ValueError for any other."""
     scope, kind = cfg.get('default_scope'), cfg.model.get('type')
-    toolbox = (
-        scope or (kind if isinstance(kind, str) else getattr(kind, '__module__', '')).split('.')[0]
-    )
+    place = kind if isinstance(kind, str) else getattr(kind, '__module__', '')
+    toolbox = scope or place.split('.')[0]
     if toolbox not in TOOLBOXES:
         found = f'default_scope {scope!r}' if scope else f'model type {kind!r} and no default_scope'
         raise ValueError(f'config must be of {", ".join(TOOLBOXES)}, got {found} in {cfg.filename}')

@@ -61,7 +61,7 @@ def test_each_toolbox_gets_its_own_configs(command, base, toolbox):
     ('args', 'message'),
     [
         (['none.py'], "'none.py' is no file, and config must be one that"),
-        (['notes.txt'], 'config notes.txt: Only py/yml/yaml/json type are supported'),
+        (['notes.txt'], 'config notes.txt: OSError: Only py/yml/yaml/json type are supported'),
         (['text.py'], 'config text.py: '),
         (['data.py'], 'config must have a model, got data.py'),
         (

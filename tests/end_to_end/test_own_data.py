@@ -33,7 +33,7 @@ SIDE_CLASSES = [
 
 def trained(data, tmp_path, toolbox, options):
     """The evaluation's log after an epoch."""
-    write_data_config(tmp_path / 'mine.py', data, None, PARTS)
+    write_data_config(tmp_path / 'mine.py', data, None, PARTS, {})
     work = tmp_path / 'work'
     start = [tool_path(toolbox, 'train'), tmp_path / 'mine.py', '--work-dir', work]
     run([*start, '--cfg-options', *PLAIN, *SMALL, *options])

@@ -128,7 +128,7 @@ def test_files_that_are_no_config_of_a_model(tmp_path):
     with pytest.raises(ValueError, match=r'config must be a file, got .*none\.py'):
         read_config(tmp_path / 'none.py')
     for name, text, message in (
-        ('a.txt', 'model = dict()', 'a.txt: Only py/yml/yaml/json type'),
+        ('a.txt', 'model = dict()', 'a.txt: OSError: Only py/yml/yaml/json type'),
         ('b.py', 'x = 1', 'config must have a model, got .*b.py'),
         ('c.py', "_base_ = './missing.py'", 'missing.py'),
     ):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import mmcv
 from PIL import ExifTags, Image
@@ -15,13 +14,7 @@ from ...files import IMAGE_FORMATS
 from .folder import Folder, Picture
 from .layouts import Dataset
 
-
-class Frame(NamedTuple):
-    """(W, H) of a picture as mmcv shows it and as it is stored, and its EXIF orientation, 1 to 8."""
-
-    shown: tuple[int, int]
-    stored: tuple[int, int]
-    turn: int
+Frame = tuple[tuple[int, int], int]  # (W, H) as mmcv shows a picture, and its EXIF orientation, 1 to 8
 
 
 def cleaned(dataset: Dataset, folder: Folder) -> Dataset:
@@ -58,29 +51,30 @@ def _frame(file: Path) -> Frame | str:
         return 'picture missing, left out'
     try:
         with Image.open(file, formats=IMAGE_FORMATS) as image:
-            stored, turn = image.size, image.getexif().get(ExifTags.Base.Orientation, 1)
+            turn = image.getexif().get(ExifTags.Base.Orientation, 1)
             image.draft('RGB', (1, 1))  # reads the whole file, at an eighth of the size
             image.load()
         height, width = mmcv.imread(file).shape[:2]
     except Exception:  # a broken file may raise anything, and of some mmcv makes None
         return 'picture unreadable, left out'
-    return Frame((width, height), stored, turn)
+    return (width, height), turn
 
 
 def _fitted(picture: Picture, frame: Frame, classes: list[str], folder: Folder) -> Picture:
     """With its boxes in the frame that is shown."""
-    turned = frame.shown != frame.stored == picture.size  # the boxes are of a picture on its side
-    if frame.turn != 1:
+    shown, turn = frame
+    turned = turn >= 5 and shown != picture.size == shown[::-1]  # boxes are of a picture on its side
+    if turn != 1:
         how = 'boxes turned with it' if turned else 'boxes taken as it is shown'
         folder.wrong(f'picture turned by EXIF, {how}', picture.file.name)
-    elif picture.size not in (None, frame.shown):
-        what = f'{picture.file.name}: {picture.size}, {frame.shown}'
+    elif picture.size not in (None, shown):
+        what = f'{picture.file.name}: {picture.size}, {shown}'
         folder.wrong('stated size is not that of the picture, which counts', what)
-    scale = frame.shown * 2 if picture.relative else (1, 1, 1, 1)
+    scale = shown * 2 if picture.relative else (1, 1, 1, 1)
     boxes = []
     for box in picture.boxes:
         stated = [value * factor for value, factor in zip(box.xywh, scale, strict=True)]
-        xywh, wrong = _inside(_turned(stated, frame) if turned else stated, frame.shown)
+        xywh, wrong = _inside(_turned(stated, *frame) if turned else stated, shown)
         if box.name not in classes:
             wrong = 'box of an unknown class, left out'
         if wrong:
@@ -88,14 +82,14 @@ def _fitted(picture: Picture, frame: Frame, classes: list[str], folder: Folder) 
             folder.wrong(wrong, what)
         if not wrong.endswith('left out'):
             boxes.append(box._replace(xywh=xywh))
-    return picture._replace(boxes=boxes, size=frame.shown)
+    return picture._replace(boxes=boxes, size=shown)
 
 
-def _turned(xywh: Sequence[float], frame: Frame) -> list[float]:
+def _turned(xywh: Sequence[float], shown: tuple[int, int], turn: int) -> list[float]:
     """As EXIF's 5 to 8 say: mirrored, 90 degrees, mirrored, 270 degrees."""
-    (x, y, w, h), (across, down) = xywh, frame.stored
-    left = down - y - h if frame.turn in (6, 7) else y
-    return [left, across - x - w if frame.turn in (7, 8) else x, h, w]
+    x, y, w, h = xywh
+    left = shown[0] - y - h if turn in (6, 7) else y
+    return [left, shown[1] - x - w if turn in (7, 8) else x, h, w]
 
 
 def _inside(xywh: Sequence[float], size: tuple[int, int]) -> tuple[tuple[float, ...], str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import shutil
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from types import MappingProxyType
 
 from mmengine.registry import DATASETS, init_default_scope
 
@@ -17,9 +15,9 @@ from ...text import cause
 from ..configs import read_config, toolbox_of
 from ..new_config.command import base_line, checked_model
 from .cleaning import cleaned
-from .folder import Folder, Picture
+from .folder import Folder
 from .layouts import Dataset, read_folder
-from .writing import SEED, split, text_of_changes, write
+from .writing import SEED, Parts, split, text_of_changes, write
 
 TOOLBOX = {'detection': 'mmdet', 'classification': 'mmpretrain'}
 PIPELINES = {'train_pipeline', 'test_pipeline'}
@@ -27,11 +25,7 @@ SHOWN = 3  # cases of each kind of problem
 
 
 def write_data_config(
-    path: Path,
-    data: Path,
-    task: str | None,
-    bases: dict[str, Path],
-    starts: Mapping[str, str] = MappingProxyType({}),
+    path: Path, data: Path, task: str | None, bases: dict[str, Path], starts: dict[str, str]
 ) -> str:
     """Write a config that trains on a folder, and beside it ``NAME_data``: its split, cleaned.
 
@@ -46,31 +40,19 @@ def write_data_config(
     dataset = cleaned(read_folder(folder, task), folder)
     parts, made = split(dataset, folder.lines(1))
     try:
-        write(target, data, dataset, parts)
-        with whole_file(target / 'problems.txt') as file:
-            file.write('\n'.join(folder.lines()).encode())
+        write(target, data, dataset, parts, '\n'.join(folder.lines()))
         _write_config(path, data, bases[dataset.task], dataset, parts, starts.get(dataset.task))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         path.unlink(missing_ok=True)
         raise
-    return '\n'.join(
-        [
-            *_found(data, dataset, parts, made),
-            *folder.lines(SHOWN),
-            f'Wrote {path}, which inherits {bases[dataset.task].name}, and {target}.',
-            f'It builds, and its pictures load. Next: iterbackbone train {path}',
-        ]
-    )
+    wrote = f'Wrote {path}, which inherits {bases[dataset.task].name}, and {target}.'
+    then = f'It builds, and its pictures load. Next: iterbackbone train {path}'
+    return '\n'.join([*_found(data, dataset, parts, made), *folder.lines(SHOWN), wrote, then])
 
 
 def _write_config(
-    path: Path,
-    data: Path,
-    base: Path,
-    dataset: Dataset,
-    parts: dict[str, list[Picture]],
-    start: str | None,
+    path: Path, data: Path, base: Path, dataset: Dataset, parts: Parts, start: str | None
 ) -> None:
     cfg, wanted = read_config(base), TOOLBOX[dataset.task]
     ours = str(cfg.model.get('backbone', {}).get('type')).startswith('iterbackbone.')
@@ -96,7 +78,7 @@ def _write_config(
             raise ValueError(f'the pipeline of {base} does not load the data: {cause(error)}') from None
 
 
-def _found(data: Path, dataset: Dataset, parts: dict[str, list[Picture]], made: bool) -> list[str]:
+def _found(data: Path, dataset: Dataset, parts: Parts, made: bool) -> list[str]:
     counts = Counter(box.name for picture in parts['train'] for box in picture.boxes)
     numbers = ', '.join(f'{len(pictures)} {name}' for name, pictures in parts.items())
     made_by = f', split with seed {SEED}' if made else ''

@@ -16,6 +16,7 @@ from ...files import write_together
 from .folder import Picture
 from .layouts import Dataset
 
+Parts = dict[str, list[Picture]]  # to train, validate and perhaps test with
 SEED, HELD_OUT = 0, 5  # every fifth picture validates where the folder has no splits
 PICTURES, EPOCHS = 34_000, (10, 40)  # shown in a training: 17 epochs of 2,000
 TYPES = {
@@ -67,9 +68,9 @@ custom_hooks[{number}].update(ema_type='MomentumAnnealingEMA', gamma=10)  # forg
 """
 
 
-def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[dict[str, list[Picture]], bool]:
+def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[Parts, bool]:
     """Pictures by part; whether the split is made here. ValueError, with ``problems``, for too few."""
-    parts: dict[str, list[Picture]] = {'train': [], 'val': [], 'test': []}
+    parts: Parts = {'train': [], 'val': [], 'test': []}
     for picture in dataset.pictures:
         parts[picture.split or 'train'].append(picture)
     parts['val'] = parts['val'] or parts.pop('test')
@@ -90,9 +91,9 @@ def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[dict[str, lis
     return {name: pictures for name, pictures in parts.items() if pictures}, made
 
 
-def write(target: Path, folder: Path, dataset: Dataset, parts: dict[str, list[Picture]]) -> None:
+def write(target: Path, folder: Path, dataset: Dataset, parts: Parts, problems: str) -> None:
     """COCO's JSON of each part for CocoDataset, or a list for mmpretrain's CustomDataset."""
-    contents = {}
+    contents = {'problems.txt': problems.encode()}
     numbers = {name: number for number, name in enumerate(dataset.classes)}
     for name, pictures in parts.items():
         files = [os.path.relpath(picture.file, folder) for picture in pictures]

@@ -59,7 +59,7 @@ def test_each_class_is_held_out():
 def test_a_full_disk_is_named(tmp_path):
     data = dataset(('train', 2), ('val', 1))
     with pytest.raises(OSError, match=r": '.*/mine_data/val\.json'"), largest_file(0):
-        write(tmp_path / 'mine_data', tmp_path, data, split(data)[0])
+        write(tmp_path / 'mine_data', tmp_path, data, split(data)[0], '')
 
 
 @pytest.mark.parametrize('counts', [[], [('', 1)]])
@@ -76,7 +76,7 @@ def test_pictures_without_boxes_cannot_train():
 
 def test_files(tmp_path):
     data = dataset(('train', 2), ('val', 1))
-    write(tmp_path / 'boxes', Path('/data'), data, split(data)[0])
+    write(tmp_path / 'boxes', Path('/data'), data, split(data)[0], '')
     content = json.loads((tmp_path / 'boxes/train.json').read_text())
     assert content['images'][1] == dict(id=1, file_name='train1.jpg', width=40, height=30)
     assert content['annotations'][1] == dict(
@@ -84,5 +84,5 @@ def test_files(tmp_path):
     )
     assert content['categories'] == [dict(id=0, name='ring')]
     data = data._replace(task='classification')
-    write(tmp_path / 'classes', Path('/data'), data, split(data)[0])
+    write(tmp_path / 'classes', Path('/data'), data, split(data)[0], '')
     assert (tmp_path / 'classes/train.txt').read_text() == 'train0.jpg 0\ntrain1.jpg 0\n'
