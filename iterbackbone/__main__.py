@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 
 from . import __version__, environment
-from .cli import budget, handover, new, variants
+from .cli import commands
 from .cli.demo import options as demo
 from .cli.paths import complete_config, config_names, config_path, config_root, tool_path
 from .text import printable
@@ -20,19 +20,19 @@ def make_parser() -> argparse.ArgumentParser:
     """All commands; each sets ``run``."""
     parser = argparse.ArgumentParser('iterbackbone', description=__doc__)
     parser.add_argument('--version', action='version', version=f'iterbackbone {__version__}')
-    commands = parser.add_subparsers(dest='command', required=True)
-    for each in (new, handover, demo, budget, variants):
-        each.add_commands(commands)
-    config = commands.add_parser('config', help="print a config's path, or list the configs")
+    parsers = parser.add_subparsers(dest='command', required=True)
+    commands.add_commands(parsers)
+    demo.add_command(parsers)
+    config = parsers.add_parser('config', help="print a config's path, or list the configs")
     name = 'such as detection/NAME.py; without it all'
     config.add_argument('name', nargs='?', metavar='NAME', help=name).completer = complete_config
     names = '\n'.join(config_names())
     config.set_defaults(run=lambda args: print(config_path(args.name) if args.name else names))
-    tool = commands.add_parser('tool', help="print the path of an OpenMMLab package's tool")
+    tool = parsers.add_parser('tool', help="print the path of an OpenMMLab package's tool")
     tool.add_argument('package', help='such as mmdet, mmseg, mmpretrain')
     tool.add_argument('name', help='such as train, test')
     tool.set_defaults(run=lambda args: print(tool_path(args.package, args.name)))
-    checking = commands.add_parser('check', help='say what does not work in this environment')
+    checking = parsers.add_parser('check', help='say what does not work in this environment')
     environment.add_options(checking)
     checking.set_defaults(run=lambda args: sys.exit(environment.run(args)))
     return parser

@@ -10,8 +10,8 @@ import pytest
 from mmengine.config import Config
 
 from iterbackbone.__main__ import config_path, main, tool_path
+from iterbackbone.cli.commands import CLASSIFIER
 from iterbackbone.cli.demo.options import CONFIG
-from iterbackbone.cli.new import CLASSIFIER
 from iterbackbone.mm.new_data.command import write_data_config
 from tests.mm.new_data.test_command import dirty
 from tests.support.openmmlab import read_log

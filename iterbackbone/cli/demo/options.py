@@ -19,7 +19,7 @@ TIMM_CHECKPOINT = 'iterbackbone://fcos_efficientnet_lite0_iterative.voc2007_subs
 SCORE, OWN_SCORE = 0.3, 0.2  # lowest of a drawn box; that detector's scores are low
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: argparse._SubParsersAction) -> None:
     """``demo``."""
     parser = commands.add_parser(
         'demo',
