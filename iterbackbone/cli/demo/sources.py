@@ -28,9 +28,11 @@ class Video(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Pages per second of the output: those of the file, 25 where it does not say."""
+        """Pages per second of the output: nearly those of the file, 25 where it does not say."""
         rate = CAMERA_RATE if self.live else self.capture.get(cv2.CAP_PROP_FPS)
-        return rate if 0 < rate < 1000 else 25.0
+        rate = rate if 0 < rate < 1000 else 25.0
+        # In MPEG-4 a rate is a fraction of 16 bits, and OpenCV's denominators are powers of ten.
+        return round(rate, 3 if rate < 65 else 2 if rate < 655 else 0)
 
     @property
     def length(self) -> int | None:

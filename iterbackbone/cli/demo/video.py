@@ -7,6 +7,8 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,33 +31,46 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
     The predictor has ``predict(bgr, full_depth)`` and ``draw(bgr, prediction)``. Yields lines for the
     terminal. ValueError: the output cannot be written.
     """
-    path, places = out / f'{video.name}_demo.mp4', video.length or WINDOW
+    path, rate, written = out / f'{video.name}_demo.mp4', video.rate, 0
     shares: list[float] = []
     times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
-    strip = None
-    recording = Recording(path, video.rate, video.live)
+    pages = _pages(video, predictor, shares, times)
+    first, started = next(pages), time.perf_counter()
+    with recording(path, rate, first.shape[1::-1]) as writer:
+        try:
+            for number, page in enumerate(chain([first], pages)):
+                # A camera does not wait: the file is to last as long as what it shows.
+                due = round((time.perf_counter() - started) * rate) if video.live else number
+                for _ in range(written, due + 1):
+                    writer.write(page[..., ::-1])
+                written = max(written, due + 1)
+                if window and not window.show(page, 1):
+                    break
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+    yield from _summary(path, video, rate, shares, times)
+
+
+def _pages(
+    video: Video, predictor: Any, shares: list[float], times: list[tuple[float, float]]
+) -> Iterator[np.ndarray]:
+    """Frames of the output, (H, W, 3) uint8 RGB, with even sides as codecs want them."""
+    places, strip = video.length or WINDOW, None
     predictor.predict(video.first, full_depth=True)  # a first pass also loads and plans
-    try:
-        for i, frame in enumerate(tqdm(video.frames(), total=video.length, unit='frame', delay=2)):
-            prediction = predictor.predict(frame)
-            if i % max(1, places // COMPARED) == 0:
-                full = predictor.predict(frame, full_depth=True)
-                times.append((prediction.ms, full.ms))
-            shares.append(prediction.share)
-            whole = with_panel(predictor.draw(frame, prediction), prediction)
-            strip = strip or empty_strip(whole.width)
-            draw_share(strip, shares, places)
-            page = _page(whole, strip)
-            recording.add(page)
-            if window and not window.show(page, 1):
-                break
-    except KeyboardInterrupt:
-        if not times:
-            raise
-        print(file=sys.stderr)
-    finally:
-        recording.close()
-    yield from _summary(path, video, recording.rate, shares, times)
+    for i, frame in enumerate(tqdm(video.frames(), total=video.length, unit='frame', delay=2)):
+        prediction = predictor.predict(frame)
+        if i % max(1, places // COMPARED) == 0:
+            full = predictor.predict(frame, full_depth=True)
+            times.append((prediction.ms, full.ms))
+        shares.append(prediction.share)
+        whole = with_panel(predictor.draw(frame, prediction), prediction)
+        strip = strip or empty_strip(whole.width)
+        draw_share(strip, shares, places)
+        height = whole.height + STRIP
+        page = Image.new('RGB', (whole.width + whole.width % 2, height + height % 2), 'white')
+        page.paste(whole, (0, 0))
+        page.paste(strip, (0, whole.height))
+        yield np.asarray(page)
 
 
 def _summary(
@@ -75,53 +90,19 @@ def _summary(
     )
 
 
-def _page(whole: Image.Image, strip: Image.Image) -> np.ndarray:
-    """One frame of the output, with even sides as codecs want them."""
-    height = whole.height + STRIP
-    page = Image.new('RGB', (whole.width + whole.width % 2, height + height % 2), 'white')
-    page.paste(whole, (0, 0))
-    page.paste(strip, (0, whole.height))
-    return np.asarray(page)
-
-
-class Recording:
-    """Writes (H, W, 3) uint8 RGB pages of one size to an MP4 file, ``rate`` per second.
-
-    Those of a ``live`` source are repeated or left out, so that the file lasts as long as they did.
-    """
-
-    def __init__(self, path: Path, rate: float, live: bool = False) -> None:
-        # In MPEG-4 a rate is a fraction of 16 bits, and OpenCV's denominators are powers of ten.
-        self.rate = round(rate, 3 if rate < 65 else 2 if rate < 655 else 0)
-        self._path, self._live = path, live
-        self._writer: cv2.VideoWriter | None = None
-        self._started, self._written = 0.0, 0
-
-    def add(self, page: np.ndarray) -> None:
-        """One more page; ValueError where the file cannot be written."""
-        now = time.perf_counter()
-        if self._writer is None:
-            self._started, self._writer = now, self._opened(page)
-        due = round((now - self._started) * self.rate) if self._live else self._written
-        while self._written <= due:
-            self._writer.write(page[..., ::-1])
-            self._written += 1
-
-    def close(self) -> None:
-        """End the file; ValueError where it is not whole: OpenCV does not say so."""
-        if self._writer is None:
-            return
-        self._writer.release()
-        if not cv2.VideoCapture(absolute(self._path)).isOpened():
-            self._path.unlink()
-            raise ValueError(f'{self._path} cannot be completed: the disk may be full')
-
-    def _opened(self, page: np.ndarray) -> cv2.VideoWriter:
-        codec, size = cv2.VideoWriter_fourcc(*'mp4v'), page.shape[1::-1]
-        writer = cv2.VideoWriter(absolute(self._path), codec, self.rate, size)
-        if not writer.isOpened():
-            raise ValueError(f'{self._path} cannot be written at {self.rate:g} frames per second')
-        return writer
+@contextmanager
+def recording(path: Path, rate: float, size: tuple[int, int]) -> Iterator[cv2.VideoWriter]:
+    """A writer of BGR pages, (W, H), to an MP4 file; ValueError where that cannot be written."""
+    writer = cv2.VideoWriter(absolute(path), cv2.VideoWriter_fourcc(*'mp4v'), rate, size)
+    if not writer.isOpened():
+        raise ValueError(f'{path} cannot be written at {rate:g} frames per second')
+    try:
+        yield writer
+    finally:
+        writer.release()
+    if not cv2.VideoCapture(absolute(path)).isOpened():  # OpenCV does not say so
+        path.unlink()
+        raise ValueError(f'{path} cannot be completed: the disk may be full')
 
 
 def empty_strip(width: int) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import ImageDraw
 
 from iterbackbone.cli.demo import video
 from iterbackbone.cli.demo.sources import open_source
-from iterbackbone.cli.demo.video import STRIP, Recording, draw_share, empty_strip, run_video
+from iterbackbone.cli.demo.video import STRIP, draw_share, empty_strip, recording, run_video
 from tests.support.fake_predictor import FakePredictor
 from tests.support.full_disk import largest_file
 
@@ -133,71 +134,59 @@ def read(path):
     ],
 )
 def test_rates_that_the_codec_can_express(rate, wanted, tmp_path):
-    file = Recording(tmp_path / 'a.mp4', rate)
-    assert file.rate == pytest.approx(wanted)
-    for _ in range(3):
-        file.add(PAGE)
-    file.close()
+    source = video.Video(SimpleNamespace(get=lambda _: rate), PAGE, 'a')
+    assert source.rate == pytest.approx(wanted)
+    with recording(tmp_path / 'a.mp4', source.rate, (64, 48)) as writer:
+        for _ in range(3):
+            writer.write(PAGE)
     assert read(tmp_path / 'a.mp4') == (pytest.approx(wanted, rel=1e-4), 3)
 
 
 def test_a_file_that_cannot_be_written_names_the_rate(tmp_path):
     (tmp_path / 'a.mp4').mkdir()
-    with pytest.raises(ValueError, match=r'a\.mp4 cannot be written at 25 frames per second'):
-        Recording(tmp_path / 'a.mp4', 25.0).add(PAGE)
+    refused = pytest.raises(ValueError, match=r'a\.mp4 cannot be written at 25 frames per second')
+    with refused, recording(tmp_path / 'a.mp4', 25.0, (64, 48)):
+        pass
 
 
 def test_a_full_disk_is_no_success(tmp_path):
-    file = Recording(tmp_path / 'a.mp4', 25.0)
+    path = tmp_path / 'a.mp4'
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     incomplete = pytest.raises(ValueError, match=r'/a\.mp4 cannot be completed: the disk may be full')
-    with incomplete, largest_file(1000):
+    with incomplete, largest_file(1000), recording(path, 25.0, (64, 48)) as writer:
         for _ in range(5):
-            file.add(noise)
-        file.close()
+            writer.write(noise)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_named_by_a_time_stamp(tmp_path, monkeypatch):
     """FFmpeg takes what precedes a colon for a protocol."""
     monkeypatch.chdir(tmp_path)
-    file = Recording(Path('10:30:00.mp4'), 5.0)
-    file.add(PAGE)
-    file.close()
+    with recording(Path('10:30:00.mp4'), 5.0, (64, 48)) as writer:
+        writer.write(PAGE)
     assert read(tmp_path / '10:30:00.mp4')[1] == 1
 
 
-@pytest.mark.parametrize('later', [0.05, 0.25, 0.9])
-def test_a_camera_keeps_to_the_clock(later, tmp_path, monkeypatch):
-    """Four pages a second at first, then more or fewer."""
-    clock = Clock(monkeypatch)
-    file = Recording(tmp_path / 'a.mp4', 10.0, live=True)
-    for seconds in [0.25] * 10 + [later] * 40:
-        file.add(PAGE)
-        clock.now += seconds
-    file.close()
-    rate, count = read(tmp_path / 'a.mp4')
-    assert rate == pytest.approx(10)
-    assert count / rate == pytest.approx(clock.now - 5.0, abs=1.0)
-
-
-def test_a_cameras_frames_are_not_at_its_nominal_rate(tmp_path, monkeypatch):
+@pytest.mark.parametrize(('later', 'written'), [(0.05, 38), (0.25, 96), (0.9, 284)])
+def test_a_camera_keeps_to_the_clock(later, written, tmp_path, monkeypatch):
+    """Four frames a second at first, then more or fewer; each is the newest."""
     clock = Clock(monkeypatch)
 
     class Camera:
-        """30 frames per second, the newest of which is read."""
+        """30 frames per second, as it says."""
 
-        left = 12
+        seconds = [later] * 30 + [0.25] * 9
 
         def get(self, name):
             return 30.0 if name == cv2.CAP_PROP_FPS else -1.0
 
         def read(self):
-            self.left -= 1
-            clock.now += 0.5
-            return self.left > 0, PAGE
+            clock.now += self.seconds.pop() if self.seconds else 0
+            return bool(self.seconds), PAGE
 
     camera = video.Video(Camera(), PAGE, 'camera', True)
     lines = list(run_video(camera, FakePredictor(), tmp_path, None))
-    assert lines[0] == f'{tmp_path}/camera_demo.mp4: 12 frames at 10 per second'
-    assert read(tmp_path / 'camera_demo.mp4') == (pytest.approx(10), 56)
+    assert lines[0] == f'{tmp_path}/camera_demo.mp4: 39 frames at 10 per second'
+    rate, count = read(tmp_path / 'camera_demo.mp4')
+    assert rate == pytest.approx(10)
+    assert count == pytest.approx(written, abs=1)
