@@ -1,7 +1,4 @@
-"""What in an environment does not work: packages are tried together, or else each in its own process.
-
-docs/environment.md lists what is known not to go together, and the commands that help.
-"""
+"""What does not work here: packages are tried together, or else each in a process of its own."""
 
 from __future__ import annotations
 

@@ -17,10 +17,7 @@ IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 def shipped(name: str) -> Path:
-    """A file or folder of the repository's root, such as 'configs'.
-
-    It travels inside the installed package; in a checkout it lies beside it.
-    """
+    """Such as 'configs': beside the package in a checkout, inside it once it is installed."""
     path = PACKAGE / '.mim' / name
     return path if path.exists() else PACKAGE.parent / name
 
@@ -88,10 +85,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def files_below(folder: Path, *ends: str) -> list[Path]:
-    """Files in ``folder`` and below, by name, whose paths end so in lower case.
-
-    Linked folders are read, too, which rglob passes over, but for those that a link lies in.
-    """
+    """Files below ``folder``, by name, whose paths end so in lower case; links in a circle are cut."""
     files = []
     for top, folders, names in os.walk(folder, followlinks=True):
         here = Path(os.path.realpath(top))

@@ -12,11 +12,7 @@ from .files import whole_file
 
 
 def save_whole(value: Any, path: Path) -> None:
-    """``torch.save``, see :func:`~iterbackbone.files.whole_file`.
-
-    Raises:
-        OSError: naming the file; torch has an error of its own for a full disk.
-    """
+    """``torch.save`` by whole_file; OSError names the file, where torch has an error of its own."""
     content = io.BytesIO()
     torch.save(value, content)
     with whole_file(path) as file:

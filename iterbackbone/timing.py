@@ -1,8 +1,4 @@
-"""Forward times of several networks, side by side in one run, and what they run on.
-
-Absolute times depend on the machine and drift while it works; every round runs every network
-once, so that the ratios of a round share the drift.
-"""
+"""Forward times of networks, in rounds of one run each: the ratios of a round share the drift."""
 
 from __future__ import annotations
 
@@ -39,10 +35,7 @@ def checked_device(device: str) -> str:
 
 
 def forward_seconds(runs: Mapping[Key, Run], rounds: int, threads: int = 1) -> dict[Key, list[float]]:
-    """Seconds that each run takes, once a round, in a new order every round, after a warm-up.
-
-    There are at least 2 rounds; ``threads`` are the cores that each run may use.
-    """
+    """Seconds that each run takes, once a round in random order, after a warm-up; 2 rounds at least."""
     if rounds < 2:
         raise ValueError(f'rounds must be at least 2, got {rounds}')
     order, shuffled, before = list(runs), random.Random(0), torch.get_num_threads()

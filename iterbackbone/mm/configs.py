@@ -59,23 +59,17 @@ def toolbox_of_model(model: nn.Module) -> str:
 
 
 def build_model(cfg: Config) -> nn.Module:
-    """The config's model in evaluation mode, SyncBN as BN, with random weights.
-
-    Nothing is downloaded: mmengine's modules read a config's checkpoints in ``init_weights`` only.
-    """
+    """The config's model in evaluation mode, SyncBN as BN, with random weights and no download."""
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     model = copy.deepcopy(cfg.model)
-    model.pop('pretrained', None)  # some load it when they are built
+    model.pop('pretrained', None)  # some load it when they are built; others in init_weights only
     if cfg.get('data_preprocessor'):  # as in mmengine's Runner
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     return revert_sync_batchnorm(MODELS.build(model)).eval()
 
 
 def trained_model(cfg: Config, checkpoint: str, device: str) -> tuple[nn.Module, Mapping[str, Any]]:
-    """The config's model with the weights of a checkpoint, in evaluation mode, and all it contains.
-
-    ValueError: there are no such weights, or not of this model, or there is no such ``device``.
-    """
+    """The config's model with a checkpoint's weights, and its content; ValueError: it does not fit."""
     content = load_weights_only(checkpoint)
     model = build_model(cfg)
     model.load_state_dict(weights_for(model, content, checkpoint), strict=False)
@@ -106,10 +100,7 @@ def _channels(model: nn.Module) -> int:
 
 
 def pipeline_size(cfg: Config) -> Size | None:
-    """(H, W) of the test pipeline's centre crop, or of its first Resize with a scale.
-
-    Where that keeps the aspect ratio it is the largest size it makes. None without either.
-    """
+    """(H, W) of the test pipeline's centre crop, or the largest of its first Resize; None without."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
     steps = list(_steps(loader.get('dataset')))
     for kind, key in (('CenterCrop', 'crop_size'), ('Resize', 'scale')):

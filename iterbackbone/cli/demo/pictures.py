@@ -36,10 +36,7 @@ class Seen(NamedTuple):
 def run_pictures(
     paths: Sequence[Path], predictor: Any, out: Path, window: Window | None
 ) -> Iterator[str]:
-    """Draw each picture into ``out``; yields lines for the terminal.
-
-    The predictor has ``predict(bgr)`` and ``draw(bgr, prediction)``. ValueError: none can be read.
-    """
+    """Draw each picture into ``out``; yields lines for the terminal. ValueError: none can be read."""
     stems = [path.stem for path in paths]
     if len(set(stems)) < len(stems):
         stems = [f'{number}_{stem}' for number, stem in enumerate(stems, 1)]

@@ -26,11 +26,7 @@ COMPARED = 20  # frames that also run at full depth
 
 
 def run_video(video: Video, predictor: Any, out: Path, window: Window | None) -> Iterator[str]:
-    """Draw each frame into ``out``; a camera ends by q in the window or by Ctrl-C.
-
-    The predictor has ``predict(bgr, full_depth)`` and ``draw(bgr, prediction)``. Yields lines for the
-    terminal. ValueError: the output cannot be written.
-    """
+    """Draw each frame into ``out``; yields lines for the terminal. q or Ctrl-C ends a camera."""
     path, rate, written = out / f'{video.name}_demo.mp4', video.rate, 0
     shares: list[float] = []
     times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
@@ -117,10 +113,7 @@ def empty_strip(width: int) -> Image.Image:
 
 
 def draw_share(strip: Image.Image, shares: list[float], places: int) -> None:
-    """Draw the last one of ``shares``, which start over at the left after so many ``places``.
-
-    Frames that share a column of pixels are drawn as their mean.
-    """
+    """Draw the last share, in the mean of its column; after ``places`` frames the left comes again."""
     place, step = (len(shares) - 1) % places, (strip.width - LEFT - RIGHT) / places
     left, after = (int(LEFT + k * step) for k in (place, place + 1))
     first = math.ceil((left - LEFT) / step)  # place of the column

@@ -41,10 +41,7 @@ class Pyramid(NamedTuple):
 
     @classmethod
     def of(cls, backbone: nn.Module) -> Pyramid:
-        """Run a backbone once, look at its outputs, and read a ResNet's own settings.
-
-        ValueError: the outputs are no maps at strides 4 to 32, each half the size of the last.
-        """
+        """Of a ResNet, or any backbone with maps at strides 4 to 32; ValueError for others."""
         name = type(backbone).__name__
         if isinstance(backbone, AdaptiveModule):
             raise ValueError(f'its backbone is {name} already')

@@ -23,8 +23,7 @@ SIDE = 128  # pixels of the image on which the written model runs
 def write_config(path: Path, base: Path, name: str) -> str:
     """Write a config that inherits ``base`` with an IterativeResNet; return what was written.
 
-    The ``name`` is the base's ``package::FILE``, or '' for a file of one's own. ValueError: the base
-    can't be served, or what was written does not build.
+    The ``name`` is ``package::FILE``, or '' for a file. ValueError: the base cannot be served.
     """
     cfg = read_config(base)
     toolbox_of(cfg)  # or it is refused

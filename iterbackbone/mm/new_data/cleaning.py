@@ -18,10 +18,7 @@ Frame = tuple[tuple[int, int], int]  # (W, H) as mmcv shows a picture, and its E
 
 
 def cleaned(dataset: Dataset, folder: Folder) -> Dataset:
-    """Readable pictures, with their size and with boxes in pixels inside them.
-
-    Boxes are in the frame that mmcv shows: it turns a picture as its EXIF tag says.
-    """
+    """Readable pictures, with size, and boxes inside them in pixels, as mmcv shows them by EXIF."""
     files = [picture.file for picture in dataset.pictures]
     frames = thread_map(_frame, files, unit='image', disable=None)
     kept: dict[Path, Picture] = {}

@@ -29,10 +29,8 @@ def write_data_config(
 ) -> str:
     """Write a config that trains on a folder, and beside it ``NAME_data``: its split, cleaned.
 
-    Returns what was found and written, in lines. The ``task`` is 'detection', 'classification', or None
-    for what the folder is fit for; ``bases`` has the config to inherit for each, ``starts`` the address
-    of a model of it to start from. ValueError: the folder has no known layout, too little is usable, or
-    the base does not fit.
+    Returns what was found and written. ``bases`` has the config to inherit for each task, ``starts`` an
+    address to load from; without a ``task`` the folder tells it. ValueError: folder or base do not fit.
     """
     folder, target = Folder(data), path.with_name(f'{path.stem}_data')
     if target.exists() or target.resolve().is_relative_to(data.resolve()):

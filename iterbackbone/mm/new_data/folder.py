@@ -59,10 +59,7 @@ class Folder:
         return next((match[1] for word in self.words(path) if (match := SPLIT.fullmatch(word))), '')
 
     def find(self, name: str, near: Path) -> Path:
-        """The file of a name or stem whose path is most like an annotation file's and the name's.
-
-        Without any: where it should be.
-        """
+        """The file of that name or stem whose path is most like these two; else where it should be."""
         name = name.lstrip('/')  # of another machine: all that counts is what it is like
         wanted = {*self.words(self.path / name), *self.words(near)}
         files = self._named.get(re.split(r'[\\/]', name)[-1], [self.path / name])

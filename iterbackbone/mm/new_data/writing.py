@@ -133,11 +133,7 @@ def with_classes(part: Any, count: int) -> Any:
 def text_of_changes(
     cfg: Config, data: Path, files: str, dataset: Dataset, sizes: dict[str, int]
 ) -> str:
-    """What is behind the line of the base, whose config is ``cfg``.
-
-    ``files`` is the folder with the split, beside the config; ``sizes`` are the numbers of pictures
-    to train, validate and perhaps test with.
-    """
+    """The text behind the line of the base ``cfg``; ``sizes`` counts the pictures of each part."""
     base, count = cfg.train_dataloader.batch_size, sizes['train']
     batch = min(base, count, max(2, count // 4))
     epochs = min(max(PICTURES // count, EPOCHS[0]), EPOCHS[1])
