@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -102,24 +102,15 @@ def _channels(model: nn.Module) -> int:
 def pipeline_size(cfg: Config) -> Size | None:
     """(H, W) of the test pipeline's centre crop, or the largest of its first Resize; None without."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-    steps = list(_steps(loader.get('dataset')))
+    dataset = loader.get('dataset') or {}
+    while 'dataset' in dataset:  # such as RepeatDataset's
+        dataset = dataset['dataset']
     for kind, key in (('CenterCrop', 'crop_size'), ('Resize', 'scale')):
-        for step in steps:
+        for step in dataset.get('pipeline') or []:
             if step.get(key) and 'type' in step and type_name(step) == kind:
                 width, height = to_2tuple(step[key])
                 return height, width
     return None
-
-
-def _steps(cfg: Any) -> Iterator[dict[str, Any]]:
-    """All dicts below ``cfg``, in order: wrapped datasets, their pipelines, their steps."""
-    if isinstance(cfg, dict):
-        yield cfg
-        for value in cfg.values():
-            yield from _steps(value)
-    elif isinstance(cfg, (list, tuple)):
-        for value in cfg:
-            yield from _steps(value)
 
 
 def type_name(step: Any) -> str:

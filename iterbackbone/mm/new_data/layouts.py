@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import NamedTuple
 
-from . import coco, voc, yolo
+from .annotations import Found, coco, voc, yolo
 from .folder import Box, Folder, Picture
 
 IMAGES = {'image', 'images', 'imgs', 'img_dir', 'jpegimages'}  # names of folders that are no class
@@ -35,7 +35,7 @@ def read_folder(folder: Folder, task: str | None) -> Dataset:
     )
 
 
-def class_folders(folder: Folder) -> tuple[list[str], list[Picture]]:
+def class_folders(folder: Folder) -> Found:
     """Two classes or more and their pictures, below folders of splits or not."""
     above = {file: file.relative_to(folder.path).parts[:-1] for file in folder.files}
 
@@ -62,8 +62,8 @@ def class_folders(folder: Folder) -> tuple[list[str], list[Picture]]:
 
 
 LAYOUTS = (
-    ('detection', 'COCO', coco.read, 'JSON with images, annotations, categories'),
-    ('detection', 'VOC', voc.read, 'an XML file a picture'),
-    ('detection', 'YOLO', yolo.read, 'a text file a picture, beside it or in labels/ for images/'),
+    ('detection', 'COCO', coco, 'JSON with images, annotations, categories'),
+    ('detection', 'VOC', voc, 'an XML file a picture'),
+    ('detection', 'YOLO', yolo, 'a text file a picture, beside it or in labels/ for images/'),
     ('classification', 'class folders', class_folders, 'CLASS/ or train/CLASS/, two classes or more'),
 )
