@@ -121,9 +121,9 @@ def run(args: argparse.Namespace) -> int:
     usable = not any(each.level == 'error' for each in found)
     if args.json:
         print(json.dumps({'usable': usable, 'findings': [each._asdict() for each in found]}, indent=2))
-        return 0 if usable else 1
-    if any(each.check == 'mmengine' and each.level == 'ok' for each in found):
-        subprocess.run([sys.executable, '-c', DESCRIPTION], stderr=subprocess.DEVNULL)
-    print('\n'.join(f'{each.level:<9}{each.check:<14}{each.reason}' for each in found))
-    print('usable' if usable else 'not usable: docs/environment.md lists known errors and commands')
+    else:
+        if any(each.check == 'mmengine' and each.level == 'ok' for each in found):
+            subprocess.run([sys.executable, '-c', DESCRIPTION], stderr=subprocess.DEVNULL)
+        print('\n'.join(f'{each.level:<9}{each.check:<14}{each.reason}' for each in found))
+        print('usable' if usable else 'not usable: docs/environment.md lists known errors and commands')
     return 0 if usable else 1

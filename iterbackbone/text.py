@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import zip_longest
 from typing import Any
 
 
@@ -36,9 +37,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Lines of a table: first column to the left, the others to the right."""
     table = list(rows)
-    width = [max(len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
-    for first, *cells in table:
-        line = first.ljust(width[0]) + ''.join(
-            f'  {cell:>{each}}' for cell, each in zip(cells, width[1:], strict=False)
-        )
-        yield line.rstrip()
+    first, *others = [max(map(len, column)) for column in zip_longest(*table, fillvalue='')]
+    for name, *cells in table:
+        padded = [f'{cell:>{width}}' for cell, width in zip(cells, others, strict=False)]
+        yield '  '.join([name.ljust(first), *padded]).rstrip()

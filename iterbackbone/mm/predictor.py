@@ -53,8 +53,12 @@ class Predictor:
             make = getattr(import_module(package), name)
             self._inferencer = make(cfg, checkpoint, device=checked_device(device), **quiet)
         weights_for(self._inferencer.model, content, checkpoint)  # raises for those
-        if self._toolbox == 'mmseg':
-            self._name_classes()
+        if self._toolbox == 'mmseg':  # or its visualizer draws the classes of Cityscapes
+            meta = self._inferencer.model.dataset_meta
+            classes, colours = meta['classes'] or (), meta.get('palette') or ()
+            if len(colours) != len(classes):
+                colours = palette(len(classes))
+            self._inferencer.visualizer.set_dataset_meta(classes, colours)
         self._device, self._score = torch.device(device), score
         self._collector = TraceCollector(self._inferencer.model)
         self._modules: list[AdaptiveModule] = self._collector.modules
@@ -76,16 +80,12 @@ class Predictor:
         (compute,) = image_compute(self._collector, 1)
         instances = sample.get('pred_instances')
         boxes = None if instances is None else int((instances.scores > self._score).sum())
-        iterations, macs = tuple(compute['iterations']), (compute['macs'], compute['macs_full'])
-        ms = 1000 * times.seconds[0]
-        return Prediction(sample, boxes, iterations, self._limits(), *macs, ms)
-
-    def _limits(self) -> tuple[int, ...]:
-        """Of the stages of the backbones that the last picture went through."""
         called = {call.module for call in self._collector.calls}
         backbones = [m for m in self._modules if m in called and not m.of_regions]
         stages = [stage for module in backbones for stage in module.iterative_stages()]
-        return tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
+        limits = tuple(sum(b.max_iterations for b in s.iterative_blocks()) for s in stages)
+        iterations, macs = tuple(compute['iterations']), (compute['macs'], compute['macs_full'])
+        return Prediction(sample, boxes, iterations, limits, *macs, 1000 * times.seconds[0])
 
     def draw(self, bgr: np.ndarray, prediction: Prediction) -> np.ndarray:
         """The prediction on its picture by the toolbox's visualiser, uint8 RGB; small ones enlarged."""
@@ -103,11 +103,3 @@ class Predictor:
             options = {'pred_score_thr': self._score}
         visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
         return visualizer.get_image()
-
-    def _name_classes(self) -> None:
-        """Tell mmseg's visualizer the checkpoint's classes, else it draws those of Cityscapes."""
-        meta = self._inferencer.model.dataset_meta
-        classes, colours = meta['classes'] or (), meta.get('palette') or ()
-        if len(colours) != len(classes):
-            colours = palette(len(classes))
-        self._inferencer.visualizer.set_dataset_meta(classes, colours)

@@ -53,7 +53,7 @@ def shipped_detector() -> tuple[str, str]:
 
 def run(args: argparse.Namespace) -> None:
     """Check the source first: a model takes seconds to load. ValueError names what is wrong."""
-    from .panel import Window  # OpenCV and Pillow, which other commands do without
+    from .panel import open_window  # OpenCV and Pillow, which other commands do without
     from .pictures import run_pictures
     from .sources import Video, open_source
     from .video import run_video
@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'--budget must be above 0 and at most 1, got {args.budget:g}')
     if args.score is not None and not 0 <= args.score <= 1:
         raise ValueError(f'--score must be 0 to 1, got {args.score:g}')
-    window = Window() if args.show else None
+    if args.show:
+        open_window()
     name, checkpoint = shipped_detector() if args.config is None else (args.config, args.checkpoint)
     config = any_config(name)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -78,5 +79,5 @@ def run(args: argparse.Namespace) -> None:
 
     predictor = Predictor(config, checkpoint, args.device, args.budget, score)
     run_source = run_video if isinstance(source, Video) else run_pictures
-    for line in run_source(source, predictor, args.out, window):
+    for line in run_source(source, predictor, args.out, args.show):
         print(line, flush=True)

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 from ...files import whole_file, write_together
-from .panel import INK, Prediction, Window, with_panel
+from .panel import INK, Prediction, shown, with_panel
 from .sources import read_picture
 
 THUMBNAIL, GAP, LINE = (240, 180), 8, 21  # pixels of a contact sheet
@@ -33,9 +33,7 @@ class Seen(NamedTuple):
     thumbnail: Image.Image
 
 
-def run_pictures(
-    paths: Sequence[Path], predictor: Any, out: Path, window: Window | None
-) -> Iterator[str]:
+def run_pictures(paths: Sequence[Path], predictor: Any, out: Path, show: bool) -> Iterator[str]:
     """Draw each picture into ``out``; yields lines for the terminal. ValueError: none can be read."""
     stems = [path.stem for path in paths]
     if len(set(stems)) < len(stems):
@@ -57,7 +55,7 @@ def run_pictures(
             whole.save(file, 'PNG')
         thumbnail = ImageOps.pad(Image.fromarray(drawn), THUMBNAIL, color='#f4f4f4')
         seen.append(Seen(path, target, prediction, thumbnail))
-        if window and not window.show(np.asarray(whole), 0):
+        if show and not shown(np.asarray(whole), 0):
             break
     if not seen:
         raise ValueError('none of the pictures can be read')

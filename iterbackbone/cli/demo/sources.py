@@ -52,11 +52,12 @@ def open_source(text: str) -> list[Path] | Video:
     """The pictures, or the opened video; ValueError where there is neither."""
     path = Path(text)
     cv2.setLogLevel(0)  # its lines would hide ours
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     if text.isdecimal() and len(text) < 10 and not path.exists():  # OpenCV takes 32 bits
-        return _opened(int(text), cv2.CAP_ANY, f'camera {text}', 'camera', live=True)
+        return _opened(cv2.VideoCapture(int(text)), f'camera {text}', 'camera', live=True)
     if path.is_file() and path.suffix.lower() not in IMAGE_TYPES:
-        message = f'{text} is no picture ({TYPES}) and no video'
-        return _opened(absolute(path), cv2.CAP_FFMPEG, message, path.stem)
+        capture = cv2.VideoCapture(absolute(path), cv2.CAP_FFMPEG)
+        return _opened(capture, f'{text} is no picture ({TYPES}) and no video', path.stem)
     if path.is_file():
         found = [path]
     elif text and path.is_dir():
@@ -74,10 +75,8 @@ def open_source(text: str) -> list[Path] | Video:
     return files
 
 
-def _opened(source: str | int, backend: int, what: str, name: str, live: bool = False) -> Video:
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-    capture = cv2.VideoCapture(source, backend)
-    read, first = capture.read() if capture.isOpened() else (False, None)
+def _opened(capture: cv2.VideoCapture, what: str, name: str, live: bool = False) -> Video:
+    read, first = capture.read()
     if not read:
         raise ValueError(f'{what}: no frame can be read')
     return Video(capture, first, name, live)

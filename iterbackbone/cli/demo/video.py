@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from .panel import BLUE, GREY, INK, Window, with_panel
+from .panel import BLUE, GREY, INK, shown, with_panel
 from .sources import Video, absolute
 
 STRIP, LEFT, TOP, RIGHT, BOTTOM = 70, 40, 18, 10, 6  # pixels: the strip's height and its margins
@@ -25,7 +25,7 @@ WINDOW = 300  # frames of the strip of a camera
 COMPARED = 20  # frames that also run at full depth
 
 
-def run_video(video: Video, predictor: Any, out: Path, window: Window | None) -> Iterator[str]:
+def run_video(video: Video, predictor: Any, out: Path, show: bool) -> Iterator[str]:
     """Draw each frame into ``out``; yields lines for the terminal. q or Ctrl-C ends a camera."""
     path, rate, written = out / f'{video.name}_demo.mp4', video.rate, 0
     shares: list[float] = []
@@ -40,7 +40,7 @@ def run_video(video: Video, predictor: Any, out: Path, window: Window | None) ->
                 for _ in range(written, due + 1):
                     writer.write(page[..., ::-1])
                 written = max(written, due + 1)
-                if window and not window.show(page, 1):
+                if show and not shown(page, 1):
                     break
         except KeyboardInterrupt:
             print(file=sys.stderr)

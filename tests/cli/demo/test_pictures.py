@@ -28,7 +28,7 @@ def test_tables_go_from_cheapest_to_dearest(folder):
     out = folder / 'out'
     out.mkdir()
     paths = sorted(folder.glob('*.png'))
-    lines = list(run_pictures(paths, FakePredictor(), out, None))
+    lines = list(run_pictures(paths, FakePredictor(), out, False))
     rows = json.loads((out / 'demo.json').read_text())
     assert [row['picture'] for row in rows] == [str(folder / f'{n}.png') for n in 'cab']
     assert [row['share'] for row in rows] == [0.25, 0.446, 0.642]
@@ -43,7 +43,7 @@ def test_tables_go_from_cheapest_to_dearest(folder):
 
 def test_a_small_picture_fills_its_place_in_the_contact_sheet(folder):
     (folder / 'out').mkdir()
-    list(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), folder / 'out', None))
+    list(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), folder / 'out', False))
     sheet = np.asarray(Image.open(folder / 'out/contact_sheet.jpg')).astype(int)
     assert abs(sheet[100, 8 + 15 : 8 + 225]).max() < 10  # c.png is black
 
@@ -51,7 +51,7 @@ def test_a_small_picture_fills_its_place_in_the_contact_sheet(folder):
 def test_one_picture_has_no_table_and_no_box_is_said(folder):
     out = folder / 'out'
     out.mkdir()
-    lines = list(run_pictures([folder / 'a.png'], FakePredictor(boxes=0), out, None))
+    lines = list(run_pictures([folder / 'a.png'], FakePredictor(boxes=0), out, False))
     assert [p.name for p in out.iterdir()] == ['a.png']
     assert lines[-1] == 'no box is drawn: all scores are below --score'
 
@@ -62,7 +62,7 @@ def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
     out = folder / 'out'
     out.mkdir()
     paths = sorted(p for p in folder.iterdir() if p.is_file())
-    lines = list(run_pictures(paths, FakePredictor(), out, None))
+    lines = list(run_pictures(paths, FakePredictor(), out, False))
     assert lines[0] == f'skipped: {folder}/d.png is no picture that OpenCV can read'
     assert {p.name for p in out.glob('*.png')} == {'1_a.png', '2_a.png', '3_b.png', '4_c.png'}
     rows = json.loads((out / 'demo.json').read_text())
@@ -76,14 +76,14 @@ def test_a_full_disk_keeps_the_good_picture(folder):
     (folder / 'out/a.png').write_text('good')
     (folder / 'out/a.png.part').symlink_to('/dev/full')
     with pytest.raises(OSError, match=r"No space left on device: '.*/out/a\.png'"):
-        list(run_pictures([folder / 'a.png'], FakePredictor(), folder / 'out', None))
+        list(run_pictures([folder / 'a.png'], FakePredictor(), folder / 'out', False))
     assert (folder / 'out/a.png').read_text() == 'good'
 
 
 def test_nothing_but_bad_pictures_is_an_error(tmp_path):
     (tmp_path / 'd.png').write_text('text')
     with pytest.raises(ValueError, match='none of the pictures can be read'):
-        list(run_pictures([tmp_path / 'd.png'], FakePredictor(), tmp_path, None))
+        list(run_pictures([tmp_path / 'd.png'], FakePredictor(), tmp_path, False))
 
 
 @pytest.mark.parametrize(

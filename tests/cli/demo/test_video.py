@@ -32,7 +32,7 @@ def video_path(tmp_path_factory):
 
 def test_a_video_keeps_its_rate_and_length(video_path, tmp_path):
     predictor = FakePredictor()
-    lines = list(run_video(open_source(str(video_path)), predictor, tmp_path, None))
+    lines = list(run_video(open_source(str(video_path)), predictor, tmp_path, False))
     out = cv2.VideoCapture(str(tmp_path / 'walk_demo.mp4'))
     assert out.get(cv2.CAP_PROP_FPS) == pytest.approx(12)
     assert out.get(cv2.CAP_PROP_FRAME_COUNT) == 120
@@ -50,7 +50,7 @@ def test_a_video_keeps_its_rate_and_length(video_path, tmp_path):
 def test_a_video_that_ends_early_is_said(video_path, tmp_path):
     source = open_source(str(video_path))._replace(first=np.zeros((48, 64, 3), np.uint8))
     source.capture.set(cv2.CAP_PROP_POS_FRAMES, 100)
-    lines = list(run_video(source, FakePredictor(), tmp_path, None))
+    lines = list(run_video(source, FakePredictor(), tmp_path, False))
     assert lines[0] == '21 of the 120 frames were read'
 
 
@@ -61,7 +61,7 @@ def test_ctrl_c_keeps_what_was_written(video_path, tmp_path):
                 raise KeyboardInterrupt
             return super().predict(bgr, full_depth)
 
-    lines = list(run_video(open_source(str(video_path)), Interrupted(), tmp_path, None))
+    lines = list(run_video(open_source(str(video_path)), Interrupted(), tmp_path, False))
     assert lines[0].endswith(' of the 120 frames were read')
     assert cv2.VideoCapture(str(tmp_path / 'walk_demo.mp4')).read()[0]
 
@@ -71,7 +71,7 @@ def test_a_frame_draws_its_own_part_of_the_strip_only(video_path, tmp_path, monk
     monkeypatch.setattr(
         ImageDraw.ImageDraw, 'rectangle', lambda *args: drawn.append(args) or rectangle(*args)
     )
-    list(run_video(open_source(str(video_path)), FakePredictor(), tmp_path, None))
+    list(run_video(open_source(str(video_path)), FakePredictor(), tmp_path, False))
     assert len(drawn) < 120 * 10  # bars of the panels, and one of the strip
 
 
@@ -185,7 +185,7 @@ def test_a_camera_keeps_to_the_clock(later, written, tmp_path, monkeypatch):
             return bool(self.seconds), PAGE
 
     camera = video.Video(Camera(), PAGE, 'camera', True)
-    lines = list(run_video(camera, FakePredictor(), tmp_path, None))
+    lines = list(run_video(camera, FakePredictor(), tmp_path, False))
     assert lines[0] == f'{tmp_path}/camera_demo.mp4: 39 frames at 10 per second'
     rate, count = read(tmp_path / 'camera_demo.mp4')
     assert rate == pytest.approx(10)
