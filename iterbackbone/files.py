@@ -16,12 +16,6 @@ IMAGE_FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')  # Pillow's; of others so
 IMAGE_TYPES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
-def shipped(name: str) -> Path:
-    """Such as 'configs': beside the package in a checkout, inside it once it is installed."""
-    path = PACKAGE / '.mim' / name
-    return path if path.exists() else PACKAGE.parent / name
-
-
 def same_place(first: Path | str, second: Path | str) -> bool:
     """Whether two paths lead to one place, there or not; Path.resolve fails on a circle of links."""
     return os.path.realpath(first) == os.path.realpath(second)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..files import shipped
+from ..files import PACKAGE
 from ..text import nearest
 
 
 def config_root() -> Path:
     """The configs inside the installed package, or beside it in a checkout."""
-    return shipped('configs')
+    path = PACKAGE / '.mim/configs'
+    return path if path.exists() else PACKAGE.parent / 'configs'
 
 
 def config_names() -> list[str]:
