@@ -14,6 +14,7 @@ BLUE, ORANGE, GREY, INK = '#0072B2', '#D55E00', '#e4e4e4', '#222222'
 LOWEST, USUAL = 240, 420  # pixels of a panel's height: below the first the text is too small
 SHORTEST = 480  # of a drawn picture's longer side
 NAME = 'iterbackbone demo (q: quit)'
+HINT = 'all iterations ran everywhere: after tools/fit_halting.py a lower --budget stops earlier'
 
 
 class Prediction(NamedTuple):

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from tqdm import tqdm
 
 from ...files import whole_file, write_together
-from .panel import INK, Prediction, shown, with_panel
+from .panel import HINT, INK, Prediction, shown, with_panel
 from .sources import read_picture
 
 THUMBNAIL, GAP, LINE = (240, 180), 8, 21  # pixels of a contact sheet
@@ -73,6 +73,8 @@ def _summary(ordered: list[Seen], out: Path) -> Iterator[str]:
     shares = [each.cost.share for each in ordered]
     if all(each.cost.boxes == 0 for each in ordered):
         yield 'no box is drawn: all scores are below --score'
+    if shares[0] > 0.9995:
+        yield HINT
     if len(ordered) > 1:
         _write_tables(ordered, out)
         yield f'{len(shares)} pictures: {np.mean(shares):.1%} of the adaptive MACs on average'

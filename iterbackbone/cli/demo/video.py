@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from .panel import BLUE, GREY, INK, shown, with_panel
+from .panel import BLUE, GREY, HINT, INK, shown, with_panel
 from .sources import Video, absolute
 
 STRIP, LEFT, TOP, RIGHT, BOTTOM = 70, 40, 18, 10, 6  # pixels: the strip's height and its margins
@@ -80,6 +80,8 @@ def _summary(
         f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
         f'{min(shares):.1%} to {max(shares):.1%}'
     )
+    if min(shares) > 0.9995:
+        yield HINT
     yield (
         f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
         f'(the model alone, median of {len(times)} frames)'

@@ -56,6 +56,17 @@ def test_one_picture_has_no_table_and_no_box_is_said(folder):
     assert lines[-1] == 'no box is drawn: all scores are below --score'
 
 
+def test_a_network_that_never_stops_early_is_said(folder):
+    class Full(FakePredictor):
+        def predict(self, bgr, full_depth=True):
+            return super().predict(bgr, True)
+
+    (folder / 'out').mkdir()
+    for predictor, said in ((Full(), True), (FakePredictor(), False)):
+        lines = run_pictures(sorted(folder.glob('*.png')), predictor, folder / 'out', False)
+        assert any('a lower --budget stops earlier' in line for line in lines) == said
+
+
 def test_names_that_meet_are_numbered_and_bad_pictures_skipped(folder):
     cv2.imwrite(str(folder / 'a.jpg'), np.zeros((8, 8, 3), np.uint8))
     (folder / 'd.png').write_text('text')
