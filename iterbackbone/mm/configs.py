@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -101,16 +101,21 @@ def _channels(model: nn.Module) -> int:
 
 def pipeline_size(cfg: Config) -> Size | None:
     """(H, W) of the test pipeline's centre crop, or the largest of its first Resize; None without."""
-    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-    dataset = loader.get('dataset') or {}
-    while 'dataset' in dataset:  # such as RepeatDataset's
-        dataset = dataset['dataset']
     for kind, key in (('CenterCrop', 'crop_size'), ('Resize', 'scale')):
-        for step in dataset.get('pipeline') or []:
+        for step in pipeline_of(cfg):
             if step.get(key) and 'type' in step and type_name(step) == kind:
                 width, height = to_2tuple(step[key])
                 return height, width
     return None
+
+
+def pipeline_of(cfg: Config) -> Sequence[Any]:
+    """Steps of the innermost data set to test, or else to validate with."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    dataset = loader.get('dataset') or {}
+    while 'dataset' in dataset:  # such as RepeatDataset's
+        dataset = dataset['dataset']
+    return dataset.get('pipeline') or ()
 
 
 def type_name(step: Any) -> str:

@@ -1,37 +1,33 @@
-"""One picture through a toolbox's own inferencer and visualiser, with its cost."""
+"""One picture through a model's test pipeline and its toolbox's visualiser, with its cost."""
 
 from __future__ import annotations
 
-import io
-from contextlib import redirect_stdout
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from mmengine.registry import VISUALIZERS, init_default_scope
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import VISUALIZERS
 
 from ..cli.demo.panel import SHORTEST, Prediction
 from ..core.adaptive import AdaptiveModule
-from ..timing import checked_device
-from ..warm_start.safe_loading import state_dict_of
-from .checkpoints import load_weights_only, palette, weights_for
-from .configs import read_config, toolbox_of
+from .checkpoints import palette
+from .configs import pipeline_of, read_config, toolbox_of, trained_model, type_name
 from .evaluation.budget_runs import at_depths
 from .evaluation.image_compute import image_compute
 from .evaluation.logged_evaluation import BatchTimes
 from .traces import TraceCollector
 
-INFERENCERS = {  # package and class
-    'mmdet': ('mmdet.apis', 'DetInferencer'),
-    'mmseg': ('mmseg.apis', 'MMSegInferencer'),
-    'mmpretrain': ('mmpretrain', 'ImageClassificationInferencer'),
+DRAWN_BY = {
+    'mmdet': 'mmdet.DetLocalVisualizer',
+    'mmseg': 'mmseg.SegLocalVisualizer',
+    'mmpretrain': 'mmpretrain.UniversalVisualizer',
 }
+NUMBERS = tuple(map(str, range(1000)))  # names of the classes where the checkpoint has none
 
 
 class Predictor:
-    """A trained iterative model with its toolbox's test pipeline.
+    """A trained iterative model with the test pipeline of its config.
 
     The ``budget`` is the share of the full MACs that fitted halting is to meet, ``score`` the lowest of
     a drawn box. ValueError: one of the arguments is not what it must be.
@@ -41,41 +37,37 @@ class Predictor:
         self, config: Path, checkpoint: str, device: str, budget: float | None, score: float
     ) -> None:
         cfg = read_config(config)
-        self._toolbox = toolbox_of(cfg)
-        if not (cfg.get('test_dataloader') or {}).get('dataset'):
+        self._toolbox, self._score = toolbox_of(cfg), score
+        steps = pipeline_of(cfg)
+        if not steps:
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
-        content = load_weights_only(checkpoint)  # what is wrong with it is said here, not in a trace
-        state_dict_of(content, checkpoint)
-        package, name = INFERENCERS[self._toolbox]
-        init_default_scope(self._toolbox)
-        quiet: dict[str, Any] = {} if self._toolbox == 'mmpretrain' else {'show_progress': False}
-        with redirect_stdout(io.StringIO()):  # mmengine prints each key that does not fit
-            make = getattr(import_module(package), name)
-            self._inferencer = make(cfg, checkpoint, device=checked_device(device), **quiet)
-        weights_for(self._inferencer.model, content, checkpoint)  # raises for those
-        if self._toolbox == 'mmseg':  # or its visualizer draws the classes of Cityscapes
-            meta = self._inferencer.model.dataset_meta
-            classes, colours = meta['classes'] or (), meta.get('palette') or ()
-            if len(colours) != len(classes):
-                colours = palette(len(classes))
-            self._inferencer.visualizer.set_dataset_meta(classes, colours)
-        self._device, self._score = torch.device(device), score
-        self._collector = TraceCollector(self._inferencer.model)
+        self._model, content = trained_model(cfg, checkpoint, device)
+        self._pipeline = Compose([step for step in steps if not type_name(step).startswith('Load')])
+        meta = (content.get('meta') or {}).get('dataset_meta') or {}
+        self._classes, colours = meta.get('classes') or NUMBERS, meta.get('palette') or ()
+        if len(colours) != len(self._classes):
+            colours = palette(len(self._classes))
+        options = dict(type=DRAWN_BY[self._toolbox], name='iterbackbone demo')
+        self._visualizer = VISUALIZERS.build(options)
+        colours = [tuple(colour) for colour in colours]
+        self._visualizer.dataset_meta = dict(classes=self._classes, palette=colours)
+        self._device = torch.device(device)
+        self._collector = TraceCollector(self._model)
         self._modules: list[AdaptiveModule] = self._collector.modules
         for module in self._modules if budget is not None else ():
             module.set_budget(share=budget)
 
+    @torch.no_grad()
     def predict(self, bgr: np.ndarray, full_depth: bool = False) -> Prediction:
         """Run the model on one picture, (H, W, 3) uint8, or at full depth, budget or not."""
-        data = next(iter(self._inferencer.preprocess([bgr], batch_size=1)))
-        if self._toolbox == 'mmdet':  # which hands the pictures on, too
-            data = data[1]
+        size = bgr.shape[:2]
+        data = self._pipeline(dict(img=bgr, img_shape=size, ori_shape=size, img_path='', img_id=0))
         self._collector.reset()
         depths = [module.max_iterations for module in self._modules] if full_depth else None
         with at_depths(self._modules, depths):
             times = BatchTimes(self._device)
             times.start()
-            (sample,) = self._inferencer.forward(data)
+            (sample,) = self._model.test_step(pseudo_collate([data]))
             times.stop(1)
         (compute,) = image_compute(self._collector, 1)
         instances = sample.get('pred_instances')
@@ -89,17 +81,15 @@ class Predictor:
 
     def draw(self, bgr: np.ndarray, prediction: Prediction) -> np.ndarray:
         """The prediction on its picture by the toolbox's visualiser, uint8 RGB; small ones enlarged."""
-        rgb, sample = np.ascontiguousarray(bgr[..., ::-1]), prediction.sample
+        rgb, sample, options = np.ascontiguousarray(bgr[..., ::-1]), prediction.sample, {}
         if self._toolbox == 'mmpretrain':
-            options = dict(type='mmpretrain.UniversalVisualizer', name='iterbackbone demo')
             larger = max(1.0, SHORTEST / max(rgb.shape))  # the text would be no larger than the picture
-            return VISUALIZERS.build(options).visualize_cls(
-                rgb, sample, self._inferencer.classes, draw_gt=False, rescale_factor=larger
+            return self._visualizer.visualize_cls(
+                rgb, sample, self._classes, draw_gt=False, rescale_factor=larger
             )
-        visualizer, options = self._inferencer.visualizer, {}
         if self._toolbox == 'mmseg':
             sample = sample.numpy()  # it would take a tensor of one pixel for an index
         else:
             options = {'pred_score_thr': self._score}
-        visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
-        return visualizer.get_image()
+        self._visualizer.add_datasample('demo', rgb, sample, draw_gt=False, **options)
+        return self._visualizer.get_image()

@@ -65,7 +65,7 @@ def test_a_segmentor_is_drawn_in_its_own_classes(files, palette):
     prediction = predictor.predict(picture)
     prediction.sample.pred_sem_seg.data[:] = 100
     drawn = predictor.draw(picture, prediction)[0, 0]
-    said = predictor._inferencer.visualizer.dataset_meta
+    said = predictor._visualizer.dataset_meta
     assert said['classes'][100] == 'class 100'
     assert drawn == pytest.approx(0.8 * np.array(said['palette'][100]), abs=1)
     assert palette is None or said['palette'] == palette
