@@ -75,6 +75,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
             file = files.enter_context(whole_file(folder / name))
             file.write(contents[name])
             file.flush()
+            os.fsync(file.fileno())  # what fails does so before anything is replaced
         Path(os.path.realpath(folder / last)).unlink(missing_ok=True)
 
 

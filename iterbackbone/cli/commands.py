@@ -87,6 +87,10 @@ def _hand_over(args: argparse.Namespace) -> None:
     """Become the toolbox's tool."""
     args, rest = GPUS.parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
+    name = next(iter(rest), '-')  # of CHECKPOINT, without whose file mmengine ends in a traceback
+    file = name.startswith('-') or '://' in name or os.path.isfile(os.path.expanduser(name))
+    if args.command == 'test' and not file:
+        raise ValueError(f'CHECKPOINT must be a file or an address, got {name!r}')
     from torch.cuda import device_count  # this and OpenMMLab, where a command needs it
 
     from ..mm.configs import read_config, toolbox_of

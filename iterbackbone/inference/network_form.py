@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..core.block import DepthwiseSeparableConv, InferenceForm, IterativeBlock
+from ..core.block import DepthwiseSeparableConv, IterativeBlock
 from ..core.halting import HaltingUnit, ScoreLayer
 from ..core.loop import BlockResult, RunSettings
 from ..core.stage import ConvNorm

@@ -83,7 +83,6 @@ def budget_curve(
     The config has test (or val) data with their evaluator, the checkpoint (path or address) fitted
     halting; at most so many images run, evenly spread. ValueError: one is not what it must be.
     """
-    MMLogger.get_current_instance().setLevel('WARNING')  # evaluators log tables of classes
     options = argparse.Namespace()
     DictAction([], 'found')(None, options, cfg_options)
     cfg = read_config(config, options.found)
@@ -138,8 +137,14 @@ class _Budget:
         for metric in self.evaluator.metrics:
             if hasattr(metric, 'img_ids'):  # COCO's: others of its file would count as missed
                 metric.img_ids = self.ids
-        with redirect_stdout(io.StringIO()):  # pycocotools prints
-            found = self.evaluator.evaluate(len(self.ids))
+        logger = MMLogger.get_current_instance()
+        level = logger.level
+        logger.setLevel('WARNING')  # evaluators log tables of classes, and pycocotools prints
+        try:
+            with redirect_stdout(io.StringIO()):
+                found = self.evaluator.evaluate(len(self.ids))
+        finally:
+            logger.setLevel(level)
         values = {name: plain_metric(value) for name, value in found.items()}
         scores = {k: x for k, x in values.items() if isinstance(x, float) and math.isfinite(x)}
         ms = 1000 * median(self.times.seconds)

@@ -54,8 +54,11 @@ class Predictor:
         self._device = torch.device(device)
         self._collector = TraceCollector(self._model)
         self._modules: list[AdaptiveModule] = self._collector.modules
-        for module in self._modules if budget is not None else ():
-            module.set_budget(share=budget)
+        try:
+            for module in self._modules if budget is not None else ():
+                module.set_budget(share=budget)
+        except ValueError as error:
+            raise ValueError(str(error).replace('budget.share', '--budget')) from None
 
     @torch.no_grad()
     def predict(self, bgr: np.ndarray, full_depth: bool = False) -> Prediction:

@@ -36,6 +36,21 @@ def test_all_options_but_gpus_are_handed_over(command, tmp_path, monkeypatch):
     assert command('train', NAME, '--help')[-1] == '--help'
 
 
+@pytest.mark.parametrize('name', ['iterbackbone://NAME', 'https://host/w.pth', '--help'])
+def test_addresses_of_checkpoints_are_handed_over(command, name):
+    assert command('test', NAME, name)[-1] == name
+
+
+@pytest.mark.parametrize('name', ['missing.pth', '.', '', '~nobody_of_this_name/a.pth'])
+def test_a_checkpoint_must_be_there(command, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='2'):
+        command('test', NAME, name, '--work-dir', 'work')
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f'error: CHECKPOINT must be a file or an address, got {name!r}')
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('args', [('--gpus', '2', NAME, '--amp'), (NAME, '--amp', '--gpus', '2')])
 def test_gpus_start_torchrun(command, args):
     torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
@@ -161,4 +162,6 @@ def test_images_of_the_annotations_that_did_not_run_are_not_missed(tmp_path):
     budget.evaluator.process([sample], {})
     budget.ids = [1]
     budget.times.stop(1)
+    level = MMLogger.get_current_instance().level
     assert budget.point(full=1).scores['coco/bbox_mAP'] == pytest.approx(1.0)
+    assert MMLogger.get_current_instance().level == level  # which it lowers meanwhile

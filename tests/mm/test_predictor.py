@@ -105,7 +105,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(files, capsys):
 
 def test_wrong_settings_are_named(files):
     config, checkpoint = files
-    with pytest.raises(ValueError, match=r'^budget.share needs fitted halting: .*, got 0\.5$'):
+    with pytest.raises(ValueError, match=r'^--budget needs fitted halting: .*, got 0\.5$'):
         Predictor(config, checkpoint, 'cpu', 0.5, 0.3)
     with pytest.raises(ValueError, match=r"--device must be one that torch can use, got 'abacus'"):
         Predictor(config, checkpoint, 'abacus', None, 0.3)

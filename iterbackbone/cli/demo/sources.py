@@ -85,8 +85,8 @@ def _opened(capture: cv2.VideoCapture, what: str, name: str, live: bool = False)
 def absolute(path: Path) -> str:
     """As FFmpeg takes it for no protocol. ValueError where it is not UTF-8: OpenCV would crash."""
     whole = str(path.absolute())
-    if not whole.isprintable():
-        raise ValueError(f'paths of pictures and videos must be printable UTF-8, got {whole!a}')
+    if any('\ud800' <= letter <= '\udfff' for letter in whole):
+        raise ValueError(f'paths of pictures and videos must be UTF-8, got {whole!a}')
     return whole
 
 

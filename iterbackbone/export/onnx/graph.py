@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ from ...files import whole_file
 
 OPSETS = (18, 23)  # of the exporter; lowest and highest
 SAME_SIZE = ('BatchNormalization', 'Relu', 'Clip')
-for name in ('onnxscript', 'onnx_ir'):  # their warnings concern nothing that a user could change
-    logging.getLogger(name).setLevel(logging.ERROR)
+LOGGERS = ('onnxscript', 'onnx_ir')  # their warnings concern nothing that a user could change
 
 
 def export_graph(
@@ -43,8 +43,7 @@ def export_graph(
     if not OPSETS[0] <= opset <= OPSETS[1]:
         raise ValueError(f'opset must be between {OPSETS[0]} and {OPSETS[1]}, got {opset}')
     shapes = {name: dict(dynamic.get(name, {})) or None for name in inputs}
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter('ignore')  # of the exporter, about itself
+    with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             module,
             kwargs=dict(inputs),
@@ -62,6 +61,20 @@ def export_graph(
     _move_weights_into_loops(model.graph)
     model.producer_name, model.producer_version = 'iterbackbone', __version__
     return onnx_ir.to_proto(model)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of the exporter, about itself
+            for name in LOGGERS:
+                logging.getLogger(name).setLevel(logging.ERROR)
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _read_sizes_last(graph: onnx_ir.Graph) -> None:

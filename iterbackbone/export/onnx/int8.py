@@ -49,7 +49,7 @@ def quantized(
     RemoveUnusedNodesPass()(changed)
     for graph, _ in scopes(changed):
         for value in [each for each in graph.initializers.values() if not each.uses()]:
-            if not value.is_graph_input():
+            if not (value.is_graph_input() or value.is_graph_output()):
                 graph.initializers.pop(str(value.name))
     result = ir.to_proto(changed)
     describe(result, {**description, 'precision': 'int8'})

@@ -77,9 +77,14 @@ class Parity(NamedTuple):
         return {name: max((c.errors[name] for c in same), default=np.inf) for name in names}
 
     def mean(self) -> dict[str, float]:
-        """Mean error of each result."""
-        names = self.comparisons[0].errors
-        return {name: float(np.mean([c.errors[name] for c in self.comparisons])) for name in names}
+        """Mean error of each result, that of boxes over the images with a common one; else NaN."""
+        found = {name: [] for name in self.comparisons[0].errors}
+        for comparison in self.comparisons:
+            none = comparison.errors.get('unpaired') == 1.0
+            for name, error in comparison.errors.items():
+                if not none or name in ('macs', 'unpaired'):
+                    found[name].append(error)
+        return {name: float(np.mean(each)) if each else np.nan for name, each in found.items()}
 
 
 def compare(
@@ -151,8 +156,9 @@ def _paired(
         return one, other, {}
     apart = np.nan_to_num(np.abs(one['boxes'][:, None] - other['boxes']).max(axis=2), nan=1e6)
     apart[one['labels'][:, None] != other['labels']] += 1e6  # their own label comes first
-    rows, columns = linear_sum_assignment(apart)
-    near = apart[rows, columns] <= tolerance * np.abs(other['boxes']).max(initial=0.0)
+    limit = tolerance * np.abs(other['boxes']).max(initial=0.0)
+    rows, columns = linear_sum_assignment(np.minimum(apart, 2 * limit))  # near ones, however many
+    near = apart[rows, columns] <= limit
     rows, columns = rows[near], columns[near]
     one, other = (
         {**outputs, **{name: outputs[name][taken] for name in BOXES if name in outputs}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxrunti
     ValueError where the runtime cannot use it.
     """
     if runtime == 'openvino':
+        if find_spec('openvino') is None:
+            raise ValueError('no openvino here: pip install openvino')
         from .openvino_session import OpenVinoSession  # an extra of its own
 
         return OpenVinoSession(model, threads)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ...files import IMAGE_TYPES, files_below
-from .folder import Box, Folder, Picture
+from .folder import Box, Folder, Picture, text_of
 
 Found = tuple[list[str], list[Picture]]  # classes and pictures
 KEYS = ('images', 'annotations', 'categories')
@@ -41,13 +41,16 @@ def coco(folder: Folder) -> Found:
 
 
 def _coco_pictures(path: Path, content: Any, names: dict[Any, str], folder: Folder) -> list[Picture]:
-    boxes, found = defaultdict(list), {}
+    boxes, found, seen = defaultdict(list), {}, set()
     for each in content['annotations']:
         with folder.reading('JSON entry', path, each):
             left, top, width, height = map(float, each['bbox'])
             name = names.get(each['category_id'], f'category_id {each["category_id"]}')
             ignored = bool(each.get('iscrowd') or each.get('ignore'))
             boxes[each['image_id']].append(Box(name, (left, top, width, height), ignored))
+            if (number := each.get('id')) is not None and number in seen:
+                folder.wrong('annotation id twice, numbered anew', f'{path.name}: {number}')
+            seen.add(number)
     for each in content['images']:
         with folder.reading('JSON entry', path, each):
             file = folder.find(each['file_name'], path)
@@ -87,18 +90,19 @@ def _voc_splits(main: Path) -> dict[str, str]:
     found = {}
     for name, split in LISTS.items():
         path = main / f'{name}.txt'
-        lines = path.read_text(encoding='utf-8-sig').splitlines() if path.is_file() else []
+        lines = text_of(path).splitlines() if path.is_file() else []
         for stem in (line.split()[0] for line in lines if line.strip()):
             found[Path(stem).stem if stem.lower().endswith(IMAGE_TYPES) else stem] = split
     return found
 
 
 def _voc_picture(path: Path, root: ET.Element, split: str | None, folder: Folder) -> Picture:
-    stated = re.split(r'[\\/]', root.findtext('filename') or '')[-1]
-    near = path.parent / (root.findtext('folder') or '').strip('/\\') / stated
-    file = folder.find(path.stem, near)  # a copy may state the old name
-    if stated and not file.is_file():
-        file = folder.find(stated, near)
+    stated = root.findtext('filename') or ''
+    own = Path(re.split(r'[\\/]', stated)[-1]).stem == path.stem  # else a copy that kept the old name
+    near = path.parent / (root.findtext('folder') or '').strip('/\\') / path.name
+    names = [stated, path.stem] if own else [path.stem, stated or path.stem]
+    files = [folder.find(name, near) for name in names]
+    file = next((each for each in files if each.is_file()), files[-1])
     split = split or folder.split_of(path.parent) or folder.split_of(file.parent)
     sides = [root.findtext(f'size/{side}') or '' for side in ('width', 'height')]
     size = tuple(map(int, sides)) if all(side.isdecimal() for side in sides) else None
@@ -138,18 +142,19 @@ def _yolo_names(path: Path) -> tuple[dict[int, str], bool]:
     """Names of the classes by number, and whether lines hold key points behind the box."""
     for file in sorted(files_below(path, '.yaml', '.yml'), key=lambda file: len(file.parts)):
         try:
-            content = yaml.safe_load(file.read_text(encoding='utf-8-sig'))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f'{file} must be YAML of plain values in UTF-8: {error}') from None
+            content = yaml.safe_load(text_of(file))
+        except yaml.YAMLError as error:
+            raise ValueError(f'{file} must be YAML of plain values: {error}') from None
         if not isinstance(content, dict) or content.get('names') is None:
             continue  # of something else, such as a training's arguments
         names = content['names']
         named = dict(enumerate(names)) if isinstance(names, list) else names
         if not isinstance(named, dict) or not all(isinstance(number, int) for number in named):
             raise ValueError(f'{file} must list the classes as names, by number, got {names!r}')
-        return {number: str(name) for number, name in named.items()}, 'kpt_shape' in content
+        known = {number: str(name) for number, name in named.items() if name is not None}
+        return known, 'kpt_shape' in content
     for file in [*files_below(path, '/classes.txt'), *files_below(path, '.names')]:
-        lines = enumerate(file.read_text(encoding='utf-8-sig').splitlines())
+        lines = enumerate(text_of(file).splitlines())
         return {number: name.strip() for number, name in lines if name.strip()}, False
     raise ValueError(
         f'{path} is in YOLO layout and needs data.yaml or classes.txt with the names; class folders '

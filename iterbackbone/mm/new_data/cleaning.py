@@ -60,7 +60,8 @@ def _frame(file: Path) -> Frame | str:
 def _fitted(picture: Picture, frame: Frame, classes: list[str], folder: Folder) -> Picture:
     """With its boxes in the frame that is shown."""
     shown, turn = frame
-    turned = turn >= 5 and shown != picture.size == shown[::-1]  # boxes are of a picture on its side
+    on_side = turn in (5, 6, 7, 8)
+    turned = on_side and shown != picture.size == shown[::-1]  # boxes are of the picture as it lies
     if turn != 1:
         how = 'boxes turned with it' if turned else 'boxes taken as it is shown'
         folder.wrong(f'picture turned by EXIF, {how}', picture.file.name)

@@ -83,3 +83,11 @@ class Folder:
         for kind, cases in self.problems.items():
             found += [f'  {len(cases):>6}  {kind}', *(f'          {each}' for each in cases[:shown])]
         return found
+
+
+def text_of(path: Path) -> str:
+    """Of a text file, a byte order mark left out; ValueError where it is no UTF-8."""
+    try:
+        return path.read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} must be text in UTF-8: {error}') from None

@@ -44,11 +44,12 @@ def class_folders(folder: Folder) -> Found:
 
     tops = [split_of(parts[0]) for parts in above.values() if parts]
     in_splits = all(tops) or len({*tops} - {''}) > 1  # but one class may be 'train'
+    inside = [parts[:-1] for parts in above.values() if parts and split_of(parts[0])]
+    depths = [len([*takewhile(split_of, parts)]) for parts in inside]  # train/train/CLASS
+    depth = max(1, min(depths)) if in_splits else 0
     pictures = []
     for file, parts in above.items():
-        splits = len([*takewhile(split_of, parts)]) if in_splits else 0  # train/train/CLASS
-        depth = max(int(in_splits), min(splits, len(parts) - 1))
-        if len(parts) <= depth or bool(splits) != in_splits:
+        if len(parts) <= depth or (in_splits and not split_of(parts[0])):
             outside = str(file.relative_to(folder.path))
             folder.wrong('picture outside of the class folders, left out', outside)
         else:

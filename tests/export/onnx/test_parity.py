@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from iterbackbone.export.onnx.parity import Comparison, Parity, agreement, compare
-from iterbackbone.export.onnx.runtime import open_session, settings
+from iterbackbone.export.onnx.runtime import open_session, run, settings
 from tests.support.edge import small_file
 
 
@@ -99,7 +99,10 @@ def test_files_that_find_other_numbers_of_boxes(tmp_path):
     )
     expected = dict(boxes=0.0, scores=0.0, labels=0.0, macs=0.0, unpaired=pytest.approx(0.2))
     assert agreement(old, fewer, [image]).mean() == expected
-    assert agreement(old, none, [image]).mean() == {**expected, 'unpaired': 1.0}
+    nothing = agreement(old, none, [image]).mean()
+    assert (nothing['unpaired'], nothing['macs']) == (1.0, 0.0)
+    assert all(np.isnan(nothing[name]) for name in ('boxes', 'scores', 'labels'))
+    assert agreement(none, fewer, [image]).mean()['unpaired'] == 1.0
     assert agreement(none, none, [image] * 2).mean() == {**expected, 'unpaired': 0.0}
 
 
@@ -173,6 +176,18 @@ def test_boxes_that_rounding_left_out(tmp_path, change, images, unpaired, agrees
     parity = Parity(comparisons)
     assert parity.worst()['unpaired'] == pytest.approx(unpaired)
     assert parity.agrees is agrees
+
+
+def test_boxes_between_others_that_only_one_has_stay_pairs(tmp_path):
+    files = []
+    for name, left in (('old', [50.0, 90.0]), ('new', [10.0, 50.001])):
+        boxes = [[x, 0, x + 9, 9] for x in left]
+        finds = detections(boxes, [0.5, 0.4], [0, 0])
+        files.append(str(small_file(tmp_path / f'{name}.onnx', 'detection', finds)))
+    session, image = open_session(files[1]), np.zeros((1, 3, 8, 8), np.uint8)
+    reference = open_session(files[0])
+    parity = compare(session, lambda _: (run(reference, {'image': image}), 1.0), [{'image': image}])
+    assert parity.worst()['unpaired'] == pytest.approx(0.5)
 
 
 def test_no_boxes_are_the_same(tmp_path):

@@ -99,8 +99,13 @@ def test_a_class_may_have_the_name_of_a_split(tmp_path):
             [('test', 'cat'), ('train', 'cat'), ('train', 'dog')],
             0,
         ),
+        (
+            ['train/train/day/1.png', 'train/car/day/2.png', 'val/train/day/3.png'],
+            [('train', 'car'), ('train', 'train'), ('val', 'train')],
+            0,
+        ),
     ],
-    ids=['and one of no split', 'and samples', 'repeated'],
+    ids=['and one of no split', 'and samples', 'repeated', 'a class like one'],
 )
 def test_folders_of_splits_are_no_classes(names, wanted, left, tmp_path):
     for name in names:

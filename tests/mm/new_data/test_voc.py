@@ -115,6 +115,16 @@ def test_the_file_that_an_xml_file_names(tmp_path):
     assert [str(p.file.relative_to(tmp_path)) for p in dataset.pictures] == ['rgb/1.jpg']
 
 
+def test_a_stated_folder_tells_pictures_of_one_name_apart(tmp_path):
+    for name in ('train/1.jpg', 'val/1.jpg'):
+        picture(tmp_path / name)
+    for folder, stated in (('a', 'val/1.jpg'), ('b', 'train/1.jpg')):
+        path = xml_file(tmp_path / folder / '1.xml', [BOX])
+        path.write_text(path.read_text().replace('<size>', f'<filename>{stated}</filename><size>'))
+    dataset, _ = found(tmp_path)
+    assert [p.split for p in dataset.pictures] == ['val', 'train']
+
+
 def test_the_split_may_be_that_of_the_pictures(tmp_path):
     for split, name in (('train', 'a'), ('val', 'b')):
         picture(tmp_path / f'images/{split}/{name}.jpg')

@@ -131,5 +131,5 @@ def test_byte_order_marks_and_other_yaml_files(folder):
 def test_names_in_another_encoding_are_an_error(name, folder):
     (folder / 'data.yaml').unlink()
     (folder / name).write_bytes('names: [né]'.encode('latin-1'))
-    with pytest.raises(ValueError, match=r"'utf-8' codec can't decode"):
+    with pytest.raises(ValueError, match=f'{name} must be text in UTF-8'):
         read(folder)
