@@ -82,8 +82,12 @@ def _summary(ordered: list[Seen], out: Path) -> Iterator[str]:
 
 
 def _write_tables(ordered: list[Seen], out: Path) -> None:
-    rows = [_row(each) for each in ordered]
-    table, sheet = io.StringIO(), io.BytesIO()
+    rows, table, sheet = [], io.StringIO(), io.BytesIO()
+    for path, drawn, cost, _ in ordered:
+        stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations)}
+        macs = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
+        rest = {'ms': round(cost.ms, 2), 'boxes': cost.boxes}
+        rows.append({'picture': str(path), 'drawn': drawn.name, **stages, **macs, **rest})
     writer = csv.DictWriter(table, list(rows[0]), lineterminator='\n')
     writer.writeheader()
     writer.writerows(rows)
@@ -94,14 +98,6 @@ def _write_tables(ordered: list[Seen], out: Path) -> None:
         'contact_sheet.jpg': sheet.getvalue(),
     }
     write_together(out, contents)
-
-
-def _row(each: Seen) -> dict[str, Any]:
-    cost = each.cost
-    stages = {f'iterations_stage{k}': n for k, n in enumerate(cost.iterations)}
-    macs = {'macs': cost.macs, 'macs_full': cost.macs_full, 'share': round(cost.share, 4)}
-    rest = {'ms': round(cost.ms, 2), 'boxes': cost.boxes}
-    return {'picture': str(each.path), 'drawn': each.drawn.name, **stages, **macs, **rest}
 
 
 def contact_sheet(ordered: Sequence[Seen]) -> Image.Image:

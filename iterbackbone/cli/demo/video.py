@@ -44,7 +44,20 @@ def run_video(video: Video, predictor: Any, out: Path, show: bool) -> Iterator[s
                     break
         except KeyboardInterrupt:
             print(file=sys.stderr)
-    yield from _summary(path, video, rate, shares, times)
+    if video.length and len(shares) < video.length:
+        yield f'{len(shares)} of the {video.length} frames were read'
+    adaptive, full = (1000 / statistics.median(each) for each in zip(*times, strict=True))
+    yield f'{path}: {len(shares)} frames at {rate:g} per second'
+    yield (
+        f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
+        f'{min(shares):.1%} to {max(shares):.1%}'
+    )
+    if min(shares) > 0.9995:
+        yield HINT
+    yield (
+        f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
+        f'(the model alone, median of {len(times)} frames)'
+    )
 
 
 def _pages(
@@ -67,25 +80,6 @@ def _pages(
         page.paste(whole, (0, 0))
         page.paste(strip, (0, whole.height))
         yield np.asarray(page)
-
-
-def _summary(
-    path: Path, video: Video, rate: float, shares: list[float], times: list[tuple[float, float]]
-) -> Iterator[str]:
-    if video.length and len(shares) < video.length:
-        yield f'{len(shares)} of the {video.length} frames were read'
-    adaptive, full = (1000 / statistics.median(each) for each in zip(*times, strict=True))
-    yield f'{path}: {len(shares)} frames at {rate:g} per second'
-    yield (
-        f'share of the adaptive MACs: {statistics.mean(shares):.1%} on average, '
-        f'{min(shares):.1%} to {max(shares):.1%}'
-    )
-    if min(shares) > 0.9995:
-        yield HINT
-    yield (
-        f'frames per second: {adaptive:.1f} adaptive, {full:.1f} at full depth '
-        f'(the model alone, median of {len(times)} frames)'
-    )
 
 
 @contextmanager

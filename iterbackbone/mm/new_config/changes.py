@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...core.adaptive import AdaptiveModule
 from ...core.resnet import DEPTHS
 
-RESNET = ('stage_blocks', 'strides', 'dilations', 'out_indices', 'num_stages')
+RESNET = ('stage_blocks', 'strides', 'dilations', 'out_indices')
 USUAL = {'strides': (1, 2, 2, 2), 'dilations': (1, 1, 1, 1)}
 STRIDES = {4: 0, 8: 1, 16: 2, 32: 3}
 WIDTH = 64  # of the stem, as in every ResNet
@@ -48,10 +48,14 @@ class Pyramid(NamedTuple):
         outputs = _outputs(backbone)
         strides = [SIDE // x.shape[-1] for x in outputs]
         if all(hasattr(backbone, each) for each in RESNET):
-            options = _resnet_options(backbone, strides[0])
+            out_indices = tuple(backbone.out_indices)
+            options = _resnet_options(backbone, out_indices, strides[0])
         else:
-            options = _pyramid_options(name, strides)
-        channels, out_indices = tuple(x.shape[1] for x in outputs), options['out_indices']
+            out_indices, options = _levels(name, strides), {'depth': 50}
+        options['out_indices'] = out_indices
+        if out_indices[-1] < 3:  # stages that no output needs would not be trained
+            options['num_stages'] = out_indices[-1] + 1
+        channels = tuple(x.shape[1] for x in outputs)
         firsts = {c / 2**k for c, k in zip(channels, out_indices, strict=True)}
         # The expansion at which the channels stay, else the paper's.
         expansion = next((e for e in (1, 2, 3) if firsts == {WIDTH * e}), 4)
@@ -75,18 +79,14 @@ def _outputs(backbone: nn.Module) -> list[Tensor]:
     return outputs
 
 
-def _resnet_options(backbone: Any, stride: int) -> dict[str, Any]:
-    """Stem, stages, strides and outputs of any kind of ResNet; its first output has ``stride``."""
-    outputs = tuple(backbone.out_indices)
-    stages = min(backbone.num_stages, outputs[-1] + 1)  # what no output needs would not be trained
+def _resnet_options(backbone: Any, outputs: tuple[int, ...], stride: int) -> dict[str, Any]:
+    """Stem, depth and strides of any kind of ResNet; its first output has ``stride``."""
+    stages = outputs[-1] + 1
     blocks = tuple(backbone.stage_blocks)[:stages]
     depth = next((d for d, each in DEPTHS.items() if each[:stages] == blocks), None)
     options: dict[str, Any] = {'depth': depth} if depth else {'max_iterations': blocks}
-    options['out_indices'] = outputs
     if 'CIFAR' in type(backbone).__name__:
         options['stem'] = 'cifar'
-    if stages < 4:
-        options['num_stages'] = stages
     strides = tuple(backbone.strides)[1:stages]
     behind = math.prod(strides[: outputs[0]]) * (1 if 'stem' in options else 4)
     strides = (stride // behind, *strides)  # RegNet's stem has no pooling, its first stage strides
@@ -96,13 +96,12 @@ def _resnet_options(backbone: Any, stride: int) -> dict[str, Any]:
     return options
 
 
-def _pyramid_options(name: str, strides: list[int]) -> dict[str, Any]:
-    """Of a backbone that is no ResNet, by the strides of its outputs."""
-    indices = tuple(STRIDES.get(stride, -1) for stride in strides)
-    if -1 in indices or indices != tuple(sorted(set(indices))) or indices == (2,):
+def _levels(name: str, strides: list[int]) -> tuple[int, ...]:
+    """The stages of an IterativeResNet whose outputs have these strides."""
+    levels = tuple(STRIDES.get(stride, -1) for stride in strides)
+    if -1 in levels or levels != tuple(sorted(set(levels))) or levels == (2,):
         raise _refused(name, f'its outputs have strides {", ".join(map(str, strides))}')
-    stages = {'num_stages': indices[-1] + 1} if indices[-1] < 3 else {}
-    return {'depth': 50, 'out_indices': indices, **stages}
+    return levels
 
 
 def _refused(name: str, reason: str) -> ValueError:
