@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ...files import named_errors, whole_file
+from ...files import whole_file
 from ...text import cause
 from ..configs import build_model, random_input, read_config, toolbox_of
 from .changes import Pyramid, base_model, changed_parts, config_text
@@ -29,14 +28,18 @@ def write_config(path: Path, base: Path, name: str) -> str:
     toolbox_of(cfg)  # or it is refused
     if not isinstance(base_model(cfg).get('backbone'), dict):
         raise ValueError(f'{base} has no backbone to replace')
-    old = _built(cfg, str(base))
+    old = built(cfg, str(base))
     pyramid = Pyramid.of(_with_backbone(old).backbone)
     changed = changed_parts(base_model(cfg), pyramid)
     text = config_text(base_line(path, base, name), cfg, pyramid, changed)
-    new = checked_model(path, text)
-    _run(_with_backbone(new), base)
     with whole_file(path) as file:
         file.write(text.encode())
+    try:
+        new = built(read_config(path), 'the config')
+        _run(_with_backbone(new), base)
+    except BaseException:
+        path.unlink()
+        raise
     before, after = (sum(p.numel() for p in m.parameters()) / 1e6 for m in (old, new))
     channels, new_channels = (', '.join(map(str, each)) for each in pyramid[1:3])
     return (
@@ -59,8 +62,8 @@ def base_line(path: Path, base: Path, name: str) -> str:
     return f'_base_ = {os.path.relpath(base, path.absolute().parent)!r}'
 
 
-def _built(cfg: Config, what: str) -> nn.Module:
-    """With random weights."""
+def built(cfg: Config, what: str) -> nn.Module:
+    """The config's model with random weights; ValueError where that fails."""
     try:
         return build_model(cfg)
     except Exception as error:  # of any part of the model
@@ -70,14 +73,6 @@ def _built(cfg: Config, what: str) -> nn.Module:
 def _with_backbone(model: nn.Module) -> Any:
     """The model itself, a tracker's detector, or the student of a semi-supervised one."""
     return getattr(model, 'student', getattr(model, 'detector', model))
-
-
-def checked_model(path: Path, text: str) -> nn.Module:
-    """What the text builds, before it takes its name."""
-    with tempfile.NamedTemporaryFile(suffix='.py', dir=path.absolute().parent) as file:
-        with named_errors(path):
-            Path(file.name).write_text(text, encoding='utf-8')
-        return _built(read_config(Path(file.name)), 'the config')
 
 
 def _run(model: Any, base: Path) -> None:

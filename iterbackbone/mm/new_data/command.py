@@ -13,7 +13,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from ...files import whole_file
 from ...text import cause
 from ..configs import read_config, toolbox_of
-from ..new_config.command import base_line, checked_model
+from ..new_config.command import base_line, built
 from .cleaning import cleaned
 from .folder import Folder
 from .layouts import Dataset, read_folder
@@ -63,10 +63,10 @@ def _write_config(
     new = text_of_changes(cfg, data, f'{path.stem}_data', dataset, sizes)
     begun = f'load_from = {start!r}  # other classes: its last layer begins anew\n' if start else ''
     text = f'{base_line(path, base, "")}\n{new}{begun}'
-    checked_model(path, text)
     with whole_file(path) as file:
         file.write(text.encode())
     written = read_config(path)
+    built(written, 'the config')
     init_default_scope(wanted)
     for part in parts:
         try:
