@@ -54,7 +54,7 @@ def read_resnet(checkpoint: Mapping[str, Any]) -> ResNetWeights:
         ValueError: there is none, or one with parts that an IterativeResNet has no place for, such as
             basic blocks, a deep stem, a pooling in the downsample path or grouped convolutions.
     """
-    state = state_dict_of(checkpoint, 'of a ResNet')
+    state = state_dict_of(checkpoint, 'of a ResNet', 'state_dict', 'model')
     prefix = _prefix(state)
     values = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
     own = [name for name in values if OWN.match(name)]

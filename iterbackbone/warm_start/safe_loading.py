@@ -16,7 +16,6 @@ from ..text import printable
 from . import weights_unpickler
 
 COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
-WRAPPERS = ('state_dict', 'model')  # keys that may hold the state dict
 NEVER_NEGATIVE = ('running_var', COUNTER)
 SHOWN = 4  # keys of a kind that a message lists
 
@@ -51,12 +50,13 @@ def read_checkpoint(file: BinaryIO, name: str) -> Mapping[str, Any]:
     return content
 
 
-def state_dict_of(checkpoint: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The state dict in a checkpoint, or the checkpoint itself, which messages call ``name``.
+def state_dict_of(checkpoint: Mapping[str, Any], name: str, *wrappers: str) -> dict[str, Any]:
+    """The state dict of a checkpoint, which may be one itself and which messages call ``name``.
 
+    Else one of the keys ``wrappers`` holds it, by default ``'state_dict'`` alone, as mmengine reads it.
     ValueError where it is no dict, or a key of it is no text.
     """
-    wrapper = next((key for key in WRAPPERS if key in checkpoint), None)
+    wrapper = next((key for key in wrappers or ('state_dict',) if key in checkpoint), None)
     state = checkpoint if wrapper is None else checkpoint[wrapper]
     if not isinstance(state, Mapping):
         raise ValueError(

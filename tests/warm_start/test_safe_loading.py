@@ -176,6 +176,13 @@ def test_what_is_no_state_dict_is_named(content, message):
         state_dict_of(content, 'a.pth')
 
 
+def test_wrappers_are_opened_where_they_are_named():
+    """mmengine, which reads some of the files again, would not find the weights below another key."""
+    content = {'model': {'a': 1}}
+    assert state_dict_of(content, 'a.pth') == content
+    assert state_dict_of(content, 'a.pth', 'state_dict', 'model') == {'a': 1}
+
+
 def test_what_is_read_holds_no_stand_ins(tmp_path):
     """So that it can be saved again, for others to read."""
     meta = OrderedDict(classes=('a', 'b'), palette=np.zeros((2, 3)), more=[OrderedDict(), {1, 2}, 0.5])
