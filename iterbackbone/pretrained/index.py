@@ -80,7 +80,10 @@ class Weights:
 
     def read(self) -> dict[str, Tensor]:
         """The state dict of the model, on the CPU, in float32; ValueError for a damaged file."""
-        content = self.path.read_bytes()
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise ValueError(f'weights {self.name} cannot be read: {error}') from None
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
             raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,7 @@ from . import weights_unpickler
 COUNTER = 'num_batches_tracked'  # checkpoints from before torch 0.4.1 and frozen norms lack it
 NEVER_NEGATIVE = ('running_var', COUNTER)
 SHOWN = 4  # keys of a kind that a message lists
+MOST_UNPACKED = 10  # times a file's size: torch.save compresses nothing
 
 
 def load_checkpoint(path: Path) -> Mapping[str, Any]:
@@ -76,6 +78,11 @@ def _content(file: BinaryIO) -> Any:
     types that it allows are one list for all threads, which mmengine extends while it reads.
     """
     if serialization._is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MOST_UNPACKED * file.seek(0, io.SEEK_END):
+            raise pickle.UnpicklingError(f'it would unpack to {unpacked} bytes')
+        file.seek(0)
         with serialization._open_zipfile_reader(file) as archive:
             return serialization._load(archive, 'cpu', weights_unpickler, encoding='utf-8')
     memory = io.BytesIO(file.read())  # a file on disk could be unpacked as an archive

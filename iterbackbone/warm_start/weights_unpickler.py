@@ -85,8 +85,8 @@ def plain(value: Any, done: dict[int, Any] | None = None) -> Any:
     """
     done = {} if done is None else done
     if id(value) not in done:
-        if isinstance(value, dict):
-            result: Any = {plain(key, done): plain(item, done) for key, item in value.items()}
+        if isinstance(value, dict):  # whose own items a file may have set
+            result: Any = {plain(key, done): plain(item, done) for key, item in dict.items(value)}
         elif isinstance(value, (list, tuple)):
             result = type(value)(plain(item, done) for item in value)
         else:

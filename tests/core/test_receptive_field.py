@@ -61,3 +61,8 @@ def _extent(net, x):
 
 def test_a_roi_layer_sees_its_own_input():
     assert receptive_fields(tiny_layer(), [3]) == (1 + 3 * 4,)
+
+
+def test_bad_iterations():
+    with pytest.raises(ValueError, match=r'max_iterations\[1\] must be between 1 and 3, got 4'):
+        receptive_fields(tiny_net(), (1, 4, 1, 1))

@@ -220,3 +220,29 @@ def test_what_training_scripts_keep_beside_the_weights(tmp_path):
     content = load_checkpoint(tmp_path / 'a.pth')
     assert content['args'] is None
     assert torch.equal(content['model']['a'], torch.ones(2))
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path):
+    torch.save({'a': torch.zeros(10**6)}, tmp_path / 'a.pth')
+    with (
+        zipfile.ZipFile(tmp_path / 'a.pth') as old,
+        zipfile.ZipFile(tmp_path / 'b.pth', 'w', zipfile.ZIP_DEFLATED) as new,
+    ):
+        for member in old.namelist():
+            new.writestr(member, old.read(member))
+    with pytest.raises(
+        ValueError, match=r'b\.pth cannot be read: .*\(it would unpack to 400\d{4} bytes'
+    ):
+        load_checkpoint(tmp_path / 'b.pth')
+
+
+class Brings:
+    """A dict with an attribute of its own."""
+
+    def __reduce__(self):
+        return OrderedDict, (), {'items': 3}
+
+
+def test_a_dict_cannot_bring_its_own_items(tmp_path):
+    torch.save({'state_dict': Brings()}, tmp_path / 'a.pth')
+    assert load_checkpoint(tmp_path / 'a.pth') == {'state_dict': {}}
