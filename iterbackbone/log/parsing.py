@@ -23,12 +23,7 @@ class Parser(Generic[T]):
         self._decoder, self._most_bytes = msgspec.json.Decoder(kind), most_bytes
 
     def __call__(self, text: bytes) -> T:
-        """Decode.
-
-        Raises:
-            ValueError: the text is too long, no JSON, or a value is of another type or beyond the
-                limits of its field; the message names the field and what is allowed.
-        """
+        """Decode; ValueError, with the field and what is allowed, where the text is no such line."""
         if len(text) > self._most_bytes:
             raise ValueError(f'it must have at most {self._most_bytes} bytes, it has more')
         try:
@@ -87,10 +82,7 @@ def to_line(content: Mapping[str, Any]) -> bytes:
     """One line of JSON, newline included; numbers that are not finite become null.
 
     Arrays, tensors and paths are written as what they hold, bytes of a name that are no UTF-8 as
-    escapes.
-
-    Raises:
-        TypeError: a value is of another type that JSON has no word for.
+    escapes; TypeError for other types that JSON has no word for.
     """
     try:
         return msgspec.json.encode(content, enc_hook=_plain) + b'\n'

@@ -1,8 +1,4 @@
-"""The lines of an evaluation's folder, stated once: fields, types, units, limits.
-
-``meta.json`` is stated in :mod:`.meta_schema`. The writer builds these objects, the readers decode
-into them (msgspec), and docs/log-format.md is made from them.
-"""
+"""The lines of an evaluation's folder, stated once; docs/log-format.md is made from them."""
 
 from __future__ import annotations
 

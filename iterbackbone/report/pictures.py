@@ -37,10 +37,7 @@ def evenly(ranked: list[int], most: int) -> list[int]:
 
 
 def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]:
-    """Easiest and hardest record of each class of classified images, in the classes' order.
-
-    Of the first ``most`` classes that occur; empty for other tasks.
-    """
+    """Easiest and hardest record of each of the first ``most`` classes of classified images."""
     ends: dict[int, list[int]] = {}
     for i in ranking(evaluation):
         label = evaluation.records[i].get('label')
@@ -53,8 +50,7 @@ def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]
 def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | None:
     """Where a record's image lies; relative paths are taken from the first ``image_root``.
 
-    An image that is no file may have a picture in the evaluation's folder. None where there
-    is neither, or it lies in none of the folders.
+    An image that is no file may have a picture in the evaluation's folder. None of others.
     """
     if path := evaluation.records[i].get('img_path'):
         return inside(image_root, path)
@@ -118,10 +114,7 @@ def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str
 
 
 def label_maps(evaluation: Evaluation, i: int) -> dict[str, Labels]:
-    """A record's ``true`` and ``predicted`` label map, longer side at most 320, (h, w) each.
-
-    Maps that cannot be read, or that lie outside the evaluation's folder, are left out.
-    """
+    """A record's ``true`` and ``predicted`` label map that can be read, longer side at most 320."""
     found = {kind: read_labels(path, MAX_SIDE) for kind, path in map_paths(evaluation, i).items()}
     return {kind: labels for kind, labels in found.items() if labels is not None}
 

@@ -96,9 +96,8 @@ def _mean_iou(runs: AlignedRuns, progress: Progress) -> MeanIoU:
     found = [_overlaps(runs.evaluations[run], i) for run, i in progress(runs.images())]
     n = runs.rows.shape[1]
     runs.check_annotations(true == found[k % n][1] for k, (_, true) in enumerate(found))
-    pixels = np.stack([overlaps for overlaps, _ in found])
-    shape = (*runs.rows.shape, pixels.shape[-1])
-    return MeanIoU(pixels[:, 0].reshape(shape), pixels[:, 1].reshape(shape))
+    shared, union = np.stack([overlaps for overlaps, _ in found], axis=1)
+    return MeanIoU(shared.reshape(*runs.rows.shape, -1), union.reshape(*runs.rows.shape, -1))
 
 
 def _overlaps(evaluation: Evaluation, i: int) -> tuple[NDArray[np.int64], bytes]:
