@@ -19,9 +19,9 @@ from ..text import all_printable
 from .charts import MAX_POINTS, charts, gain_charts
 from .evaluation import Evaluation, brief
 from .gain_panel import GainPanel
-from .image_files import Folders
 from .measures import image_errors
 from .pictures import (
+    Folders,
     class_ends,
     data_uri,
     embedded_maps,

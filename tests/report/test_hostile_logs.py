@@ -10,9 +10,8 @@ from PIL import EpsImagePlugin, Image
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
-from iterbackbone.report.image_files import inside
 from iterbackbone.report.page import GALLERY, embed
-from iterbackbone.report.pictures import image_path, thumbnail
+from iterbackbone.report.pictures import image_path, inside, thumbnail
 from tests.support.logs import correlated, record, write_images, write_log
 
 
