@@ -20,10 +20,9 @@ from ..stats.association import Association
 from .charts import errors, gain_charts, scatter, stages
 from .evaluation import Evaluation
 from .gain_panel import GainPanel
-from .measures import COUNT, SIZE
+from .measures import COUNT, SIZE, short
 from .pictures import Folders, coloured, label_maps, overlays, ranking, thumbnail_of
 from .style import GREY, SYMBOLS, colour, literal
-from .wording import short
 
 LINE = 0.16  # inches that a line of text takes
 POINTS = 0.7  # of print to a pixel of the page

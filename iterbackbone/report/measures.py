@@ -1,4 +1,4 @@
-"""What is looked at beside the iterations, and what it is called."""
+"""What is looked at beside the iterations, and how it is said in words a person understands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..stats.association import Association
 from .evaluation import Column, Evaluation
 
 
@@ -38,6 +39,8 @@ MEASURES = (
     Measure('boundary_fraction', 'boundary', 'boundary, share of the pixels', 'more boundary', False),
 )
 USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
+STRENGTHS = ((0.1, 'very weakly'), (0.3, 'weakly'), (0.5, 'moderately'))  # after Cohen 1988, 3.2
+SIGNIFICANT = 0.05
 
 
 class ImageErrors(NamedTuple):
@@ -74,3 +77,55 @@ def image_errors(evaluation: Evaluation) -> ImageErrors:
     if task == 'segmentation':
         return ImageErrors('1 - mIoU of the image', 'a larger error', 1 - evaluation.column('miou'))
     return ImageErrors('1 - AP50 of the image', 'a larger error', evaluation.predictions.errors)
+
+
+def in_words(association: Association, more: str) -> str:
+    """A sentence on a measure's correlation with the iterations.
+
+    ``more`` is what an image with more of the measure has, such as ``'more objects'``.
+    """
+    rho, low, high = association.coefficient, association.low, association.high
+    if rho is None:
+        return f'No correlation can be computed: {association.note}.'
+    numbers = in_numbers(association)
+    if low is None or high is None:
+        what = more.rstrip(',')
+        return f'Too little to tell about images with {what}: {association.note} ({numbers}).'
+    if low <= 0 <= high or (association.p_value or 0) >= SIGNIFICANT:
+        return (
+            f'No relation is shown: images with {more} take neither clearly more nor clearly fewer '
+            f'iterations ({numbers}).'
+        )
+    strength = next((word for bound, word in STRENGTHS if abs(rho) < bound), 'strongly')
+    way = 'more' if rho > 0 else 'fewer'
+    return f'Images with {more} tend to take {way} iterations, {strength} so ({numbers}).'
+
+
+def error_sentence(summary: dict[str, Any]) -> str | None:
+    """On the errors; None without errors, or where ``sentences`` says already why there is none."""
+    words = (summary['error'] or {}).get('words')
+    return None if words in summary['sentences'] else words
+
+
+def in_numbers(association: Association) -> str:
+    """Such as ``rho +0.31, 95% interval +0.22 to +0.40, p = 0.0005, 500 images``."""
+    parts = [f'rho {association.coefficient:+.2f}']
+    if association.low is not None:
+        parts.append(f'95% interval {association.low:+.2f} to {association.high:+.2f}')
+    if association.p_value is not None:
+        parts.append(f'p {probability(association.p_value)}')
+    return ', '.join([*parts, f'{association.num_images} images'])
+
+
+def short(association: Association) -> str:
+    """Such as ``+0.31 [+0.22, +0.40]`` for one line of a log."""
+    if association.coefficient is None:
+        return f'undefined ({association.note})'
+    if association.low is None:
+        return f'{association.coefficient:+.2f}'
+    return f'{association.coefficient:+.2f} [{association.low:+.2f}, {association.high:+.2f}]'
+
+
+def probability(p_value: float) -> str:
+    """Such as ``= 0.03``; very small ones only by their bound."""
+    return f'= {p_value:.2g}' if p_value >= 1e-4 else '< 0.0001'

@@ -19,7 +19,7 @@ from ..text import all_printable
 from .charts import MAX_POINTS, charts, gain_charts
 from .evaluation import Evaluation, brief
 from .gain_panel import GainPanel
-from .measures import image_errors
+from .measures import error_sentence, image_errors, probability, short
 from .pictures import (
     Folders,
     class_ends,
@@ -33,7 +33,6 @@ from .pictures import (
 )
 from .style import colour
 from .tables import gain_rows, percent, side_by_side
-from .wording import error_sentence, probability, short
 
 GALLERY = 12  # images, or classes, of a gallery
 MAX_PICTURES = 500  # of all evaluations: with plotly's 5 MB and the points' text about 15 MB

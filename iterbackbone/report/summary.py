@@ -11,8 +11,7 @@ import numpy as np
 from ..stats.association import Association, associate, partial_association
 from ..stats.binning import binned_means, binned_rates
 from .evaluation import Column, Evaluation
-from .measures import COUNT, SIZE, Measure, image_errors, present
-from .wording import in_words
+from .measures import COUNT, SIZE, Measure, image_errors, in_words, present
 
 TRAINED = ('checkpoint', 'epoch', 'iter')
 META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget', 'time')

@@ -14,8 +14,7 @@ from ..stats.gain_verdict import amount
 from ..text import printable
 from .evaluation import Evaluation
 from .gain_panel import GainPanel, MeasuredGains
-from .measures import image_errors
-from .wording import error_sentence, short
+from .measures import error_sentence, image_errors, short
 
 LISTS = ('iterations', 'iterations_per_block', 'input_size', 'class_names', 'modules', 'scores')
 FIRST = ('img_id', 'img_path', 'height', 'width')

@@ -13,9 +13,8 @@ from ...report.evaluation import Evaluation, load_evaluation, load_evaluations
 from ...report.figures import figure6, gain_figure
 from ...report.gain_measurement import measure_evaluations
 from ...report.gain_panel import GainPanel
-from ...report.measures import COUNT, SIZE, image_errors
+from ...report.measures import COUNT, SIZE, image_errors, short
 from ...report.summary import relations
-from ...report.wording import short
 from ...stats.association import Association, associate
 
 RELATIONS = {COUNT.field: 'objects', SIZE.field: 'size', 'error': 'error'}  # as the line calls them

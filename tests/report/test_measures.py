@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iterbackbone.report.wording import in_numbers, in_words, probability, short
+from iterbackbone.report.measures import in_numbers, in_words, probability, short
 from iterbackbone.stats.association import Association
 
 
