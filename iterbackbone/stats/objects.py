@@ -14,7 +14,7 @@ MIN_SIZE = 30  # pixels; smaller components are mostly slips of the annotators' 
 BORDER = 8  # pixels; VOC draws ignored borders of about 5 between its classes
 
 BACKGROUND_WORDS = {'background', 'bg'}  # of a class that is no object
-BACKGROUND_NAMES = {'void', 'unlabeled', 'unlabelled', 'unannotated', 'dontcare'}  # letters only
+BACKGROUND_NAMES = {*BACKGROUND_WORDS, 'void', 'unlabeled', 'unlabelled', 'unannotated', 'dontcare'}
 BACKGROUND_NAMES |= {'ignore', 'ignored', 'ignoreregion', 'ignoredregion', 'ignoredregions'}
 
 Labels = NDArray[np.integer[Any]]
