@@ -20,7 +20,7 @@ from .graph import describe
 
 COLOURS = 4  # at most: in QDQ form the stem stays float32, OpenVINO 2026.4 gets it wrong
 LARGEST_BIAS = 2.0**30  # leaves room for the sum in 32 bits
-Quantity = tuple[ir.Value, ...]  # 8-bit tensor, scale, zero point
+Values = Sequence[ir.Value]
 
 
 def quantized(
@@ -62,7 +62,7 @@ class _Rewriter:
         self.largest_weight = largest_weight
         self.fewest_channels = COLOURS + 1 if qdq else 1
         self.convolve = self.in_qdq_form if qdq else self.fused
-        self.quantities: dict[ir.Value, Quantity] = {}
+        self.quantities: dict[ir.Value, Values] = {}  # 8-bit tensor, scale, zero point
 
     def rewrite(self, chain: Chain, x_range: Range, y_range: Range) -> None:
         """Put an 8-bit form in front of ``chain``, which nothing reads any more."""
@@ -81,17 +81,13 @@ class _Rewriter:
         y.name, back.name = back.name, y.name
         self.quantities[back] = quantity
 
-    def fused(
-        self, chain: Chain, weight: list[ir.Value], bias: list[ir.Value], y: list[ir.Value]
-    ) -> ir.Value:
+    def fused(self, chain: Chain, weight: Values, bias: Values, y: Values) -> ir.Value:
         """One node, for loops: ONNX Runtime does not fuse what has scales chosen at run time."""
         zero = self.constant(f'{weight[0].name}.zero', np.zeros(len(chain.kernel), dtype=np.int8))
         inputs = [*self.quantities[chain.x], *weight, zero, *y, bias[0]]
         return self.add('QLinearConv', inputs, f'{chain.y.name}.q', chain.conv)
 
-    def in_qdq_form(
-        self, chain: Chain, weight: list[ir.Value], bias: list[ir.Value], y: list[ir.Value]
-    ) -> ir.Value:
+    def in_qdq_form(self, chain: Chain, weight: Values, bias: Values, y: Values) -> ir.Value:
         """Conv between DequantizeLinear and QuantizeLinear (QDQ), which runtimes fuse."""
         own = chain.y.name
         inputs = [
@@ -102,7 +98,7 @@ class _Rewriter:
         conv = self.add('Conv', inputs, f'{own}.sum', chain.conv)
         return self.add('QuantizeLinear', [conv, *y], f'{own}.q')
 
-    def weights(self, chain: Chain, x_scale: float) -> tuple[list[ir.Value], list[ir.Value]]:
+    def weights(self, chain: Chain, x_scale: float) -> tuple[Values, Values]:
         """8-bit weight and 32-bit bias, each with its scales."""
         weight = chain.kernel
         steps = np.abs(weight).reshape(len(weight), -1).max(axis=1) / self.largest_weight
@@ -128,7 +124,7 @@ class _Rewriter:
             return value
         return self.add('Gather', [value, gather.inputs[1]], f'{name}.row', axis=0)
 
-    def step(self, value: ir.Value, limits: Range) -> list[ir.Value]:
+    def step(self, value: ir.Value, limits: Range) -> Values:
         """Scale and zero point."""
         scale = scale_of(limits)
         zero = np.clip(round(-min(limits[0], 0.0) / scale), 0, 255)

@@ -12,6 +12,7 @@ import onnxruntime as ort
 
 RUNTIMES = ('onnxruntime', 'openvino')
 OUT_OF_REACH = 1e6  # a threshold that no sum of scores reaches: all iterations run
+Feed = Mapping[str, np.ndarray]
 Session = Any  # an onnxruntime.InferenceSession, or an OpenVinoSession with the same calls
 
 
@@ -36,7 +37,7 @@ def open_session(model: bytes | str, threads: int = 1, runtime: str = 'onnxrunti
         raise ValueError(f'ONNX Runtime {ort.__version__} cannot use the file: {error}') from error
 
 
-def run(session: Session, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def run(session: Session, feed: Feed) -> dict[str, np.ndarray]:
     """The outputs by name for a feed with an ``image``; ValueError where it fails."""
     names = [output.name for output in session.get_outputs()]
     try:
@@ -46,9 +47,7 @@ def run(session: Session, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
         raise ValueError(f'the runtime cannot run an image of {shape}: {error}') from error
 
 
-def settings(
-    session: Session, image: np.ndarray, limits: Sequence[int]
-) -> dict[str, dict[str, np.ndarray]]:
+def settings(session: Session, image: np.ndarray, limits: Sequence[int]) -> dict[str, Feed]:
     """Feeds at the lowest, the image's own and the highest iterations; its own only if fixed."""
     if not session.get_overridable_initializers():
         return {'fixed': {'image': image}}
