@@ -59,7 +59,7 @@ def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) 
     The ``weight`` may be laid out as oneDNN wants it; all else of the convolution is that of ``like``.
     """
     if not fused(x):
-        weight, shift = scaled(weight, norm.scale.view(-1, 1, 1, 1)), norm.shift.to(x.dtype)
+        weight, shift = (weight * norm.scale.view(-1, 1, 1, 1)).to(x.dtype), norm.shift.to(x.dtype)
         out = F.conv2d(x, weight, shift, like.stride, like.padding, like.dilation, like.groups)
         return out.relu_()
     scale, offset = norm.scale.to(x.dtype), norm.offset.to(x.dtype)
@@ -79,17 +79,12 @@ def conv_norm_relu(x: Tensor, weight: Tensor, norm: ScaledSum, like: nn.Conv2d) 
 def linear_norm(x: Tensor, weight: Tensor, norm: ScaledSum) -> Tensor:
     """``norm(x @ weight.T)``, (P, C) -> (P, C'); ``weight`` is of the type of ``x``."""
     if x.device.type != 'cpu':  # passes over the product cost more than one over the weights
-        return F.linear(x, scaled(weight, norm.scale.view(-1, 1)), norm.shift.to(x.dtype))
+        return F.linear(x, (weight * norm.scale.view(-1, 1)).to(x.dtype), norm.shift.to(x.dtype))
     out = F.linear(x, weight)
     if out.dtype == norm.scale.dtype:
         return torch.addcmul(norm.shift, out, norm.scale, out=out)
     zeros, ones = torch.zeros_like(norm.scale), torch.ones_like(norm.scale)
     return F.batch_norm(out, zeros, ones, norm.scale, norm.shift, eps=0.0)
-
-
-def scaled(weight: Tensor, scale: Tensor) -> Tensor:
-    """``weight * scale`` in the type of ``weight``, multiplied in that of ``scale``."""
-    return (weight * scale).to(weight.dtype)
 
 
 def fused(x: Tensor) -> bool:

@@ -50,9 +50,7 @@ class CenterCrop(msgspec.Struct, tag_field='step', tag='center_crop'):
         return image[top : top + self.size[0], left : left + self.size[1]]
 
 
-def steps_of(description: Any) -> list[Resize | ResizeShort | CenterCrop]:
-    """Those of a file's ``steps``; ValueError for what this cannot do."""
-    return msgspec.convert(description, list[Resize | ResizeShort | CenterCrop])
+Steps = list[Resize | ResizeShort | CenterCrop]
 
 
 def load_image(path: Path, steps: Any) -> np.ndarray:
@@ -65,7 +63,7 @@ def load_image(path: Path, steps: Any) -> np.ndarray:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
         if image is None:
             raise ValueError(f'--images: {path} cannot be read as an image')
-        for step in steps_of(steps):
+        for step in msgspec.convert(steps, Steps):
             image = step(image)
     except (cv2.error, MemoryError) as error:
         raise ValueError(f'--images: {path} becomes too large or too small ({error})') from error
@@ -87,7 +85,7 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, Any]]:
     properties = {entry.key: entry.value for entry in model.metadata_props}
     try:
         description = msgspec.json.decode(properties.get('iterbackbone', ''), type=dict[str, Any])
-        steps_of(description.get('steps'))
+        msgspec.convert(description.get('steps'), Steps)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(
             f'FILE must be written by tools/export_onnx.py, {path} has no such description: {error}'

@@ -71,11 +71,6 @@ def suppressed(found: Detections, test_cfg: Any) -> Detections:
     return found.take(kept[: test_cfg.max_per_img])
 
 
-def where(mask: Tensor) -> Tensor:
-    """Indices (M,) int64 at which ``mask``, (N,) bool, holds."""
-    return mask.nonzero().squeeze(1)
-
-
 def dense_boxes(head: Any, features: tuple[Tensor, ...], limits: Tensor) -> Detections:
     """``predict`` of an AnchorHead or FCOSHead for a single image; an RPNHead's labels are levels.
 
@@ -89,7 +84,7 @@ def dense_boxes(head: Any, features: tuple[Tensor, ...], limits: Tensor) -> Dete
         if isinstance(head, RPNHead):
             place, label = index, torch.full_like(index, k)
         else:
-            above = where(scores > float(cfg.get('score_thr', 0)))
+            above = (scores > float(cfg.get('score_thr', 0))).nonzero().squeeze(1)
             scores, index = scores[above], index[above]
             place, label = index // classes, index % classes
         if factors is not None:
@@ -99,7 +94,7 @@ def dense_boxes(head: Any, features: tuple[Tensor, ...], limits: Tensor) -> Dete
     found = Detections(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
     if (smallest := float(cfg.get('min_bbox_size', -1))) >= 0:
         sides = found.boxes[:, 2:] - found.boxes[:, :2]
-        found = found.take(where((sides > smallest).all(dim=1)))
+        found = found.take((sides > smallest).all(dim=1).nonzero().squeeze(1))
     return suppressed(found, cfg)
 
 

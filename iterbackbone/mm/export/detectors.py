@@ -82,18 +82,8 @@ class ExportedDetector(ExportedModel):
         return (*found, *masks, *(call.iterations for call in of_regions), body.iterations, macs)
 
 
-def exported_detector(model: Any, fixed: int | None = None) -> ExportedModel:
-    """Its boxes, or its features and why."""
-    reason = obstacle(model)
-    return ExportedModel(model, fixed, reason) if reason else ExportedDetector(model, fixed)
-
-
-def obstacle(model: Any) -> str | None:
-    """Why the boxes of an mmdet detector cannot be exported; None if they can."""
-    return next(_obstacles(model), None)
-
-
-def _obstacles(model: Any) -> Iterator[str]:
+def obstacles(model: Any) -> Iterator[str]:
+    """Why the boxes of an mmdet detector cannot be exported."""
     if acts_as(model, 'mmdet.TwoStageDetector', 'predict') and model.with_rpn:
         yield from _of_dense('rpn_head', model.rpn_head, 'mmdet.RPNHead')
         yield from _of_roi_head(model.roi_head)

@@ -39,9 +39,10 @@ def exported(model: Any, fixed: int | None = None) -> ExportedModel:
     toolbox = toolbox_of_model(model)
     model = with_bin_means(copy.deepcopy(model))
     if toolbox == 'mmdet':
-        from .detectors import exported_detector  # the one that needs mmdet
+        from .detectors import ExportedDetector, obstacles  # the one that needs mmdet
 
-        return exported_detector(model, fixed)
+        reason = next(obstacles(model), None)
+        return ExportedModel(model, fixed, reason) if reason else ExportedDetector(model, fixed)
     return (ExportedSegmentor if toolbox == 'mmseg' else ExportedClassifier)(model, fixed)
 
 

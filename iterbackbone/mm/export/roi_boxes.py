@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from .boxes import Detections, decoded, suppressed, where
+from .boxes import Detections, decoded, suppressed
 
 
 def roi_boxes(
@@ -33,7 +33,7 @@ def roi_boxes(
             label = logits[:, :-1].argmax(dim=1)
             rois = _moved(stage, rois, deltas, torch.arange(rois.shape[0]), label, limits)
     scores = total.softmax(dim=-1)[:, :-1].flatten()
-    above = where(scores > float(head.test_cfg.score_thr))
+    above = (scores > float(head.test_cfg.score_thr)).nonzero().squeeze(1)
     place, label = above // stage.num_classes, above % stage.num_classes
     boxes = _moved(stage, rois, deltas, place, label, limits)
     return suppressed(Detections(boxes, scores[above], label), head.test_cfg)
@@ -77,7 +77,7 @@ def pooled(extractor: Any, features: tuple[Tensor, ...], boxes: Tensor) -> Tenso
         settings = (layer.output_size, layer.spatial_scale, layer.sampling_ratio, layer.aligned)
         if len(layers) == 1:
             return roi_align(features[0], rois, *settings)
-        index = where(level == k)
+        index = (level == k).nonzero().squeeze(1)
         parts.append(roi_align(features[k], rois[index], *settings))
         order.append(index)
     return torch.cat(parts)[torch.cat(order).argsort()]
