@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.hooks import Hook, LoggerHook
@@ -18,11 +18,11 @@ from ...registry import HOOKS
 from ..traces import Call, is_trainable, iterative_modules, trained_calls, unwrapped
 from .budget_controller import BudgetController, learning_rate_share
 from .optimizers import exempt_halting_biases
-from .ponder_schedule import PonderSchedule
 from .preparation import detach, prepare
 from .scalars import TrainScalars
 
 CONTROLLER = 'budget_controller'  # its state in the message hub, which checkpoints carry
+LENGTH = 'ponder_schedule_length'  # likewise
 EVERY = 20  # training steps; a rehearsal costs about a third of a step
 
 
@@ -171,3 +171,35 @@ def ponder_cost(calls: list[Call]) -> Tensor:
     costs = [torch.cat(parts) for parts in rows.values()]
     means = [cost.sum() / max(len(cost), 1) for cost in costs]
     return torch.stack(means).sum() if means else torch.zeros(())
+
+
+class PonderSchedule(NamedTuple):
+    """Held scores first, then a linear ramp of the weight; training steps count from 0."""
+
+    length: int  # training steps that both shares refer to
+    warmup: float  # share of it with held scores
+    ramp: float  # share of it over which the weight then grows
+
+    @classmethod
+    def for_runner(cls, runner: Runner, warmup: float, ramp: float) -> PonderSchedule:
+        """Of a run as it began: resumed for longer it would else hold trained units again."""
+        hub, length = runner.message_hub, runner.max_iters
+        if runner.iter:
+            length = hub.runtime_info.get(LENGTH, length)
+        if length != runner.max_iters:
+            runner.logger.info(
+                f'halting warm-up and ramp stay those of a training of {length} steps, as which this '
+                f'one began; it now has {runner.max_iters}'
+            )
+        hub.update_info(LENGTH, length)
+        return cls(length, warmup, ramp)
+
+    def held(self, step: int) -> bool:
+        """Whether the halting units are held in this training step."""
+        return step / self.length < self.warmup
+
+    def weight_share(self, step: int) -> float:
+        """Share of the full ponder weight in this training step."""
+        if self.held(step):
+            return 0.0
+        return 1.0 if self.ramp == 0.0 else min(1.0, (step / self.length - self.warmup) / self.ramp)

@@ -12,8 +12,7 @@ from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.core.halting import never_halt
 from iterbackbone.mm import AnytimeHook, PonderCostHook
 from iterbackbone.mm.traces import Call
-from iterbackbone.mm.training.ponder_hook import ponder_cost
-from iterbackbone.mm.training.ponder_schedule import PonderSchedule
+from iterbackbone.mm.training.ponder_hook import PonderSchedule, ponder_cost
 from tests.support.tiny_training import TinyClassifier, train_tiny
 
 HALTING = [f'backbone.stages.{k}.blocks.0.halting' for k in (0, 1)]
