@@ -51,10 +51,10 @@ class TrainScalars:
             for stage, name, part in zip(stages, names, parts, strict=True):
                 iterations = part.mean(dim=1)  # of a block
                 spread = iterations.std(correction=0).item()
-                key = f'train/{prefix}{{}}_{name}'.format
-                hub.update_scalar(key('iterations'), iterations.mean())
-                hub.update_scalar(key('iterations_std'), spread)
-                hub.update_scalar(key('one_iteration'), (iterations == 1).float().mean())
+                single = (iterations == 1).float().mean()
+                hub.update_scalar(f'train/{prefix}iterations_{name}', iterations.mean())
+                hub.update_scalar(f'train/{prefix}iterations_std_{name}', spread)
+                hub.update_scalar(f'train/{prefix}one_iteration_{name}', single)
                 limits = [block.max_iterations for block in stage.iterative_blocks()]
                 if trained and len(iterations) > 1 and max(limits, default=1) > 1:
                     self._watch(runner, prefix + name, spread, iterations.mean().item())
