@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,8 @@ class Predictor:
         if not steps:
             raise ValueError(f'config must have a test_dataloader, whose pipeline is used: {config}')
         self._model, content = trained_model(cfg, checkpoint, device)
-        self._pipeline = Compose([step for step in steps if not type_name(step).startswith('Load')])
+        with redirect_stdout(io.StringIO()):  # mmdet prints what it cannot import
+            self._pipeline = Compose([s for s in steps if not type_name(s).startswith('Load')])
         meta = (content.get('meta') or {}).get('dataset_meta') or {}
         self._classes, colours = meta.get('classes') or NUMBERS, meta.get('palette') or ()
         if len(colours) != len(self._classes):
