@@ -50,7 +50,7 @@ class SampleReader:
     def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
         """Of an image of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
         sample = BaseDataElement() if sample is None else sample
-        source = Source.of(self._dataset, sample, index)
+        source = Source.of(self._dataset, sample.metainfo, index)
         found, pngs = {}, {}
         flip = '' if self._merged else detection.flip_of(sample.metainfo, source)
         objects = detection.annotated_objects(sample, source, flip, self._background, self._say)

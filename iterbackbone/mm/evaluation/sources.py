@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -45,24 +46,28 @@ class Source(NamedTuple):
     """What is known of an image's origin."""
 
     info: dict[str, Any] | None  # the data set's own, before any transform; None where it is unknown
-    transforms: list[Any]  # of the data set and all its parts, in order, also those inside wrappers
+    transforms: list[Any]  # in order, also those inside wrappers; all parts' where its own is unknown
+    part: Any = None  # its innermost data set; None where it is unknown
 
     @classmethod
-    def of(cls, dataset: Any, sample: Any, index: Index | None) -> Source:
-        """By the place in mmengine's ``BaseDataset`` or a wrapper: an index, or a video and a frame."""
-        pipelines = [getattr(part, 'pipeline', None) for part in parts(dataset)]
-        transforms = [each for pipeline in pipelines for each in _transforms(pipeline)]
+    def of(cls, dataset: Any, metainfo: dict[str, Any], index: Index | None) -> Source:
+        """By a sample's metainfo and its place in mmengine's ``BaseDataset``, wrappers or ``Subset``s.
+
+        The place is an index, or a video and a frame.
+        """
         place, *frame = index if isinstance(index, tuple) else (index,)
         try:
-            info = dataset.get_data_info(place)
+            part, inner = located(dataset, place)
+            info = part.get_data_info(inner)
             if frame or 'images' in info:
                 info = info['images'][(frame or [0])[0]]
         except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
-            return cls(None, transforms)
-        said = {key: sample.metainfo.get(key) for key in ('img_path', 'img_id')}
-        # A wrapper may order its images in its own way.
-        same = all(value is None or info.get(key, value) == value for key, value in said.items())
-        return cls(info if same else None, transforms)
+            return cls(None, _transforms_of(parts(dataset)))
+        said = {key: metainfo.get(key) for key in ('img_path', 'img_id')}
+        if any(value is not None and info.get(key, value) != value for key, value in said.items()):
+            # A wrapper may order its images in its own way.
+            return cls(None, _transforms_of(parts(dataset)))
+        return cls(info, _transforms_of([part]), part)
 
     def named(self, *words: str) -> list[Any]:
         """The transforms whose class's name has one of the words."""
@@ -96,6 +101,25 @@ def parts(dataset: Any) -> Iterator[Any]:
         yield dataset
     for part in inner or []:
         yield from parts(part)
+
+
+def located(dataset: Any, index: Any) -> tuple[Any, int]:
+    """The innermost data set of an image and its place there."""
+    if hasattr(dataset, 'datasets'):
+        part = bisect_right(dataset.cumulative_sizes, index)
+        first = dataset.cumulative_sizes[part - 1] if part else 0
+        return located(dataset.datasets[part], index - first)
+    if not hasattr(dataset, 'dataset'):
+        return dataset, index
+    if hasattr(dataset, '_get_ori_dataset_idx'):  # mmengine's repeating wrappers
+        return located(dataset.dataset, dataset._get_ori_dataset_idx(index))
+    indices = getattr(dataset, 'indices', None)  # torch's Subset
+    return located(dataset.dataset, index if indices is None else indices[index])
+
+
+def _transforms_of(datasets: Iterable[Any]) -> list[Any]:
+    pipelines = [getattr(each, 'pipeline', None) for each in datasets]
+    return [transform for pipeline in pipelines for transform in _transforms(pipeline)]
 
 
 def _transforms(transform: Any) -> Iterator[Any]:

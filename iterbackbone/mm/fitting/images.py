@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Subset
 
 from ..configs import type_name
+from ..evaluation.sources import located, parts
 
 SPEC = re.compile(r'(train|val|test)(?:\[(\d*):(\d*)(?::(\d*))?\])?')
 ANNOTATIONS = 'LoadAnnotations'

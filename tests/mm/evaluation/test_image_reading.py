@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ class Files:
 
     def __init__(self, *pipeline):
         self.pipeline = Compose(list(pipeline))
+
+    def get_data_info(self, index):
+        return {}
 
 
 @pytest.fixture
@@ -47,3 +51,12 @@ def test_readings(turned, flag, backend):
 def test_an_unknown_reading_says_nothing(turned):
     sample = DetDataSample(metainfo=dict(img_path=turned))
     assert 'exif_ignored' not in SampleReader(Files(), nn.Identity())(sample).prediction
+
+
+def test_each_part_of_a_data_set_reads_in_its_own_way(turned):
+    flags = ('color_ignore_orientation', 'color', 'color_ignore_orientation')
+    parts = [Files(LoadImageFromFile(color_type=flag)) for flag in flags]
+    dataset = SimpleNamespace(datasets=parts, cumulative_sizes=[1, 2, 3])
+    reader = SampleReader(dataset, nn.Identity())
+    sample = DetDataSample(metainfo=dict(img_path=turned))
+    assert ['exif_ignored' in reader(sample, i).prediction for i in range(3)] == [True, False, True]

@@ -65,7 +65,7 @@ def test_annotations_loaded_before_resize(whole, shapes_root, tmp_path):
         assert item['data_samples'].gt_sem_seg.shape == (128, 192)
         with torch.no_grad():
             (result,) = runner.model.test_step(runner.test_dataloader.collate_fn([item]))
-        maps = maps_of(result, Source.of(built, result, i))
+        maps = maps_of(result, Source.of(built, result.metainfo, i))
         assert (maps['true_map'] == read_maps(folder, predictions[i])[1]).all()
         fields = label_map_fields(maps, CLASSES, {0})
         assert fields['num_objects'] == records[i]['num_objects']
@@ -139,4 +139,4 @@ def test_true_maps_are_as_annotated(whole, shapes_root, tmp_path, pipeline):
         data = data[0] if isinstance(data, list) else data
         predicted, true = read_maps(folder, predictions[i])
         data.pred_sem_seg = PixelData(data=torch.tensor(predicted)[None])
-        assert (maps_of(data, Source.of(dataset, data, i))['true_map'] == true).all()
+        assert (maps_of(data, Source.of(dataset, data.metainfo, i))['true_map'] == true).all()
