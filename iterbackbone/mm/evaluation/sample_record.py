@@ -20,6 +20,7 @@ from . import classification, detection, segmentation
 from .meta import class_names, metainfo_of, plain
 from .sources import Index, Source
 
+NAMES = {'img_path', 'img_id', 'ori_shape'}
 NO_OBJECT = ('background_index', 'bg_index', 'ignore_index')  # said of a label
 
 
@@ -50,9 +51,10 @@ class SampleReader:
     def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
         """Of an image of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
         sample = BaseDataElement() if sample is None else sample
-        source = Source.of(self._dataset, sample.metainfo, index)
+        info = _metainfo(sample)
+        source = Source.of(self._dataset, info, index)
         found, pngs = {}, {}
-        flip = '' if self._merged else detection.flip_of(sample.metainfo, source)
+        flip = '' if self._merged else detection.flip_of(info, source)
         objects = detection.annotated_objects(sample, source, flip, self._background, self._say)
         fields = detection.object_fields(objects, sample, self._classes)
         task = self._task(sample)
@@ -71,7 +73,7 @@ class SampleReader:
                 f'{type(self._model).__name__} predicts nothing that the iteration log knows: it holds '
                 'iterations and MACs, and annotated objects where there are any; the rest is null'
             )
-        record = {**identity(sample, task, index, pngs.get('picture')), **fields}
+        record = {**identity(info, task, index, pngs.get('picture')), **fields}
         prediction = {key: record[key] for key in ('img_id', 'img_path')}
         if record['img_path'] and source.ignores_exif():
             prediction['exif_ignored'] = True
@@ -92,11 +94,16 @@ class SampleReader:
             print_log(message, 'current', logging.WARNING)
 
 
+def _metainfo(sample: Any) -> dict[str, Any]:
+    """The sample's own, or that of the first part that knows its image, as multi-task samples do."""
+    parts = [part for part in (sample, *sample.values()) if isinstance(part, BaseDataElement)]
+    return next((each.metainfo for each in parts if NAMES & each.metainfo.keys()), sample.metainfo)
+
+
 def identity(
-    sample: Any, task: str | None, index: Index | None, image: np.ndarray | None
+    info: Mapping[str, Any], task: str | None, index: Index | None, image: np.ndarray | None
 ) -> dict[str, Any]:
-    """Of a sample, or of an ``image`` without a file."""
-    info = sample.metainfo
+    """Of a sample's metainfo, or of an ``image`` without a file."""
     width, height = detection.original_size(info) or (None, None)
     if image is not None:
         height, width = image.shape[:2]

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.models import ImageClassifier
-from mmpretrain.structures import DataSample
+from mmpretrain.structures import DataSample, MultiTaskDataSample
 from torch import nn
 
 from iterbackbone.mm.evaluation.classification import class_fields, is_classification
@@ -114,6 +114,16 @@ def test_other_predictions_are_no_class(fields, monkeypatch):
         assert not {'label', 'prediction', 'correct', 'confidence'} & found.record.keys()
     assert len(said) == 1
     assert said[0].startswith('Identity predicts nothing that the iteration log knows')
+
+
+def test_several_tasks_share_an_image():
+    data = MultiTaskDataSample()
+    for task in ('colour', 'shape'):
+        data.set_field(sample(1, img_path='cat/01.png', ori_shape=(20, 30)), task)
+    found = SampleReader(Labelled, nn.Identity())(data)
+    assert found.task is None
+    names = ('img_id', 'img_path', 'height', 'width')
+    assert [found.record[name] for name in names] == ['cat/01', 'cat/01.png', 20, 30]
 
 
 def evaluated(root, tmp_path, source):
