@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,8 @@ from .meta import class_names, metainfo_of, plain
 from .sources import Index, Source
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
-NO_OBJECT = ('background_index', 'bg_index', 'ignore_index')  # said of a label
+# Said of labels.
+NO_OBJECT = re.compile(r'_*(bg|background|ignore|void)(_?(class|cls|label))?(_?(ind|index|idx|id))?s?')
 
 
 class SampleRecord(NamedTuple):
@@ -120,11 +123,19 @@ def identity(
 def background_labels(
     classes: Sequence[str], metainfo: Mapping[str, Any], model: nn.Module
 ) -> set[int]:
-    """Labels that are no objects, by the classes' names, the data set's metainfo and the heads."""
+    """Labels that are no objects, by the classes' names, the data set's metainfo and the heads.
+
+    Entries such as ``background_index=3``, ``background='sky'`` or ``void_labels=[2, 9]`` count.
+    """
     found = {label for label, name in enumerate(classes) if is_background(name)}
     said = [metainfo, *(vars(head) for head in heads(model))]
-    indices = [plain(each.get(key)) for each in said for key in NO_OBJECT]
-    return found | {n for n in indices if type(n) is int and 0 <= n < len(classes)}
+    values = [plain(v) for each in said for key, v in each.items() if NO_OBJECT.fullmatch(key)]
+    listed = [value if isinstance(value, (list, tuple, set)) else [value] for value in values]
+    for item in map(plain, chain(*listed)):
+        label = classes.index(item) if item in classes else item
+        if type(label) is int and 0 <= label < len(classes):
+            found.add(label)
+    return found
 
 
 def ignore_index(evaluator: Any, model: nn.Module) -> int:

@@ -33,7 +33,16 @@ def test_names_of_objects(name):
     assert background_labels((name,), {}, nn.Identity()) == set()
 
 
-@pytest.mark.parametrize('metainfo', [dict(background_index=2), dict(bg_index=np.int64(2))])
+@pytest.mark.parametrize(
+    'metainfo',
+    [
+        dict(background_index=2),
+        dict(bg_idx=np.int64(2)),
+        dict(background='sky'),
+        dict(void_labels=[2, 9]),
+        dict(void_labels=np.array([2, 9])),
+    ],
+)
 def test_the_data_sets_metainfo_says_what_is_no_object(metainfo):
     assert background_labels(('cat', 'dog', 'sky'), metainfo, nn.Identity()) == {2}
 
@@ -51,7 +60,7 @@ def with_head(**says):
 
 
 def test_the_heads_index_is_no_object():
-    for says in (dict(ignore_index=1), dict(bg_index=1)):
+    for says in (dict(ignore_index=1), dict(bg_index=1), dict(background_label=1)):
         assert background_labels(('cat', 'dog'), {}, with_head(**says)) == {1}
     assert background_labels(('cat', 'dog'), {}, with_head(ignore_index=255, bg_index=2)) == set()
 
