@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def evaluation_meta(
         'schema_version': SCHEMA_VERSION,
         'model': type(unwrapped(runner.model)).__name__,
         'config': runner.cfg.filename,
-        'classes': list(class_names(said)),
+        'classes': list(classes_of(dataset)),
         'palette': palette_of(said.get('palette')) or None,
         'parameters': parameter_counts(runner.model),
         'resnet': asdict(counterpart(modules)),
@@ -83,10 +84,23 @@ def class_names(said: Mapping[str, Any]) -> tuple[str, ...]:
     return () if names is None else tuple(map(str, names))
 
 
+def classes_of(dataset: Any) -> tuple[str, ...]:
+    """By label; where mmdet's ConcatDataset has parts of different classes, all names of a label."""
+    if not differs(dataset):
+        return class_names(metainfo_of(dataset))
+    labels = zip_longest(*(class_names(metainfo_of(part)) for part in parts(dataset)))
+    return tuple(' / '.join(dict.fromkeys(filter(None, names))) for names in labels)
+
+
+def differs(dataset: Any) -> bool:
+    """Whether mmdet's ConcatDataset has parts of different metainfo."""
+    return isinstance(getattr(dataset, 'metainfo', None), list)
+
+
 def metainfo_of(dataset: Any) -> dict[str, Any]:
-    """What the dataset says of itself; nothing where parts of mmdet's ConcatDataset contradict."""
-    said = getattr(dataset, 'metainfo', None)
-    return said if isinstance(said, dict) else {}
+    """What the dataset says of itself; the first part where mmdet's ConcatDataset has several."""
+    said = getattr(dataset, 'metainfo', None) or {}
+    return metainfo_of(next(parts(dataset))) if isinstance(said, list) else said
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

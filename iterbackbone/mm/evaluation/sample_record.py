@@ -19,7 +19,7 @@ from ...log.schema import UNLABELLED
 from ...stats.objects import is_background
 from ..traces import unwrapped
 from . import classification, detection, segmentation
-from .meta import class_names, metainfo_of, plain
+from .meta import class_names, classes_of, differs, metainfo_of, plain
 from .sources import Index, Source
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
@@ -44,10 +44,11 @@ class SampleReader:
 
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
         self._dataset, self._model = dataset, unwrapped(model)
-        self._classes = class_names(metainfo_of(dataset))
+        self._classes = classes_of(dataset)
         # mmdet's test-time augmentation merges predictions in the original frame.
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
         self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
+        self._labels: dict[int, tuple[tuple[str, ...], set[int]]] = {}  # of parts that differ
         self._ignored = ignore_index(evaluator, self._model)
         self._said: set[str] = set()
 
@@ -56,19 +57,20 @@ class SampleReader:
         sample = BaseDataElement() if sample is None else sample
         info = _metainfo(sample)
         source = Source.of(self._dataset, info, index)
+        classes, background = self._labels_of(source.part)
         found, pngs = {}, {}
         flip = '' if self._merged else detection.flip_of(info, source)
-        objects = detection.annotated_objects(sample, source, flip, self._background, self._say)
-        fields = detection.object_fields(objects, sample, self._classes)
+        objects = detection.annotated_objects(sample, source, flip, background, self._say)
+        fields = detection.object_fields(objects, sample, classes)
         task = self._task(sample)
         if task == 'segmentation':
             true = segmentation.true_label_map(sample, source, self._say)
             pngs = segmentation.label_maps(sample, true, self._ignored, len(self._classes))
-            fields = segmentation.label_map_fields(pngs, self._classes, self._background)
+            fields = segmentation.label_map_fields(pngs, classes, background)
         elif task == 'classification':
             image = classification.picture(sample, source.info)
             pngs = {} if image is None else {'picture': image}
-            fields |= classification.class_fields(sample, self._classes)
+            fields |= classification.class_fields(sample, classes)
         elif task == 'detection':
             found = detection.prediction_fields(objects, sample, flip, self._say)
         else:
@@ -81,6 +83,16 @@ class SampleReader:
         if record['img_path'] and source.ignores_exif():
             prediction['exif_ignored'] = True
         return SampleRecord(task, record, {**prediction, **found}, pngs)
+
+    def _labels_of(self, part: Any) -> tuple[tuple[str, ...], set[int]]:
+        """Names by label, and labels that are no objects, in an image's part of the data set."""
+        if part is None or not differs(self._dataset):
+            return self._classes, self._background
+        if id(part) not in self._labels:
+            said = metainfo_of(part)
+            classes = class_names(said)
+            self._labels[id(part)] = classes, background_labels(classes, said, self._model)
+        return self._labels[id(part)]
 
     def _task(self, sample: Any) -> str | None:
         if segmentation.is_segmentation(sample):
