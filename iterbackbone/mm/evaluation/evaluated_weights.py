@@ -1,10 +1,14 @@
-"""Which weights an evaluation has: a checkpoint's, or those of this training."""
+"""Which weights an evaluation has: a checkpoint's, those of this training, or unknown ones."""
 
 from __future__ import annotations
 
 import inspect
 import traceback
 from typing import Any
+
+from torch import nn
+
+UNKNOWN = {'checkpoint': None, 'epoch': 0, 'iter': 0}
 
 
 def loaded_weights(checkpoint: dict) -> dict[str, Any]:
@@ -25,3 +29,11 @@ def _loaded_file() -> str | None:
         if frame.f_code.co_name == 'load_checkpoint' and 'filename' in frame.f_locals:
             return str(frame.f_locals['filename'])
     return None
+
+
+def tensor_versions(model: nn.Module) -> list[tuple[int, int]]:
+    """They change whenever a parameter or buffer is written to."""
+    return [
+        (id(tensor), 0 if tensor.is_inference() else tensor._version)
+        for tensor in model.state_dict(keep_vars=True).values()
+    ]

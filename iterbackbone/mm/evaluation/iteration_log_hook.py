@@ -15,7 +15,7 @@ from ...text import cause
 from ..single_hook import refuse_second
 from ..traces import TraceCollector, unwrapped
 from .budget_runs import BudgetRuns
-from .evaluated_weights import loaded_weights
+from .evaluated_weights import UNKNOWN, loaded_weights, tensor_versions
 from .logged_evaluation import LoggedEvaluation
 
 
@@ -39,6 +39,7 @@ class IterationLogHook(Hook):
     def __init__(self, gain_images: int = 0) -> None:
         self._gain_images = check_int('gain_images', gain_images, minimum=0)
         self._loaded: dict[str, Any] | None = None  # the weights, unless they are of this training
+        self._versions: list[tuple[int, int]] | None = None  # at their last evaluation
         self._collector: TraceCollector | None = None
         self._evaluation: LoggedEvaluation | None = None
         self._budgets: BudgetRuns | None = None
@@ -47,13 +48,13 @@ class IterationLogHook(Hook):
         refuse_second(runner, IterationLogHook)  # each evaluation would have two logs
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self._loaded = loaded_weights(checkpoint)
+        self._loaded, self._versions = loaded_weights(checkpoint), None
 
     def before_train(self, runner: Runner) -> None:
         self._stop_listening()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        self._loaded = None
+        self._loaded, self._versions = None, None
 
     def before_val_epoch(self, runner: Runner) -> None:
         self._begin(runner, 'val')
@@ -96,6 +97,10 @@ class IterationLogHook(Hook):
         model = unwrapped(runner.model)
         if not getattr(model, 'prototype_inited', True):
             model.prepare_prototype()  # a retriever's, which it would encode in the first batch
+        versions = tensor_versions(model)
+        if self._versions not in (None, versions):  # written to, by neither loading nor training
+            self._loaded = UNKNOWN
+        self._versions = versions
         own = {'checkpoint': None, 'epoch': runner.epoch, 'iter': runner.iter}
         weights = self._loaded or own
         self._collector = TraceCollector(model)

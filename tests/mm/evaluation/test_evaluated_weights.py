@@ -6,7 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import mmengine.runner
 import pytest
+import torch
 from torch import nn
 
 from iterbackbone.mm import IterationLogHook
@@ -46,9 +48,12 @@ def test_a_loop_over_checkpoints_and_budgets(trained):
         trained.val()
     trained.load_checkpoint(saved(trained, 4))
     trained.val()
+    mmengine.runner.load_checkpoint(trained.model, saved(trained, 2))
+    trained.val()
     after = logs(trained)
     assert {name: after[name] for name in before} == before
     assert sorted(after.keys() - before.keys()) == [
+        'val_epoch_0',
         'val_iter_2_2',
         'val_iter_2_3',
         'val_iter_2_4',
@@ -59,6 +64,7 @@ def test_a_loop_over_checkpoints_and_budgets(trained):
     caps = [after[f'val_iter_2_{n}']['budget']['caps'] for n in (2, 3, 4)]
     assert caps == [[1, 1], [2, 2], None]
     assert weights_of(after['val_iter_4_2']) == {**second, 'checkpoint': saved(trained, 4), 'iter': 4}
+    assert weights_of(after['val_epoch_0']) == UNKNOWN  # nothing told the hook
     for step in (2, 4):
         assert weights_of(after[f'val_iter_{step}']) == {**UNKNOWN, 'iter': step}
 
@@ -67,11 +73,13 @@ class Trainer(SimpleNamespace):
     """What the hook sees of a Runner."""
 
     def __init__(self):
-        super().__init__(model=nn.Identity(), val_loop=None, epoch=0, iter=0)
+        super().__init__(model=nn.Linear(2, 2), val_loop=None, epoch=0, iter=0)
         self.hook = IterationLogHook()
 
     def load_checkpoint(self, filename, **meta):
         self.hook.after_load_checkpoint(self, {'meta': meta})
+        with torch.no_grad():
+            self.model.weight.copy_(torch.rand(2, 2))
 
     def resume(self, filename, epoch, step):
         self.load_checkpoint(filename, epoch=epoch, iter=step)
@@ -80,6 +88,8 @@ class Trainer(SimpleNamespace):
     def train(self, epoch, step):
         self.hook.before_train(self)
         self.hook.before_train_iter(self, 0)
+        with torch.no_grad():
+            self.model.weight.add_(1)
         self.epoch, self.iter = epoch, step
 
     def evaluated(self):
@@ -120,6 +130,16 @@ def test_train_then_the_best_then_train_on():
     assert trainer.evaluated() == trainer.evaluated() == ('best_2.pth', 2, 20)
     trainer.train(4, 40)
     assert trainer.evaluated() == (None, 4, 40)
+
+
+def test_weights_that_others_wrote_are_unknown():
+    trainer = Trainer()
+    trainer.load_checkpoint('a.pth', epoch=1, iter=5)
+    assert trainer.evaluated() == ('a.pth', 1, 5)
+    trainer.model.load_state_dict({name: t + 1 for name, t in trainer.model.state_dict().items()})
+    assert trainer.evaluated() == trainer.evaluated() == (None, 0, 0)
+    trainer.load_checkpoint('b.pth', epoch=2, iter=6)
+    assert trainer.evaluated() == ('b.pth', 2, 6)
 
 
 @pytest.mark.parametrize(
