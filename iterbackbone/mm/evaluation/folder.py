@@ -21,7 +21,7 @@ from ...log.schema import META, PREDICTIONS, RECORDS, IterationRecord, Predictio
 from .sources import Index
 
 KINDS = {RECORDS: IterationRecord, PREDICTIONS: PredictionLine, META: EvaluationMeta}
-Key = tuple[Index | None, Hashable]  # place in the data set, identity
+Key = tuple[Index | None, Hashable]  # place in the data set, name
 
 
 class EvaluationFolder:
@@ -43,7 +43,8 @@ class EvaluationFolder:
         warn = MMLogger.get_current_instance().warning
         self._lines = {name: LineWriter(kind, warn) for name, kind in KINDS.items()}
         self._pngs = PngFiles(self.path)
-        self._keys: dict[Key, None] = {}  # of the lines, in order
+        self._keys: list[Key] = []  # of the lines, in order
+        self._told_apart: set[Key] = set()
 
     def write(
         self,
@@ -60,13 +61,14 @@ class EvaluationFolder:
         number = get_rank() + get_world_size() * len(self._keys)  # no other rank has it
         names = (record.get('img_id'), record.get('img_path'))
         named = number if names == (None, None) else names
-        key = (index, None if index is not None else named)
-        if key in self._keys:
+        apart = (index, None if index is not None else named)
+        if apart in self._told_apart:
             return
         paths = self._pngs.write(number, record.get('img_id'), pngs or {})
         self._append(RECORDS, record)
         self._append(PREDICTIONS, {**prediction, **paths})
-        self._keys[key] = None
+        self._keys.append((index, named))
+        self._told_apart.add(apart)
 
     def _append(self, name: str, content: Mapping[str, Any]) -> None:
         file, line = self._files[name], self._lines[name](content)
@@ -85,7 +87,7 @@ class EvaluationFolder:
         Called on all ranks. Samplers repeat images to give these the same number; each stands once.
         """
         self.close()
-        order = _merged(all_gather_object(list(self._keys)))
+        order = _merged(all_gather_object(self._keys))
         ranks = get_world_size()
         self._pngs.keep({rank + ranks * line for rank, line in order if rank == get_rank()})
         barrier()
@@ -110,17 +112,18 @@ class EvaluationFolder:
 
 
 def _merged(ranks: list[list[Key]]) -> list[tuple[int, int]]:
-    """(Rank, line) of each image, by its place in the data set where that is known."""
-    first: dict[Key, tuple[int, int]] = {}
+    """(Rank, line) of each image, by its place in the data set if all ranks know that, else by name."""
+    known = all(index is not None for index, _ in chain(*ranks))
+    first: dict[Any, tuple[int, int]] = {}
     for line, keys in enumerate(zip_longest(*ranks)):
         for rank, key in enumerate(keys):
             if key is not None:
-                first.setdefault(key, (rank, line))
-    if any(index is None for index, _ in first):
+                first.setdefault(key[0] if known else key[1], (rank, line))
+    if not known:
         return list(first.values())
     # Videos of one frame have a number, others two a frame.
-    places = sorted(first, key=lambda key: np.atleast_1d(key[0]).tolist())
-    return [first[key] for key in places]
+    places = sorted(first, key=lambda place: np.atleast_1d(place).tolist())
+    return [first[place] for place in places]
 
 
 def _lines(parts: list[Path], order: list[tuple[int, int]]) -> Iterator[bytes]:

@@ -29,7 +29,9 @@ def sampled_indices(dataloader: Any) -> list[list[Index | None]]:
     if sampler is None:
         return []
     drawn, again = (
-        [list(map(_plain, batch)) for batch in islice(sampler, len(sampler))] for _ in range(2)
+        # One more than there are: some samplers tidy up behind their last batch.
+        [list(map(_plain, batch)) for batch in islice(sampler, len(sampler) + 1)]
+        for _ in range(2)
     )
     return drawn if drawn == again else []
 

@@ -113,6 +113,14 @@ def test_images_are_merged_whatever_the_samplers_order(tmp_path, monkeypatch, or
     assert ids(path) == ids(path, 'predictions.jsonl') == ['i0', 'i1', 'i2', 'i3', 'i4']
 
 
+def test_ranks_of_which_one_knows_the_places_are_merged_by_name(tmp_path, monkeypatch):
+    log = LogRanks(monkeypatch, tmp_path / 'log', 2)
+    for rank, images in enumerate([[0, 2, 4], [1, 3, 0]]):  # as padded to the same number
+        for i in images:
+            log.write(rank, {'img_id': f'i{i}'}, {'img_id': f'i{i}'}, index=i if rank else None)
+    assert ids(log.publish({})) == ['i0', 'i1', 'i2', 'i3', 'i4']
+
+
 def test_images_of_equal_names_at_other_places_are_kept(tmp_path):
     folder = EvaluationFolder(tmp_path / 'log')
     for index in (0, 1, 1):

@@ -31,10 +31,10 @@ class Upright(LabelledImages):
         return dict(width=8, height=8 + i % 2)
 
 
-def by_ratio(dataset, collate_fn=list, **options):
+def by_ratio(dataset, collate_fn=list, drop_last=False, **options):
     sampler = SequentialSampler(dataset)
     sampler.dataset = dataset
-    batches = AspectRatioBatchSampler(sampler, 2)
+    batches = AspectRatioBatchSampler(sampler, 2, drop_last)
     return DataLoader(dataset, batch_sampler=batches, collate_fn=collate_fn, **options)
 
 
@@ -45,6 +45,13 @@ def test_indices_of_two_passes_over_a_sampler_that_reorders(options):
         indices = sampled_indices(loader)
         assert indices == [[item['data_samples'].img_id for item in batch] for batch in loader]
         assert indices[-1] == [4]
+
+
+@pytest.mark.parametrize(('images', 'drop_last'), [(8, False), (7, False), (6, True), (7, True)])
+def test_a_sampler_that_tidies_up_behind_its_last_batch(images, drop_last):
+    loader = by_ratio(Upright(images), drop_last=drop_last)
+    indices = sampled_indices(loader)
+    assert indices == [[item['data_samples'].img_id for item in batch] for batch in loader] != []
 
 
 class Stream(IterableDataset):
