@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.spatial import KDTree
 
 from ...stats.objects import summarise_boxes
 from .sources import Source
 
 UNLABELLED = -1
+TOLERANCE = 1.5  # pixels, by which boxes may differ from the data set's
 UNKNOWN_FRAME = (
     'where in the original image the boxes lie cannot be known: their sizes are null and they are left '
     'out of predictions.jsonl. The log takes the bbox of the instances of a data set of mmengine, and '
@@ -42,16 +44,18 @@ def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
     return None if shape is None else (int(shape[1]), int(shape[0]))
 
 
-def flip_of(info: dict[str, Any], source: Source) -> str | None:
+def flip_of(sample: Any, source: Source) -> str | None:
     """How the image was mirrored: '', 'horizontal', 'vertical' or 'diagonal' (both).
 
     None where that is unknown, or where more was changed than size and direction.
     """
+    info = sample.metainfo
     if _is_cropped(info) or source.named(*MOVES):
         return None
+    flip = '' if 'flip' in info or not source.named('Flip') else None
     if info.get('flip'):
-        return None if original_size(info) is None else info.get('flip_direction')
-    return '' if 'flip' in info or not source.named('Flip') else None
+        flip = None if original_size(info) is None else info.get('flip_direction')
+    return None if flip is None or _is_moved(sample, source, flip) else flip
 
 
 def _is_cropped(info: dict[str, Any]) -> bool:
@@ -62,6 +66,31 @@ def _is_cropped(info: dict[str, Any]) -> bool:
     factor = info.get('scale_factor')  # a tuple, an array or a number
     resized = np.multiply(size, 1.0 if factor is None else factor)
     return bool((np.array([shape[1], shape[0]]) < resized - 1).any())
+
+
+def _is_moved(sample: Any, source: Source, flip: str) -> bool:
+    """Whether loaded boxes are not the data set's own, resized and mirrored at most.
+
+    They may have been loaded before or after either.
+    """
+    loaded = [_array(sample.get(key, {}).get('bboxes')) for key in KINDS.values()]
+    packed = [boxes for boxes in loaded if boxes is not None]
+    instances = _instances(source)
+    if instances is None or not packed:
+        return False
+    own, boxes = np.array([item['bbox'] for item in instances]).reshape(-1, 4), np.concatenate(packed)
+    if not len(own) or not len(boxes):
+        return len(own) != len(boxes)
+    factor, size = sample.metainfo.get('scale_factor'), original_size(sample.metainfo)
+    scale, limits = np.ones(2) * (1 if factor is None else factor), size or (np.inf, np.inf)
+
+    def points(boxes: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(np.clip(boxes, 0, np.tile(limits, 2)))  # trees take no NaN
+
+    found = [boxes, boxes / np.tile(scale, 2)]
+    found += [mirrored(found[0], flip, np.multiply(limits, scale)), mirrored(found[1], flip, limits)]
+    distances = [KDTree(points(own)).query(points(each), p=np.inf)[0] for each in found]
+    return min(each.max() for each in distances) > TOLERANCE
 
 
 def annotated_objects(
@@ -130,7 +159,7 @@ def prediction_fields(
     return fields | {kind: _lists(each) for kind, each in known.items()}
 
 
-def mirrored(boxes: np.ndarray, flip: str, size: tuple[int, int]) -> np.ndarray:
+def mirrored(boxes: np.ndarray, flip: str, size: Sequence[float] | np.ndarray) -> np.ndarray:
     """Boxes (n, 4), xyxy, in an image of size (width, height), mirrored; twice is not at all."""
     boxes = boxes.copy()
     for axis, direction in enumerate(('horizontal', 'vertical')):
@@ -143,10 +172,18 @@ def _lists(objects: Objects) -> dict[str, Any]:
     return {'boxes': objects.boxes.round(2).tolist(), 'labels': objects.labels.tolist()}
 
 
-def _own(source: Source, difficult: bool) -> Objects | None:
-    """Those of the data set; None where it has none of this kind."""
+def _instances(source: Source) -> list[dict[str, Any]] | None:
+    """Those of the data set; None where it has none with boxes."""
     items = (source.info or {}).get('instances')
     if not isinstance(items, list) or any(np.size(item.get('bbox')) != 4 for item in items):
+        return None
+    return items
+
+
+def _own(source: Source, difficult: bool) -> Objects | None:
+    """The data set's objects; None where it has none of this kind."""
+    items = _instances(source)
+    if items is None:
         return None
     items = [item for item in items if bool(item.get('ignore_flag')) == difficult]
     boxes = np.array([item['bbox'] for item in items], dtype=np.float64).reshape(-1, 4)
@@ -162,14 +199,18 @@ def _labels(instances: Any) -> np.ndarray:
 
 def _predicted(instances: Any) -> np.ndarray | None:
     """Boxes (n, 4); those of the masks where a head such as SOLO's fills in boxes of zeros."""
-    boxes = instances.get('bboxes')
-    boxes = getattr(boxes, 'tensor', boxes)
+    boxes = _array(instances.get('bboxes'))
     if 'masks' in instances and (boxes is None or (len(boxes) and not boxes.any())):
         from mmdet.structures.mask import mask2bbox
 
-        boxes = mask2bbox(torch.as_tensor(instances.masks))
+        return _array(mask2bbox(torch.as_tensor(instances.masks)))
+    return boxes
+
+
+def _array(boxes: Any) -> np.ndarray | None:
+    """(n, 4); None for other boxes, such as rotated ones."""
     if boxes is None:
         return None
-    array = boxes.double().cpu().numpy()  # NumPy has no bfloat16
+    array = getattr(boxes, 'tensor', boxes).double().cpu().numpy()  # NumPy has no bfloat16
     array = array if array.size else array.reshape(0, 4)
     return array if array.ndim == 2 and array.shape[1] == 4 else None

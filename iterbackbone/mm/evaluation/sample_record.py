@@ -59,7 +59,7 @@ class SampleReader:
         source = Source.of(self._dataset, info, index)
         classes, background = self._labels_of(source.part)
         found, pngs = {}, {}
-        flip = '' if self._merged else detection.flip_of(info, source)
+        flip = '' if self._merged else detection.flip_of(sample, source)
         objects = detection.annotated_objects(sample, source, flip, background, self._say)
         fields = detection.object_fields(objects, sample, classes)
         task = self._task(sample)
