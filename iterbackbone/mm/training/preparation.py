@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from ..single_hook import refuse_second
 from ..traces import handles_on, is_trainable, iterative_modules, unwrapped
+from .lost_hooks import warn_of_lost_hooks
 
 
 def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
@@ -38,6 +39,7 @@ def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
         if module.budget.share is not None:
             needs = f'needs {names[module]}.budget without share, got share={module.budget.share:g}'
             raise ValueError(f'{kind.__name__} {needs}: training ends the fit that it belongs to')
+    warn_of_lost_hooks(runner)
     # Averaged copies end a fit where the model does, in its first training step: keys must agree.
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
         for module in iterative_modules(copy):
