@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def fit_checkpoint(
     model, content = trained_model(cfg, checkpoint, options.device)
     base = f'{__version__} {_digest(model)} {cfg.pretty_text}'
     loaders = _loaders(cfg, options)
-    _check_unseen(cfg, loaders, options)
+    _check_unseen(cfg, content, loaders, options)
     groups, calibration_groups = _groups(loaders, options)
     silence(list(iterative_modules(model)))
 
@@ -108,18 +108,21 @@ def _loaders(cfg: Config, options: FitOptions) -> tuple[DataLoader, DataLoader]:
     return fit, calibrate
 
 
-def _check_unseen(cfg: Config, loaders: Sequence[DataLoader], options: FitOptions) -> None:
+def _check_unseen(
+    cfg: Config, content: Mapping[str, Any], loaders: Sequence[DataLoader], options: FitOptions
+) -> None:
     """Raise ValueError where the config trains on the images, or where that cannot be told."""
     if options.trained_on_these:
         return
-    trained = trained_images(cfg)
+    trained = trained_images(cfg, content)
     seen = trained & set().union(*(image_names(loader.dataset) for loader in loaders))
     unknown = not trained and 'train' in (options.fit.part, options.calibrate.part)
     if seen or unknown:
         raise ValueError(
             '--fit and --calibrate must be images that the features were not trained on: '
-            f'{len(seen) or "unknown how many"} of them are in train_dataloader. '
-            "Give the training's --cfg-options, or --trained-on-these"
+            f'{len(seen) or "unknown how many"} of them are in train_dataloader, whose indices count '
+            "where the checkpoint's own config has them. Give the training's --cfg-options, or "
+            '--trained-on-these'
         )
 
 

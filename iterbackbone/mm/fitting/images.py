@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -111,30 +111,45 @@ def annotations_first(pipeline: Any) -> Any:
     return steps
 
 
-def leaves(cfg: Any) -> Iterator[Any]:
-    """The configs of the data sets inside wrappers; ValueError where one mixes images."""
-    if 'Mix' in type_name(cfg):
+def leaves(cfg: Any, mixtures: bool = False) -> Iterator[Any]:
+    """The configs of the data sets inside wrappers; ValueError for unwanted mixtures of images."""
+    if 'Mix' in type_name(cfg) and not mixtures:
         raise ValueError(
             f'images of a {type_name(cfg)} are mixtures: name the images of another data loader'
         )
     if 'datasets' in cfg:
         for each in cfg['datasets']:
-            yield from leaves(each)
+            yield from leaves(each, mixtures)
     elif 'dataset' in cfg:
-        yield from leaves(cfg['dataset'])
+        yield from leaves(cfg['dataset'], mixtures)
     else:
         yield cfg
 
 
-def trained_images(cfg: Config) -> set[Any]:
-    """Files of the config's training images; empty where they are unknown or not here."""
+def trained_images(cfg: Config, content: Mapping[str, Any]) -> set[Any]:
+    """Files of the config's training images; empty where they are unknown or not here.
+
+    Its ``indices`` count only if the config in the checkpoint's ``content`` has them, too. That is text
+    from anywhere, of which nothing is run.
+    """
     if not (loader := cfg.get('train_dataloader')):
         return set()
+    dataset_cfg = copy.deepcopy(loader['dataset'])
+    text = _compact((content.get('meta') or {}).get('cfg'))
+    for leaf in leaves(dataset_cfg, mixtures=True):
+        said = _compact(f'indices={leaf.get("indices")}')
+        if not re.search(rf'\b{re.escape(said)}(?!\d)', text):
+            leaf.pop('indices', None)
     try:
-        dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
+        dataset = DATASETS.build(dataset_cfg)
     except OSError:
         return set()
     return image_names(Subset(dataset, range(len(dataset))))
+
+
+def _compact(text: Any) -> str:
+    """Python as mmengine writes and breaks it, without what it may leave out."""
+    return re.sub(r'\s', '', str(text)).replace(',]', ']')
 
 
 def image_infos(subset: Any) -> Iterator[dict[str, Any]]:
