@@ -40,22 +40,26 @@ class FullDepthTeacher:
         self.temperature = check_real('teacher.temperature', temperature)
         if self.temperature <= 0:
             raise ValueError(f'teacher.temperature must be above 0, got {self.temperature:g}')
+        if self.logits is not None and not isinstance(self.logits, str):
+            raise TypeError(f"teacher.logits must be a module's name or None, got {self.logits!r}")
         self._found: dict[str, Tensor] = {}
         self._rows = 0  # of the doubled batch; 0 while none is, as when a hook measures BatchNorm
 
     def attach(self, model: nn.Module) -> list[Any]:
-        """Listen to ``model``, whose backbone must be iterative (ValueError)."""
+        """Listen to ``model``; ValueError without our backbone or the logits' module."""
         backbone = getattr(model, 'backbone', None)
         if not isinstance(backbone, AdaptiveModule):
             raise ValueError(f'teacher needs an iterative backbone, {type(model).__name__} has none')
+        modules = dict(model.named_modules())
+        if self.logits is not None and self.logits not in modules:
+            raise ValueError(f'teacher.logits must name a module of the model, got {self.logits!r}')
         handles = [
             model.register_forward_pre_hook(self._double, with_kwargs=True),
             backbone.register_forward_hook(self._compare_stages),
             model.register_forward_hook(self._add, with_kwargs=True),
         ]
         if self.logits is not None:
-            module = model.get_submodule(self.logits)
-            handles.append(module.register_forward_hook(self._compare_logits))
+            handles.append(modules[self.logits].register_forward_hook(self._compare_logits))
         return handles
 
     def _double(self, model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -110,6 +112,7 @@ def test_the_full_half_is_taught_nothing(tmp_path):
     [
         ({'stage': 1}, TypeError, "unexpected keyword argument 'stage'"),
         ({'temperature': 0}, ValueError, r'teacher\.temperature must be above 0'),
+        ({'logits': 3}, TypeError, r"teacher\.logits must be a module's name"),
         ({'stages': 'all'}, TypeError, r'teacher\.stages must be a number'),
     ],
 )
@@ -128,5 +131,13 @@ def test_logits_of_several_levels_are_refused():
 
 
 def test_an_unknown_module(tmp_path):
-    with pytest.raises(AttributeError, match='LinearClsHead has no attribute `linear`'):
+    with pytest.raises(ValueError, match=r"teacher\.logits must name a module .*'head.linear'"):
         train(tmp_path, logits='head.linear')
+
+
+def test_after_an_unknown_module_a_right_one_doubles_once():
+    model = classifier()
+    for name in ('head.typo', 'head.fc'):
+        with contextlib.suppress(ValueError):
+            FullDepthTeacher(logits=name).attach(model)
+    assert len(model._forward_pre_hooks) == 1
