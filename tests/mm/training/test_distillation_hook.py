@@ -53,6 +53,7 @@ def two(*rows):
         (two([1, 2, 3], [3, 2, 1]), two([1, 2, 3], [1, 2, 3]), 1.0),  # 1 and -1
         (two([5, 5, 5]), two([5, 5, 5]), 0.0),  # silent channels agree
         (two([5, 5, 5]), two([1, 2, 3]), 0.5),
+        (two([5]), two([1]), 0.0),  # an image of one position
     ],
 )
 def test_loss_by_hand(student, teacher, loss):
