@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmcv.cnn import is_norm
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -72,8 +73,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     """
     modes = {part: part.training for part in model.modules()}
     for part in modes:
-        by_name = any(word in type(part).__name__ for word in ('Drop', 'Norm'))
-        if by_name or isinstance(part, AdaptiveModule):
+        by_name = any(word in type(part).__name__ for word in ('Drop', 'BatchNorm'))
+        if by_name or isinstance(part, AdaptiveModule) or is_norm(part):
             part.eval()
     try:
         with torch.no_grad():

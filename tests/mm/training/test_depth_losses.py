@@ -7,8 +7,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from torch import nn
 
 from iterbackbone.mm import AnytimeHook
+from iterbackbone.mm.training.depth_losses import evaluating
 from tests.support.tiny_training import TinyClassifier, TinyImages, endless, train_tiny
 
 
@@ -55,6 +57,22 @@ def test_training_does_not_notice_a_measurement(tmp_path, wrapper):
         assert step['grads'].keys() == other['grads'].keys()
         for name, grad in other['grads'].items():
             torch.testing.assert_close(step['grads'][name], grad, rtol=1e-3, atol=1e-6)
+
+
+class ABN(nn.BatchNorm2d):
+    """As other packages name a norm with its activation."""
+
+
+class NormHead(nn.Sequential):
+    """No norm, whatever its name."""
+
+
+def test_norms_are_told_by_their_class_and_heads_stay():
+    model = nn.Sequential(ABN(2), NormHead(nn.Conv2d(2, 2, 1)), nn.Dropout(), nn.InstanceNorm2d(2))
+    with evaluating(model):
+        assert [part.training for part in model] == [False, True, False, False]
+        assert model[1][0].training
+    assert all(part.training for part in model.modules())
 
 
 class Drawing(TinyClassifier):
