@@ -57,7 +57,9 @@ class StageDistillationHook(Hook):
         refuse_second(runner, StageDistillationHook)
         model = unwrapped(runner.model)
         handles = handles_on(model, 'distillation')
-        student = model.backbone
+        student = getattr(model, 'backbone', None)
+        if student is None:
+            raise ValueError(f'StageDistillationHook: {type(model).__name__} has no backbone')
         teacher = build_teacher(self.teacher_config)
         self._supervised = supervised_stages(student.out_indices, teacher.out_indices, self.stages)
         self._teacher = teacher.to(next(student.parameters()).device)

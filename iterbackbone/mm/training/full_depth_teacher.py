@@ -66,7 +66,9 @@ class FullDepthTeacher:
         self._found, self._rows = {}, 0
         if not model.training or kwargs.get('mode') != 'loss':
             return None
-        inputs, samples = kwargs['inputs'], kwargs['data_samples']
+        inputs, samples = kwargs.get('inputs'), kwargs.get('data_samples')
+        if not isinstance(inputs, Tensor) or not isinstance(samples, list):
+            raise ValueError('teacher needs batches of a tensor inputs and a list data_samples')
         self._rows = 2 * len(inputs)
         twice = dict(inputs=torch.cat([inputs, inputs]), data_samples=samples + copy.deepcopy(samples))
         return args, {**kwargs, **twice}

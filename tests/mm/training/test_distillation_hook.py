@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.hooks import Hook
+from torch import nn
 
 from iterbackbone.mm import StageDistillationHook
 from iterbackbone.mm.training.distillation_hook import build_teacher, stage_loss, supervised_stages
@@ -203,6 +206,12 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path, teacher):
     teacher['init_cfg']['prefix'] = 'encoder.'
     with pytest.raises(ValueError, match=r"prefix 'encoder.' does not fit ResNet_CIFAR: \d+ missing"):
         build_teacher(teacher)
+
+
+def test_a_model_without_a_backbone_is_named(teacher):
+    runner = SimpleNamespace(model=nn.Identity(), hooks=[])
+    with pytest.raises(ValueError, match='StageDistillationHook: Identity has no backbone'):
+        StageDistillationHook(teacher).before_train(runner)
 
 
 def test_a_teacher_that_wants_to_run_code_is_refused(tmp_path):

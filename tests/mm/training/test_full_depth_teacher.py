@@ -130,6 +130,13 @@ def test_logits_of_several_levels_are_refused():
             teacher._compare_logits(torch.nn.Identity().train(), (), logits)
 
 
+def test_batches_of_other_kinds_are_refused():
+    teacher = FullDepthTeacher()
+    for batch in ({}, dict(inputs=[torch.zeros(3, 8, 8)], data_samples=[])):
+        with pytest.raises(ValueError, match='teacher needs batches of a tensor inputs'):
+            teacher._double(torch.nn.Identity(), (), dict(batch, mode='loss'))
+
+
 def test_an_unknown_module(tmp_path):
     with pytest.raises(ValueError, match=r"teacher\.logits must name a module .*'head.linear'"):
         train(tmp_path, logits='head.linear')
