@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...core.adaptive import AdaptiveModule
 from ...core.block import IterativeBlock
-from ...core.macs import Size
 from ..traces import Call, TraceCollector, counts_of
 
+Row = dict[str, Any]  # what one row of one call took, by field
 MACS = ('macs', 'macs_lowest', 'macs_full', 'macs_resnet')
 
 
@@ -21,7 +21,7 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     augmentation make several of the backbone. ValueError: a backbone call whose rows are not the
     batch's images. FloatingPointError: a halting score was NaN.
     """
-    images: list[dict[AdaptiveModule, list[_Row]]] = [{} for _ in range(num_images)]
+    images: list[dict[AdaptiveModule, list[Row]]] = [{} for _ in range(num_images)]
     for module in collector.modules:
         calls = [call for call in collector.calls if call.module is module]
         if calls:
@@ -33,7 +33,7 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     return [_image(collector, rows) for rows in images]
 
 
-def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[_Row]]) -> dict[str, Any]:
+def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[Row]]) -> dict[str, Any]:
     """Of one image's rows in the modules that were called."""
     names = collector.names
     bodies = {names[m]: _backbone_compute(m, own) for m, own in rows.items() if not m.of_regions}
@@ -49,23 +49,16 @@ def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[_Row]]) ->
     return {**image, 'modules': bodies | heads} if several else image
 
 
-class _Row(NamedTuple):
-    """One row of one call."""
-
-    iterations: list[int]
-    ponder_cost: float
-    macs: dict[str, int]  # by field
-    input_size: Size
-
-
-def _rows(call: Call) -> list[_Row]:
+def _rows(call: Call) -> list[Row]:
     _check_scores(call)
     trace = call.trace
     table, plain = counts_of(call.module, trace.input_size)
     bounds = {'macs_lowest': table.lowest, 'macs_full': table.highest, 'macs_resnet': plain}
-    macs = [{'macs': table.total(n, trace.limits), **bounds} for n in trace.executed.tolist()]
+    same = {'input_size': list(trace.input_size), **bounds}
+    macs = [table.total(executed, trace.limits) for executed in trace.executed.tolist()]
     columns = trace.iterations.tolist(), trace.ponder_cost.sum(dim=1).tolist(), macs
-    return [_Row(*values, trace.input_size) for values in zip(*columns, strict=True)]
+    names = ('iterations', 'ponder_cost', 'macs')
+    return [{**same, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)]
 
 
 def _owners(calls: list[Call], num_images: int) -> list[list[int]]:
@@ -110,18 +103,18 @@ def _owners_of(call: Call) -> list[int]:
     return call.owners.tolist()
 
 
-def _backbone_compute(module: AdaptiveModule, rows: list[_Row]) -> dict[str, Any]:
+def _backbone_compute(module: AdaptiveModule, rows: list[Row]) -> dict[str, Any]:
     """Of one row of each call."""
-    per_block = [_mean(n) for n in zip(*(row.iterations for row in rows), strict=True)]
+    per_block = [_mean(n) for n in zip(*(row['iterations'] for row in rows), strict=True)]
     values = iter(per_block)
     per_stage = [sum(islice(values, len(stage.blocks))) for stage in module.iterative_stages()]
     return {
         'iterations_per_block': per_block,
         'iterations': per_stage,
         'total_iterations': sum(per_stage),
-        'ponder_cost': _mean(row.ponder_cost for row in rows),
+        'ponder_cost': _mean(row['ponder_cost'] for row in rows),
         'num_calls': len(rows),
-        'input_size': list(rows[0].input_size),
+        'input_size': rows[0]['input_size'],
         **_macs(rows),
     }
 
@@ -138,13 +131,13 @@ def _joined(bodies: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _rois_compute(rows: list[_Row]) -> dict[str, Any]:
-    mean = _mean(sum(row.iterations) for row in rows)
+def _rois_compute(rows: list[Row]) -> dict[str, Any]:
+    mean = _mean(sum(row['iterations']) for row in rows)
     return {**_macs(rows), 'num_rois': len(rows), 'mean_roi_iterations': mean}
 
 
-def _macs(rows: list[_Row]) -> dict[str, int]:
-    return {name: sum(row.macs[name] for row in rows) for name in MACS}
+def _macs(rows: list[Row]) -> dict[str, int]:
+    return {name: sum(row[name] for row in rows) for name in MACS}
 
 
 def _mean(values: Iterable[float]) -> Any:
