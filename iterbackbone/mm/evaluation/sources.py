@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import mmcv.image.io as image_io
 import numpy as np
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 Index = int | tuple[int, ...]
 
@@ -22,11 +22,10 @@ def sampled_indices(dataloader: Any) -> list[list[Index | None]]:
     Data samples do not: samplers reorder, and ``sample_idx`` is that in a wrapped data set. A sampler
     that draws anew each time cannot be asked twice.
     """
-    map_style = isinstance(dataloader, DataLoader) and not isinstance(
-        dataloader.dataset, IterableDataset
-    )
-    sampler = dataloader.batch_sampler if map_style else None
-    if sampler is None:
+    if not isinstance(dataloader, DataLoader) or isinstance(dataloader.dataset, IterableDataset):
+        return []
+    sampler = dataloader.batch_sampler
+    if sampler is None or isinstance(dataloader.sampler, RandomSampler):
         return []
     drawn, again = (
         # One more than there are: some samplers tidy up behind their last batch.

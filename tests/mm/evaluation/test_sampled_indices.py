@@ -16,7 +16,7 @@ from mmengine.dataset import (
     RepeatDataset,
     pseudo_collate,
 )
-from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
+from torch.utils.data import DataLoader, IterableDataset, Sampler, SequentialSampler
 
 from iterbackbone.mm.evaluation.sources import sampled_indices
 from tests.support.classifier_runs import classifier_run
@@ -59,12 +59,21 @@ class Stream(IterableDataset):
         yield from range(3)
 
 
+class Anew(Sampler):
+    def __iter__(self):
+        return iter(np.random.permutation(50))
+
+    def __len__(self):
+        return 50
+
+
 @pytest.mark.parametrize(
     'loader',
     [
         DataLoader(Stream(), batch_size=2),
         DataLoader([1, 2], batch_size=None),
-        DataLoader(range(50), batch_size=50, shuffle=True),
+        DataLoader(range(1), shuffle=True),
+        DataLoader(range(50), sampler=Anew(), batch_size=50),
         DataLoader(range(5), sampler=InfiniteSampler(range(5))),
         [[1, 2]],
     ],
