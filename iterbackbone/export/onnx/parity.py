@@ -78,7 +78,7 @@ class Parity(NamedTuple):
 
     def mean(self) -> dict[str, float]:
         """Mean error of each result, that of boxes over the images with a common one; else NaN."""
-        found = {name: [] for name in self.comparisons[0].errors}
+        found: dict[str, list[float]] = {name: [] for name in self.comparisons[0].errors}
         for comparison in self.comparisons:
             none = comparison.errors.get('unpaired') == 1.0
             for name, error in comparison.errors.items():
