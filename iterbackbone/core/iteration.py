@@ -21,14 +21,15 @@ class Iterated(NamedTuple):
     """What an iteration leaves."""
 
     state: Tensor  # s_i, (B, C, H, W)
-    output: Tensor  # with weight * y_i added; s_1 where there was no weight
-    mean: Tensor | None  # of y_i, (B, C) float32; None at the last iteration
+    output: Tensor  # with weight * y_i added; s_i where there was no weight
+    mean: Tensor | None  # of y_i, (B, C) float32; None where it is the last one
 
 
 Iteration = Callable[[Tensor, Tensor, Tensor | None, int, bool], Iterated]
 """(s_{i-1}, output, weight of y_i, i, last) -> :class:`Iterated`.
 
-Weights are (B, 1, 1, 1), None at the first iteration; i is from 0.
+Weights are (B, 1, 1, 1), None at the first iteration and at forced depths; i is from 0. The last one
+needs no score.
 """
 
 

@@ -42,7 +42,7 @@ class BlockResult(NamedTuple):
 
     output: Tensor  # (B, C, H, W), the weighted sum of the states
     iterations: Tensor  # N, (B,) int64
-    executed: Tensor  # (B,) int64, iterations computed for the row; more than N only if masked
+    executed: Tensor  # (B,) int64, iterations computed for the row: N, or more where it stayed on
     ponder_cost: Tensor  # N + R, (B,) float32
     steps: int  # iterations the loop ran
     scores: Tensor | None  # (B, limit) float32, NaN where none was used; None unless asked
@@ -136,6 +136,7 @@ def _iterate(
     last: bool,
     threshold: float,
 ) -> tuple[_Rows, Tensor]:
+    """The rows after iteration i, from 0, and its score, (B,); the ``last`` one's is always 1."""
     # At i = 0 the remainder is 1: the output is s_0 + y_1.
     weight = act.output_weight(rows.halting).view(-1, 1, 1, 1) if i else None
     state, output, pooled_output = iteration(rows.state, rows.output, weight, i, last)

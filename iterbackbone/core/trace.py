@@ -20,7 +20,8 @@ class HaltingTrace:
 
     Attributes:
         iterations: N, (B, K) int64.
-        executed: (B, K) int64, iterations computed for the row; more than N only if ``masked``.
+        executed: (B, K) int64, iterations computed for the row: N, or more where halted rows stay in
+            the batch (``masked``; optimised for evaluation on a GPU).
         ponder_cost: N + R, (B, K) float32, with gradient in training; NaN after a NaN score.
         limits: L' of each block in this call.
         input_size: (H, W) of the call's input in pixels.

@@ -160,8 +160,8 @@ def run_form(run: BlockRun, x: Tensor, settings: RunSettings, late: bool) -> Blo
     """:func:`iterbackbone.core.loop.run_iterations` in ``active`` execution; overwrites ``x``, s_0.
 
     Where ``late``, for devices that must not be waited for, it is read one iteration late which rows
-    go on, while the next one is already queued. It changes no output, as halted rows get weight 0, and
-    costs at most one surplus iteration, which ``executed`` counts.
+    go on, while the next one is already queued, and rows stay until half of them have halted. It
+    changes no output, as halted rows get weight 0; ``executed`` counts their surplus iterations.
     """
     count, limit = len(x), run.limit
     rows = _start(pixels(x), limit)
@@ -191,6 +191,7 @@ def run_form(run: BlockRun, x: Tensor, settings: RunSettings, late: bool) -> Blo
 def _set_aside_halted(
     rows: Rows, batch: Batch, running: Tensor, going_on: int, steps: int, late: bool
 ) -> None:
+    """Take what halted out of ``rows``, in place; ``going_on`` of them are ``running``."""
     if late:  # without asking the device where they are
         order = running.argsort(descending=True, stable=True)
         batch.take(rows, order[going_on:], steps)
