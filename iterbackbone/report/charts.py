@@ -12,15 +12,12 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..stats.gain_verdict import amount
 from .evaluation import Evaluation
-from .gain_panel import GainPanel, MeasuredGains
 from .measures import COUNT, SIZE, Measure, error_title
 from .pictures import evenly, ranking
-from .style import GREY, LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
+from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
 
 MAX_POINTS = 3000  # of all evaluations; more slow a browser down and hide each other
-BELOW = {**LAYOUT, 'legend_y': -0.3, 'legend_yanchor': 'top'}  # a legend of many lines
 
 
 def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> dict[str, go.Figure]:
@@ -134,72 +131,3 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure:
     figure.update_layout(**LAYOUT, **titles, yaxis_range=[0, 1])
     figure.update_xaxes(tickformat='~r', nticks=12)
     return figure
-
-
-def gain_charts(panel: GainPanel) -> dict[str, go.Figure]:
-    """Those of the panel "Does adapting pay?", by the id of their place in the page."""
-    names = panel.measured.policies
-    found = {f'gain_{entry["field"]}': by_measure(entry, names) for entry in panel.by_measure}
-    return {'gain': frontier(panel.measured), **found}
-
-
-def frontier(measured: MeasuredGains) -> go.Figure:
-    """Score against MACs: static budgets, their envelope, policies and their shuffled depths."""
-    figure = go.Figure()
-    menu = sorted(measured.menu, key=lambda budget: budget.cost)
-    corners = [budget for budget in menu if budget.vertex]
-    marker = dict(color=GREY, size=9, symbol='square')
-    _add(figure, 'static budgets', menu, mode='markers', marker=marker)
-    _add(figure, 'best static mixtures', corners, mode='lines', line=dict(color=GREY, width=2))
-    for run, (name, gain) in enumerate(zip(measured.policies, measured.gains, strict=True)):
-        prefix = f'{name}: ' if len(measured.policies) > 1 else ''
-        x, shuffled = 100 * gain.share, gain.shuffled
-        if shuffled is not None:
-            figure.add_scatter(
-                x=[x, x],
-                y=[shuffled.low, shuffled.high],
-                mode='lines',
-                name=safe(f'{prefix}its depths on other images, 95%'),
-                line=dict(color=colour(run), width=14),
-                opacity=0.3,
-                hovertemplate='shuffled depths: %{y:.4g}<extra></extra>',
-            )
-        bars = [max(0, gain.value - gain.low)], [max(0, gain.high - gain.value)]
-        value = amount(gain.value, measured.unit)
-        figure.add_scatter(
-            x=[x],
-            y=[gain.score],
-            error_y=dict(arrayminus=bars[0], array=bars[1]),
-            mode='markers',
-            name=safe(f'{prefix}policy, 95% interval of its gain'),
-            marker=dict(color=colour(run), size=11),
-            hovertemplate=f'%{{x:.1f}}% of the MACs, %{{y:.4g}}, gain {value}<extra></extra>',
-        )
-    titles = dict(xaxis_title="% of full depth's MACs", yaxis_title=safe(measured.score))
-    return figure.update_layout(**BELOW, **titles)
-
-
-def _add(figure: go.Figure, name: str, budgets: list[Any], **style: Any) -> None:
-    figure.add_scatter(
-        x=[100 * budget.share for budget in budgets],
-        y=[budget.score for budget in budgets],
-        text=[safe(budget.name) for budget in budgets],
-        name=name,
-        hovertemplate='%{text}: %{x:.1f}% of the MACs, %{y:.4g}<extra></extra>',
-        **style,
-    )
-
-
-def by_measure(entry: dict[str, Any], names: list[str]) -> go.Figure:
-    """What depth and the policies buy against a measure of the image."""
-    figure, hover = go.Figure(), '%{y:.2f}<extra></extra>'
-    line = dict(color=GREY)
-    title = 'full depth over the cheapest budget'
-    figure.add_trace(binned(entry['depth'], title, line=line, hovertemplate=hover))
-    for run, (name, bins) in enumerate(zip(names, entry['policies'], strict=True)):
-        line = dict(color=colour(run), dash='dash')
-        title = f'{name}: policy over the static mixture'
-        figure.add_trace(binned(bins, title, line=line, hovertemplate=hover))
-    titles = dict(xaxis_title=entry['label'], yaxis_title='benefit, points')
-    figure.update_layout(**BELOW, **titles)
-    return figure.update_xaxes(type='log' if entry['log'] else 'linear')

@@ -17,8 +17,9 @@ from matplotlib.ticker import NullFormatter
 from plotly.subplots import make_subplots
 
 from ..stats.association import Association
-from .charts import errors, gain_charts, scatter, stages
+from .charts import errors, scatter, stages
 from .evaluation import Evaluation
+from .gain_charts import gain_charts
 from .gain_panel import GainPanel
 from .measures import COUNT, SIZE, short
 from .pictures import Folders, coloured, label_maps, overlays, ranking, thumbnail_of
@@ -58,7 +59,7 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
 
 
 def gain_figure(panel: GainPanel) -> Figure:
-    """Score against MACs; beside it the benefit against each measure of the images."""
+    """Score against MACs; beside it iterations and benefit against each measure of the images."""
     drawn = list(gain_charts(panel).values())
     return printed(drawn, ['Does adapting pay?', panel.sentence], max(10, 4.8 * len(drawn)))
 
@@ -66,10 +67,14 @@ def gain_figure(panel: GainPanel) -> Figure:
 def printed(charts: Sequence[go.Figure], title: Sequence[str] = (), width: float = 10) -> Figure:
     """Charts side by side; one legend below all, which hides no point and narrows no axes."""
     figure = Figure(layout='constrained', dpi=150)
-    panels = [(chart, k) for chart in charts for k, _ in enumerate(chart.select_xaxes())]
-    row = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (chart, k) in zip(row, panels, strict=True):
-        _draw_panel(axes, chart, str(k + 1) if k else '')
+    grid = figure.add_gridspec(1, len(charts))
+    for i, chart in enumerate(charts):
+        columns = [axis.domain for axis in chart.select_xaxes()]
+        below = len(set(columns)) < len(columns)  # panels below each other, with one axis of x
+        shape = (len(columns), 1) if below else (1, len(columns))
+        panels = grid[i].subgridspec(*shape).subplots(sharex=below, squeeze=False)
+        for k, axes in enumerate(panels.ravel()):
+            _draw_panel(axes, chart, str(k + 1) if k else '')
     lines = [literal(line) for text in title for line in textwrap.wrap(text, 105)]
     if lines:
         figure.suptitle('\n'.join(lines), fontsize=9)

@@ -107,19 +107,24 @@ class GainPanel:
 
 
 def _by_measure(measure: Measure, runs: AlignedRuns, measured: MeasuredGains) -> dict[str, Any]:
-    """Bins over the measure: ``depth`` and the benefit of each of ``policies``, in points.
+    """Bins over the measure: ``depth`` and, of each policy, ``benefit`` and ``iterations``.
 
     Depth is what full depth adds to the cheapest budget, benefit what the policy adds to its static
-    mixture: the error of the image under the one minus that under the other.
+    mixture: the error of the image under the one minus that under the other, in points.
     """
-    x = runs.column(measure.field)[0]
+
+    def bins(y: Any) -> list[dict[str, Any]]:
+        return [asdict(found) for found in binned_means(x, y, BINS)]
+
+    x, iterations = runs.column(measure.field)[0], runs.column('total_iterations')
     errors = [image_errors(e).values[row] for e, row in zip(runs.evaluations, runs.rows, strict=True)]
     own, static = np.split(100 * np.stack(errors), [len(measured.gains)])
     costs = [budget.cost for budget in measured.menu]
-    benefits = [static[np.argmin(costs)] - static[np.argmax(costs)]]
-    for error, gain in zip(own, measured.gains, strict=True):
+    policies = []
+    for run, gain in enumerate(measured.gains):
         low, high = static[list(gain.vertices)]
-        benefits.append((1 - gain.weight) * low + gain.weight * high - error)
-    depth, *policies = [[asdict(b) for b in binned_means(x, y, BINS)] for y in benefits]
+        benefit = (1 - gain.weight) * low + gain.weight * high - own[run]
+        policies.append({'benefit': bins(benefit), 'iterations': bins(iterations[run])})
+    depth = bins(static[np.argmin(costs)] - static[np.argmax(costs)])
     named = {'field': measure.field, 'label': measure.label, 'log': measure.log}
     return {**named, 'depth': depth, 'policies': policies}

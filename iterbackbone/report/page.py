@@ -16,8 +16,9 @@ from plotly.offline import get_plotlyjs
 
 from ..stats.association import Association
 from ..text import all_printable
-from .charts import MAX_POINTS, charts, gain_charts
+from .charts import MAX_POINTS, charts
 from .evaluation import Evaluation, brief
+from .gain_charts import gain_charts
 from .gain_panel import GainPanel
 from .measures import error_sentence, image_errors, probability, short
 from .pictures import (
