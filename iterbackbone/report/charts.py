@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .evaluation import Evaluation
-from .measures import COUNT, SIZE, Measure, error_title
+from .measures import COUNT, SIZE, Measure, error_title, main_score
 from .pictures import evenly, ranking
 from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
 
@@ -27,6 +27,7 @@ def charts(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> di
         'figure6b': scatter(evaluations, summaries, SIZE),
         'stages': stages(summaries),
         'figure4': errors(summaries),
+        'tradeoff': tradeoff(summaries),
     }
     return {name: figure for name, figure in found.items() if figure.data}
 
@@ -131,3 +132,23 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure:
     figure.update_layout(**LAYOUT, **titles, yaxis_range=[0, 1])
     figure.update_xaxes(tickformat='~r', nticks=12)
     return figure
+
+
+def tradeoff(summaries: list[dict[str, Any]]) -> go.Figure:
+    """Score against MACs, one point an evaluation; empty where there are not several."""
+    score = main_score([summary['score'] for summary in summaries])
+    figure = go.Figure()
+    if len(summaries) < 2 or score is None:
+        return figure
+    for run, summary in enumerate(summaries):
+        figure.add_scatter(
+            x=[summary['macs']['mean'] / 1e9],
+            y=[summary['score'][score]],
+            name=safe(summary['name']),
+            legendgroup=str(run),
+            mode='markers',
+            marker=dict(color=colour(run), size=14),
+            hovertemplate='%{x:.2f} GMAC, %{y:.3f}<extra></extra>',
+        )
+    titles = dict(xaxis_title='adaptive GMAC per image', yaxis_title=safe(score))
+    return figure.update_layout(**LAYOUT, **titles)

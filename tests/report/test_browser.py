@@ -29,7 +29,7 @@ def page(browser, tmp_path_factory):
 def test_the_console_is_silent_and_the_charts_are_drawn(page):
     assert [entry for entry in page.get_log('browser') if entry['level'] != 'INFO'] == []
     charts = script(page, "return [...document.querySelectorAll('.chart')].map((c) => c.id)")
-    assert charts == ['figure6a', 'figure6b', 'stages', 'figure4']
+    assert charts == ['figure6a', 'figure6b', 'stages', 'figure4', 'tradeoff']
     for chart in charts:
         marks = 'document.querySelectorAll(`#${arguments[0]} .point`).length'
         assert script(page, f'return {marks}', chart) > 0, chart

@@ -171,8 +171,7 @@ def test_several_evaluations_stand_side_by_side(tmp_path):
     text = (tmp_path / 'out' / 'report.html').read_text(encoding='utf-8')
     data = embedded(text)
     assert len(data['runs']) == 2
-    bars = data['charts']['stages']['data']
-    assert {trace['name'] for trace in bars} == {'full', 'at most 2'}
+    assert [trace['name'] for trace in data['charts']['tradeoff']['data']] == ['full', 'at most 2']
     assert {path.name for path in (tmp_path / 'out').glob('*est.png')} == {
         f'{name}_{end}.png' for name in ('1_full', '2_at-most-2') for end in ('easiest', 'hardest')
     }
