@@ -14,8 +14,8 @@ from ..files import write_together
 from .evaluation import Evaluation
 from .figures import contact_sheets, figures, gain_figure
 from .gain_panel import GainPanel
+from .image_files import Folders
 from .page import render
-from .pictures import Folders
 from .summary import summarise
 from .tables import markdown, write_csv
 

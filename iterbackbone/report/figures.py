@@ -21,8 +21,9 @@ from .charts import errors, scatter, stages
 from .evaluation import Evaluation
 from .gain_charts import gain_charts
 from .gain_panel import GainPanel
+from .image_files import Folders
 from .measures import COUNT, SIZE, short
-from .pictures import Folders, coloured, label_maps, overlays, ranking, thumbnail_of
+from .pictures import coloured, label_maps, overlays, ranking, thumbnail_of
 from .style import GREY, SYMBOLS, colour, literal
 
 LINE = 0.16  # inches that a line of text takes

@@ -20,9 +20,9 @@ from .charts import MAX_POINTS, charts
 from .evaluation import Evaluation, brief
 from .gain_charts import gain_charts
 from .gain_panel import GainPanel
+from .image_files import Folders
 from .measures import error_sentence, image_errors, probability, short
 from .pictures import (
-    Folders,
     class_ends,
     data_uri,
     embedded_maps,

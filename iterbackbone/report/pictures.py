@@ -1,15 +1,10 @@
-"""Thumbnails of the images a report shows, their boxes and their label maps.
-
-A log may come from anywhere. Formats whose decoders run other programs, pipes and devices, and files
-outside the folders that the user gave are refused; so are images of very many pixels, by Pillow.
-"""
+"""Thumbnails of the images a report shows, their boxes and their label maps."""
 
 from __future__ import annotations
 
 import base64
 import colorsys
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ..files import IMAGE_FORMATS
 from ..log.schema import UNLABELLED, UNLABELLED_16
 from .evaluation import Evaluation
+from .image_files import Folders, inside, opened
 
 MAX_SIDE = 320
 MAX_BOXES = 50
@@ -27,29 +22,6 @@ IGNORED = UNLABELLED_16  # in label maps as they are read here, whatever their f
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
 LEGEND = 8  # classes named below a picture
 Labels = NDArray[np.int64]
-Folders = Path | Sequence[Path]
-
-
-def inside(folders: Folders, name: Any) -> Path | None:
-    """A file that a log names, symbolic links followed; relative names are of the first folder.
-
-    None where it is no name, or lies in none of the folders.
-    """
-    if not isinstance(name, str) or not name:
-        return None
-    folders = [folders] if isinstance(folders, Path) else folders
-    try:
-        path = (folders[0] / name).resolve()
-        return path if any(path.is_relative_to(folder.resolve()) for folder in folders) else None
-    except (OSError, ValueError, RuntimeError):  # such as a null byte or a circle of links
-        return None
-
-
-def opened(path: Path, formats: Sequence[str] = IMAGE_FORMATS) -> Image.Image:
-    """The image, whose pixels are not read yet; Pillow's errors are of many types."""
-    if not path.is_file():  # opening a pipe waits for its other end
-        raise ValueError(f'{path} is no regular file')
-    return Image.open(path, formats=formats)
 
 
 def ranking(evaluation: Evaluation) -> list[int]:

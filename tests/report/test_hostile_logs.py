@@ -10,8 +10,9 @@ from PIL import EpsImagePlugin, Image
 
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
+from iterbackbone.report.image_files import MAX_BYTES, MAX_PIXELS, inside
 from iterbackbone.report.page import GALLERY, embed
-from iterbackbone.report.pictures import image_path, inside, thumbnail
+from iterbackbone.report.pictures import image_path, thumbnail
 from tests.support.logs import correlated, record, write_images, write_log
 
 
@@ -49,11 +50,20 @@ def test_pipes_devices_and_folders_are_not_opened(tmp_path):
 
 
 def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path):
-    side = 1 + int((2 * Image.MAX_IMAGE_PIXELS) ** 0.5)  # more than twice are an error
+    side = 1 + int(MAX_PIXELS**0.5)
     for name, size in (('over', (side, side)), ('below', (side, 100))):
         Image.new('1', size).save(tmp_path / f'{name}.png')
     assert thumbnail(tmp_path / 'over.png') is None
     assert thumbnail(tmp_path / 'below.png').width == 320
+
+
+def test_a_file_of_too_many_bytes_is_not_read(tmp_path):
+    path = tmp_path / 'image.png'
+    Image.new('1', (4, 3)).save(path)
+    os.truncate(path, MAX_BYTES)  # what follows the image takes no place on the disk
+    assert thumbnail(path).size == (4, 3)
+    os.truncate(path, MAX_BYTES + 1)
+    assert thumbnail(path) is None
 
 
 def test_pictures_are_limited_and_a_broken_one_is_left_out(tmp_path):
