@@ -101,10 +101,27 @@ def in_words(association: Association, more: str) -> str:
     return f'Images with {more} tend to take {way} iterations, {strength} so ({numbers}).'
 
 
+def sentences(associations: list[dict[str, Any]], partial: list[dict[str, Any]]) -> list[str]:
+    """What a summary's correlations say; why some cannot be computed stands in one sentence.
+
+    A partial correlation that lacks what a plain one lacks is not mentioned.
+    """
+    said = [e['words'] for e in [*associations, *partial] if e['spearman']['coefficient'] is not None]
+    plain, given = (
+        dict.fromkeys(e['spearman']['note'] for e in entries if e['spearman']['coefficient'] is None)
+        for entries in (associations, partial)
+    )
+    lacking = '; '.join(plain or given)
+    return said + ([f'No correlation can be computed: {lacking}.'] if lacking else [])
+
+
 def error_sentence(summary: dict[str, Any]) -> str | None:
     """On the errors; None without errors, or where ``sentences`` says already why there is none."""
-    words = (summary['error'] or {}).get('words')
-    return None if words in summary['sentences'] else words
+    error = summary['error']
+    if error is None:
+        return None
+    note = error['spearman']['note'] if error['spearman']['coefficient'] is None else None
+    return None if note and any(note in said for said in summary['sentences']) else error['words']
 
 
 def in_numbers(association: Association) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from ..stats.association import Association, associate, partial_association
 from ..stats.binning import binned_means, binned_rates
 from .evaluation import Column, Evaluation
-from .measures import COUNT, SIZE, Measure, image_errors, in_words, present
+from .measures import COUNT, SIZE, Measure, image_errors, in_words, present, sentences
 
 TRAINED = ('checkpoint', 'epoch', 'iter')
 META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget', 'time')
@@ -28,7 +28,6 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     total = evaluation.column('total_iterations')
     related = relations(evaluation, present(evaluation))
     partial = _partial(evaluation, total)
-    said = [*related['associations'], *partial]
     return {
         'name': evaluation.name,
         'folder': str(evaluation.folder),
@@ -47,8 +46,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
         },
         **related,
         'partial': partial,
-        # Why none can be computed is often the same for all.
-        'sentences': list(dict.fromkeys(entry['words'] for entry in said)),
+        'sentences': sentences(related['associations'], partial),
         'error': _error(evaluation, total),
         'classes': _classes(evaluation, total),
     }

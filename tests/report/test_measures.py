@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
-from iterbackbone.report.measures import in_numbers, in_words, probability, short
+from iterbackbone.report.measures import in_numbers, in_words, probability, sentences, short
 from iterbackbone.stats.association import Association
 
 
@@ -47,6 +49,25 @@ def test_an_undefined_one_says_why():
         'No correlation can be computed: every image has the same iterations.'
     )
     assert short(undefined) == 'undefined (every image has the same iterations)'
+
+
+def entry(note, words='said'):
+    found = asdict(association(0.3 if note is None else None, None, None, note=note))
+    return {'spearman': found, 'words': words if note is None else 'No correlation can be computed'}
+
+
+@pytest.mark.parametrize(
+    ('notes', 'said'),
+    [
+        ((['equal'] * 3, ['equal'] * 2), ['No correlation can be computed: equal.']),
+        ((['few', 'equal'], ['fewer']), ['No correlation can be computed: few; equal.']),
+        (([None, 'equal'], [None]), ['said', 'said', 'No correlation can be computed: equal.']),
+        (([None], ['fewer']), ['said', 'No correlation can be computed: fewer.']),
+        (([], []), []),
+    ],
+)
+def test_why_nothing_can_be_computed_is_said_once(notes, said):
+    assert sentences(*([entry(note) for note in kind] for kind in notes)) == said
 
 
 def test_numbers():

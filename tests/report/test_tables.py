@@ -70,12 +70,10 @@ def test_the_time_of_an_image_stands_beside_its_macs(tmp_path):
     ]
 
 
-def test_markdown_says_each_reason_for_no_correlation_once(tmp_path):
+def test_without_correlations_markdown_says_so_once(tmp_path):
     folder = write_log(tmp_path / 'a', [record(i, objects=i % 4) for i in range(12)])
     text = markdown([summarise(load_evaluation(folder))])
-    said = [line for line in text.splitlines() if 'No correlation can be computed' in line]
-    assert len(said) == len(set(said)) == 3
-    assert '- No correlation can be computed: every image has the same number of iterations.' in said
+    assert text.count('No correlation can be computed') == 1
 
 
 def test_a_score_cannot_take_another_rows_place(tmp_path):
