@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from matplotlib.figure import Figure
 
 from ..files import write_together
@@ -19,6 +22,8 @@ from .page import render
 from .summary import summarise
 from .tables import markdown, write_csv
 
+MANIFEST = 'files.json'  # which files of the folder a report wrote: only those may a later one remove
+
 
 def analyze(
     evaluations: list[Evaluation],
@@ -29,7 +34,8 @@ def analyze(
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
-    All of them, or none: an earlier report stays whole where the disk is full. With a panel, whether
+    All of them, or none: an earlier report stays whole where the disk is full. ``files.json`` says
+    which files these are; what an earlier report wrote beside them is removed. With a panel, whether
     adapting pays, there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
 
     Args:
@@ -64,7 +70,10 @@ def analyze(
         texts['gain.json'] = json.dumps(panel.as_json(), indent=2, allow_nan=False) + '\n'
     contents = {name: _png(figure) for name, figure in pictures.items()}
     contents |= {name: text.encode(errors='backslashreplace') for name, text in texts.items()}
-    write_together(out, contents)
+    stale = [path for path in earlier_files(out) if path.name not in contents]
+    write_together(out, {MANIFEST: manifest(contents), **contents})
+    for path in stale:
+        path.unlink()
     return summaries
 
 
@@ -76,3 +85,22 @@ def _png(figure: Figure) -> bytes:
 
 def _file_name(text: str) -> str:
     return re.sub(r'[^A-Za-z0-9.-]+', '-', text).strip('-.')[:60] or 'evaluation'
+
+
+def manifest(contents: Mapping[str, bytes]) -> bytes:
+    """JSON of the files' names and SHA-256 sums."""
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    return json.dumps(sums, indent=2).encode()
+
+
+def earlier_files(folder: Path) -> list[Path]:
+    """Files that the folder's manifest names and nobody changed since; none without a manifest.
+
+    Somebody may have written other figures under such a name, as ``measure_gain.py --out`` does.
+    """
+    try:
+        sums = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, str])
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return []
+    own = [path for path in folder.iterdir() if path.name in sums and path.is_file()]
+    return [path for path in own if hashlib.sha256(path.read_bytes()).hexdigest() == sums[path.name]]

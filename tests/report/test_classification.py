@@ -38,6 +38,7 @@ def test_files(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == [
         'easiest.png',
         'figure4.png',
+        'files.json',
         'hardest.png',
         'records.csv',
         'report.html',

@@ -102,6 +102,7 @@ def test_the_page_says_no_of_a_bad_policy(shown, tmp_path):
     kept = MeasuredGains.read(tmp_path / 'gain.json')
     assert (kept.gains, verdict_of([kept])) == (measured.gains, panel.sentence)
     analyze(policies[:1], tmp_path, tmp_path, 0.3)  # without a menu
+    assert not (tmp_path / 'gain.json').exists()
     assert 'Does adapting pay?' not in (tmp_path / 'report.html').read_text(encoding='utf-8')
 
 

@@ -49,6 +49,7 @@ def test_all_files_are_there_and_no_part_of_one(tmp_path):
         'easiest.png',
         'figure4.png',
         'figure6.png',
+        'files.json',
         'hardest.png',
         'records.csv',
         'report.html',
