@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .meta_schema import EvaluationMeta
 from .parsing import Parser, shown
-from .schema import META, MOST_BYTES, RECORDS, IterationRecord, identity
+from .schema import META, MOST_BYTES, MOST_LINES, RECORDS, IterationRecord, identity
 
 REQUIRED = ('iterations', 'total_iterations', 'macs', 'macs_full')
 
@@ -48,12 +48,12 @@ def read_records(
         a value that :class:`IterationRecord` does not allow, NaN, another number of stages).
 
     Raises:
-        ValueError: the folder has no such file.
+        ValueError: the folder has no such file, or it has more than ``MOST_LINES`` lines.
     """
     lines: list[Line] = []
     problems: list[Problem] = []
     lengths = {'iterations': len(stage_limits)} if stage_limits else {}
-    for number, text in read_lines(path):
+    for number, text in read_lines(path, MOST_BYTES[RECORDS]):
         if not text.strip():
             continue
         try:
@@ -69,11 +69,20 @@ def read_records(
     return lines, problems
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number from 1 and text of each line; ValueError without the file."""
+def read_lines(path: Path, most_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """Number from 1 and text of each line; ValueError as :func:`read_records`.
+
+    Of a line longer than ``most_bytes`` the text is the beginning, one byte too long.
+    """
     check_complete(path)
     with open(path, 'rb') as file:
-        yield from enumerate(file, start=1)
+        for number, text in enumerate(iter(lambda: file.readline(most_bytes + 1), b''), start=1):
+            if number > MOST_LINES:
+                raise ValueError(f'{path} must have at most {MOST_LINES} lines, it has more')
+            yield number, text
+            rest = text
+            while rest and not rest.endswith(b'\n'):
+                rest = file.readline(most_bytes)
 
 
 def missing_and_repeated(path: Path, meta: EvaluationMeta, lines: list[Line]) -> list[Problem]:

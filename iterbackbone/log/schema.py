@@ -8,6 +8,7 @@ from . import fields as f
 
 RECORDS, PREDICTIONS, META = 'records.jsonl', 'predictions.jsonl', 'meta.json'
 UNLABELLED, UNLABELLED_16 = 255, 65535  # pixels without a label in maps of 8 and of 16 bits
+MOST_LINES = 2 * 10**6
 MOST_BYTES = {RECORDS: 2**20, PREDICTIONS: 2**24, META: 2**24}  # of a line; of the whole meta.json
 
 

@@ -60,7 +60,7 @@ class Predictions:
             predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
             return predictions
         last = 0
-        for last, text in read_lines(path) if wanted else ():
+        for last, text in read_lines(path, MOST_BYTES[PREDICTIONS]) if wanted else ():
             if last in wanted:
                 predictions._add(wanted[last], records[wanted[last]], text)
         lost = sum(number > last for number in wanted)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iterbackbone.log import reader
 from iterbackbone.log.parsing import Parser
-from iterbackbone.log.reader import read_meta, read_records
+from iterbackbone.log.reader import read_lines, read_meta, read_records
 from iterbackbone.log.schema import IterationRecord, PredictionLine
 from tests.support.logs import record, write_log
 
@@ -119,6 +120,20 @@ def test_a_line_has_a_limited_length(tmp_path):
     lines, (problem,) = read_records(write(tmp_path, GOOD, changed(later=['x' * 1000] * 1100), GOOD))
     assert [line.number for line in lines] == [1, 3]
     assert problem.reason == 'it must have at most 1048576 bytes, it has more'
+
+
+def test_of_a_line_that_is_too_long_the_beginning_is_read(tmp_path):
+    path = tmp_path / 'records.jsonl'
+    path.write_bytes(b'1234\n' + b'x' * 50 + b'\n56\n' + b'y' * 50)
+    texts = [(1, b'1234\n'), (2, b'x' * 6), (3, b'56\n'), (4, b'y' * 6)]
+    assert list(read_lines(path, 5)) == texts
+
+
+def test_a_log_has_a_limited_number_of_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, 'MOST_LINES', 3)
+    assert len(read_records(write(tmp_path, *[GOOD] * 3))[0]) == 3
+    with pytest.raises(ValueError, match=r'records\.jsonl must have at most 3 lines'):
+        read_records(write(tmp_path, *[GOOD] * 4))
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
