@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -23,18 +24,36 @@ class Parser(Generic[T]):
         self._decoder, self._most_bytes = msgspec.json.Decoder(kind), most_bytes
 
     def __call__(self, text: bytes) -> T:
-        """Decode; ValueError, with the field and what is allowed, where the text is no such line."""
+        """Decode; ValueError where the text is no such line: the field, what is allowed, the value."""
         if len(text) > self._most_bytes:
             raise ValueError(f'it must have at most {self._most_bytes} bytes, it has more')
         try:
             return self._decoder.decode(text)
         except msgspec.ValidationError as error:
-            what, _, path = str(error).partition(' - at `$')
-            raise ValueError(f'{path.rstrip("`").lstrip(".") or "the line"}: {what}') from None
+            raise ValueError(_described(str(error), text)) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ValueError(f'not JSON (a truncated line?): {error}') from None
         except RecursionError:
             raise ValueError('nested too deeply') from None
+
+
+def _described(message: str, text: bytes) -> str:
+    """msgspec's message with the field first and the value last, as far as it says which it is."""
+    what, _, path = message.partition(' - at `$')
+    path = path.rstrip('`').lstrip('.')
+    said = f'{path or "the line"}: {what}'
+    try:
+        value = json.loads(text, parse_int=_integer)
+        for step in re.findall(r'[^.\[\]]+', path):
+            value = value[int(step) if isinstance(value, list) else step]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return said
+    return f'{said}, got {shown(value)}'
+
+
+def _integer(digits: str) -> float:
+    """Digits that no field may hold are not worth their conversion: it takes quadratic time."""
+    return int(digits) if len(digits) < 30 else float(digits)
 
 
 class LineWriter:

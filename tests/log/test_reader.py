@@ -43,23 +43,23 @@ def test_good_lines_come_back_with_their_numbers(tmp_path):
     ('bad', 'reason'),
     [
         (json.dumps(GOOD)[:-9] + '\n', 'not JSON (a truncated line?)'),
-        ('[1, 2]\n', 'the line: Expected `object`, got `array`'),
+        ('[1, 2]\n', 'the line: Expected `object`, got `array`, got [1, 2]'),
         ({k: v for k, v in GOOD.items() if k != 'macs'}, 'macs is missing'),
         (changed(macs=None), 'macs: Expected `int`, got `null`'),
-        (changed(macs='12'), 'macs: Expected `int`, got `str`'),
-        (changed(macs=1.5), 'macs: Expected `int`, got `float`'),
-        (changed(macs=True), 'macs: Expected `int`, got `bool`'),
-        (changed(macs=-1), 'macs: Expected `int` >= 0'),
-        (changed(macs=10**301), 'macs: Expected `int` <= 1000000000000000000'),
+        (changed(macs='12'), "macs: Expected `int`, got `str`, got '12'"),
+        (changed(macs=1.5), 'macs: Expected `int`, got `float`, got 1.5'),
+        (changed(macs=True), 'macs: Expected `int`, got `bool`, got True'),
+        (changed(macs=-1), 'macs: Expected `int` >= 0, got -1'),
+        (changed(macs=10**301), 'macs: Expected `int` <= 1000000000000000000, got 1e+301'),
         (changed(total_iterations=float('nan')), 'not JSON'),
         (changed(mean_object_area=float('-inf')), 'not JSON'),
         (
             json.dumps(changed(ponder_cost=0)).replace(': 0}', ': 1e999}') + '\n',
-            'ponder_cost: Number out of range',
+            'ponder_cost: Number out of range, got inf',
         ),
         (
             changed(iterations=[1, None]),
-            'iterations[1]: Expected `float`, got `null`',
+            'iterations[1]: Expected `float`, got `null`, got None',
         ),
         (changed(iterations=[1, 2, 0]), 'iterations must have 2 items, got 3'),
         (
@@ -67,8 +67,8 @@ def test_good_lines_come_back_with_their_numbers(tmp_path):
             'total_iterations must be the sum of iterations, got 4.0 for [1.0, 2.0]',
         ),
         (changed(macs=21), 'macs must be at most macs_full (20), got 21'),
-        (changed(class_names=[1]), 'class_names[0]: Expected `str`, got `int`'),
-        (changed(img_path=7), 'img_path: Expected `str | null`, got `int`'),
+        (changed(class_names=[1]), 'class_names[0]: Expected `str`, got `int`, got 1'),
+        (changed(img_path=7), 'img_path: Expected `str | null`, got `int`, got 7'),
         ('{"a": ' + '[' * 100_000 + '\n', 'nested too deeply'),
     ],
 )
@@ -122,6 +122,12 @@ def test_a_line_has_a_limited_length(tmp_path):
     assert problem.reason == 'it must have at most 1048576 bytes, it has more'
 
 
+def test_digits_without_end_are_not_converted(tmp_path):
+    line = json.dumps(changed(height=0)).replace(': 0}', f': {"9" * 500_000}}}') + '\n'
+    _, (problem,) = read_records(write(tmp_path, line))
+    assert problem.reason == 'height: Integer value out of range, got inf'
+
+
 def test_of_a_line_that_is_too_long_the_beginning_is_read(tmp_path):
     path = tmp_path / 'records.jsonl'
     path.write_bytes(b'1234\n' + b'x' * 50 + b'\n56\n' + b'y' * 50)
@@ -168,9 +174,9 @@ def test_any_bytes_give_an_object_or_a_value_error(text):
 @pytest.mark.parametrize(
     ('text', 'reason'),
     [
-        ('{"schema_version": 3}', 'schema_version: Invalid enum value 3: another version'),
+        ('{"schema_version": 3}', 'schema_version: Invalid enum value 3, got 3: another version'),
         ('{}', 'missing required field `schema_version`'),
-        ('{"schema_version": true}', 'schema_version: Expected `int`, got `bool`'),
+        ('{"schema_version": true}', 'schema_version: Expected `int`, got `bool`, got True'),
         ('{"schema_version": 1', 'not JSON'),
         ('{"schema_version": 1, "score": {"mAP": 1e999}}', 'Number out of range'),
         ('{"schema_version": 1, "epoch": [1]}', 'epoch: Expected `int`, got `array`'),

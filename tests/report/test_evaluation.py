@@ -77,15 +77,15 @@ def test_without_predictions_the_records_are_still_there(tmp_path):
     ('meta', 'reason'),
     [
         (dict(schema_version=7), 'schema_version: Invalid enum value 7'),
-        (dict(max_iterations='3'), 'max_iterations: Expected `array`, got `str`'),
+        (dict(max_iterations='3'), "max_iterations: Expected `array`, got `str`, got '3'"),
         (
             dict(max_iterations=[3, 4, 6, 0]),
-            r'max_iterations\[3\]: Expected `int` >= 1',
+            r'max_iterations\[3\]: Expected `int` >= 1, got 0',
         ),
         (dict(blocks_per_stage=[1, 1, 1]), 'must add up to the 4 items of max_iterations'),
         (
             dict(classes=[1]),
-            r'classes\[0\]: Expected `str`, got `int`',
+            r'classes\[0\]: Expected `str`, got `int`, got 1',
         ),
         (
             dict(blocks_per_stage=[4]),
