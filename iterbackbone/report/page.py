@@ -36,6 +36,7 @@ from .style import colour
 from .tables import gain_rows, percent, side_by_side
 
 GALLERY = 12  # images, or classes, of a gallery
+MAX_CLASSES = 2000  # rows of a table; summary.json has all
 MAX_PICTURES = 500  # of all evaluations: with plotly's 5 MB and the points' text about 15 MB
 QUALITY = 60
 
@@ -76,6 +77,7 @@ def render(
             gains=gain_rows(panel.measured) if panel else [],
             galleries=[_galleries(*run) for run in shown],
             notes=[note for run in shown for note in _notes(*run, most, image_root)],
+            class_rows=[_most_shown(summary['classes']) for summary in summaries],
             tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
             rois=any(summary['rois'] for summary in summaries),
             score_threshold=score_threshold,
@@ -141,6 +143,12 @@ def _galleries(evaluation: Evaluation, pictures: Pictures) -> list[tuple[str, li
         for title, images in zip(titles, class_ends(evaluation, GALLERY), strict=True):
             found.append((title, [i for i in images if i in pictures]))
     return found
+
+
+def _most_shown(classes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of at most ``MAX_CLASSES``, by name."""
+    most = sorted(classes, key=lambda row: -row['num_images'])[:MAX_CLASSES]
+    return sorted(most, key=lambda row: row['name'])
 
 
 def _notes(evaluation: Evaluation, pictures: Pictures, most: int, image_root: Folders) -> list[str]:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from iterbackbone.report import page as page_module
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation, load_evaluations
 from iterbackbone.report.pictures import evenly
@@ -176,6 +177,18 @@ def test_several_evaluations_stand_side_by_side(tmp_path):
     assert {path.name for path in (tmp_path / 'out').glob('*est.png')} == {
         f'{name}_{end}.png' for name in ('1_full', '2_at-most-2') for end in ('easiest', 'hardest')
     }
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_a_table_of_classes_has_a_limited_length(tmp_path, monkeypatch):
+    monkeypatch.setattr(page_module, 'MAX_CLASSES', 2)
+    names = (['often'], ['often', 'rare'], ['seldom'], ['seldom'])
+    text = page(tmp_path, [record(i, class_names=each) for i, each in enumerate(names)])
+    assert '<td>often</td>' in text
+    assert '<td>seldom</td>' in text
+    assert '<td>rare</td>' not in text
+    assert 'The 2 classes of most images; all stand in summary.json.' in text
+    assert '"rare"' in (tmp_path / 'out' / 'summary.json').read_text()
 
 
 def test_images_are_chosen_evenly_with_both_ends():
