@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from importlib.resources import files
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -95,12 +97,20 @@ def embed(evaluation: Evaluation, image_root: Folders, score_threshold: float, m
     Each has a ``thumbnail`` (a URI), ``boxes`` to draw on it and, of a segmented image, its
     ``maps`` and their ``legend``.
     """
-    paths = {i: image_path(evaluation, i, image_root) for i in ranking(evaluation)}
-    there = [i for i, path in paths.items() if path is not None and path.is_file()]
+
+    @cache  # looking for 50,000 files takes seconds, on a network's disk minutes
+    def is_there(i: int) -> bool:
+        path = image_path(evaluation, i, image_root)
+        return path is not None and path.is_file()
+
+    ranked = ranking(evaluation)
+    ends = [i for order in (ranked, ranked[::-1]) for i in islice(filter(is_there, order), GALLERY)]
     easiest, hardest = class_ends(evaluation, GALLERY)
-    ends = [*there[:GALLERY], *there[-GALLERY:], *easiest, *hardest]
+    # Ever more of them, as some may be missing.
+    steps = (evenly(ranked, most << k) for k in range(len(ranked).bit_length() + 1))
+    spread = filter(is_there, dict.fromkeys(chain.from_iterable(steps)))
     found = {}
-    for i in dict.fromkeys([*ends, *evenly(there, most)]):
+    for i in dict.fromkeys([*ends, *easiest, *hardest, *islice(spread, most)]):
         picture = thumbnail_of(evaluation, i, image_root)
         if picture is not None:
             found[i] = {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
+from iterbackbone.report import page
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.image_files import MAX_BYTES, MAX_PIXELS, inside
@@ -66,13 +67,24 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path):
     assert thumbnail(path) is None
 
 
-def test_pictures_are_limited_and_a_broken_one_is_left_out(tmp_path):
+def test_pictures_are_limited_and_a_broken_one_is_left_out(tmp_path, monkeypatch):
+    looked_for = []
+
+    def path_of(evaluation, i, image_root):
+        looked_for.append(i)
+        return image_path(evaluation, i, image_root)
+
+    monkeypatch.setattr(page, 'image_path', path_of)
     records = correlated(60)
     write_images(tmp_path, records)
     evaluation = load_evaluation(write_log(tmp_path / 'log', records))
     assert len(embed(evaluation, tmp_path, 0.3, 3)) == 2 * GALLERY + 1  # the ends, and the middle
+    assert len(looked_for) == len(set(looked_for)) == 2 * GALLERY + 1
+    (set_aside,) = set(embed(evaluation, tmp_path, 0.3, 3)) - set(embed(evaluation, tmp_path, 0.3, 2))
+    (tmp_path / records[set_aside]['img_path']).unlink()
+    assert len(embed(evaluation, tmp_path, 0.3, 3)) == 2 * GALLERY + 1  # another of the middle
     (tmp_path / records[0]['img_path']).write_bytes(b'broken')
-    assert len(embed(evaluation, tmp_path, 0.3, 60)) == 59
+    assert len(embed(evaluation, tmp_path, 0.3, 60)) == 58
 
 
 @pytest.fixture
