@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ..log.schema import UNLABELLED, UNLABELLED_16
 from .evaluation import Evaluation
@@ -18,6 +18,7 @@ from .image_files import Folders, inside, opened
 
 MAX_SIDE = 320
 MAX_BOXES = 50
+QUARTERS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 IGNORED = UNLABELLED_16  # in label maps as they are read here, whatever their files have
 KINDS = {'true_map': 'true', 'predicted_map': 'predicted'}
 LEGEND = 8  # classes named below a picture
@@ -57,15 +58,19 @@ def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | No
     return inside(evaluation.folder, evaluation.predictions.line(i).get('picture'))
 
 
-def thumbnail(path: Path, exif_ignored: bool = False) -> Image.Image | None:
+def thumbnail(
+    path: Path, size: tuple[Any, Any] = (None, None), exif_ignored: bool = False
+) -> Image.Image | None:
     """The image as the network saw it, its longer side at most 320 px; None where it cannot be read.
 
-    ``exif_ignored`` says that the network's pipeline passed over the file's EXIF orientation.
+    ``size`` is (width, height) as the network's pipeline read it, as far as it is known;
+    ``exif_ignored``, whether that passed over the file's EXIF orientation.
     """
     try:
         with opened(path) as image:
+            turned = _is_turned(image, size, exif_ignored)
             image.draft('RGB', (2 * MAX_SIDE, 2 * MAX_SIDE))
-            picture = image if exif_ignored else ImageOps.exif_transpose(image)
+            picture = ImageOps.exif_transpose(image) if turned else image
             if picture.mode.startswith('I;16'):  # Pillow clips, OpenCV keeps the upper byte
                 picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
             picture = picture.convert('RGB')
@@ -77,9 +82,18 @@ def thumbnail(path: Path, exif_ignored: bool = False) -> Image.Image | None:
 
 def thumbnail_of(evaluation: Evaluation, i: int, image_root: Folders) -> Image.Image | None:
     """The thumbnail of a record's image; None where it is not found, or cannot be read."""
-    path = image_path(evaluation, i, image_root)
+    path, record = image_path(evaluation, i, image_root), evaluation.records[i]
     ignored = evaluation.predictions.line(i).get('exif_ignored') is True
-    return None if path is None else thumbnail(path, ignored)
+    size = record.get('width'), record.get('height')
+    return None if path is None else thumbnail(path, size, ignored)
+
+
+def _is_turned(image: Image.Image, size: tuple[Any, Any], exif_ignored: bool) -> bool:
+    """Of an image turned by a quarter the size tells, in logs without ``exif_ignored``, too."""
+    quarter = image.getexif().get(ExifTags.Base.Orientation) in QUARTERS
+    if quarter and image.width != image.height and size in (image.size, image.size[::-1]):
+        return size != image.size
+    return not exif_ignored
 
 
 def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:

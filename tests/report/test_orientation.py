@@ -40,6 +40,7 @@ def bright(picture):
     [
         pytest.param({}, (40, 60), (1, 0), id='turned'),
         pytest.param({'exif_ignored': True}, (60, 40), (0, 0), id='ignored'),
+        pytest.param({}, (60, 40), (0, 0), id='ignored, in a log that does not say'),
         pytest.param({}, (None, None), (1, 0), id='of unknown size'),
     ],
 )
