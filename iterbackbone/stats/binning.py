@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,8 +61,10 @@ def binned_means(x: ArrayLike, y: ArrayLike, max_bins: int = 10) -> list[Bin]:
     may leave fewer bins. Images with None, NaN or an infinity are left out.
 
     Raises:
-        ValueError: columns that are not 1-D, numeric and equally long.
+        ValueError: a wrong ``max_bins``, or columns that are not 1-D, numeric and equally long.
     """
+    if not isinstance(max_bins, Integral) or max_bins < 1:
+        raise ValueError(f'max_bins must be an int of at least 1, got {max_bins!r}')
     columns = finite_columns(x=x, y=y)
     values, group, counts = np.unique(columns[0], return_inverse=True, return_counts=True)
     if len(values) <= max_bins:

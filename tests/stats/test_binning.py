@@ -121,6 +121,12 @@ def test_columns_are_checked():
         finite_columns(a=[1], b=['many'])
 
 
+@pytest.mark.parametrize('max_bins', [0, -1, 2.5, None])
+def test_max_bins_is_checked(max_bins):
+    with pytest.raises(ValueError, match=f'max_bins must be an int of at least 1, got {max_bins}'):
+        binned_means([1], [1], max_bins)
+
+
 def test_rates_have_wilsons_interval():
     # Wilson (1927), z = 1.959964: of 10 images 0 wrong, z^2 / (n + z^2) = 3.841459 / 13.841459;
     # of 4 images 1 wrong, centre (1 + 1.920729) / 7.841459 = 0.372473, half-width
