@@ -83,7 +83,8 @@ def printed(charts: Sequence[go.Figure], title: Sequence[str] = (), width: float
     for axes in figure.axes:
         found, labels = axes.get_legend_handles_labels()
         handles |= zip(labels, found, strict=True)
-    figure.legend(handles.values(), handles, fontsize=8, loc='outside lower center')
+    if handles:  # an empty legend is a box
+        figure.legend(handles.values(), handles, fontsize=8, loc='outside lower center')
     figure.set_size_inches(width, 4 + LINE * (len(lines) + len(handles)))
     return figure
 

@@ -25,6 +25,11 @@ def test_correlations_of_figure_6_stand_above_it(tmp_path):
     assert figure.get_suptitle().count('number of objects: rho undefined') == 2
 
 
+def test_without_names_there_is_no_legend(tmp_path):
+    log = load_evaluation(write_log(tmp_path / 'log', [record(0)]))
+    assert printed([stages([summarise(log)])]).legends == []
+
+
 def test_a_panel_for_score_and_time():
     scores, times = [20.0, 22.5, 23.0], [4.0, 7.0, 9.0]
     figure = budget_figure([0.25, 0.5, 1.0], ('mIoU', scores), times, '10 images_$x$')
