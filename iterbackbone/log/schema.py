@@ -51,7 +51,7 @@ class IterationRecord(ModuleRecord, total=False):
     mean_relative_area: Annotated[f.Area | None, 'mean of object area over image area']
     class_names: Annotated[f.Names | None, 'classes of the counted objects']
     num_classes: Annotated[f.Count | None, 'segmentation: classes in the true label map']
-    boundary_fraction: Annotated[f.Share | None, 'segmentation: share of pixels between two classes']
+    boundary_fraction: Annotated[f.Share | None, 'segmentation: share of labelled pixels at boundaries']
     miou: Annotated[f.Share | None, "segmentation: over the true map's classes, this image alone"]
     pixel_accuracy: Annotated[f.Share | None, 'segmentation: share of labelled pixels that are right']
     label: Annotated[f.Count | None, 'classification: true class, an index into `classes`']
