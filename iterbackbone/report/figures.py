@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from collections.abc import Sequence
 from itertools import islice
@@ -26,7 +27,7 @@ from .measures import COUNT, SIZE, short
 from .pictures import coloured, label_maps, overlays, ranking, thumbnail_of
 from .style import GREY, SYMBOLS, colour, literal
 
-LINE = 0.16  # inches that a line of text takes
+LINE, LETTER = 0.16, 0.07  # inches that a line of text takes, and a letter of a legend
 POINTS = 0.7  # of print to a pixel of the page
 COLUMNS, ROWS = 4, 2  # of a contact sheet
 IMAGES = COLUMNS * ROWS
@@ -55,24 +56,27 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
         found = {e['field']: short(Association(**e['spearman'])) for e in summary['associations']}
         said = [f'{m.noun}: rho {found[m.field]}' for m in (COUNT, SIZE) if m.field in found]
         name = f'{summary["name"]}: ' if len(summaries) > 1 else ''
-        lines.append(name + '; '.join(said))
+        whole = '; '.join(said).replace(', ', ',\N{NO-BREAK SPACE}')  # no line ends in an interval
+        lines.append(name + whole)
     return printed([scatter(evaluations, summaries, measure) for measure in (COUNT, SIZE)], lines)
 
 
 def gain_figure(panel: GainPanel) -> Figure:
     """Score against MACs; beside it iterations and benefit against each measure of the images."""
     drawn = list(gain_charts(panel).values())
-    return printed(drawn, ['Does adapting pay?', panel.sentence], max(10, 4.8 * len(drawn)))
+    return printed(drawn, ['Does adapting pay?', panel.sentence], max(10, 4.8 * len(drawn)), 5)
 
 
-def printed(charts: Sequence[go.Figure], title: Sequence[str] = (), width: float = 10) -> Figure:
+def printed(
+    charts: Sequence[go.Figure], title: Sequence[str] = (), width: float = 10, height: float = 4
+) -> Figure:
     """Charts side by side; one legend below all, which hides no point and narrows no axes."""
     figure = Figure(layout='constrained', dpi=150)
     grid = figure.add_gridspec(1, len(charts))
     for i, chart in enumerate(charts):
-        columns = [axis.domain for axis in chart.select_xaxes()]
-        below = len(set(columns)) < len(columns)  # panels below each other, with one axis of x
-        shape = (len(columns), 1) if below else (1, len(columns))
+        domains = [axis.domain for axis in chart.select_xaxes()]
+        below = len(set(domains)) < len(domains)  # panels below each other, with one axis of x
+        shape = (len(domains), 1) if below else (1, len(domains))
         panels = grid[i].subgridspec(*shape).subplots(sharex=below, squeeze=False)
         for k, axes in enumerate(panels.ravel()):
             _draw_panel(axes, chart, str(k + 1) if k else '')
@@ -83,9 +87,12 @@ def printed(charts: Sequence[go.Figure], title: Sequence[str] = (), width: float
     for axes in figure.axes:
         found, labels = axes.get_legend_handles_labels()
         handles |= zip(labels, found, strict=True)
+    columns = max(1, int(width / (1 + LETTER * max(map(len, handles), default=0))))
     if handles:  # an empty legend is a box
-        figure.legend(handles.values(), handles, fontsize=8, loc='outside lower center')
-    figure.set_size_inches(width, 4 + LINE * (len(lines) + len(handles)))
+        style = dict(fontsize=8, loc='outside lower center', ncols=columns)
+        figure.legend(handles.values(), handles, **style)
+    rows = len(lines) + math.ceil(len(handles) / columns)
+    figure.set_size_inches(width, height + LINE * rows)
     return figure
 
 
@@ -125,6 +132,7 @@ def _draw(axes: Axes, trace: Any) -> None:
         style |= dict(markersize=POINTS * (trace.marker.size or 6), markeredgewidth=0.5)
     alpha = trace.opacity or trace.marker.opacity
     shade = trace.line.color or trace.marker.color
+    style |= dict(solid_capstyle='butt')  # a wide line ends where its interval does
     axes.errorbar(trace.x, trace.y, bars, color=shade, alpha=alpha, capsize=3, label=label, **style)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from iterbackbone.report.charts import errors, stages
@@ -9,7 +11,7 @@ from iterbackbone.report.evaluation import load_evaluation
 from iterbackbone.report.figures import budget_figure, figure6, printed
 from iterbackbone.report.measures import main_score
 from iterbackbone.report.summary import summarise
-from tests.support.logs import record, write_log
+from tests.support.logs import correlated, record, write_log
 
 
 def test_correlations_of_figure_6_stand_above_it(tmp_path):
@@ -23,6 +25,15 @@ def test_correlations_of_figure_6_stand_above_it(tmp_path):
     assert 0 < title.x0 < title.x1 < figure.bbox.width
     assert title.y0 > max(axes.get_window_extent().y1 for axes in figure.axes)
     assert figure.get_suptitle().count('number of objects: rho undefined') == 2
+
+
+def test_no_line_above_figure_6_ends_within_an_interval(tmp_path):
+    log = load_evaluation(write_log(tmp_path / 'log', correlated(20)))
+    for length in range(40, 80, 6):
+        named = [replace(log, name='x' * length), replace(log, name='second')]
+        above = figure6(named, [summarise(each) for each in named]).get_suptitle()
+        assert all(line.count('[') == line.count(']') for line in above.splitlines())
+        assert above.count('[') == 2
 
 
 def test_without_names_there_is_no_legend(tmp_path):

@@ -60,6 +60,19 @@ def test_long_names_take_no_room_from_the_axes(shown):
     assert figure.axes[0].get_window_extent().width > 2 * figure.dpi
 
 
+def test_the_printed_figure_shows_intervals_as_they_are_and_names_beside_each_other(shown):
+    figure = gain_figure(shown[-1])
+    figure.draw_without_rendering()
+    wide = [line for line in figure.axes[0].lines if line.get_linewidth() > 5]
+    assert [line.get_solid_capstyle() for line in wide] == ['butt', 'butt']
+    names = [text.get_window_extent() for text in figure.legends[0].get_texts()]
+    assert len({round(name.x0) for name in names}) > 1
+    spent, bought = figure.axes[1:3]
+    assert (spent.get_ylabel(), bought.get_ylabel()) == ('iterations', 'benefit, points')
+    assert spent.get_xlim() == bought.get_xlim()
+    assert spent.get_window_extent().y0 > bought.get_window_extent().y1
+
+
 def test_bins_are_the_means_of_the_images_they_hold(shown):
     policies, static, panel = shown
     count = policies[0].column('num_objects')
