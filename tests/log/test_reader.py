@@ -129,10 +129,9 @@ def test_digits_without_end_are_not_converted(tmp_path):
 
 
 def test_of_a_line_that_is_too_long_the_beginning_is_read(tmp_path):
-    path = tmp_path / 'records.jsonl'
-    path.write_bytes(b'1234\n' + b'x' * 50 + b'\n56\n' + b'y' * 50)
+    (tmp_path / 'log').write_bytes(b'1234\n' + b'x' * 50 + b'\n56\n' + b'y' * 50)
     texts = [(1, b'1234\n'), (2, b'x' * 6), (3, b'56\n'), (4, b'y' * 6)]
-    assert list(read_lines(path, 5)) == texts
+    assert list(read_lines(tmp_path / 'log', 5)) == texts
 
 
 def test_a_log_has_a_limited_number_of_lines(tmp_path, monkeypatch):
