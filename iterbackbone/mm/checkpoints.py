@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import io
 import os
 import re
@@ -10,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
 from mmengine import dist, fileio, runner
 from mmengine.model import PretrainedInit
@@ -30,8 +30,10 @@ from ..warm_start.safe_loading import (
 
 ADDRESSES: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': runner.get_torchvision_models,
+    'modelzoo': runner.get_torchvision_models,
     'open-mmlab': runner.get_external_models,
     'openmmlab': runner.get_external_models,
+    'mmcls': runner.get_mmcls_models,
 }
 NO_LEFTOVERS = re.compile('(?!)')
 
@@ -80,8 +82,9 @@ def load_from_iterbackbone(name: str, map_location: Any = None) -> dict[str, Any
 
 
 def palette(count: int) -> list[list[int]]:
-    """Red, green and blue of each class, always the same: mmseg cannot draw classes without."""
-    return np.random.default_rng(0).integers(256, size=(count, 3)).tolist()
+    """Red, green and blue of each class, bright and always the same: mmseg cannot draw without."""
+    hues = [colorsys.hsv_to_rgb((0.618034 * i) % 1, 0.8, 1.0) for i in range(count)]  # golden ratio
+    return [[round(255 * part) for part in hue] for hue in hues]
 
 
 def is_pretrained(config: dict) -> bool:
