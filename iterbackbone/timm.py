@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -107,8 +108,8 @@ def _cfg(name: str) -> models.PretrainedCfg:
     facts: dict[str, Any] = dict(classifier='head.fc')
     if weights := WEIGHTS.get(name):
         facts['input_size'] = (len(weights.mean), 224, 224)  # timm's size, where none is known
-        ours = ('url', 'color_order')
-        facts |= {key: x for key, x in weights.pretrained_cfg.items() if key not in ours}
+        known = {field.name for field in fields(models.PretrainedCfg)} - {'url'}
+        facts |= {key: x for key, x in weights.pretrained_cfg.items() if key in known}
         facts |= dict(file=str(weights.path), custom_load=True)
         facts |= {} if weights.task == 'classification' else dict(num_classes=0)
     return models.PretrainedCfg(**facts)

@@ -158,7 +158,7 @@ def _lengths(record: IterationRecord, known: dict[str, int]) -> dict[str, int]:
     """The lengths of lists known so far, and those of this record; ValueError where they differ."""
     blocks = record.get('iterations_per_block')
     lists = {'iterations': record['iterations'], 'iterations_per_block': blocks}
-    found = {name: len(each) for name, each in lists.items() if each is not None}
+    found = {name: len(each) for name, each in lists.items() if each}
     for name, length in found.items():
         if length != known.get(name, length):
             raise ValueError(f'{name} must have {known[name]} items, got {length}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -105,14 +105,14 @@ def convert(resnet: ResNetWeights, method: str = 'first', last_relu: bool = Fals
     return Conversion(network, account, initial)
 
 
-def recalibrate(conversion: Conversion, batches: Sequence[Tensor]) -> Conversion:
+def recalibrate(conversion: Conversion, batches: Iterable[Tensor]) -> Conversion:
     """Replace all running means and variances, in place, by those of a few images at full depth.
 
     A ResNet's statistics describe what its own kernels give; the shared kernel gives something else.
     As after weight averaging (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407), it is a plain
     average over the batches: images (B, C, H, W), normalised as in training, a few hundred in all.
     """
-    if not batches:
+    if not (batches := list(batches)):
         raise ValueError('batches must hold at least one, got none')
     network = conversion.network
     network.hold_halting(True)

@@ -154,5 +154,5 @@ def test_statistics_need_images():
     before = convert(read_resnet(narrow_resnet(True).state_dict()))
     mean = before.network.stem.norm.running_mean.clone()
     with pytest.raises(ValueError, match='batches must hold at least one'):
-        recalibrate(before, ())
+        recalibrate(before, iter(()))
     assert torch.equal(before.network.stem.norm.running_mean, mean)

@@ -80,4 +80,4 @@ def run(args: argparse.Namespace) -> None:
     predictor = Predictor(config, checkpoint, args.device, args.budget, score)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, args.show):
-        print(line, flush=True)
+        print(line.encode(errors='backslashreplace').decode(), flush=True)  # of --out

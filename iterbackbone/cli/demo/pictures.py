@@ -63,6 +63,8 @@ def run_pictures(paths: Sequence[Path], predictor: Any, out: Path, show: bool) -
 
 
 def _summary(ordered: list[Seen], out: Path) -> Iterator[str]:
+    if len(ordered) > 1:  # first: nobody may read the lines to their end
+        _write_tables(ordered, out)
     for each in dict.fromkeys((0, len(ordered) - 1)):
         path, drawn, cost, _ = ordered[each]
         iterations = ' / '.join(f'{n:.3g}' for n in cost.iterations)
@@ -76,7 +78,6 @@ def _summary(ordered: list[Seen], out: Path) -> Iterator[str]:
     if shares[0] > 0.9995:
         yield HINT
     if len(ordered) > 1:
-        _write_tables(ordered, out)
         yield f'{len(shares)} pictures: {np.mean(shares):.1%} of the adaptive MACs on average'
         yield f'contact sheet: {out}/contact_sheet.jpg, tables: {out}/demo.csv, {out}/demo.json'
 

@@ -156,7 +156,7 @@ def _paired(
         return one, other, {}
     apart = np.nan_to_num(np.abs(one['boxes'][:, None] - other['boxes']).max(axis=2), nan=1e6)
     apart[one['labels'][:, None] != other['labels']] += 1e6  # their own label comes first
-    limit = tolerance * np.abs(other['boxes']).max(initial=0.0)
+    limit = tolerance * np.nanmax(np.abs(other['boxes']), initial=0.0)
     rows, columns = linear_sum_assignment(np.minimum(apart, 2 * limit))  # near ones, however many
     near = apart[rows, columns] <= limit
     rows, columns = rows[near], columns[near]

@@ -46,7 +46,7 @@ def class_folders(folder: Folder) -> Found:
     in_splits = all(tops) or len({*tops} - {''}) > 1  # but one class may be 'train'
     inside = [parts[:-1] for parts in above.values() if parts and split_of(parts[0])]
     depths = [len([*takewhile(split_of, parts)]) for parts in inside]  # train/train/CLASS
-    depth = max(1, min(depths)) if in_splits else 0
+    depth = max(1, min(depths, default=1)) if in_splits else 0
     pictures = []
     for file, parts in above.items():
         if len(parts) <= depth or (in_splits and not split_of(parts[0])):

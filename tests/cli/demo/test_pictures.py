@@ -41,6 +41,14 @@ def test_tables_go_from_cheapest_to_dearest(folder):
     assert lines[2] == '3 pictures: 44.6% of the adaptive MACs on average'
 
 
+def test_tables_are_there_whoever_reads_on(folder):
+    (folder / 'out').mkdir()
+    next(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), folder / 'out', False))
+    assert {'contact_sheet.jpg', 'demo.csv', 'demo.json'} <= {
+        p.name for p in (folder / 'out').iterdir()
+    }
+
+
 def test_a_small_picture_fills_its_place_in_the_contact_sheet(folder):
     (folder / 'out').mkdir()
     list(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), folder / 'out', False))

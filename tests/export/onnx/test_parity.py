@@ -190,6 +190,14 @@ def test_boxes_between_others_that_only_one_has_stay_pairs(tmp_path):
     assert parity.worst()['unpaired'] == pytest.approx(0.5)
 
 
+def test_a_box_of_nan_has_no_counterpart(tmp_path):
+    finds = detections([[0, 0, 9, 9], [np.nan, 0, 9, 9]], [0.5, 0.4], [0, 0])
+    file = str(small_file(tmp_path / 'a.onnx', 'detection', finds))
+    session, image = open_session(file), np.zeros((1, 3, 8, 8), np.uint8)
+    parity = compare(session, lambda _: (run(session, {'image': image}), 1.0), [{'image': image}])
+    assert parity.worst()['unpaired'] == 0.5
+
+
 def test_no_boxes_are_the_same(tmp_path):
     nothing = detections(np.zeros((0, 4)), [], [])
     session = open_session(str(small_file(tmp_path / 'none.onnx', 'detection', nothing)))

@@ -177,7 +177,10 @@ def test_what_is_no_layout_is_named(tmp_path):
         found(tmp_path / 'none')
     with pytest.raises(ValueError, match='--data must be a folder with pictures, found none in'):
         found(tmp_path / 'empty')
-    picture(tmp_path / 'one/1.png')  # one class only, no annotations
+    picture(tmp_path / 'loose/1.png')  # in no folder
+    with pytest.raises(ValueError, match=r'has 1 pictures, but no annotations or classes that can'):
+        found(tmp_path / 'loose')
+    (tmp_path / 'loose').rename(tmp_path / 'one')  # one class only, no annotations
     known = (
         r'known layout: COCO \(.*VOC \(.*YOLO \(.*class folders \(.*two classes or more.* has 1 pict'
     )
