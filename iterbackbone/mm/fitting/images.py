@@ -135,10 +135,12 @@ def trained_images(cfg: Config, content: Mapping[str, Any]) -> set[Any]:
     if not (loader := cfg.get('train_dataloader')):
         return set()
     dataset_cfg = copy.deepcopy(loader['dataset'])
-    text = _compact((content.get('meta') or {}).get('cfg'))
+    said = str((content.get('meta') or {}).get('cfg'))
+    of_train = re.search(r'^train_dataloader ?=.*?(?=^\w+ ?=|\Z)', said, re.MULTILINE | re.DOTALL)
+    text = _compact(of_train[0]) if of_train else ''
     for leaf in leaves(dataset_cfg, mixtures=True):
-        said = _compact(f'indices={leaf.get("indices")}')
-        if not re.search(rf'\b{re.escape(said)}(?!\d)', text):
+        wanted = _compact(f'indices={leaf.get("indices")}')
+        if not re.search(rf'\b{re.escape(wanted)}(?!\d)', text):
             leaf.pop('indices', None)
     try:
         dataset = DATASETS.build(dataset_cfg)

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from ...core.adaptive import AdaptiveModule
 from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
-from ...core.validation import check_choice, check_int, check_share
+from ...core.validation import check_choice, check_int, check_options, check_share
 from ...registry import HOOKS
 from ..traces import is_trainable, iterative_modules, unwrapped
 from .depth_losses import DepthLosses
-from .full_depth_teacher import FullDepthTeacher
+from .full_depth_teacher import OPTIONS, FullDepthTeacher
 from .ponder_hook import PonderCostHook
 from .preparation import detach, prepare
 
@@ -61,7 +61,8 @@ class AnytimeHook(Hook):
         self.full_share = check_share('full_share', full_share)
         self.measure_every = check_int('measure_every', measure_every, 0)
         self.losses = DepthLosses()
-        self.teacher = None if teacher is None else FullDepthTeacher(**teacher)
+        options = check_options('teacher', teacher, OPTIONS)
+        self.teacher = None if teacher is None else FullDepthTeacher(**options)
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; ValueError as :func:`~.preparation.prepare`."""
@@ -73,7 +74,7 @@ class AnytimeHook(Hook):
         handles = prepare(runner, AnytimeHook)
         model = unwrapped(runner.model)
         self._modules = [module for module in iterative_modules(model) if is_trainable(module)]
-        self._seed = (runner.seed or 0, get_rank())
+        self._seed, self._step, self._calls = (runner.seed or 0, get_rank()), 0, 0
         for module in self._modules:
             module.end_fit()
         self._silence()

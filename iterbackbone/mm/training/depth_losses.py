@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ...core.adaptive import AdaptiveModule
+from ..traces import iterative_modules
 
 DEPTHS = {'lowest': 0.0, 'middle': 0.5, 'full': 1.0}  # share of the way from 1 to L
 
@@ -80,5 +81,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             yield
     finally:
+        for module in iterative_modules(model):  # theirs forgets what an evaluation noted of the norms
+            module.train(modes[module])
         for part, mode in modes.items():
             part.training = mode

@@ -14,6 +14,8 @@ from ...core.adaptive import AdaptiveModule
 from ...core.validation import check_real
 from .distillation_hook import stage_loss
 
+OPTIONS = ('stages', 'logits', 'logits_weight', 'temperature')
+
 
 class FullDepthTeacher:
     """Doubles batches and adds losses between the halves; the first half runs all iterations.

@@ -54,6 +54,9 @@ def test_the_part_that_was_trained_on(root, wrapper):
 def test_indices_that_the_checkpoint_does_not_have_do_not_count(root, more):
     cfg = config(root, ', indices=2')
     assert len(trained_images(cfg, content(config(root, more)))) == 6
+    other = config(root)
+    other.val_dataloader.dataset.indices = 2  # of other images
+    assert len(trained_images(cfg, content(other))) == 6
     assert len(trained_images(cfg, {'meta': None})) == len(trained_images(cfg, {})) == 6
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 
 import pytest
 import torch
@@ -73,6 +74,17 @@ def test_norms_are_told_by_their_class_and_heads_stay():
         assert [part.training for part in model] == [False, True, False, False]
         assert model[1][0].training
     assert all(part.training for part in model.modules())
+
+
+def test_a_measurement_cuts_no_depth_of_the_training():
+    """Evaluation stops where training has stopped so far; training itself does not."""
+    backbone = TinyClassifier().backbone
+    for block in backbone.iterative_blocks():
+        block.norm1[0].num_batches_tracked.fill_(1)
+        block.norm1[0].running_mean.fill_(1.0)
+    with evaluating(backbone), pytest.warns(UserWarning, match='ran at most 1 of its'):
+        backbone(torch.rand(2, 3, 32, 32))
+    assert list(chain(*backbone.limits())) == list(backbone.max_iterations)
 
 
 class Drawing(TinyClassifier):

@@ -110,7 +110,8 @@ def test_the_full_half_is_taught_nothing(tmp_path):
 @pytest.mark.parametrize(
     ('options', 'error', 'message'),
     [
-        ({'stage': 1}, TypeError, "unexpected keyword argument 'stage'"),
+        ({'stage': 1}, ValueError, "teacher must be one of .*, got 'stage'"),
+        (3, TypeError, 'teacher must be a dict with some of .*, got 3'),
         ({'temperature': 0}, ValueError, r'teacher\.temperature must be above 0'),
         ({'logits': 3}, TypeError, r"teacher\.logits must be a module's name"),
         ({'stages': 'all'}, TypeError, r'teacher\.stages must be a number'),
