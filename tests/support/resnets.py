@@ -71,3 +71,10 @@ class RunsCode:
 
     def __reduce__(self):
         return os.system, (f'touch "{self.path}"',)
+
+
+class Attribute:
+    """Reaches for an attribute of what is allowed, as a HistoryBuffer in a checkpoint does."""
+
+    def __reduce__(self):
+        return getattr, (torch.Tensor, '__init__')
