@@ -70,8 +70,6 @@ def open_source(text: str) -> list[Path] | Video:
             f'SOURCE must be a picture ({TYPES}), a folder or glob of some, a video, or the number of '
             f'a camera, got {text!r}'
         )
-    for file in files:
-        absolute(file)
     return files
 
 
@@ -92,6 +90,7 @@ def absolute(path: Path) -> str:
 
 def read_picture(path: Path) -> np.ndarray:
     """(H, W, 3) uint8, BGR, turned as EXIF says but in WebP; ValueError if it is no picture."""
+    absolute(path)
     picture = None
     with suppress(cv2.error):  # of an empty file, or one too large
         picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
