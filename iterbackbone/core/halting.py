@@ -107,13 +107,13 @@ class HaltingUnit(nn.Module):
         with torch.autocast(pooled_state.device.type, enabled=False):
             return self.score(torch.stack((pooled_state, pooled_output), dim=1))
 
-    def normalised(self, pooled: Tensor) -> Tensor:
+    def normalised(self, means: Tensor) -> Tensor:
         """What the first layer reads, (B, 2, C)."""
-        return F.layer_norm(pooled, pooled.shape[2:]) if self.layer_norm else pooled
+        return F.layer_norm(means, means.shape[2:]) if self.layer_norm else means
 
-    def score(self, pooled: Tensor) -> Tensor:
+    def score(self, means: Tensor) -> Tensor:
         """As calling the unit, outside autocast, on means of s_i and y_i, (B, 2, C) float32."""
         if self.held:
-            return torch.full_like(pooled[:, 0, 0], self.initial_bias).sigmoid()
-        x = self.fc2(F.relu(self.fc1(self.normalised(pooled).flatten(1)))).squeeze(1)
+            return torch.full_like(means[:, 0, 0], self.initial_bias).sigmoid()
+        x = self.fc2(F.relu(self.fc1(self.normalised(means).flatten(1)))).squeeze(1)
         return (x if self.training or not self.offset else x + self.offset).sigmoid()

@@ -76,7 +76,7 @@ class Carried(NamedTuple):
     i: Tensor  # () int64, iterations done
     state: Tensor  # s_i, (B, C, H, W)
     output: Tensor  # the weighted sum so far, the same
-    pooled: Tensor  # mean of s_i, (B, 1, C) float32
+    state_mean: Tensor  # of s_i over the pixels, (B, 1, C) float32
     cumulative: Tensor
     remainder: Tensor
     iterations: Tensor
@@ -138,10 +138,10 @@ class ExportBlock(nn.Module):
             if isinstance(norm, NormTables):  # asked here: inside a loop torch always says no
                 norm.depthwise = torch.onnx.is_in_onnx_export() and not self.of_regions
         done = torch.zeros((), dtype=torch.int64, device=x.device)
-        pooled = mean_over_pixels(x).unsqueeze(1)
+        state_mean = mean_over_pixels(x).unsqueeze(1)
         halting = act.initial_state(x.shape[0], x.device)
         # A loop's inputs must not alias.
-        carried: tuple[Tensor, ...] = Carried(done, x, x.clone(), pooled, *halting)
+        carried: tuple[Tensor, ...] = Carried(done, x, x.clone(), state_mean, *halting)
         if self.unrolled:
             for i in range(self.limit):
                 carried = self._iterate(Carried(*carried), limit, threshold, i)
@@ -179,14 +179,14 @@ class ExportBlock(nn.Module):
         y = self._residual(now.state, now.i if known_i is None else known_i)
         share = act.output_weight(halting).view(-1, 1, 1, 1)
         mean = mean_over_pixels(y).unsqueeze(1)
-        pooled = now.pooled + mean
+        state_mean = now.state_mean + mean
         score = torch.ones_like(halting.cumulative)
         if self.halting is not None and (known_i is None or known_i + 1 < self.limit):
-            unit_score = self.halting.score(torch.cat((pooled, mean), dim=1))
+            unit_score = self.halting.score(torch.cat((state_mean, mean), dim=1))
             score = unit_score if known_i is not None else unit_score.where(now.i + 1 < limit, score)
         halting = act.advance(halting, score, threshold)
         output = now.output + share.to(y.dtype) * y
-        return Carried(now.i + 1, now.state + y, output, pooled, *halting)
+        return Carried(now.i + 1, now.state + y, output, state_mean, *halting)
 
     def _residual(self, state: Tensor, i: int | Tensor) -> Tensor:
         """y = F_i(s)."""

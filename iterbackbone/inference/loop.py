@@ -28,7 +28,7 @@ class Rows:
     position: Tensor  # (M,)
     state: Tensor  # (M, H * W, C)
     output: Tensor | None  # the same; None as long as it equals the state
-    pooled: Tensor  # (M, 2, C) float32, means of state and y
+    means: Tensor  # (M, 2, C) float32, of state and y over the pixels
     halting: act.HaltingState
 
     def part(self) -> Tensor:
@@ -55,7 +55,7 @@ class Rows:
         self._select_small(order)
 
     def _select_small(self, order: Tensor) -> None:
-        self.position, self.pooled = self.position[order], self.pooled[order]
+        self.position, self.means = self.position[order], self.means[order]
         self.halting = self.halting.select(order)
 
 
@@ -127,11 +127,11 @@ class BlockRun:
         if i == self.limit - 1:
             score = torch.ones_like(rows.halting.cumulative)
         else:
-            state_mean, mean = rows.pooled.unbind(1)
+            state_mean, mean = rows.means.unbind(1)
             torch.div(total, rows.state.shape[1], out=mean)
             state_mean.add_(mean)
             assert self.block.halting is not None
-            score = self.block.halting.score(rows.pooled)
+            score = self.block.halting.score(rows.means)
         rows.halting = act.advance(rows.halting, score, threshold)
         return score
 
@@ -204,8 +204,8 @@ def _set_aside_halted(
 def _start(state: Tensor, limit: int) -> Rows:
     """All rows at s_0, (B, H * W, C)."""
     count, _, channels = state.shape
-    pooled = torch.empty(count, len(INPUTS), channels, dtype=torch.float32, device=state.device)
+    means = torch.empty(count, len(INPUTS), channels, dtype=torch.float32, device=state.device)
     if limit > 1:
-        torch.mean(state, dim=1, dtype=torch.float32, out=pooled[:, 0])
+        torch.mean(state, dim=1, dtype=torch.float32, out=means[:, 0])
     position = torch.arange(count, device=state.device)
-    return Rows(position, state, None, pooled, act.initial_state(count, state.device))
+    return Rows(position, state, None, means, act.initial_state(count, state.device))

@@ -18,7 +18,7 @@ from .measures import error_sentence, image_errors, short
 
 LISTS = ('iterations', 'iterations_per_block', 'input_size', 'class_names', 'modules', 'scores')
 FIRST = ('img_id', 'img_path', 'height', 'width')
-FIELDS = [*FIRST, *(n for n in IterationRecord.__annotations__ if n not in (*FIRST, *LISTS))]
+COLUMNS = [*FIRST, *(n for n in IterationRecord.__annotations__ if n not in (*FIRST, *LISTS))]
 
 
 def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -126,7 +126,7 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
     stages = max(evaluation.iterations.shape[1] for evaluation in evaluations)
     names = [f'iterations_stage{k}' for k in range(stages)]
     writer = csv.DictWriter(
-        file, ['evaluation', *FIELDS, *names, 'error'], extrasaction='ignore', lineterminator='\n'
+        file, ['evaluation', *COLUMNS, *names, 'error'], extrasaction='ignore', lineterminator='\n'
     )
     writer.writeheader()
     for evaluation in evaluations:
