@@ -14,7 +14,7 @@ from torch.nn.modules import module as global_hooks
 from .forced_loop import run_to_depths
 from .halting import HaltingUnit
 from .iteration import recomputing, storing
-from .loop import BlockResult, RunSettings, any_row, run_iterations
+from .loop import BlockResult, RunSettings, run_iterations
 from .normalization import (
     NormLayer,
     any_on_ranks,
@@ -121,18 +121,16 @@ class IterativeBlock(nn.Module):
             return self.form(self, state, limit, settings)
         if self.depths is not None and len(self.depths) != len(state):
             raise ValueError(f'depths must have a row for each of {len(state)}, got {len(self.depths)}')
-        synchronised = synchronises(self.norm1[0])
         recompute = self.with_cp and torch.is_grad_enabled()
         iteration = recomputing(self.residual, self.norms) if recompute else storing(self.residual)
-        any_running = partial(any_on_ranks, norm=self.norm1[0]) if synchronised else any_row
-        # Ranks that share statistics must run the same iterations.
-        rows_leave = settings.rows_leave and not synchronised
+        if synchronises(self.norm1[0]):  # ranks that share statistics must run the same iterations
+            any_running = partial(any_on_ranks, norm=self.norm1[0])
+            settings = settings._replace(rows_leave=False, any_running=any_running)
         if self.depths is not None:
-            result = run_to_depths(iteration, state, limit, self.depths, rows_leave, any_running)
+            result = run_to_depths(iteration, state, limit, self.depths, settings)
         else:
             unit: Any = self.halting  # None where L is 1: no score is asked for
-            settings = settings._replace(rows_leave=rows_leave)
-            result = run_iterations(iteration, unit, state, limit, settings, any_running)
+            result = run_iterations(iteration, unit, state, limit, settings)
         if self.training and torch.is_grad_enabled():
             result = result._replace(output=self._connect_unused(result.output, result.steps))
         return result

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .iteration import Iteration
-from .loop import AnyRunning, BlockResult, any_row, take_rows
+from .loop import BlockResult, RunSettings, take_rows
 
 
 def run_to_depths(
@@ -14,8 +14,7 @@ def run_to_depths(
     state: Tensor,
     limit: int,
     depths: Tensor,
-    rows_leave: bool,
-    any_running: AnyRunning = any_row,
+    settings: RunSettings,
 ) -> BlockResult:
     """As :func:`~iterbackbone.core.loop.run_iterations`; a row's output is the state at its depth.
 
@@ -24,11 +23,11 @@ def run_to_depths(
     """
     depths = depths.clamp(max=limit)
     iterations = depths.to(state.device)
-    if rows_leave:
+    if settings.rows_leave:
         output, steps = _leaving(iteration, state, depths)
         executed = iterations
     else:
-        output, steps = _staying(iteration, state, limit, iterations, any_running)
+        output, steps = _staying(iteration, state, limit, iterations, settings)
         executed = torch.full_like(iterations, steps)
     # The remainder is 1, as with a single score of 1.
     return BlockResult(output, iterations, executed, iterations + 1.0, steps, None)
@@ -52,12 +51,12 @@ def _leaving(iteration: Iteration, state: Tensor, depths: Tensor) -> tuple[Tenso
 
 
 def _staying(
-    iteration: Iteration, state: Tensor, limit: int, depths: Tensor, any_running: AnyRunning
+    iteration: Iteration, state: Tensor, limit: int, depths: Tensor, settings: RunSettings
 ) -> tuple[Tensor, int]:
     output = state
     for i in range(limit):
         state = iteration(state, state, None, i, True).state
         output = torch.where((depths > i).view(-1, 1, 1, 1), state, output)
-        if i == limit - 1 or not any_running(depths > i + 1):
+        if i == limit - 1 or not settings.any_running(depths > i + 1):
             break
     return output, i + 1

@@ -11,7 +11,7 @@ One loop, two executions, which give the same features, iterations and costs in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,12 +21,6 @@ from .halting import mean_over_pixels
 from .iteration import Iteration
 
 HaltingScore = Callable[[Tensor, Tensor], Tensor]
-AnyRunning = Callable[[Tensor], bool]
-
-
-def any_row(running: Tensor) -> bool:
-    """Of this process."""
-    return bool(running.any())
 
 
 class RunSettings(NamedTuple):
@@ -35,6 +29,7 @@ class RunSettings(NamedTuple):
     rows_leave: bool  # whether halted rows leave the batch (active) or stay (masked)
     threshold: float  # 1 - epsilon, or the runtime budget's halting threshold
     record_scores: bool
+    any_running: Callable[[Tensor], Any] = torch.any  # whether to go on, from the rows' flags
 
 
 class BlockResult(NamedTuple):
@@ -87,7 +82,6 @@ def run_iterations(
     state: Tensor,
     limit: int,
     settings: RunSettings,
-    any_running: AnyRunning = any_row,
 ) -> BlockResult:
     """Algorithm 1 for a batch.
 
@@ -97,7 +91,6 @@ def run_iterations(
             Not called at the last allowed iteration, where h is 1.
         state: s_0, (B, C, H, W).
         limit: Highest number of iterations, at least 1.
-        any_running: Decides from the running flags of the rows in the batch whether to go on.
     """
     size = len(state)
     position = torch.arange(size, device=state.device)
@@ -118,7 +111,7 @@ def run_iterations(
         if scores is not None:
             used = rows.halting.iterations == i + 1
             scores[rows.position[used], i] = score.detach()[used]
-        if last or not any_running(rows.halting.running):
+        if last or not settings.any_running(rows.halting.running):
             break
         if settings.rows_leave:
             rows, part = _set_aside_halted(rows)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from iterbackbone.core.forced_loop import run_to_depths
 from iterbackbone.core.iteration import storing
+from iterbackbone.core.loop import RunSettings
 
-both = pytest.mark.parametrize('rows_leave', [True, False], ids=['active', 'masked'])
+ACTIVE, MASKED = (RunSettings(leave, threshold=0.99, record_scores=False) for leave in (True, False))
+both = pytest.mark.parametrize('settings', [ACTIVE, MASKED], ids=['active', 'masked'])
 STATES = torch.tensor([1.0, 3.0, 7.0, 15.0])  # above s_0, after 1 to 4 iterations
 
 
@@ -36,10 +38,10 @@ class Residual:
 
 @both
 @given(depths=st.lists(st.integers(1, 6), min_size=1, max_size=7), limit=st.integers(1, 4))
-def test_each_row_has_the_state_of_its_depth(rows_leave, depths, limit):
+def test_each_row_has_the_state_of_its_depth(settings, depths, limit):
     residual = Residual()
     state = start(len(depths))
-    result = run_to_depths(storing(residual), state, limit, torch.tensor(depths), rows_leave)
+    result = run_to_depths(storing(residual), state, limit, torch.tensor(depths), settings)
     met = [min(d, limit) for d in depths]
     assert result.iterations.tolist() == met
     assert result.output[:, 0, 1, 2].tolist() == list(range(len(depths)))
@@ -49,12 +51,12 @@ def test_each_row_has_the_state_of_its_depth(rows_leave, depths, limit):
     assert result.scores is None
     everyone = list(range(len(depths)))
     for i, rows in enumerate(residual.rows):
-        assert rows == ([k for k in everyone if met[k] > i] if rows_leave else everyone)
-    assert result.executed.tolist() == (met if rows_leave else [max(met)] * len(met))
+        assert rows == ([k for k in everyone if met[k] > i] if settings.rows_leave else everyone)
+    assert result.executed.tolist() == (met if settings.rows_leave else [max(met)] * len(met))
 
 
 @both
-def test_gradients_are_those_of_each_row_alone(rows_leave):
+def test_gradients_are_those_of_each_row_alone(settings):
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(4, generator=generator, dtype=torch.float64).requires_grad_()
     state = torch.randn(4, 2, 2, 3, generator=generator, dtype=torch.float64).requires_grad_()
@@ -63,7 +65,7 @@ def test_gradients_are_those_of_each_row_alone(rows_leave):
     def residual(s, i):
         return torch.tanh(weight[i] * s)
 
-    output = run_to_depths(storing(residual), state, 4, depths, rows_leave).output
+    output = run_to_depths(storing(residual), state, 4, depths, settings).output
     alone = []
     for row, depth in zip(state, depths, strict=True):
         for i in range(depth):
@@ -76,15 +78,16 @@ def test_gradients_are_those_of_each_row_alone(rows_leave):
 
 
 @both
-def test_no_rows_take_one_iteration(rows_leave):
+def test_no_rows_take_one_iteration(settings):
     depths = torch.empty(0, dtype=torch.int64)
-    result = run_to_depths(storing(Residual()), start(0), 3, depths, rows_leave)
+    result = run_to_depths(storing(Residual()), start(0), 3, depths, settings)
     assert (result.output.shape, result.iterations.shape, result.steps) == ((0, 2, 2, 3), (0,), 1)
 
 
 def test_other_ranks_may_keep_the_loop_going():
     depths = torch.tensor([1, 2])
-    result = run_to_depths(storing(Residual()), start(2), 4, depths, False, lambda running: True)
+    settings = MASKED._replace(any_running=lambda running: True)
+    result = run_to_depths(storing(Residual()), start(2), 4, depths, settings)
     assert result.steps == 4
     assert result.output[:, 1, 0, 0].tolist() == [1.0, 3.0]
 
@@ -93,13 +96,13 @@ def test_leaving_rows_never_waits_for_the_device():
     """A meta tensor has no values, so that reading one raises."""
     depths = torch.tensor([1, 3, 2, 3])
     state = torch.empty(4, 2, 2, 3, device='meta', requires_grad=True)
-    result = run_to_depths(storing(lambda s, i: 2 * s), state, 3, depths, True)
+    result = run_to_depths(storing(lambda s, i: 2 * s), state, 3, depths, ACTIVE)
     result.output.sum().backward()
     assert result.output.shape == state.grad.shape == (4, 2, 2, 3)
 
 
 @both
-def test_the_memory_format_stays(rows_leave):
+def test_the_memory_format_stays(settings):
     seen = []
 
     def residual(state, i):
@@ -107,6 +110,6 @@ def test_the_memory_format_stays(rows_leave):
         return torch.ones_like(state)
 
     state = start(4).contiguous(memory_format=torch.channels_last)
-    output = run_to_depths(storing(residual), state, 4, torch.tensor([1, 4, 2, 4]), rows_leave).output
+    output = run_to_depths(storing(residual), state, 4, torch.tensor([1, 4, 2, 4]), settings).output
     assert seen == [True] * 4
     assert output.is_contiguous(memory_format=torch.channels_last)

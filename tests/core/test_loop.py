@@ -52,10 +52,9 @@ class Script:
     def run(
         self, rows_leave: bool, threshold: float = golden.THRESHOLD, record_scores=False, **options
     ) -> BlockResult:
-        settings, limit = RunSettings(rows_leave, threshold, record_scores), self.outputs.shape[1]
-        return run_iterations(
-            storing(self.residual), self.score, self.start(), limit, settings, **options
-        )
+        settings = RunSettings(rows_leave, threshold, record_scores, **options)
+        limit = self.outputs.shape[1]
+        return run_iterations(storing(self.residual), self.score, self.start(), limit, settings)
 
 
 def golden_script(requires_grad: bool = False) -> Script:
