@@ -27,34 +27,6 @@ class Budget(NamedTuple):
     threshold: float | None = None  # replaces 1 - epsilon as the sum at which a row halts
     share: float | None = None  # of the full MACs, which the fitted halting is to meet
 
-    @classmethod
-    def checked(
-        cls,
-        num_stages: int,
-        epsilon: float,
-        max_iterations: int | Sequence[int] | None = None,
-        halting_threshold: float | None = None,
-        share: float | None = None,
-    ) -> Budget:
-        """What a user asked for; TypeError or ValueError where it is not allowed."""
-        caps = None
-        if isinstance(max_iterations, Sequence):
-            caps = check_int_tuple('budget.max_iterations', max_iterations, num_stages, minimum=1)
-        elif max_iterations is not None:
-            caps = (check_int('budget.max_iterations', max_iterations, minimum=1),) * num_stages
-        if halting_threshold is not None:
-            halting_threshold = check_real('budget.halting_threshold', halting_threshold)
-            if not 0.0 < halting_threshold <= 1.0 - epsilon:
-                raise ValueError(
-                    f'budget.halting_threshold must be above 0 and at most 1 - epsilon '
-                    f'({1.0 - epsilon:g}), got {halting_threshold:g}'
-                )
-        if share is not None:
-            share = check_real('budget.share', share)
-            if not 0.0 < share <= 1.0:
-                raise ValueError(f'budget.share must be above 0 and at most 1, got {share:g}')
-        return cls(caps, halting_threshold, share)
-
 
 class BudgetedModule(nn.Module):
     """Base of networks of iterative stages: their limits, in training and under a budget."""
@@ -98,16 +70,39 @@ class BudgetedModule(nn.Module):
         Raises:
             ValueError: a value is not allowed, such as a ``share`` that was not calibrated.
         """
-        stages = len(self.iterative_stages())
-        budget = Budget.checked(stages, self.epsilon, max_iterations, halting_threshold, share)
+        budget = self._checked_budget(max_iterations, halting_threshold, share)
         if share is not None and self.budget_table is None:
             raise ValueError(f'budget.share needs fitted halting: {NOT_FITTED}, got {share:g}')
         self.use_budget(budget)
 
     def _start_with(self, budget: Mapping[str, Any] | None) -> None:
         """The constructor's budget, whose share waits for the table of a checkpoint."""
-        options = check_options('budget', budget, BUDGET_OPTIONS)
-        self.use_budget(Budget.checked(len(self.iterative_stages()), self.epsilon, **options))
+        self.use_budget(self._checked_budget(**check_options('budget', budget, BUDGET_OPTIONS)))
+
+    def _checked_budget(
+        self,
+        max_iterations: int | Sequence[int] | None = None,
+        halting_threshold: float | None = None,
+        share: float | None = None,
+    ) -> Budget:
+        caps, stages = None, len(self.iterative_stages())
+        if isinstance(max_iterations, Sequence):
+            caps = check_int_tuple('budget.max_iterations', max_iterations, stages, minimum=1)
+        elif max_iterations is not None:
+            caps = (check_int('budget.max_iterations', max_iterations, minimum=1),) * stages
+        if halting_threshold is not None:
+            halting_threshold = check_real('budget.halting_threshold', halting_threshold)
+            highest = 1.0 - self.epsilon
+            if not 0.0 < halting_threshold <= highest:
+                raise ValueError(
+                    f'budget.halting_threshold must be above 0 and at most 1 - epsilon '
+                    f'({highest:g}), got {halting_threshold:g}'
+                )
+        if share is not None:
+            share = check_real('budget.share', share)
+            if not 0.0 < share <= 1.0:
+                raise ValueError(f'budget.share must be above 0 and at most 1, got {share:g}')
+        return Budget(caps, halting_threshold, share)
 
     def use_budget(self, budget: Budget) -> None:
         """A share before its table is loaded has no effect yet."""

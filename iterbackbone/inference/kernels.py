@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.layers import Size
 from .folding import ScaledSum
 
 PAYS_AT = 4  # uses of a kernel: laying it out costs what it saves in about three
 STRIP = 1 << 20  # bytes of y computed at a time: small enough to stay in a core's cache
-Size = tuple[int, int]  # (H, W)
 
 
 def pixels(x: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ from torch import Tensor
 from ..core import act
 from ..core.block import IterativeBlock
 from ..core.halting import INPUTS
+from ..core.layers import Size
 from ..core.loop import BlockResult, RunSettings
 from .folding import ScaledSum
-from .kernels import Kernel, Size, conv_norm_relu, images, linear_norm, pixels, update
+from .kernels import Kernel, conv_norm_relu, images, linear_norm, pixels, update
 
 WORTH_MOVING = 0.5  # on a device that is not waited for, rows move once so few of them go on
 
@@ -45,16 +46,12 @@ class Rows:
         for rows in (self.state, self.output):
             if rows is not None:
                 rows[free] = rows[moved]
-        self.state = self.state[:going_on]
-        self.output = None if self.output is None else self.output[:going_on]
-        self._select_small(order)
+        self.select(order, slice(going_on))
 
-    def select(self, order: Tensor) -> None:
-        self.state = self.state[order]
-        self.output = None if self.output is None else self.output[order]
-        self._select_small(order)
-
-    def _select_small(self, order: Tensor) -> None:
+    def select(self, order: Tensor, places: Tensor | slice) -> None:
+        """Keep the rows of this ``order``, whose state and output are at these ``places``."""
+        self.state = self.state[places]
+        self.output = None if self.output is None else self.output[places]
         self.position, self.means = self.position[order], self.means[order]
         self.halting = self.halting.select(order)
 
@@ -194,8 +191,9 @@ def _set_aside_halted(
     """Take what halted out of ``rows``, in place; ``going_on`` of them are ``running``."""
     if late:  # without asking the device where they are
         order = running.argsort(descending=True, stable=True)
-        batch.take(rows, order[going_on:], steps)
-        rows.select(order[:going_on])
+        kept, halted = order[:going_on], order[going_on:]
+        batch.take(rows, halted, steps)
+        rows.select(kept, kept)
     else:
         batch.take(rows, (~running).nonzero().flatten(), steps)
         rows.drop_halted(going_on)

@@ -132,7 +132,15 @@ def test_a_share_that_no_fit_could_meet(share):
         tiny_net().set_budget(share=share)
 
 
-def test_checked():
-    assert Budget.checked(4, 0.01) == Budget(None, None)
-    assert Budget.checked(4, 0.01, 3, 0.5) == Budget((3, 3, 3, 3), 0.5)
-    assert Budget.checked(2, 0.01, [3, 1]) == Budget((3, 1), None)
+@pytest.mark.parametrize(
+    ('arguments', 'budget'),
+    [
+        ((), Budget()),
+        ((3, 0.5), Budget((3, 3, 3, 3), 0.5)),
+        (([3, 1, 2, 2],), Budget((3, 1, 2, 2))),
+    ],
+)
+def test_what_a_budget_becomes(arguments, budget):
+    net = tiny_net()
+    net.set_budget(*arguments)
+    assert net.budget == budget
