@@ -82,10 +82,6 @@ class Carried(NamedTuple):
     iterations: Tensor
     running: Tensor
 
-    @property
-    def halting(self) -> act.HaltingState:
-        return act.HaltingState(*self[4:])
-
 
 class ExportBlock(nn.Module):
     """An iterative block in evaluation mode; shares its convolutions and halting unit.
@@ -175,7 +171,7 @@ class ExportBlock(nn.Module):
         self, now: Carried, limit: Tensor, threshold: Tensor, known_i: int | None = None
     ) -> Carried:
         """One iteration of Algorithm 1; ``known_i`` where the graph has no loop."""
-        halting = now.halting
+        halting = act.HaltingState(*now[4:])
         y = self._residual(now.state, now.i if known_i is None else known_i)
         share = act.output_weight(halting).view(-1, 1, 1, 1)
         mean = mean_over_pixels(y).unsqueeze(1)

@@ -6,7 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +65,12 @@ def export_graph(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    levels = {name: logging.getLogger(name).level for name in LOGGERS}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of the exporter, about itself
-            for name in LOGGERS:
-                logging.getLogger(name).setLevel(logging.ERROR)
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    with warnings.catch_warnings(), ExitStack() as levels:
+        warnings.simplefilter('ignore')  # of the exporter, about itself
+        for logger in map(logging.getLogger, LOGGERS):
+            levels.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.ERROR)
+        yield
 
 
 def _read_sizes_last(graph: onnx_ir.Graph) -> None:

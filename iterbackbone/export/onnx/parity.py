@@ -78,13 +78,12 @@ class Parity(NamedTuple):
 
     def mean(self) -> dict[str, float]:
         """Mean error of each result, that of boxes over the images with a common one; else NaN."""
-        found: dict[str, list[float]] = {name: [] for name in self.comparisons[0].errors}
-        for comparison in self.comparisons:
-            none = comparison.errors.get('unpaired') == 1.0
-            for name, error in comparison.errors.items():
-                if not none or name in ('macs', 'unpaired'):
-                    found[name].append(error)
-        return {name: float(np.mean(each)) if each else np.nan for name, each in found.items()}
+        paired = [c for c in self.comparisons if c.errors.get('unpaired') != 1.0]
+        means = {}
+        for name in self.comparisons[0].errors:
+            counted = self.comparisons if name in ('macs', 'unpaired') else paired
+            means[name] = float(np.mean([c.errors[name] for c in counted])) if counted else np.nan
+        return means
 
 
 def compare(

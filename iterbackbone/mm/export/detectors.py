@@ -51,11 +51,8 @@ class ExportedDetector(ExportedModel):
             if head.with_shared_head and isinstance(head.shared_head, AdaptiveModule):
                 proposals = int(model.rpn_head.test_cfg.max_per_img)
                 self.regions = ExportForm(head.shared_head, fixed, proposals)
+                self.forms.append(self.regions)
                 self.result_names.append('roi_iterations')
-
-    @property
-    def forms(self) -> list[ExportForm]:
-        return [self.form] if self.regions is None else [self.form, self.regions]
 
     def results(self, image: Tensor, run: Run) -> tuple[Tensor, ...]:
         if image.shape[0] != 1:

@@ -83,17 +83,14 @@ class ExportedModel(nn.Module):
         self.model = model
         self.preparation = Preparation(getattr(model, 'data_preprocessor', None))
         self.form = ExportForm(backbone, fixed)
+        # Of all adaptive modules in the order they run; ``max_iterations`` is of their stages.
+        self.forms = [self.form]
         self.reason = reason
 
     @property
     def outputs(self) -> list[str]:
         """Names of what :meth:`forward` returns."""
         return [*self.result_names, 'iterations', 'macs']
-
-    @property
-    def forms(self) -> list[ExportForm]:
-        """Of all adaptive modules in the order they run; ``max_iterations`` is of their stages."""
-        return [self.form]
 
     @property
     def limits(self) -> tuple[int, ...]:
