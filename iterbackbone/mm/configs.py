@@ -110,11 +110,11 @@ def pipeline_size(cfg: Config) -> Size | None:
 
 
 def pipeline_of(cfg: Config) -> Sequence[Any]:
-    """Steps of the innermost data set to test, or else to validate with."""
+    """Steps of the innermost data set to test, or else to validate with; of the first of several."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
     dataset = loader.get('dataset') or {}
-    while 'dataset' in dataset:  # such as RepeatDataset's
-        dataset = dataset['dataset']
+    while inner := dataset.get('dataset') or dataset.get('datasets'):  # such as ConcatDataset's
+        dataset = inner[0] if isinstance(inner, (list, tuple)) else inner
     return dataset.get('pipeline') or ()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...core.macs import Size
 from ...export.onnx.graph import describe, export_graph, set_defaults
-from ..configs import toolbox_of_model, type_name
+from ..configs import pipeline_of, toolbox_of_model, type_name
 from .models import ExportedClassifier, ExportedModel, ExportedSegmentor
 
 FORMAT = 2  # of the description
@@ -110,15 +110,6 @@ def _described(name: str, step: dict[str, Any]) -> dict[str, Any]:
         f'test pipeline: {name} is none of the steps an exported file can describe: Resize with a '
         'scale, ResizeEdge of the short edge, CenterCrop, loading and packing'
     )
-
-
-def pipeline_of(cfg: Config) -> list[dict[str, Any]]:
-    """The test pipeline, or val's, through datasets that wrap others; [] where there is none."""
-    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-    dataset = loader.get('dataset') or {}
-    while not dataset.get('pipeline') and (inner := dataset.get('dataset') or dataset.get('datasets')):
-        dataset = inner[0] if isinstance(inner, (list, tuple)) else inner
-    return list(dataset.get('pipeline') or [])
 
 
 def noise(size: Size, count: int) -> Iterator[np.ndarray]:

@@ -19,7 +19,8 @@ from torch import nn
 
 from iterbackbone.__main__ import config_path
 from iterbackbone.export.onnx.model_file import load_image
-from iterbackbone.mm.export.exported import BinMeans, image_steps, pipeline_of, with_bin_means
+from iterbackbone.mm.configs import pipeline_size
+from iterbackbone.mm.export.exported import BinMeans, image_steps, with_bin_means
 from iterbackbone.mm.export.models import Preparation
 
 NORMS = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 56.0])
@@ -76,7 +77,7 @@ def test_wrapped_datasets_and_no_dataset():
     assert image_steps(loader({'type': 'mmdet.Resize', 'scale': 50})) == [
         {'step': 'resize', 'scale': [50, 50], 'keep_ratio': False}
     ]
-    assert pipeline_of(Config({})) == []
+    assert image_steps(Config({})) == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,8 @@ def test_arguments_that_cannot_be_described_are_refused(step, message):
 def test_the_first_of_joined_datasets_and_vals_serve():
     pipeline = [{'type': 'Resize', 'scale': 8}]
     cfg = Config({'val_dataloader': {'dataset': {'datasets': [{'pipeline': pipeline}, {}]}}})
-    assert pipeline_of(cfg) == pipeline
+    assert image_steps(cfg) == [{'step': 'resize', 'scale': [8, 8], 'keep_ratio': False}]
+    assert pipeline_size(cfg) == (8, 8)
 
 
 @given(
