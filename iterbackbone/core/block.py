@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 
-from .forced_loop import run_to_depths
+from .depths import run_to_depths
 from .halting import HaltingUnit
 from .iteration import recomputing, storing
 from .loop import BlockResult, RunSettings, run_iterations

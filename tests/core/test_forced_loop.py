@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterbackbone.core.forced_loop import run_to_depths
+from iterbackbone.core.depths import run_to_depths
 from iterbackbone.core.iteration import storing
 from iterbackbone.core.loop import RunSettings
 
