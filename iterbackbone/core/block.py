@@ -49,7 +49,7 @@ class IterativeBlock(nn.Module):
     F_i is 1x1 (e*n -> n), 3x3 (n -> n), 1x1 (n -> e*n), a norm of iteration i and a ReLU
     behind each (behind the last one only if ``last_relu``). The convolutions are shared by all
     iterations, the norms are not. n is the ``width``, e the ``expansion``; other arguments are those of
-    :class:`~iterbackbone.core.IterativeResNet` and of its ``halting``.
+    :class:`~iterbackbone.core.IterativeResNet`, ``halting`` those of a :class:`.HaltingUnit`.
     """
 
     form: Any = None  # what runs instead in inference, see iterbackbone.inference
@@ -65,11 +65,9 @@ class IterativeBlock(nn.Module):
         dilation: int = 1,
         depthwise: bool = False,
         with_cp: bool = False,
-        hidden: int = 64,
-        bias: float | None = None,
-        layer_norm: bool = False,
         last_gamma: float = 0.1,
         last_relu: bool = False,
+        **halting: Any,
     ) -> None:
         super().__init__()
         channels = width * expansion
@@ -90,7 +88,7 @@ class IterativeBlock(nn.Module):
         self._start_is_due = self.last_gamma != 1.0
         self.halting: HaltingUnit | None = None
         if max_iterations > 1:
-            self.halting = HaltingUnit(channels, max_iterations, hidden, bias, layer_norm)
+            self.halting = HaltingUnit(channels, max_iterations, **halting)
 
     def layers(self) -> list[tuple[nn.Conv2d, nn.ModuleList]]:
         """The convolutions in order, each with the norms behind it: one an iteration."""
