@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from huggingface_hub.utils import is_jsonable
 from torch import Tensor, nn
 
-from .pretrained.entry import entry_of
+from .core.entry import Entry
 from .pretrained.index import named_weights
 from .pretrained.models import VARIANTS, create_model
 
@@ -46,7 +46,8 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name='iterbackbone', mod
         weights = named_weights().get(name)
         options = {**(weights.architecture if weights else VARIANTS[name]), **options}
         options |= dict(pretrained_cfg=self.backbone.pretrained_cfg)
-        if entry := entry_of(self.model):  # the folder's weights come later
+        entry = self.backbone.stem
+        if isinstance(entry, Entry):  # the folder's weights come later
             options['entry'] = {**options['entry'], 'frozen': entry.frozen}
         self._hub_mixin_config = dict(name=f'iterative_resnet{options["depth"]}', **options)
 

@@ -12,8 +12,8 @@ from timm.layers import ClassifierHead
 from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
+from .core.entry import Entry
 from .pretrained.classifier import IterativeClassifier
-from .pretrained.entry import entry_of
 from .pretrained.index import all_weights
 from .pretrained.models import VARIANTS, create_model
 
@@ -48,7 +48,8 @@ class TimmResNet(IterativeClassifier):
         target, options = (self, whole) if self.num_classes else (self.backbone, {})
         source = create_model(self.name, pretrained=True, **self._options | options)
         target.load_state_dict(source.state_dict())
-        if (entry := entry_of(self)) and entry_of(source).frozen:
+        entry, trained = (getattr(x, 'backbone', x).stem for x in (self, source))
+        if isinstance(entry, Entry) and trained.frozen:
             entry.freeze()
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:

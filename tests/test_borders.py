@@ -61,7 +61,7 @@ LAZY = {
     ('mm/evaluation/iteration_log_hook.py', 'iterbackbone.mm.evaluation.summary'),
     ('mm/export/exported.py', 'iterbackbone.mm.export.detectors'),
     ('mm/fitting/losses.py', 'mmdet.structures.bbox'),
-    ('pretrained/entry.py', 'timm'),
+    ('pretrained/models.py', 'timm'),
     ('mm/traces.py', 'mmdet.models.roi_heads.roi_extractors'),
 }
 

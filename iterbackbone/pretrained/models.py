@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -12,11 +13,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..core.budgeted import TABLE_KEY
+from ..core.entry import Entry
 from ..core.resnet import DEPTHS, IterativeResNet
 from ..core.validation import ascending_stages, check_bool, check_int, check_int_tuple
 from ..text import nearest
 from .classifier import IterativeClassifier
-from .entry import timm_entry
 from .index import Weights, all_weights, named_weights
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -94,7 +95,7 @@ def create_model(
         options['in_channels'] = check_int('in_chans', in_chans, 1)
     if isinstance(options.get('entry'), Mapping):
         trained = start.architecture.get('in_channels', 3) if start else None
-        options['entry'] = timm_entry(options['entry'], options.get('in_channels', 3), trained)
+        options['entry'] = _timm_entry(options['entry'], options.get('in_channels', 3), trained)
     backbone = IterativeResNet(**options)
     backbone.pretrained_cfg = start.pretrained_cfg if start else {}
     state = start.read() if start else {}
@@ -135,6 +136,20 @@ def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:
     given = {key: options[key] for key in PER_STAGE if options.get(key) is not None}
     cut = {key: check_int_tuple(key, value, whole, 1)[:stages] for key, value in given.items()}
     return {**options, **cut, 'num_stages': stages}
+
+
+def _timm_entry(options: Mapping[str, Any], channels: int, trained: int | None) -> Entry:
+    """What timm builds of ``options`` for images of ``channels``, frozen as their ``frozen`` says.
+
+    By default it is frozen where it gets weights for as many channels, ``trained``.
+    """
+    import timm  # which other networks do without
+
+    options = dict(options)
+    frozen = options.pop('frozen', channels == trained)
+    network = timm.create_model(**options, in_chans=channels, features_only=True, pretrained=False)
+    # The name in the keys is that of mmseg's ``TIMMBackbone``, which stands in a config.
+    return Entry(nn.Sequential(OrderedDict(timm_model=network)), channels, frozen)
 
 
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
