@@ -146,7 +146,7 @@ def policy(model, test, share, sizes, groups, measured, likely):
         setting = backbone.budget_table.at(share)
     seen = []
     handle = backbone.register_forward_hook(lambda *_: seen.append(backbone.iterations()))
-    outcome = ModelRuns(model, test.loader, progress=shown).policy([setting])
+    outcome = ModelRuns(model, test.loader, progress=shown).policy(setting)
     handle.remove()
     iterations = torch.cat(seen).sum(dim=1).numpy()
     scores = outcome.scores.numpy()

@@ -9,9 +9,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..core.adaptive import AdaptiveModule
 from ..core.budget_table import NEAR, Setting
-from .halting import FittedBlock, by_module
+from .halting import FittedBlock
 from .static import Depths, Outcome
 
 TOLERANCE = 0.01  # of a share: a table holds what was met, so that no more is needed
@@ -26,7 +25,7 @@ class Calibrated(NamedTuple):
 
     asked: float  # the share wanted
     share: float  # met on the calibration images
-    settings: list[Setting]  # of each module
+    setting: Setting  # of all blocks
     outcome: Outcome  # on the calibration images
     constants: Depths  # of the blocks without a unit
     position: float  # of the price, see :func:`_price`
@@ -43,9 +42,8 @@ class _Promise(NamedTuple):
 class Calibration:
     """Settings that meet shares, found by running the calibration images."""
 
-    run: Callable[[list[Setting]], Outcome]  # runs these images with settings of the modules
-    modules: Sequence[AdaptiveModule]  # whose units are fitted
-    fitted: Sequence[FittedBlock]  # their blocks
+    run: Callable[[Setting], Outcome]  # runs these images at a setting of all blocks
+    fitted: Sequence[FittedBlock]  # the blocks
     options: Sequence[Depths]  # candidates for the constants
     full_macs: float  # mean MACs of all iterations on these images
     lowest: float  # share of one iteration everywhere there
@@ -115,10 +113,10 @@ class Calibration:
         for _ in range(ROUNDS):
             blocks = zip(self.fitted, constants, strict=True)
             pairs = [block.halting(depth, _price(position)) for block, depth in blocks]
-            each = by_module(Setting(*zip(*pairs, strict=True)), self.modules)
-            outcome = self.run(each)
+            setting = Setting(*zip(*pairs, strict=True))
+            outcome = self.run(setting)
             share = outcome.cost / self.full_macs
-            tries.append(Calibrated(wanted, share, each, outcome, constants, position))
+            tries.append(Calibrated(wanted, share, setting, outcome, constants, position))
             if abs(share - wanted) <= TOLERANCE or all(f.unit is None for f in self.fitted):
                 break
             low, high = (position, high) if share > wanted else (low, position)

@@ -16,9 +16,8 @@ from ..core.block import IterativeBlock
 from ..core.budget_table import TO_THE_CAP, Setting
 from ..core.halting import never_halt
 from ..core.normalization import last_trained
-from .index import BlockSamples, fit_index, stopped_at
+from .index import UnitFit, fit_index, fit_unit, stopped_at
 from .static import Depths, Outcome, Point, at_all_depths, depth_grid
-from .unit import UnitFit, fit_unit
 
 FOLDS = 10  # of the sources; the first chooses between a unit's forms
 
@@ -42,8 +41,8 @@ class Runs(Protocol):
     def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
         """A block at these depths (the last one L), all others at ``base``."""
 
-    def policy(self, settings: list[Setting]) -> Outcome:
-        """At these settings of the modules."""
+    def policy(self, setting: Setting) -> Outcome:
+        """At this setting of all blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,15 +124,14 @@ def fit_block(
     none = losses[:, :0].T
     if block.halting is None or rows.inputs is None:
         return FittedBlock(None, None, none, losses, price)
-    samples = BlockSamples(rows.inputs, losses, price, folds[rows.images])
-    held_out = samples.folds == 0
-    index = fit_index(samples.of(~held_out))
-    if not index.predictable:
-        return FittedBlock(None, index.correlation, none, losses, price)
-    unit = fit_unit(samples, index.values, held_out, block.halting.fc1.out_features)
+    own_folds = folds[rows.images]
+    used = own_folds > 0
+    index, correlation = fit_index(rows.inputs[:, used], losses[used], price, own_folds[used])
+    if index is None:
+        return FittedBlock(None, correlation, none, losses, price)
+    unit = fit_unit(rows.inputs, losses, index, ~used, block.halting.fc1.out_features)
     unit.install(block.halting)
-    indices = unit(samples.inputs.float()).double()
-    return FittedBlock(unit, index.correlation, indices, losses, price)
+    return FittedBlock(unit, correlation, unit(rows.inputs.float()).double(), losses, price)
 
 
 def by_module(setting: Setting, modules: Sequence[AdaptiveModule]) -> list[Setting]:

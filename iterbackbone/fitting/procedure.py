@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.budget_table import BudgetTable
 from .calibration import Calibrated, Calibration
-from .halting import FOLDS, FittedBlock, Runs, all_blocks, candidates, fit_block
+from .halting import FOLDS, FittedBlock, Runs, all_blocks, by_module, candidates, fit_block
 from .static import Depths, Outcome, block_curves, menu, middle, static_path
 
 MENU = 8
@@ -55,14 +55,12 @@ def fit_halting(
     static = [(p.depths, calibration.losses(p.depths)) for p in menu(path, MENU)]
     full = static[-1][1].cost
     lowest = static[0][1].cost / full
-    calibrated = Calibration(
-        calibration.policy, modules, blocks, candidates(path, blocks), full, lowest
-    )
+    calibrated = Calibration(calibration.policy, blocks, candidates(path, blocks), full, lowest)
     points = [calibrated.meet(share) for share in progress(shares_between(lowest), desc='shares')]
     calibrated.fill_gaps()
-    runs = _ascending(calibrated.runs)
+    kept = [(run.share, by_module(run.setting, modules)) for run in _ascending(calibrated.runs)]
     for i, module in enumerate(modules):
-        module.set_budget_table(BudgetTable.of([(r.share, r.settings[i]) for r in runs]))
+        module.set_budget_table(BudgetTable.of([(share, settings[i]) for share, settings in kept]))
     return Fit(blocks, points, static)
 
 

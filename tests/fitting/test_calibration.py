@@ -11,7 +11,6 @@ import torch
 from iterbackbone.fitting.calibration import GAP, Calibration
 from iterbackbone.fitting.halting import FittedBlock
 from iterbackbone.fitting.static import Outcome
-from tests.support.networks import tiny_net
 
 LOWEST, DEPTH = 0.3, 8
 
@@ -25,15 +24,14 @@ class PlainUnit(NamedTuple):
 
 def calibration(share_at):
     """Of one block; ``share_at`` gives the share of the full MACs at a price from -1 to 1."""
-    net = tiny_net(num_stages=1, max_iterations=(DEPTH,))
     indices = torch.linspace(-1, 1, 200).double().expand(DEPTH - 1, -1)  # promises a straight line
     block = FittedBlock(PlainUnit(), None, indices, torch.zeros(200, DEPTH), (1 - LOWEST) / (DEPTH - 1))
 
-    def run(settings):
-        share = share_at(max(-1.0, min(1.0, settings[0].offsets[0])))
+    def run(setting):
+        share = share_at(max(-1.0, min(1.0, setting.offsets[0])))
         return Outcome(torch.zeros(4), torch.full((4,), 100 * share).double(), None)
 
-    return Calibration(run, [net], [block], [(1,)], 100.0, LOWEST)
+    return Calibration(run, [block], [(1,)], 100.0, LOWEST)
 
 
 def gaps(found):

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from iterbackbone.fitting.halting import FittedBlock
-from iterbackbone.fitting.index import stopped_at
-from iterbackbone.fitting.unit import UnitFit
+from iterbackbone.fitting.index import UnitFit, stopped_at
 
 NONE = (torch.zeros(0), torch.zeros(0))
 UNIT = UnitFit(NONE, NONE, 0.0, 1.0, 0.5, 'linear')

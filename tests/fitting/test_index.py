@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterbackbone.core.halting import HaltingUnit
-from iterbackbone.fitting.index import BlockSamples, fit_index, stopped_at
-from iterbackbone.fitting.unit import fit_unit
+from iterbackbone.fitting.index import fit_index, fit_unit, stopped_at
 
 
 def planted(rows=600, depth=4, noise=0.0, seed=0):
-    """Half of the rows gain 1 from each iteration, the others nothing; input 0 tells which."""
+    """Inputs, losses and gains: half of the rows gain 1 from each iteration, the others nothing.
+
+    Input 0 tells which.
+    """
     torch.manual_seed(seed)
     gains = (torch.rand(rows) < 0.5).double()
     losses = 5 - gains.unsqueeze(1) * torch.arange(depth)
@@ -21,7 +23,17 @@ def planted(rows=600, depth=4, noise=0.0, seed=0):
     inputs = torch.randn(depth - 1, rows, 8)
     inputs[:, :, 0] = gains.float() + 0.1 * inputs[:, :, 0]
     inputs[:, :, 1] = torch.arange(depth - 1.0).unsqueeze(1)  # the state grows
-    return BlockSamples(inputs, losses, 0.1, torch.arange(rows) % 10), gains
+    return inputs, losses, gains
+
+
+FOLDS = torch.arange(600) % 10
+HELD_OUT = FOLDS == 0
+
+
+def unit_of(inputs, losses):
+    """A unit of 16 neurons, fitted as to a block."""
+    index, _ = fit_index(inputs[:, ~HELD_OUT], losses[~HELD_OUT], 0.1, FOLDS[~HELD_OUT])
+    return fit_unit(inputs, losses, index, HELD_OUT, hidden=16)
 
 
 @given(st.integers(0, 10_000), st.floats(-2, 2))
@@ -42,39 +54,35 @@ def test_stopping_by_the_index_is_stopping_where_no_gain_exceeds_its_price(seed,
 
 
 def test_planted_gains_are_predicted():
-    samples, gains = planted(noise=0.3)
-    index = fit_index(samples)
-    assert index.predictable
-    assert index.correlation > 0.5
-    depths = stopped_at(index.values, 5.0)  # 1 over 0.1 of the MACs is worth 10 where there is a gain
+    inputs, losses, gains = planted(noise=0.3)
+    index, correlation = fit_index(inputs, losses, 0.1, FOLDS)
+    assert correlation > 0.5
+    depths = stopped_at(index, 5.0)  # 1 over 0.1 of the MACs is worth 10 where there is a gain
     assert (depths[gains == 1] == 4).float().mean() > 0.95
     assert (depths[gains == 0] == 1).float().mean() > 0.95
 
 
 def test_unpredictable_gains_are_said_to_be():
-    samples, _ = planted(noise=0.5)
-    shuffled = samples._replace(losses=samples.losses[torch.randperm(600)])
-    assert not fit_index(shuffled).predictable
+    inputs, losses, _ = planted(noise=0.5)
+    index, _ = fit_index(inputs, losses[torch.randperm(600)], 0.1, FOLDS)
+    assert index is None
 
 
 @pytest.mark.parametrize('layer_norm', [False, True])
 def test_a_unit_halts_as_its_index_says(layer_norm):
-    """The samples are what the unit's first layer reads: behind the layer norm, if it has one."""
-    samples, _ = planted(noise=0.3)
-    pooled = samples.inputs.unflatten(2, (2, 4))
+    """The inputs are what the unit's first layer reads: behind the layer norm, if it has one."""
+    inputs, losses, _ = planted(noise=0.3)
+    pooled = inputs.unflatten(2, (2, 4))
     unit = HaltingUnit(4, 4, hidden=16, layer_norm=layer_norm).eval()
-    read = torch.stack([unit.normalised(x) for x in pooled])
-    samples = samples._replace(inputs=read.flatten(2))
-    held_out = samples.folds == 0
-    index = fit_index(samples.of(~held_out))
-    fit = fit_unit(samples, index.values, held_out, hidden=16)
+    inputs = torch.stack([unit.normalised(x) for x in pooled]).flatten(2)
+    fit = unit_of(inputs, losses)
     assert fit.correlation > 0.5
     fit.install(unit)
     for price in (0.0, 2.0, 5.0):
         unit.offset = fit.offset(price) - fit.offset(0.0)
         scores = torch.stack([unit(*x.unbind(dim=1)) for x in pooled])
-        wanted = fit(samples.inputs) > price
-        sure = (fit(samples.inputs) - price).abs() > 0.05 * fit.scale
+        wanted = fit(inputs) > price
+        sure = (fit(inputs) - price).abs() > 0.05 * fit.scale
         assert sure.float().mean() > 0.9
         assert torch.equal((scores < 0.01)[sure], wanted[sure])
         assert torch.equal((scores > 0.99)[sure], ~wanted[sure])
@@ -88,19 +96,18 @@ def test_rows_of_one_source_are_not_independent_evidence():
         source = torch.arange(30).repeat_interleave(40)
         inputs = torch.randn(30, 8)[source].unsqueeze(0)
         losses = torch.randn(30, 2)[source].double()
-        samples = BlockSamples(inputs, losses, 0.1, source % 10)
-        found.append(fit_index(samples).predictable)
+        index, _ = fit_index(inputs, losses, 0.1, source % 10)
+        found.append(index is not None)
     assert sum(found) <= 1
 
 
 def test_an_input_that_never_varied_counts_nothing():
     """Else a channel that is dead on the fitting images alone would drown all others."""
-    samples, _ = planted(noise=0.3)
-    samples.inputs[:, :, 7] = 0.0
-    held_out = samples.folds == 0
-    fit = fit_unit(samples, fit_index(samples.of(~held_out)).values, held_out, hidden=16)
-    alive = samples.inputs.clone()
+    inputs, losses, _ = planted(noise=0.3)
+    inputs[:, :, 7] = 0.0
+    fit = unit_of(inputs, losses)
+    alive = inputs.clone()
     alive[:, :, 7] = 1.0
-    assert torch.equal(fit(alive), fit(samples.inputs))
+    assert torch.equal(fit(alive), fit(inputs))
     assert not fit.fc1[0][:, 7].any()
     assert (fit.fc1[0][:, :7] != 0).any(dim=0).all()

@@ -31,8 +31,8 @@ class PlantedRuns:
         self.table = mac_table(net, (8, 8))
 
     @torch.no_grad()
-    def policy(self, settings):
-        self.net.apply_setting(settings[0])
+    def policy(self, setting):
+        self.net.apply_setting(setting)
         self.net(self.images)
         iterations = self.net.iterations()
         losses = 3 - self.rate * (iterations[:, 1] - 1) + self.noise
@@ -41,7 +41,7 @@ class PlantedRuns:
         return Outcome(losses, torch.tensor(macs).double(), -losses)
 
     def losses(self, depths):
-        return self.policy([Setting.static(depths)])
+        return self.policy(Setting.static(depths))
 
     @torch.no_grad()
     def rows(self, base, block, depths):
@@ -108,7 +108,7 @@ def test_a_share_between_calibrated_ones_is_met():
     full = float(runs.losses(LIMITS).macs.mean())
     for step in range(26):
         share = low + (high - low) * step / 25
-        macs = float(runs.policy([table.at(share)]).macs.mean())
+        macs = float(runs.policy(table.at(share)).macs.mean())
         assert macs / full == pytest.approx(share, abs=0.05), share
 
 

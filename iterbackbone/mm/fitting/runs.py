@@ -50,15 +50,15 @@ class ModelRuns:
         self._cache.mkdir(parents=True, exist_ok=True)
         self._loss_of = loss_of(model)
         self.modules = list(iterative_modules(model))
-        self._full = static(self.modules, [n for m in self.modules for n in m.max_iterations])
+        self._full = Setting.static([n for m in self.modules for n in m.max_iterations])
 
     def losses(self, depths: Depths) -> Outcome:
         """At given depths of all blocks."""
-        return self.policy(static(self.modules, depths))
+        return self.policy(Setting.static(depths))
 
-    def policy(self, settings: Sequence[Setting]) -> Outcome:
-        """At the modules' settings."""
-        return Outcome(*self._kept(settings, partial(self._run, settings)))
+    def policy(self, setting: Setting) -> Outcome:
+        """At a setting of all blocks."""
+        return Outcome(*self._kept(setting, partial(self._run, setting)))
 
     def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
         """A block at these depths (the last one L), all others at ``base``.
@@ -87,10 +87,10 @@ class ModelRuns:
         return torch.load(path, weights_only=True)
 
     @torch.no_grad()
-    def _run(self, settings: Sequence[Setting]) -> tuple[Tensor, Tensor, Tensor | None]:
-        if settings != self._full:  # which proposes by itself
+    def _run(self, setting: Setting) -> tuple[Tensor, Tensor, Tensor | None]:
+        if setting != self._full:  # which proposes by itself
             self._prepare()
-        self._apply(settings)
+        self._apply(setting)
         collector = TraceCollector(self.model)  # attached for this pass: others' would fill up
         try:
             rows = [row for batch in self._batches() for row in self._outcomes(collector, *batch)]
@@ -109,10 +109,10 @@ class ModelRuns:
     def _inputs(self, depths: Depths, unit: HaltingUnit) -> Tensor:
         """Of a unit in all iterations of its block, (L - 1, N, D); the losses are kept, too."""
         self._prepare()
-        settings = static(self.modules, depths)
+        setting = Setting.static(depths)
         with recorded(unit) as seen:
-            found = self._run(settings)
-        self._kept(settings, lambda: found)
+            found = self._run(setting)
+        self._kept(setting, lambda: found)
         each = len(seen) // len(self.loader)
         return torch.stack([torch.cat(seen[j::each]) for j in range(each)])
 
@@ -123,12 +123,12 @@ class ModelRuns:
         """Of a RoI layer; an image's features serve all options."""
         self._prepare()
         found: list[tuple[Tensor, Tensor]] = []
-        self._apply(static(self.modules, options[-1]))  # as the loop over options leaves it
+        self._apply(Setting.static(options[-1]))  # as the loop over options leaves it
         for features, samples in self._batches():
             for i, sample in enumerate(samples):
                 rows = []
                 for depths in options:
-                    self._apply(static(self.modules, depths))
+                    self._apply(Setting.static(depths))
                     with recorded(unit) as seen:
                         rows.append(losses.region_losses(one_image(features, i), sample))
                 some = slice(None, None, max(1, math.ceil(len(rows[0]) / REGIONS)))
@@ -140,9 +140,9 @@ class ModelRuns:
         inputs, rows = zip(*found, strict=True)
         return torch.cat(inputs, dim=1), torch.cat(rows), torch.cat(images)
 
-    def _apply(self, settings: Sequence[Setting]) -> None:
-        for module, setting in zip(self.modules, settings, strict=True):
-            module.apply_setting(setting)
+    def _apply(self, setting: Setting) -> None:
+        for module, own in zip(self.modules, by_module(setting, self.modules), strict=True):
+            module.apply_setting(own)
 
     def _batches(self) -> Iterator[tuple[Features, list[Any]]]:
         for batch in self._progress(self.loader):
@@ -164,11 +164,6 @@ class ModelRuns:
             (loss, float(compute['macs']), score)
             for (loss, score), compute in zip(losses, computes, strict=True)
         ]
-
-
-def static(modules: Sequence[Any], depths: Depths) -> list[Setting]:
-    """Settings of modules whose blocks stop at these depths."""
-    return by_module(Setting.static(depths), modules)
 
 
 def one_image(features: Features, i: int) -> Features:

@@ -8,6 +8,7 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch.utils.data import DataLoader
 
+from iterbackbone.core.budget_table import Setting
 from iterbackbone.fitting.calibration import Calibrated
 from iterbackbone.fitting.halting import FittedBlock
 from iterbackbone.fitting.procedure import Fit
@@ -42,7 +43,7 @@ def report_at(shares, groups):
         return Outcome(1 - scores, torch.full((4,), macs, dtype=torch.double), scores)
 
     menu = [((1,), outcome(50.0)), ((2,), outcome(100.0))]
-    points = [Calibrated(s, s, [], outcome(100 * s), (), 0.0) for s in shares]
+    points = [Calibrated(s, s, Setting((), ()), outcome(100 * s), (), 0.0) for s in shares]
     return FitReport.of(Fit([], points, menu), OPTIONS, groups)
 
 

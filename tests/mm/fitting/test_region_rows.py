@@ -7,12 +7,13 @@ import copy
 import pytest
 import torch
 
+from iterbackbone.core.budget_table import Setting
 from iterbackbone.fitting.halting import all_blocks, silence
 from iterbackbone.mm.configs import build_model
 from iterbackbone.mm.fitting import runs as runs_module
 from iterbackbone.mm.fitting.images import ImageSpec, image_loader
 from iterbackbone.mm.fitting.losses import seeded_losses
-from iterbackbone.mm.fitting.runs import ModelRuns, static
+from iterbackbone.mm.fitting.runs import ModelRuns
 from tests.support.anytime_runs import c4_config
 
 BASE = (1, 2, 2, 1)
@@ -60,7 +61,7 @@ def test_rows_are_the_sampled_regions_in_order(rows):
 def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
     head = runs.model.roi_head
     for column, depth in enumerate([1, 2, 3]):
-        runs._apply(static(runs.modules, (*BASE[:3], depth)))
+        runs._apply(Setting.static((*BASE[:3], depth)))
         with torch.no_grad():
             features, (sample,) = list(runs._batches())[place]
         with torch.no_grad(), seeded_losses(head):
