@@ -131,8 +131,6 @@ def _weights_of(name: str, needed: bool) -> Weights | None:
 def _of_stages(options: Mapping[str, Any], stages: int) -> dict[str, Any]:
     """The arguments for the first stages alone."""
     whole = options.get('num_stages', 4)
-    if stages == whole:
-        return dict(options)
     given = {key: options[key] for key in PER_STAGE if options.get(key) is not None}
     cut = {key: check_int_tuple(key, value, whole, 1)[:stages] for key, value in given.items()}
     return {**options, **cut, 'num_stages': stages}

@@ -64,7 +64,6 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     setting = hashlib.sha256(repr((__version__, where, tables)).encode()).hexdigest()
     folder = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'iterbackbone')
     file = folder / f'variants-{setting[:16]}.json'
-    parameters = {name: sum(p.numel() for p in x.parameters()) for name, x in networks.items()}
     measured, note = None if again else _kept(file), 'measured before'
     if measured is None:
         try:
@@ -80,8 +79,9 @@ def variants(size: Size, device: str, again: bool, done: Done) -> tuple[list[Var
     for name, table in tables.items():
         figure = next(iter(known[name].figures.items()), None) if name in known else None
         lowest, highest, memory = measured[name]
+        parameters = sum(p.numel() for p in networks[name].parameters())
         macs, ms = (table.lowest, table.highest), (lowest, highest)
-        found.append(Variant(name, parameters[name], macs, ms, memory, figure))
+        found.append(Variant(name, parameters, macs, ms, memory, figure))
     return sorted(found, key=lambda each: each.macs[1]), f'{where}; {note}'
 
 
