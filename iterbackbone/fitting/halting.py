@@ -79,7 +79,7 @@ class FittedBlock:
         """The offset and the cap at the same."""
         if self.unit is None:
             return TO_THE_CAP, constant
-        return self.unit.offset(price) - self.unit.offset(0.0), self.losses.shape[1]
+        return self.unit.offset(price), self.losses.shape[1]
 
 
 def all_blocks(modules: Sequence[AdaptiveModule]) -> list[IterativeBlock]:

@@ -60,31 +60,30 @@ def stopped_at(index: Tensor, price: float) -> Tensor:
 
 
 class UnitFit(NamedTuple):
-    """A unit's weights, scaled so that the output is the index in standard deviations."""
+    """A unit's weights, whose output is the index."""
 
     fc1: tuple[Tensor, Tensor]  # weight (hidden, D) and bias (hidden,)
     fc2: tuple[Tensor, Tensor]  # weight (1, hidden) and bias (1,)
-    mean: float  # the index is ``mean + scale * output``
-    scale: float
+    scale: float  # standard deviation of the index
     correlation: float  # with the true gain of all further iterations on held-out rows
     kind: str  # 'linear' or 'two layers'
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """The index: (..., D) -> (...)."""
         hidden = F.relu(F.linear(inputs, *self.fc1))
-        return self.mean + self.scale * F.linear(hidden, *self.fc2).squeeze(-1)
+        return F.linear(hidden, *self.fc2).squeeze(-1)
 
     def offset(self, price: float) -> float:
         """Of the unit's logit at a price."""
-        return SHARPNESS * (price - self.mean) / self.scale
+        return SHARPNESS * price / self.scale
 
     @torch.no_grad()
     def install(self, unit: HaltingUnit) -> None:
         """Write the weights; without an offset the price is 0: stop where nothing is gained."""
         unit.fc1.weight.copy_(self.fc1[0])
         unit.fc1.bias.copy_(self.fc1[1])
-        unit.fc2.weight.copy_(-SHARPNESS * self.fc2[0])
-        unit.fc2.bias.copy_(-SHARPNESS * self.fc2[1] + self.offset(0.0))
+        unit.fc2.weight.copy_(self.fc2[0] * -SHARPNESS / self.scale)
+        unit.fc2.bias.copy_(self.fc2[1] * -SHARPNESS / self.scale)
 
 
 def fit_unit(inputs: Tensor, losses: Tensor, index: Tensor, held_out: Tensor, hidden: int) -> UnitFit:
@@ -102,11 +101,11 @@ def fit_unit(inputs: Tensor, losses: Tensor, index: Tensor, held_out: Tensor, hi
     x, y = (used - centre) / spread, (targets - mean) / scale
     linear = _linear_start(x, y, hidden)
     gains = losses[held_out, :-1] - losses[held_out, -1:]
-    fits = []
-    for kind, weights in (('linear', linear), ('two layers', _trained(linear, x, y))):
-        first, bias, second, last = weights
-        first = first / spread  # of inputs as they are
-        fit = UnitFit((first, bias - first @ centre), (second, last), mean, scale, 0.0, kind)
+    forms, fits = {'linear': linear, 'two layers': _trained(linear, x, y)}, []
+    for kind, (first, bias, second, last) in forms.items():
+        first = first / spread  # of inputs and index as they are
+        layers = (first, bias - first @ centre), (scale * second, scale * last + mean)
+        fit = UnitFit(*layers, scale, 0.0, kind)
         found = correlation(fit(inputs.float())[:, held_out].T.double(), gains)
         fits.append(fit._replace(correlation=float(found.mean())))
     return max(fits, key=lambda fit: fit.correlation)

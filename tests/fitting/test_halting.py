@@ -9,7 +9,7 @@ from iterbackbone.fitting.halting import FittedBlock
 from iterbackbone.fitting.index import UnitFit, stopped_at
 
 NONE = (torch.zeros(0), torch.zeros(0))
-UNIT = UnitFit(NONE, NONE, 0.0, 1.0, 0.5, 'linear')
+UNIT = UnitFit(NONE, NONE, 1.0, 0.5, 'linear')
 
 
 @pytest.mark.parametrize('price', [-9.0, -0.5, 0.0, 0.3, 1.0, 9.0])

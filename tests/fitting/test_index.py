@@ -79,7 +79,7 @@ def test_a_unit_halts_as_its_index_says(layer_norm):
     assert fit.correlation > 0.5
     fit.install(unit)
     for price in (0.0, 2.0, 5.0):
-        unit.offset = fit.offset(price) - fit.offset(0.0)
+        unit.offset = fit.offset(price)
         scores = torch.stack([unit(*x.unbind(dim=1)) for x in pooled])
         wanted = fit(inputs) > price
         sure = (fit(inputs) - price).abs() > 0.05 * fit.scale
