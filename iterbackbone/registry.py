@@ -5,16 +5,11 @@ mmengine imports ``<scope>.registry`` for a scope it does not know yet, so
 ``custom_imports``.
 """
 
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_CONSTRUCTORS
-from mmengine.registry import Registry
+from mmengine import registry
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope='iterbackbone', locations=['iterbackbone.mm'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='iterbackbone', locations=['iterbackbone.mm'])
-OPTIM_WRAPPER_CONSTRUCTORS = Registry(
-    'optimizer wrapper constructor',
-    parent=MMENGINE_CONSTRUCTORS,
-    scope='iterbackbone',
-    locations=['iterbackbone.mm'],
+OURS = dict(scope='iterbackbone', locations=['iterbackbone.mm'])
+MODELS = registry.Registry('model', parent=registry.MODELS, **OURS)
+HOOKS = registry.Registry('hook', parent=registry.HOOKS, **OURS)
+OPTIM_WRAPPER_CONSTRUCTORS = registry.Registry(
+    'optimizer wrapper constructor', parent=registry.OPTIM_WRAPPER_CONSTRUCTORS, **OURS
 )
