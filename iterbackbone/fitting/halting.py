@@ -38,8 +38,8 @@ class Runs(Protocol):
     def losses(self, depths: Depths) -> Outcome:
         """At given depths of all blocks."""
 
-    def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
-        """A block at these depths (the last one L), all others at ``base``."""
+    def rows(self, block: int, depths: Sequence[Depths]) -> BlockRows:
+        """A block's, at given depths of all blocks; its own ascend to L, the others' are the same."""
 
     def policy(self, setting: Setting) -> Outcome:
         """At this setting of all blocks."""
@@ -117,10 +117,11 @@ def fit_block(
     ``full_macs`` is the mean of all iterations, ``folds``, (N,) int64, are those of the images.
     """
     grid = depth_grid(block.max_iterations)
-    rows = runs.rows(base, k, grid)
+    depths = [(*base[:k], depth, *base[k + 1 :]) for depth in grid]
+    rows = runs.rows(k, depths)
     losses = at_all_depths(rows.losses, grid)
-    ends = [runs.losses((*base[:k], depth, *base[k + 1 :])) for depth in (grid[0], grid[-1])]
-    price = (ends[1].cost - ends[0].cost) / full_macs / max(block.max_iterations - 1, 1)
+    added = runs.losses(depths[-1]).cost - runs.losses(depths[0]).cost
+    price = added / full_macs / max(block.max_iterations - 1, 1)
     none = losses[:, :0].T
     if block.halting is None or rows.inputs is None:
         return FittedBlock(None, None, none, losses, price)

@@ -44,10 +44,9 @@ class PlantedRuns:
         return self.policy(Setting.static(depths))
 
     @torch.no_grad()
-    def rows(self, base, block, depths):
-        options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
-        losses = torch.stack([self.losses(each).losses for each in options], dim=1)
-        self.net.apply_setting(Setting.static(options[-1]))
+    def rows(self, block, depths):
+        losses = torch.stack([self.losses(each).losses for each in depths], dim=1)
+        self.net.apply_setting(Setting.static(depths[-1]))
         seen = []
         unit = all_blocks(self.modules)[block].halting
         handle = unit.register_forward_pre_hook(lambda _, pooled: seen.append(torch.cat(pooled, 1)))

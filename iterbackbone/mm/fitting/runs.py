@@ -60,22 +60,21 @@ class ModelRuns:
         """At a setting of all blocks."""
         return Outcome(*self._kept(setting, partial(self._run, setting)))
 
-    def rows(self, base: Depths, block: int, depths: Sequence[int]) -> BlockRows:
-        """A block at these depths (the last one L), all others at ``base``.
+    def rows(self, block: int, depths: Sequence[Depths]) -> BlockRows:
+        """A block's, at given depths of all blocks; its own ascend to L, the others' are the same.
 
-        Its rows are images, or regions of a RoI layer, at most ``REGIONS`` of an image.
+        Rows are images, or regions of a RoI layer, at most ``REGIONS`` of an image.
         """
-        options = [(*base[:block], depth, *base[block + 1 :]) for depth in depths]
         unit = all_blocks(self.modules)[block].halting
         owners = [module for module in self.modules for _ in module.max_iterations]
         inputs = None
         if unit is not None and not owners[block].of_regions:
-            run = partial(self._inputs, options[-1], unit)
-            inputs = self._kept(['inputs', block, options[-1]], run)
+            run = partial(self._inputs, depths[-1], unit)
+            inputs = self._kept(['inputs', block, depths[-1]], run)
         elif unit is not None and isinstance(self._loss_of, TwoStageLoss) and self._loss_of.has_regions:
-            run = partial(self._regions, self._loss_of, options, unit)
-            return BlockRows(*self._kept(['regions', block, options], run))
-        losses = torch.stack([self.losses(each).losses for each in options], dim=1)
+            run = partial(self._regions, self._loss_of, depths, unit)
+            return BlockRows(*self._kept(['regions', block, depths], run))
+        losses = torch.stack([self.losses(each).losses for each in depths], dim=1)
         return BlockRows(inputs, losses, torch.arange(len(losses)))
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -118,23 +117,23 @@ class ModelRuns:
 
     @torch.no_grad()
     def _regions(
-        self, losses: TwoStageLoss, options: Sequence[Depths], unit: HaltingUnit
+        self, losses: TwoStageLoss, depths: Sequence[Depths], unit: HaltingUnit
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of a RoI layer; an image's features serve all options."""
+        """Of a RoI layer; an image's features serve all depths."""
         self._prepare()
         found: list[tuple[Tensor, Tensor]] = []
-        self._apply(Setting.static(options[-1]))  # as the loop over options leaves it
+        self._apply(Setting.static(depths[-1]))  # as the loop over depths leaves it
         for features, samples in self._batches():
             for i, sample in enumerate(samples):
                 rows = []
-                for depths in options:
-                    self._apply(Setting.static(depths))
+                for each in depths:
+                    self._apply(Setting.static(each))
                     with recorded(unit) as seen:
                         rows.append(losses.region_losses(one_image(features, i), sample))
                 some = slice(None, None, max(1, math.ceil(len(rows[0]) / REGIONS)))
                 found.append((torch.stack(seen)[:, some], torch.stack(rows, dim=1)[some]))
         images = [torch.full((len(rows),), i) for i, (_, rows) in enumerate(found)]
-        found = [each for each in found if len(each[1])]  # one without regions halts at once
+        found = [(seen, rows) for seen, rows in found if len(rows)]  # one without regions halts at once
         if not found:
             raise ValueError('--fit must have images with regions that the RoI head samples')
         inputs, rows = zip(*found, strict=True)

@@ -20,7 +20,6 @@ WIDTH = 64  # of the stem, as in every ResNet
 SIDE = 224  # pixels of the image that a backbone runs on
 HEADS = ('decode_head', 'auxiliary_head', 'head', 'bbox_head', 'rpn_head', 'panoptic_head')
 CHANNELS = {'in_channels': -1, 'c1_in_channels': 0}  # the level that a single number is of
-SHARED = ('norm_cfg', 'with_cp')  # arguments that both backbones have
 NORMS = ('BN', 'BN2d', 'SyncBN', 'MMSyncBN', 'GN', 'IN', 'IN2d')  # of maps
 OURS = 'iterbackbone.LearningRateDecayOptimizerConstructor'
 LAYER_WISE = ('LearningRateDecayOptimizerConstructor', 'LayerDecayOptimizerConstructor')
@@ -145,8 +144,8 @@ def config_text(base: str, cfg: Config, pyramid: Pyramid, changed: dict[str, Any
 
 def shared_arguments(backbone: Any) -> dict[str, Any]:
     """What the new backbone takes over: no norm of another layout, none that is frozen at random."""
-    taken = {k: v for k, v in backbone.items() if k in SHARED}
-    norm = taken.pop('norm_cfg', None) or {}
+    taken = {'with_cp': backbone['with_cp']} if 'with_cp' in backbone else {}
+    norm = backbone.get('norm_cfg') or {}
     if norm.get('type') in NORMS:
         taken['norm_cfg'] = {k: v for k, v in norm.items() if (k, v) != ('requires_grad', False)}
     return taken

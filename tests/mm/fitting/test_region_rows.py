@@ -17,6 +17,7 @@ from iterbackbone.mm.fitting.runs import ModelRuns
 from tests.support.anytime_runs import c4_config
 
 BASE = (1, 2, 2, 1)
+DEPTHS = [(*BASE[:3], depth) for depth in (1, 2, 3)]
 
 
 @pytest.fixture(scope='module')
@@ -47,7 +48,7 @@ def test_full_depth_proposes_and_is_run_once(runs, monkeypatch):
 
 @pytest.fixture(scope='module')
 def rows(runs):
-    return runs.rows(BASE, 3, [1, 2, 3])
+    return runs.rows(3, DEPTHS)
 
 
 def test_rows_are_the_sampled_regions_in_order(rows):
@@ -60,8 +61,8 @@ def test_rows_are_the_sampled_regions_in_order(rows):
 @pytest.mark.parametrize('place', [0, 2])
 def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
     head = runs.model.roi_head
-    for column, depth in enumerate([1, 2, 3]):
-        runs._apply(Setting.static((*BASE[:3], depth)))
+    for column, depths in enumerate(DEPTHS):
+        runs._apply(Setting.static(depths))
         with torch.no_grad():
             features, (sample,) = list(runs._batches())[place]
         with torch.no_grad(), seeded_losses(head):
@@ -75,7 +76,7 @@ def test_their_mean_is_the_box_heads_loss_of_the_image(runs, rows, place):
 def test_many_regions_are_thinned_evenly(runs, rows, monkeypatch):
     monkeypatch.setattr(runs_module, 'REGIONS', 4)
     unit = all_blocks(runs.modules)[3].halting
-    inputs, losses, images = runs._regions(runs._loss_of, [(*BASE[:3], d) for d in (1, 2, 3)], unit)
+    inputs, losses, images = runs._regions(runs._loss_of, DEPTHS, unit)
     assert images.bincount().max() <= 4
     step = -(-int((rows.images == 0).sum()) // 4)
     torch.testing.assert_close(losses[images == 0], rows.losses[rows.images == 0][::step])
@@ -84,6 +85,6 @@ def test_many_regions_are_thinned_evenly(runs, rows, monkeypatch):
 
 def test_images_of_a_cascade_stay_whole(runs, monkeypatch):
     monkeypatch.setattr(type(runs._loss_of), 'has_regions', False)
-    found = runs.rows(BASE, 3, [1, 3])
+    found = runs.rows(3, DEPTHS[::2])
     assert found.inputs is None
     assert found.losses.shape == (3, 2)
