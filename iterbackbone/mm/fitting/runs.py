@@ -82,13 +82,13 @@ class ModelRuns:
         name = hashlib.sha256(json.dumps([self._identity, key]).encode()).hexdigest()[:24]
         path = self._cache / f'{name}.pt'
         if not path.exists():
+            if key != self._full:  # which proposes by itself
+                self._prepare()
             save_whole(make(), path)
         return torch.load(path, weights_only=True)
 
     @torch.no_grad()
     def _run(self, setting: Setting) -> tuple[Tensor, Tensor, Tensor | None]:
-        if setting != self._full:  # which proposes by itself
-            self._prepare()
         self._apply(setting)
         collector = TraceCollector(self.model)  # attached for this pass: others' would fill up
         try:
@@ -107,7 +107,6 @@ class ModelRuns:
 
     def _inputs(self, depths: Depths, unit: HaltingUnit) -> Tensor:
         """Of a unit in all iterations of its block, (L - 1, N, D); the losses are kept, too."""
-        self._prepare()
         setting = Setting.static(depths)
         with recorded(unit) as seen:
             found = self._run(setting)
@@ -120,7 +119,6 @@ class ModelRuns:
         self, losses: TwoStageLoss, depths: Sequence[Depths], unit: HaltingUnit
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of a RoI layer; an image's features serve all depths."""
-        self._prepare()
         found: list[tuple[Tensor, Tensor]] = []
         self._apply(Setting.static(depths[-1]))  # as the loop over depths leaves it
         for features, samples in self._batches():
