@@ -40,8 +40,8 @@ class ConvNormForm(PartForm):
 
     @torch.no_grad()
     def __call__(self, layer: ConvNorm, x: Tensor) -> Tensor:
-        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:  # as autocast does
-            x = x.to(torch.get_autocast_dtype(x.device.type))
+        if x.dtype != torch.float64:  # as autocast does
+            x = x.to(_autocast_type(x.device.type) or x.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         (norm,) = self._norms([layer.norm])
         return conv_norm_relu(x, layer.conv.weight.to(x.dtype), norm, layer.conv)
@@ -115,6 +115,15 @@ def only_built_in(part: Part) -> bool:
         for module in [*convs, *others]
     )
     return not changed and all(conv.bias is None and conv.padding_mode == 'zeros' for conv in convs)
+
+
+def _autocast_type(device: str) -> torch.dtype | None:
+    """None where autocast is off."""
+    if hasattr(torch, 'get_autocast_dtype'):
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    if device == 'cpu':  # torch before 2.4
+        return torch.get_autocast_cpu_dtype() if torch.is_autocast_cpu_enabled() else None
+    return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else None
 
 
 def _parts(network: nn.Module) -> dict[str, Part]:
