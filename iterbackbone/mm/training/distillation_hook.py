@@ -130,14 +130,6 @@ def stage_loss(student: Tensor, teacher: Tensor, stage: int) -> Tensor:
             f'teacher must return the shapes of the student, got {tuple(teacher.shape)} instead '
             f'of {tuple(student.shape)} in stage {stage}'
         )
-    return F.mse_loss(_standardised(student), _standardised(teacher)) / 2
-
-
-def _standardised(features: Tensor) -> Tensor:
-    """(B, C, H, W) -> (C, B*H*W) float32, mean 0 and variance 1 in each row, or all 0.
-
-    F.batch_norm refuses one value a channel.
-    """
-    rows = features.float().transpose(0, 1).flatten(1)
-    centred = rows - rows.mean(dim=1, keepdim=True)
-    return centred / (centred.square().mean(dim=1, keepdim=True) + 1e-6).sqrt()
+    rows = [features.float().transpose(0, 1).flatten(1) for features in (student, teacher)]
+    # F.batch_norm refuses one value a channel.
+    return F.mse_loss(*(F.layer_norm(x, x.shape[1:], eps=1e-6) for x in rows)) / 2
