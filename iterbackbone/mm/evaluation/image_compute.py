@@ -11,6 +11,7 @@ from ...core.block import IterativeBlock
 from ..traces import Call, TraceCollector, counts_of
 
 Row = dict[str, Any]  # what one row of one call took, by field
+Rows = dict[AdaptiveModule, list[Row]]  # of one image
 MACS = ('macs', 'macs_lowest', 'macs_full', 'macs_resnet')
 
 
@@ -21,7 +22,7 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     augmentation make several of the backbone. ValueError: a backbone call whose rows are not the
     batch's images. FloatingPointError: a halting score was NaN.
     """
-    images: list[dict[AdaptiveModule, list[Row]]] = [{} for _ in range(num_images)]
+    images: list[Rows] = [{} for _ in range(num_images)]
     for module in collector.modules:
         calls = [call for call in collector.calls if call.module is module]
         if calls:
@@ -33,20 +34,21 @@ def image_compute(collector: TraceCollector, num_images: int) -> list[dict[str, 
     return [_image(collector, rows) for rows in images]
 
 
-def _image(collector: TraceCollector, rows: dict[AdaptiveModule, list[Row]]) -> dict[str, Any]:
+def _image(collector: TraceCollector, rows: Rows) -> dict[str, Any]:
     """Of one image's rows in the modules that were called."""
-    names = collector.names
-    bodies = {names[m]: _backbone_compute(m, own) for m, own in rows.items() if not m.of_regions}
-    heads = {names[m]: _rois_compute(own) for m, own in rows.items() if m.of_regions}
-    image = _joined([*bodies.values()])
-    for name in MACS:
-        image[name] = sum(each[name] for each in (bodies | heads).values())
+    backbones = {module: own for module, own in rows.items() if not module.of_regions}
+    heads = {module: own for module, own in rows.items() if module.of_regions}
+    image = _of_backbones(backbones)
     if any(module.of_regions for module in collector.modules):
-        image['num_rois'] = sum(head['num_rois'] for head in heads.values())
-        means = [head['mean_roi_iterations'] for head in heads.values()]
-        image['mean_roi_iterations'] = means[0] if len(means) == 1 else None  # several have no mean
-    several = len(bodies) > 1 or len(heads) > 1
-    return {**image, 'modules': bodies | heads} if several else image
+        image |= _of_heads(heads)
+    image |= _macs(rows)
+    if len(backbones) > 1 or len(heads) > 1:
+        names = collector.names
+        image['modules'] = {
+            **{names[module]: _of_backbones({module: own}) for module, own in backbones.items()},
+            **{names[module]: _of_heads({module: own}) for module, own in heads.items()},
+        }
+    return image
 
 
 def _rows(call: Call) -> list[Row]:
@@ -55,10 +57,11 @@ def _rows(call: Call) -> list[Row]:
     table, plain = counts_of(call.module, trace.input_size)
     bounds = {'macs_lowest': table.lowest, 'macs_full': table.highest, 'macs_resnet': plain}
     same = {'input_size': list(trace.input_size), **bounds}
-    macs = [table.total(executed, trace.limits) for executed in trace.executed.tolist()]
-    columns = trace.iterations.tolist(), trace.ponder_cost.sum(dim=1).tolist(), macs
-    names = ('iterations', 'ponder_cost', 'macs')
-    return [{**same, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)]
+    columns = trace.iterations, trace.ponder_cost.sum(dim=1), trace.executed
+    return [
+        {**same, 'iterations': n, 'ponder_cost': cost, 'macs': table.total(executed, trace.limits)}
+        for n, cost, executed in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def _owners(calls: list[Call], num_images: int) -> list[list[int]]:
@@ -103,41 +106,37 @@ def _owners_of(call: Call) -> list[int]:
     return call.owners.tolist()
 
 
-def _backbone_compute(module: AdaptiveModule, rows: list[Row]) -> dict[str, Any]:
-    """Of one row of each call."""
-    per_block = [_mean(n) for n in zip(*(row['iterations'] for row in rows), strict=True)]
-    values = iter(per_block)
-    per_stage = [sum(islice(values, len(stage.blocks))) for stage in module.iterative_stages()]
+def _of_backbones(rows: Rows) -> dict[str, Any]:
+    """Of one, of several together, or of none that was called."""
+    per_block, per_stage, costs = [], [], []
+    for module, own in rows.items():
+        blocks = [_mean(n) for n in zip(*(row['iterations'] for row in own), strict=True)]
+        values = iter(blocks)
+        per_stage += [sum(islice(values, len(stage.blocks))) for stage in module.iterative_stages()]
+        per_block += blocks
+        costs.append(_mean(row['ponder_cost'] for row in own))
     return {
         'iterations_per_block': per_block,
         'iterations': per_stage,
         'total_iterations': sum(per_stage),
-        'ponder_cost': _mean(row['ponder_cost'] for row in rows),
-        'num_calls': len(rows),
-        'input_size': rows[0]['input_size'],
+        'ponder_cost': sum(costs),
+        'num_calls': max(map(len, rows.values()), default=0),
+        'input_size': next((own[0]['input_size'] for own in rows.values()), None),
         **_macs(rows),
     }
 
 
-def _joined(bodies: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of the only backbone, of several, or of none that was called."""
+def _of_heads(rows: Rows) -> dict[str, Any]:
+    means = [_mean(sum(row['iterations']) for row in own) for own in rows.values()]
     return {
-        'iterations_per_block': [n for body in bodies for n in body['iterations_per_block']],
-        'iterations': [n for body in bodies for n in body['iterations']],
-        'total_iterations': sum(body['total_iterations'] for body in bodies),
-        'ponder_cost': sum(body['ponder_cost'] for body in bodies),
-        'num_calls': max((body['num_calls'] for body in bodies), default=0),
-        'input_size': bodies[0]['input_size'] if bodies else None,
+        **_macs(rows),
+        'num_rois': sum(map(len, rows.values())),
+        'mean_roi_iterations': means[0] if len(means) == 1 else None,  # several have no mean
     }
 
 
-def _rois_compute(rows: list[Row]) -> dict[str, Any]:
-    mean = _mean(sum(row['iterations']) for row in rows)
-    return {**_macs(rows), 'num_rois': len(rows), 'mean_roi_iterations': mean}
-
-
-def _macs(rows: list[Row]) -> dict[str, int]:
-    return {name: sum(row[name] for row in rows) for name in MACS}
+def _macs(rows: Rows) -> dict[str, int]:
+    return {name: sum(row[name] for own in rows.values() for row in own) for name in MACS}
 
 
 def _mean(values: Iterable[float]) -> Any:
