@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,6 @@ UNKNOWN_FRAME = (
     'and flip_direction'
 )
 MOVES = ('Affine', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')  # not undone
-Say = Callable[[str], None]
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
@@ -44,10 +43,19 @@ def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
     return None if shape is None else (int(shape[1]), int(shape[0]))
 
 
-def flip_of(sample: Any, source: Source) -> str | None:
+def instances_of(source: Source) -> list[dict[str, Any]] | None:
+    """Those of the data set, before any transform; None where it has none with boxes."""
+    items = (source.info or {}).get('instances')
+    if not isinstance(items, list) or any(np.size(item.get('bbox')) != 4 for item in items):
+        return None
+    return items
+
+
+def flip_of(sample: Any, source: Source, items: list[dict[str, Any]] | None) -> str | None:
     """How the image was mirrored: '', 'horizontal', 'vertical' or 'diagonal' (both).
 
-    None where that is unknown, or where more was changed than size and direction.
+    None where that is unknown, or where more was changed than size and direction. The ``items`` are
+    as of :func:`instances_of`.
     """
     info = sample.metainfo
     if _is_cropped(info) or source.named(*MOVES):
@@ -55,7 +63,7 @@ def flip_of(sample: Any, source: Source) -> str | None:
     flip = '' if 'flip' in info or not source.named('Flip') else None
     if info.get('flip'):
         flip = None if original_size(info) is None else info.get('flip_direction')
-    return None if flip is None or _is_moved(sample, source, flip) else flip
+    return None if flip is None or _is_moved(sample, items, flip) else flip
 
 
 def _is_cropped(info: dict[str, Any]) -> bool:
@@ -63,26 +71,28 @@ def _is_cropped(info: dict[str, Any]) -> bool:
     size, shape = original_size(info), info.get('img_shape')
     if size is None or shape is None:
         return False
+    return bool((np.array([shape[1], shape[0]]) < size * _scale(info) - 1).any())
+
+
+def _scale(info: dict[str, Any]) -> np.ndarray:
+    """(width, height) of the network's image over those of the original one."""
     factor = info.get('scale_factor')  # a tuple, an array or a number
-    resized = np.multiply(size, 1.0 if factor is None else factor)
-    return bool((np.array([shape[1], shape[0]]) < resized - 1).any())
+    return np.ones(2) * (1 if factor is None else factor)
 
 
-def _is_moved(sample: Any, source: Source, flip: str) -> bool:
+def _is_moved(sample: Any, items: list[dict[str, Any]] | None, flip: str) -> bool:
     """Whether loaded boxes are not the data set's own, resized and mirrored at most.
 
     They may have been loaded before or after either.
     """
     loaded = [_array(sample.get(key, {}).get('bboxes')) for key in KINDS.values()]
     packed = [boxes for boxes in loaded if boxes is not None]
-    instances = _instances(source)
-    if instances is None or not packed:
+    if items is None or not packed:
         return False
-    own, boxes = np.array([item['bbox'] for item in instances]).reshape(-1, 4), np.concatenate(packed)
+    own, boxes = _boxes(items), np.concatenate(packed)
     if not len(own) or not len(boxes):
         return len(own) != len(boxes)
-    factor, size = sample.metainfo.get('scale_factor'), original_size(sample.metainfo)
-    scale, limits = np.ones(2) * (1 if factor is None else factor), size or (np.inf, np.inf)
+    scale, limits = _scale(sample.metainfo), original_size(sample.metainfo) or (np.inf, np.inf)
 
     def points(boxes: np.ndarray) -> np.ndarray:
         return np.nan_to_num(np.clip(boxes, 0, np.tile(limits, 2)))  # trees take no NaN
@@ -94,23 +104,21 @@ def _is_moved(sample: Any, source: Source, flip: str) -> bool:
 
 
 def annotated_objects(
-    sample: Any, source: Source, flip: str | None, background: Collection[int], say: Say
+    sample: Any, items: list[dict[str, Any]] | None, background: Collection[int]
 ) -> dict[str, Objects]:
     """The objects of mmdet's ``DetDataSample`` by kind, 'true' or 'difficult', if any were loaded.
 
-    Their boxes are the data set's own, before any transform. True ones with a ``background`` label are
-    left out, ``flip`` is as of :func:`.flip_of`, and ``say`` is told what cannot be known.
+    Their boxes are those of the ``items``; None for these where the boxes cannot be known. True ones
+    with a ``background`` label are left out.
     """
     found = {}
     for kind, key in KINDS.items():
         packed = sample.get(key, ())
         if 'bboxes' not in packed and 'masks' not in packed:
             continue  # mmdet packs empty instances where there were none to load
-        objects = None if flip is None else _own(source, kind == 'difficult')
-        if objects is None:
-            objects = Objects(None, _labels(packed))
-            say(UNKNOWN_FRAME)
-        if kind == 'true' and background:
+        difficult = kind == 'difficult'
+        objects = Objects(None, _labels(packed)) if items is None else _own(items, difficult)
+        if kind == 'true':
             kept = ~np.isin(objects.labels, list(background))
             objects = Objects(*(None if part is None else part[kept] for part in objects))
         found[kind] = objects
@@ -137,20 +145,15 @@ def object_fields(
     }
 
 
-def prediction_fields(
-    objects: Mapping[str, Objects], sample: Any, flip: str | None, say: Say
-) -> dict[str, Any]:
+def prediction_fields(objects: Mapping[str, Objects], sample: Any, flip: str | None) -> dict[str, Any]:
     """True and predicted boxes, labels and scores.
 
     Predicted boxes, which the model resized back, are mirrored back. Those of an unknown frame are left
-    out, and ``say`` is told.
+    out.
     """
     boxes, fields = _predicted(sample.pred_instances), {}
-    if flip is None:
-        say(UNKNOWN_FRAME)
-    elif boxes is not None:
-        size = original_size(sample.metainfo)
-        boxes = boxes if size is None else mirrored(boxes, flip, size)
+    if boxes is not None and flip is not None:
+        boxes = mirrored(boxes, flip, original_size(sample.metainfo))
         fields['predicted'] = _lists(Objects(boxes, _labels(sample.pred_instances)))
         if 'scores' in sample.pred_instances:
             scores = sample.pred_instances.scores.double().cpu().numpy()
@@ -159,8 +162,11 @@ def prediction_fields(
     return fields | {kind: _lists(each) for kind, each in known.items()}
 
 
-def mirrored(boxes: np.ndarray, flip: str, size: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Boxes (n, 4), xyxy, in an image of size (width, height), mirrored; twice is not at all."""
+def mirrored(boxes: np.ndarray, flip: str, size: Any) -> np.ndarray:
+    """Boxes (n, 4), xyxy, in an image of size (width, height), mirrored; twice is not at all.
+
+    Without a ``flip`` the size may be unknown.
+    """
     boxes = boxes.copy()
     for axis, direction in enumerate(('horizontal', 'vertical')):
         if flip in (direction, 'diagonal'):
@@ -172,22 +178,14 @@ def _lists(objects: Objects) -> dict[str, Any]:
     return {'boxes': objects.boxes.round(2).tolist(), 'labels': objects.labels.tolist()}
 
 
-def _instances(source: Source) -> list[dict[str, Any]] | None:
-    """Those of the data set; None where it has none with boxes."""
-    items = (source.info or {}).get('instances')
-    if not isinstance(items, list) or any(np.size(item.get('bbox')) != 4 for item in items):
-        return None
-    return items
-
-
-def _own(source: Source, difficult: bool) -> Objects | None:
-    """The data set's objects; None where it has none of this kind."""
-    items = _instances(source)
-    if items is None:
-        return None
+def _own(items: list[dict[str, Any]], difficult: bool) -> Objects:
     items = [item for item in items if bool(item.get('ignore_flag')) == difficult]
-    boxes = np.array([item['bbox'] for item in items], dtype=np.float64).reshape(-1, 4)
-    return Objects(boxes, np.array([item.get('bbox_label', UNLABELLED) for item in items], dtype=int))
+    labels = [item.get('bbox_label', UNLABELLED) for item in items]
+    return Objects(_boxes(items), np.array(labels, dtype=int))
+
+
+def _boxes(items: list[dict[str, Any]]) -> np.ndarray:
+    return np.array([item['bbox'] for item in items], dtype=np.float64).reshape(-1, 4)
 
 
 def _labels(instances: Any) -> np.ndarray:

@@ -30,14 +30,19 @@ def evaluation_meta(
     names: Mapping[AdaptiveModule, str],
     sizes: Mapping[AdaptiveModule, Size],
 ) -> dict[str, Any]:
-    """Model and data in ``meta.json``; ``names`` and ``sizes`` as of :func:`evaluated_modules`."""
-    said, modules = metainfo_of(dataset), evaluated_modules(names, sizes)
+    """Model and data in ``meta.json``.
+
+    The ``names`` are modules' paths in the model, ``sizes`` (H, W) of the last input of those that
+    were called. Of backbones, or RoI layers, of which none was called, all are described.
+    """
+    kinds = {module.of_regions for module in sizes}
+    modules = {m: name for m, name in names.items() if m in sizes or m.of_regions not in kinds}
     return {
         'schema_version': SCHEMA_VERSION,
         'model': type(unwrapped(runner.model)).__name__,
         'config': runner.cfg.filename,
         'classes': list(classes_of(dataset)),
-        'palette': palette_of(said.get('palette')) or None,
+        'palette': palette_of(metainfos(dataset)[0].get('palette')) or None,
         'parameters': parameter_counts(runner.model),
         'resnet': asdict(counterpart(modules)),
         **iterative_fields(modules, sizes),
@@ -86,21 +91,14 @@ def class_names(said: Mapping[str, Any]) -> tuple[str, ...]:
 
 def classes_of(dataset: Any) -> tuple[str, ...]:
     """By label; where mmdet's ConcatDataset has parts of different classes, all names of a label."""
-    if not differs(dataset):
-        return class_names(metainfo_of(dataset))
-    labels = zip_longest(*(class_names(metainfo_of(part)) for part in parts(dataset)))
+    labels = zip_longest(*map(class_names, metainfos(dataset)))
     return tuple(' / '.join(dict.fromkeys(filter(None, names))) for names in labels)
 
 
-def differs(dataset: Any) -> bool:
-    """Whether mmdet's ConcatDataset has parts of different metainfo."""
-    return isinstance(getattr(dataset, 'metainfo', None), list)
-
-
-def metainfo_of(dataset: Any) -> dict[str, Any]:
-    """What the dataset says of itself; the first part where mmdet's ConcatDataset has several."""
+def metainfos(dataset: Any) -> list[dict[str, Any]]:
+    """What the dataset says of itself; what each part says where mmdet's ConcatDataset has several."""
     said = getattr(dataset, 'metainfo', None) or {}
-    return metainfo_of(next(parts(dataset))) if isinstance(said, list) else said
+    return [m for part in parts(dataset) for m in metainfos(part)] if isinstance(said, list) else [said]
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
@@ -125,17 +123,6 @@ def counterpart(modules: Iterable[AdaptiveModule]) -> ResNetCounterpart:
     plain = [ResNetCounterpart.of(backbone) for backbone in backbones[:-1]]
     plain.append(ResNetCounterpart.of(*backbones[-1:], *rois))
     return ResNetCounterpart(' + '.join(p.name for p in plain), sum(p.parameters for p in plain))
-
-
-def evaluated_modules(
-    names: Mapping[AdaptiveModule, str], sizes: Mapping[AdaptiveModule, Size]
-) -> dict[AdaptiveModule, str]:
-    """Backbones and RoI layers that were called; where none of a kind was, all of that kind.
-
-    The ``names`` are paths in the model, ``sizes`` (H, W) of the last input of those that were called.
-    """
-    kinds = {module.of_regions for module in sizes}
-    return {m: name for m, name in names.items() if m in sizes or m.of_regions not in kinds}
 
 
 def iterative_fields(

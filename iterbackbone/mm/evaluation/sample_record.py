@@ -19,8 +19,8 @@ from ...log.schema import UNLABELLED
 from ...stats.objects import is_background
 from ..traces import unwrapped
 from . import classification, detection, segmentation
-from .meta import class_names, classes_of, differs, metainfo_of, plain
-from .sources import Index, Source
+from .meta import class_names, classes_of, metainfos, plain
+from .sources import Index, Source, parts
 
 NAMES = {'img_path', 'img_id', 'ori_shape'}
 # Said of labels.
@@ -47,8 +47,13 @@ class SampleReader:
         self._classes = classes_of(dataset)
         # mmdet's test-time augmentation merges predictions in the original frame.
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
-        self._background = background_labels(self._classes, metainfo_of(dataset), self._model)
-        self._labels: dict[int, tuple[tuple[str, ...], set[int]]] = {}  # of parts that differ
+        said = metainfos(dataset)
+        # Names by label, and labels that are no objects; of parts that differ in each.
+        self._labels = self._classes, background_labels(self._classes, said[0], self._model)
+        self._of_parts = {}
+        for part, own in zip(parts(dataset), said, strict=True) if len(said) > 1 else ():
+            classes = class_names(own)
+            self._of_parts[id(part)] = classes, background_labels(classes, own, self._model)
         self._ignored = ignore_index(evaluator, self._model)
         self._said: set[str] = set()
 
@@ -57,12 +62,16 @@ class SampleReader:
         sample = BaseDataElement() if sample is None else sample
         info = _metainfo(sample)
         source = Source.of(self._dataset, info, index)
-        classes, background = self._labels_of(source.part)
+        classes, background = self._of_parts.get(id(source.part), self._labels)
         found, pngs = {}, {}
-        flip = '' if self._merged else detection.flip_of(sample, source)
-        objects = detection.annotated_objects(sample, source, flip, background, self._say)
+        items = detection.instances_of(source)
+        flip = '' if self._merged else detection.flip_of(sample, source, items)
+        objects = detection.annotated_objects(sample, None if flip is None else items, background)
         fields = detection.object_fields(objects, sample, classes)
         task = self._task(sample)
+        moved = flip is None and task == 'detection'
+        if moved or any(each.boxes is None for each in objects.values()):
+            self._say(detection.UNKNOWN_FRAME)
         if task == 'segmentation':
             true = segmentation.true_label_map(sample, source, self._say)
             pngs = segmentation.label_maps(sample, true, self._ignored, len(self._classes))
@@ -72,7 +81,7 @@ class SampleReader:
             pngs = {} if image is None else {'picture': image}
             fields |= classification.class_fields(sample, classes)
         elif task == 'detection':
-            found = detection.prediction_fields(objects, sample, flip, self._say)
+            found = detection.prediction_fields(objects, sample, flip)
         else:
             self._say(
                 f'{type(self._model).__name__} predicts nothing that the iteration log knows: it holds '
@@ -83,16 +92,6 @@ class SampleReader:
         if record['img_path'] and source.ignores_exif():
             prediction['exif_ignored'] = True
         return SampleRecord(task, record, {**prediction, **found}, pngs)
-
-    def _labels_of(self, part: Any) -> tuple[tuple[str, ...], set[int]]:
-        """Names by label, and labels that are no objects, in an image's part of the data set."""
-        if part is None or not differs(self._dataset):
-            return self._classes, self._background
-        if id(part) not in self._labels:
-            said = metainfo_of(part)
-            classes = class_names(said)
-            self._labels[id(part)] = classes, background_labels(classes, said, self._model)
-        return self._labels[id(part)]
 
     def _task(self, sample: Any) -> str | None:
         if segmentation.is_segmentation(sample):
@@ -111,8 +110,8 @@ class SampleReader:
 
 def _metainfo(sample: Any) -> dict[str, Any]:
     """The sample's own, or that of the first part that knows its image, as multi-task samples do."""
-    parts = [part for part in (sample, *sample.values()) if isinstance(part, BaseDataElement)]
-    return next((each.metainfo for each in parts if NAMES & each.metainfo.keys()), sample.metainfo)
+    said = [part for part in (sample, *sample.values()) if isinstance(part, BaseDataElement)]
+    return next((each.metainfo for each in said if NAMES & each.metainfo.keys()), sample.metainfo)
 
 
 def identity(

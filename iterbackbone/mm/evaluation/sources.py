@@ -57,18 +57,19 @@ class Source(NamedTuple):
         The place is an index, or a video and a frame.
         """
         place, *frame = index if isinstance(index, tuple) else (index,)
+        said = {key: metainfo.get(key) for key in ('img_path', 'img_id')}
         try:
             part, inner = located(dataset, place)
             info = part.get_data_info(inner)
             if frame or 'images' in info:
                 info = info['images'][(frame or [0])[0]]
-        except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
-            return cls(None, _transforms_of(parts(dataset)))
-        said = {key: metainfo.get(key) for key in ('img_path', 'img_id')}
-        if any(value is not None and info.get(key, value) != value for key, value in said.items()):
             # A wrapper may order its images in its own way.
-            return cls(None, _transforms_of(parts(dataset)))
-        return cls(info, _transforms_of([part]), part)
+            known = all(value is None or info.get(key, value) == value for key, value in said.items())
+        except (AttributeError, IndexError, KeyError, TypeError):  # data sets of other kinds
+            known = False
+        if known:
+            return cls(info, _transforms_of([part]), part)
+        return cls(None, _transforms_of(parts(dataset)))
 
     def named(self, *words: str) -> list[Any]:
         """The transforms whose class's name has one of the words."""

@@ -180,6 +180,15 @@ def test_boxes_are_null_where_the_data_set_does_not_say_them():
     assert 'predicted' in found.prediction
 
 
+def test_labels_of_a_data_set_are_not_read_where_no_annotations_were_loaded():
+    data = sample()
+    del data.gt_instances, data.ignored_instances
+    named = [dict(bbox=[0, 0, 9, 9], bbox_label='cat')]
+    found = SampleReader(Images(instances=named), nn.Identity())(data, 0)
+    assert found.record['num_objects'] is None
+    assert 'predicted' in found.prediction
+
+
 def test_what_cannot_be_known_is_said_once(monkeypatch):
     said = []
     monkeypatch.setattr(
