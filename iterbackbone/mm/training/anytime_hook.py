@@ -83,7 +83,7 @@ class AnytimeHook(Hook):
         for module in self._modules:
             handles.append(module.register_forward_pre_hook(self._draw))
             handles.append(module.register_forward_hook(self._forget, always_call=True))
-        handles.append(self.losses.attach(model))
+        handles.append(model.register_forward_pre_hook(self.losses.measure, with_kwargs=True))
         handles.append(model.register_forward_hook(self._drop_traces))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:

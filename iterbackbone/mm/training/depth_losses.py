@@ -12,7 +12,6 @@ import torch
 from mmcv.cnn import is_norm
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ...core.adaptive import AdaptiveModule
 from ..traces import iterative_modules
@@ -27,9 +26,6 @@ class DepthLosses:
         self.due = False  # in this training step
         self.share: float | None = None  # from one iteration to all, while a measurement runs
         self._found: dict[str, Tensor] = {}
-
-    def attach(self, model: nn.Module) -> RemovableHandle:
-        return model.register_forward_pre_hook(self._measure, with_kwargs=True)
 
     def depths(self, module: AdaptiveModule, rows: int) -> Tensor:
         """Of this measurement, (rows, K) int64."""
@@ -46,7 +42,8 @@ class DepthLosses:
         self._found.clear()
 
     @torch.compiler.disable  # random states are kept, which no graph can hold
-    def _measure(self, model: Any, args: tuple, kwargs: dict) -> None:
+    def measure(self, model: Any, args: tuple, kwargs: dict) -> None:
+        """As a forward pre-hook of the model."""
         # Before the training's own pass: a loss that rescales weights in place, as SwAV's, would
         # spoil its gradients behind it.
         if not self.due or not model.training or kwargs.get('mode') != 'loss':
