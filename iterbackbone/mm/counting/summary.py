@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 from tqdm import tqdm
@@ -17,14 +17,7 @@ from .logged_compute import EvaluationCompute
 from .model_macs import IterativeMacs, ModelMacs, count_macs
 
 ROI_HEAD = 'roi_head'
-
-
-class Part(NamedTuple):
-    """What a model costs at one input size, and how often."""
-
-    macs: ModelMacs  # of one image
-    calls: int = 1  # images or windows of that size
-    rois: int | None = None  # of these, where macs has one proposal
+BOUNDS = ('lowest', 'highest')
 
 
 def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> dict[str, Any]:
@@ -34,15 +27,13 @@ def image_summary(model: nn.Module, size: Size, num_proposals: int | None) -> di
     of the model, the stages of the ``iterative`` modules, the plain ``resnet`` of the same shape and
     the ``uncounted`` operators.
     """
-    part = Part(count_macs(model, size, num_proposals))
-    summary = _summary(model, [part], 1)
-    resnet = sum(module.resnet for module in part.macs.iterative)
+    macs = count_macs(model, size, num_proposals)
     return {
         'image_size': list(size),
-        'input_size': list(part.macs.input_size),
+        'input_size': list(macs.input_size),
         'num_proposals': num_proposals,
-        **summary,
-        'resnet': _resnet(part.macs.iterative, resnet),
+        **_summary(model, macs, {bound: getattr(macs, bound) for bound in BOUNDS}, 1),
+        'resnet': _resnet(macs, sum(module.resnet for module in macs.iterative)),
     }
 
 
@@ -59,16 +50,20 @@ def evaluation_summary(
     scaled = log.rois is not None and hasattr(model, ROI_HEAD)
     if scaled and getattr(model, 'with_mask', False):
         raise ValueError('log must not count the RoIs of a mask head: they are not told from the boxes')
+    counts = []
+    sums: dict[str, Counter[str]] = {bound: Counter() for bound in (*BOUNDS, 'rest')}
     sizes = tqdm(log.calls.items(), unit='size', delay=2, disable=None)  # the most frequent first
-    number = 1 if scaled else num_proposals
-    parts = [
-        Part(count_macs(model, size, number), calls, log.rois[size] if scaled else None)
-        for size, calls in sizes
-    ]
-    summary = _summary(model, parts, log.num_images)
+    for size, calls in sizes:
+        macs = count_macs(model, size, 1 if scaled else num_proposals)
+        counts.append(macs)
+        times = {ROI_HEAD: log.rois[size]} if scaled else {}
+        for bound, total in sums.items():
+            for child, n in getattr(macs, bound).items():
+                total[child] += n * times.get(child, calls)
+    summary = _summary(model, counts[0], sums, log.num_images)
     if own:
-        _check_lowest(parts, log)
-        summary['macs']['mean'] = _mean(parts, log)
+        _check_lowest(sums, log)
+        summary['macs']['mean'] = _mean(counts, sums['rest'], log)
     return {
         'log': str(log.folder),
         'num_images': log.num_images,
@@ -76,28 +71,19 @@ def evaluation_summary(
         'num_proposals': sum(log.rois.values()) / log.num_images if scaled else num_proposals,
         'rois_as_logged': scaled,
         **summary,
-        'resnet': _resnet(parts[0].macs.iterative, log.resnet / log.num_images) if own else None,
+        'resnet': _resnet(counts[0], log.resnet / log.num_images) if own else None,
     }
 
 
-def _summary(model: nn.Module, parts: list[Part], num_images: int) -> dict[str, Any]:
-    bounds = {name: _weighted(parts, name) for name in ('lowest', 'highest')}
-    commonest = parts[0].macs
+def _summary(
+    model: nn.Module, commonest: ModelMacs, sums: Mapping[str, dict[str, int]], num_images: int
+) -> dict[str, Any]:
     return {
         'parameters': count_parameters(model),
-        'macs': {name: _per_image(macs, num_images) for name, macs in bounds.items()},
+        'macs': {bound: _per_image(sums[bound], num_images) for bound in BOUNDS},
         'iterative': [_module(module) for module in commonest.iterative],
         'uncounted': dict(commonest.uncounted.most_common()),
     }
-
-
-def _weighted(parts: list[Part], bound: str) -> Counter[str]:
-    """Over all parts, by child."""
-    total: Counter[str] = Counter()
-    for macs, calls, rois in parts:
-        for child, n in getattr(macs, bound).items():
-            total[child] += n * (calls if rois is None or child != ROI_HEAD else rois)
-    return total
 
 
 def _per_image(by_child: dict[str, int], num_images: int) -> dict[str, float]:
@@ -106,17 +92,19 @@ def _per_image(by_child: dict[str, int], num_images: int) -> dict[str, float]:
     return {child: n if num_images == 1 else n / num_images for child, n in sums.items()}
 
 
-def _mean(parts: list[Part], log: EvaluationCompute) -> dict[str, float | None]:
-    macs = _weighted(parts, 'rest')
-    children = sorted({module.child for part in parts for module in part.macs.iterative})
+def _mean(
+    counts: list[ModelMacs], rest: Counter[str], log: EvaluationCompute
+) -> dict[str, float | None]:
+    children = sorted({module.child for macs in counts for module in macs.iterative})
+    macs = Counter(rest)
     macs[children[0]] += log.macs  # of all iterative modules, so right for a single child only
     mean: dict[str, float | None] = dict(_per_image(macs, log.num_images))
     return mean if len(children) == 1 else {**mean, **dict.fromkeys(children)}
 
 
-def _check_lowest(parts: list[Part], log: EvaluationCompute) -> None:
+def _check_lowest(sums: Mapping[str, Counter[str]], log: EvaluationCompute) -> None:
     """Raise unless the log's lower bound is the model's: both are exact."""
-    lowest = (_weighted(parts, 'lowest') - _weighted(parts, 'rest')).total()
+    lowest = (sums['lowest'] - sums['rest']).total()
     if lowest != log.macs_lowest:
         raise ValueError(
             f'log must be of the same model as the config, at one size of input an image: at one '
@@ -146,7 +134,7 @@ def _module(macs: IterativeMacs) -> dict[str, Any]:
     }
 
 
-def _resnet(modules: Iterable[IterativeMacs], macs: float) -> dict[str, Any] | None:
+def _resnet(model: ModelMacs, macs: float) -> dict[str, Any] | None:
     """The plain ResNet of the iterative modules' shape, all of them together."""
-    kinds = list(dict.fromkeys(module.module for module in modules))
+    kinds = list(dict.fromkeys(module.module for module in model.iterative))
     return {**asdict(counterpart(kinds)), 'macs': macs} if kinds else None
