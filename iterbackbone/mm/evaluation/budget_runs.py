@@ -15,7 +15,6 @@ from mmengine.runner.amp import autocast
 
 from ...core.adaptive import AdaptiveModule
 from ...core.budget_table import Setting
-from ..traces import TraceCollector
 from .logged_evaluation import LoggedEvaluation
 
 BUDGETS = 4
@@ -24,32 +23,22 @@ BUDGETS = 4
 class BudgetRuns:
     """Runs some batches again: as the network halts by itself, and at static budgets.
 
-    The budgets' depths lie evenly between one iteration and all. Each run has a LoggedEvaluation, in
-    the folder ``<evaluation>_budgets``, of about so many ``images``.
+    The budgets' depths lie evenly between one iteration and all. Each run has a log of its own beside
+    the ``evaluation``'s, of about so many ``images``.
     """
 
-    def __init__(
-        self,
-        runner: Runner,
-        collector: TraceCollector,
-        mode: str,
-        weights: dict[str, Any],
-        images: int,
-    ) -> None:
+    def __init__(self, runner: Runner, mode: str, evaluation: LoggedEvaluation, images: int) -> None:
         loop = getattr(runner, f'{mode}_loop')
         self._step = getattr(runner.model, f'{mode}_step')
         self._fp16 = getattr(loop, 'fp16', False)
         self._every = max(1, len(loop.dataloader.dataset) // images)
-        self._modules = collector.modules
+        self._modules = evaluation.collector.modules
         depths: dict[str, list[list[int]] | None] = {}
         for share in np.linspace(0, 1, BUDGETS):
             found = [[1 + round(share * (n - 1)) for n in m.max_iterations] for m in self._modules]
             depths['-'.join(map(str, chain(*found)))] = found
         depths['policy'] = None  # last: other hooks may read its trace
-        self._runs = [
-            (each, LoggedEvaluation(runner, collector, mode, weights, name))
-            for name, each in depths.items()
-        ]
+        self._runs = [(each, evaluation.of_some(name)) for name, each in depths.items()]
 
     def run(self, batch_idx: int, batch: Any) -> None:
         """Run a batch, unless it is one of those that are left out."""

@@ -102,12 +102,11 @@ class IterationLogHook(Hook):
             self._loaded = UNKNOWN
         self._versions = versions
         own = {'checkpoint': None, 'epoch': runner.epoch, 'iter': runner.iter}
-        weights = self._loaded or own
         self._collector = TraceCollector(model)
-        self._evaluation = LoggedEvaluation(runner, self._collector, mode, weights)
+        self._evaluation = LoggedEvaluation(runner, self._collector, mode, self._loaded or own)
         self._budgets = None
         if self._gain_images:
-            self._budgets = BudgetRuns(runner, self._collector, mode, weights, self._gain_images)
+            self._budgets = BudgetRuns(runner, mode, self._evaluation, self._gain_images)
 
 
 def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:

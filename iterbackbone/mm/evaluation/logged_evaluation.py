@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,37 +73,37 @@ class LoggedEvaluation:
     """Writes what the images of an evaluation took; made on all ranks before the first batch.
 
     The ``collector`` listens to the model, the ``mode`` is ``'val'`` or ``'test'``, ``weights`` are as
-    of :func:`.loaded_weights`; a ``part`` names a further log, of some images only, in the folder
-    ``..._budgets``.
+    of :func:`.loaded_weights`.
     """
 
     def __init__(
-        self,
-        runner: Runner,
-        collector: TraceCollector,
-        mode: str,
-        weights: dict[str, Any],
-        part: str | None = None,
+        self, runner: Runner, collector: TraceCollector, mode: str, weights: dict[str, Any]
     ) -> None:
         loop = getattr(runner, f'{mode}_loop')
-        self._collector, self._weights = collector, weights
+        self.collector, self._weights = collector, weights
         self._dataset = loop.dataloader.dataset
         self._indices = sampled_indices(loop.dataloader)
         self._reader = SampleReader(self._dataset, runner.model, getattr(loop, 'evaluator', None))
         # Loops that count train_iters only leave the epoch at 0.
         unit = 'iter' if weights['iter'] and not weights['epoch'] else 'epoch'
         self._path = Path(runner.log_dir, 'iterations', f'{mode}_{unit}_{weights[unit]}')
-        self._of_some = part is not None
-        if part is not None:
-            self._path = self._path.with_name(f'{self._path.name}_budgets') / part
+        self._of_some = False
         self._device = next(runner.model.parameters()).device
         self._passes = [self._new_pass()]
+
+    def of_some(self, name: str) -> LoggedEvaluation:
+        """A further log of the same data, of some images only, in the folder ``..._budgets``."""
+        other = copy.copy(self)
+        other._path = self._path.with_name(f'{self._path.name}_budgets') / name
+        other._of_some = True
+        other._passes = [other._new_pass()]
+        return other
 
     def _new_pass(self) -> EvaluationPass:
         return EvaluationPass(EvaluationFolder(self._path), BatchTimes(self._device))
 
     def begin_batch(self, batch_idx: int) -> None:
-        self._collector.reset()
+        self.collector.reset()
         if batch_idx == 0 and self._passes[-1].times.seconds:  # another pass
             self._passes.append(self._new_pass())
         self._passes[-1].times.start()
@@ -111,8 +112,8 @@ class LoggedEvaluation:
         current = self._passes[-1]
         samples = samples_of(outputs, batch)
         current.times.stop(len(samples))
-        current.sizes |= {call.module: call.trace.input_size for call in self._collector.calls}
-        images = image_compute(self._collector, len(samples))
+        current.sizes |= {call.module: call.trace.input_size for call in self.collector.calls}
+        images = image_compute(self.collector, len(samples))
         indices = self._indices_of(batch_idx, len(samples))
         for sample, compute, index in zip(samples, images, indices, strict=True):
             found = self._reader(sample, index)
@@ -128,7 +129,7 @@ class LoggedEvaluation:
 
     def publish(self, runner: Runner, metrics: dict[str, float] | None) -> Iterator[tuple[Path, str]]:
         """Merge the ranks' parts; on the main process each pass's folder and label."""
-        names = self._collector.names
+        names = self.collector.names
         for each, label in zip(self._passes, labels(self._passes, names), strict=True):
             meta = evaluation_meta(runner, self._dataset, names, each.sizes)
             meta |= {'task': each.task, 'time': each.times.fields(), **self._weights}

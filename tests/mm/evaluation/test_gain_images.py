@@ -13,6 +13,7 @@ import torch
 from mmengine.runner import Runner
 
 from iterbackbone.mm.evaluation.budget_runs import BudgetRuns
+from iterbackbone.mm.evaluation.logged_evaluation import LoggedEvaluation
 from iterbackbone.mm.evaluation.summary import summarise_gain
 from iterbackbone.mm.traces import TraceCollector
 from iterbackbone.report.evaluation import load_evaluation
@@ -137,7 +138,8 @@ def test_a_budget_that_raises_leaves_the_model_as_it_was(tmp_path):
     runner = classifier_run(tmp_path)
     model = runner.model.eval()
     collector = TraceCollector(runner.model)
-    runs = BudgetRuns(runner, collector, 'val', dict(epoch=0, iter=0), 5)
+    evaluation = LoggedEvaluation(runner, collector, 'val', dict(epoch=0, iter=0))
+    runs = BudgetRuns(runner, 'val', evaluation, 5)
     batch = next(iter(runner.val_loop.dataloader))
     full = model(torch.stack(batch['inputs'])), model.backbone.iterations()
     handle = model.neck.register_forward_pre_hook(Mock(side_effect=MemoryError))
@@ -154,7 +156,8 @@ def test_static_budgets_are_what_their_names_say_under_a_budget(tmp_path):
     backbone = runner.model.eval().backbone
     backbone.set_budget(max_iterations=1)
     collector = TraceCollector(runner.model)
-    runs = BudgetRuns(runner, collector, 'val', dict(epoch=0, iter=0), 5)
+    evaluation = LoggedEvaluation(runner, collector, 'val', dict(epoch=0, iter=0))
+    runs = BudgetRuns(runner, 'val', evaluation, 5)
     for index, batch in enumerate(runner.val_loop.dataloader):
         runs.run(index, batch)
     ((folders, _),) = runs.publish(runner)
