@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from ...core.validation import check_int
 from ...registry import HOOKS
@@ -15,8 +18,9 @@ from ...text import cause
 from ..single_hook import refuse_second
 from ..traces import TraceCollector, unwrapped
 from .budget_runs import BudgetRuns
-from .evaluated_weights import UNKNOWN, loaded_weights, tensor_versions
 from .logged_evaluation import LoggedEvaluation
+
+UNKNOWN = {'checkpoint': None, 'epoch': 0, 'iter': 0}  # weights
 
 
 @HOOKS.register_module()
@@ -107,6 +111,34 @@ class IterationLogHook(Hook):
         self._budgets = None
         if self._gain_images:
             self._budgets = BudgetRuns(runner, mode, self._evaluation, self._gain_images)
+
+
+def loaded_weights(checkpoint: dict) -> dict[str, Any]:
+    """``checkpoint`` (the file's name), ``epoch`` and ``iter`` of one that mmengine is loading.
+
+    0 where it does not say how long they were trained.
+    """
+    meta = checkpoint.get('meta')
+    said = meta if isinstance(meta, dict) else {}
+    # They name a folder, and a checkpoint may come from anywhere.
+    trained = {k: said[k] if isinstance(said.get(k), int) else 0 for k in ('epoch', 'iter')}
+    return {'checkpoint': _loaded_file(), **trained}
+
+
+def _loaded_file() -> str | None:
+    """mmengine gives hooks a checkpoint's content only, so the caller's frame is read."""
+    for frame, _ in traceback.walk_stack(inspect.currentframe()):
+        if frame.f_code.co_name == 'load_checkpoint' and 'filename' in frame.f_locals:
+            return str(frame.f_locals['filename'])
+    return None
+
+
+def tensor_versions(model: nn.Module) -> list[tuple[int, int]]:
+    """They change whenever a parameter or buffer is written to."""
+    return [
+        (id(tensor), 0 if tensor.is_inference() else tensor._version)
+        for tensor in model.state_dict(keep_vars=True).values()
+    ]
 
 
 def _show(runner: Runner, folders: Sequence[Path], label: str) -> None:
