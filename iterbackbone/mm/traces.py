@@ -93,7 +93,6 @@ class TraceCollector:
 
     def __init__(self, model: nn.Module) -> None:
         self._heard = _Heard()
-        self._handles: list[Any] = []
         self.names = iterative_modules(model)
         self.modules = list(self.names)
         if not self.modules:
@@ -101,7 +100,7 @@ class TraceCollector:
                 f'{type(model).__name__} has no iterative module: set backbone=dict('
                 "type='iterbackbone.IterativeResNet', ...) or remove the iterbackbone hooks"
             )
-        self._handles += [m.register_forward_hook(self._collect) for m in self.modules]
+        self._handles: list[Any] = [m.register_forward_hook(self._collect) for m in self.modules]
         if any(m.of_regions for m in self.modules):
             from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 

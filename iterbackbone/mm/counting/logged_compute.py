@@ -66,9 +66,8 @@ def _check_model(folder: Path, meta: dict[str, Any], model: nn.Module) -> None:
     names = iterative_modules(model)
     if not names:
         raise ValueError(f'log must be of an iterative model, the config has a {type(model).__name__}')
-    logged = meta.get('modules')
-    if isinstance(logged, dict):  # of a teacher and its student those that were evaluated
-        names = {m: name for m, name in names.items() if name in logged} or names
+    logged = meta.get('modules', {})  # of a teacher and its student those that were evaluated
+    names = {m: name for m, name in names.items() if name in logged} or names
     expected = iterative_fields(names, {})
     if meta.get('parameters'):  # there are none under FSDP
         expected['parameters'] = parameter_counts(model)

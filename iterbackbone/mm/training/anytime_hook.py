@@ -16,7 +16,7 @@ from ...core.depths import DISTRIBUTIONS, draw_depths
 from ...core.halting import never_halt
 from ...core.validation import check_choice, check_int, check_options, check_share
 from ...registry import HOOKS
-from ..traces import is_trainable, iterative_modules, unwrapped
+from ..traces import is_trainable, iterative_modules
 from .depth_losses import DepthLosses
 from .full_depth_teacher import OPTIONS, FullDepthTeacher
 from .ponder_hook import PonderCostHook
@@ -71,8 +71,7 @@ class AnytimeHook(Hook):
                 'AnytimeHook holds the halting units that PonderCostHook trains: use one of them, '
                 "such as by ponder_cost=dict(_delete_=True, type='iterbackbone.AnytimeHook')"
             )
-        handles = prepare(runner, AnytimeHook)
-        model = unwrapped(runner.model)
+        model, handles = prepare(runner, AnytimeHook)
         self._modules = [module for module in iterative_modules(model) if is_trainable(module)]
         self._seed, self._step, self._calls = (runner.seed or 0, get_rank()), 0, 0
         for module in self._modules:

@@ -15,7 +15,7 @@ from ...core.halting import let_halt
 from ...core.trace import trace_in_evaluation
 from ...core.validation import check_real, check_share
 from ...registry import HOOKS
-from ..traces import Call, is_trainable, iterative_modules, trained_calls, unwrapped
+from ..traces import Call, is_trainable, iterative_modules, trained_calls
 from .budget_controller import BudgetController, learning_rate_share
 from .optimizers import exempt_halting_biases
 from .preparation import detach, prepare
@@ -78,8 +78,7 @@ class PonderCostHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; ValueError as :func:`~.preparation.prepare`."""
-        handles = prepare(runner, PonderCostHook)
-        model = unwrapped(runner.model)
+        model, handles = prepare(runner, PonderCostHook)
         self._modules = list(iterative_modules(model))
         self._schedule = PonderSchedule.for_runner(runner, self.halting_warmup, self.ramp)
         intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]

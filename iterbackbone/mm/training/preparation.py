@@ -6,14 +6,15 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from ..single_hook import refuse_second
 from ..traces import handles_on, is_trainable, iterative_modules, unwrapped
 from .lost_hooks import warn_of_lost_hooks
 
 
-def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
-    """Begin a training by a hook of this kind; a list for the handles of what it attaches to the model.
+def prepare(runner: Runner, kind: type[Hook]) -> tuple[nn.Module, list[Any]]:
+    """Begin a training by a hook of this kind: the model, and a list for handles of hooks on it.
 
     Raises:
         ValueError: the run has a second hook of this kind, activations are checkpointed by the
@@ -44,7 +45,7 @@ def prepare(runner: Runner, kind: type[Hook]) -> list[Any]:
     for copy in (hook.ema_model for hook in runner.hooks if hasattr(hook, 'ema_model')):
         for module in iterative_modules(copy):
             module.set_budget_table(None)
-    return handles
+    return model, handles
 
 
 def detach(runner: Runner) -> list[Any]:
