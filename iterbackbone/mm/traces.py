@@ -113,7 +113,8 @@ class TraceCollector:
     def calls(self) -> list[Call]:
         return self._heard.calls
 
-    def reset(self) -> None:
+    def reset(self, *_: Any) -> None:
+        """Forget the calls; also as a forward pre-hook."""
         self.calls.clear()
 
     def detach(self) -> None:

@@ -41,23 +41,18 @@ def uncounted_calls() -> Iterator[Counter[str]]:
         if custom and not INTERPOLATION.match(name):
             found[name] += 1
 
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, _: Any, args: tuple = (), kwargs: Any = None) -> Any:
+            if func._overloadpacket not in flop_registry and not is_without_macs(func):
+                found[str(func._overloadpacket)] += 1
+            return func(*args, **(kwargs or {}))
+
     handle = register_module_forward_hook(note)
     try:
-        with _OperatorWatch(found):
+        with Watch():
             yield found
     finally:
         handle.remove()
-
-
-class _OperatorWatch(TorchDispatchMode):
-    def __init__(self, operators: Counter[str]) -> None:
-        super().__init__()
-        self._operators = operators
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
-        if func._overloadpacket not in flop_registry and not is_without_macs(func):
-            self._operators[str(func._overloadpacket)] += 1
-        return func(*args, **(kwargs or {}))
 
 
 def is_without_macs(func: Any) -> bool:

@@ -21,14 +21,10 @@ def report_iterations(model: nn.Module) -> nn.Module:
     iterative module.
     """
     collector = TraceCollector(model)
-    # No closures, so that the model can be pickled.
-    model.register_forward_pre_hook(partial(_before, collector))
+    model.register_forward_pre_hook(collector.reset)
+    # No closure, so that the model can be pickled.
     model.register_forward_hook(partial(_after, collector), with_kwargs=True)
     return model
-
-
-def _before(collector: TraceCollector, *_: Any) -> None:
-    collector.reset()
 
 
 def _after(
