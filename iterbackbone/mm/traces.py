@@ -1,4 +1,4 @@
-"""Collects the halting traces of every call of a model's iterative modules."""
+"""Collects the halting traces of every call of a model's iterative modules; what hooks share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
+from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..core.adaptive import AdaptiveModule
@@ -37,6 +39,17 @@ def counts_of(module: AdaptiveModule, input_size: Size) -> tuple[MacTable, int]:
     if input_size not in counts:
         counts[input_size] = (mac_table(module, input_size), resnet_macs(module, input_size))
     return counts[input_size]
+
+
+def refuse_second(runner: Runner, kind: type[Hook]) -> None:
+    """Raise ValueError where the run has two hooks of this kind, which undo or repeat each other.
+
+    A base's ``custom_hooks`` and own ``default_hooks`` may add up.
+    """
+    if sum(isinstance(hook, kind) for hook in runner.hooks) > 1:
+        raise ValueError(
+            f'the run has two {kind.__name__}s: give one, in default_hooks or in custom_hooks'
+        )
 
 
 def remove_all(handles: list[Any]) -> None:

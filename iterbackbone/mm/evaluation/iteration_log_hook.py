@@ -15,8 +15,7 @@ from torch import nn
 from ...core.validation import check_int
 from ...registry import HOOKS
 from ...text import cause
-from ..single_hook import refuse_second
-from ..traces import TraceCollector, unwrapped
+from ..traces import TraceCollector, refuse_second, unwrapped
 from .budget_runs import BudgetRuns
 from .logged_evaluation import LoggedEvaluation
 

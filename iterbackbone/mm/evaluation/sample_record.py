@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ class SampleReader:
             classes = class_names(own)
             self._of_parts[id(part)] = classes, background_labels(classes, own, self._model)
         self._ignored = ignore_index(evaluator, self._model)
-        self._said: set[str] = set()
+        self._say = cache(lambda text: print_log(text, 'current', logging.WARNING))  # each once
 
     def __call__(self, sample: Any, index: Index | None = None) -> SampleRecord:
         """Of an image of mmdet, mmseg or mmpretrain; None is a sample that says nothing."""
@@ -101,11 +102,6 @@ class SampleReader:
         # mmdet's RPN proposes boxes without classes.
         proposes = any(base.__name__ == 'RPN' for base in type(self._model).__mro__)
         return 'detection' if detection.is_detection(sample) and not proposes else None
-
-    def _say(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
-            print_log(message, 'current', logging.WARNING)
 
 
 def _metainfo(sample: Any) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from ...core.validation import check_int_tuple, check_real
 from ...registry import HOOKS
 from ..checkpoints import is_pretrained, pretrained_weights
-from ..single_hook import refuse_second
-from ..traces import handles_on, unwrapped
+from ..traces import handles_on, refuse_second, unwrapped
 
 CLASSIFIER = re.compile(r'(fc|head|neck)\.')  # a classifier's leftovers in a teacher's checkpoint
 

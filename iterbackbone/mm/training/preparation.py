@@ -8,8 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from ..single_hook import refuse_second
-from ..traces import handles_on, is_trainable, iterative_modules, unwrapped
+from ..traces import handles_on, is_trainable, iterative_modules, refuse_second, unwrapped
 from .lost_hooks import warn_of_lost_hooks
 
 
