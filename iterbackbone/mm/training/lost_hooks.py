@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -15,6 +14,7 @@ from mmengine.runner import Runner
 from mmengine.utils import get_installed_path
 
 from ...text import cause
+from ..configs import type_name
 
 ALTERNATIVES = {'AnytimeHook', 'PonderCostHook'}  # a run that has one cannot have the other
 
@@ -44,9 +44,9 @@ def hooks_of_bases(file: str | None) -> set[str]:
     """
     found: set[str] = set()
     for base in _bases(Path(file)) if file else ():
-        names = [_name(hook['type']) for hook in Config.fromfile(base).get('custom_hooks') or ()]
-        found |= {name.split('.')[-1] for name in names}
-        if any(name.startswith('iterbackbone.') for name in names):
+        hooks = Config.fromfile(base).get('custom_hooks') or ()
+        found |= set(map(type_name, hooks))
+        if any('iterbackbone.' in str(hook['type']) for hook in hooks):  # a name or a class
             found |= hooks_of_bases(str(base))
     return found
 
@@ -70,7 +70,3 @@ def _bases(file: Path) -> Iterator[Path]:
         else:
             folder = Path(get_installed_path(package))
         yield folder.joinpath(*parts).with_suffix('.py')
-
-
-def _name(kind: Any) -> str:
-    return kind if isinstance(kind, str) else f'{kind.__module__}.{kind.__name__}'
