@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from iterbackbone.mm import AnytimeHook, PonderCostHook
-from iterbackbone.mm.training.lost_hooks import hooks_of_bases
+from iterbackbone.mm.training.preparation import hooks_of_bases
 from tests.support.tiny_training import train_tiny
 
 SOFT_TEACHER = 'mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py'
@@ -97,6 +98,16 @@ def test_a_config_without_a_file():
     assert hooks_of_bases(Config(dict(custom_hooks=[])).filename) == set()
 
 
+@pytest.fixture
+def messages(monkeypatch):
+    """What is said of a config's bases."""
+    found = []
+    monkeypatch.setattr(
+        MMLogger, 'warning', lambda _, text: found.append(text) if 'base' in text else None
+    )
+    return found
+
+
 @pytest.mark.parametrize(
     ('text', 'lost'),
     [
@@ -104,11 +115,7 @@ def test_a_config_without_a_file():
         (f"custom_hooks = [dict(type='EMAHook'), {OURS}]", 'SyncNormHook, YOLOXModeSwitchHook'),
     ],
 )
-def test_the_training_names_what_is_gone(text, lost, tmp_path, monkeypatch):
-    messages = []
-    monkeypatch.setattr(
-        'iterbackbone.mm.training.lost_hooks.print_log', lambda text, **_: messages.append(text)
-    )
+def test_the_training_names_what_is_gone(text, lost, tmp_path, messages):
     cfg = config(tmp_path, YOLOX, text)
     kept = [hook for hook in cfg.custom_hooks if hook['type'] == 'EMAHook']
     train_tiny(tmp_path / 'work', PonderCostHook(), max_iters=1, more_hooks=kept, cfg=cfg)
@@ -116,11 +123,7 @@ def test_the_training_names_what_is_gone(text, lost, tmp_path, monkeypatch):
     assert f'are gone: {lost}. ' in message
 
 
-def test_anytime_training_names_it_but_not_the_hook_it_replaces(tmp_path, monkeypatch):
-    messages = []
-    monkeypatch.setattr(
-        'iterbackbone.mm.training.lost_hooks.print_log', lambda text, **_: messages.append(text)
-    )
+def test_anytime_training_names_it_but_not_the_hook_it_replaces(tmp_path, messages):
     (tmp_path / 'base.py').write_text(f"custom_hooks = [dict(type='EMAHook'), {OURS}]")
     cfg = config(tmp_path, 'base.py', "custom_hooks = [dict(type='iterbackbone.AnytimeHook')]")
     train_tiny(tmp_path / 'work', AnytimeHook(measure_every=0), max_iters=1, cfg=cfg)
@@ -128,11 +131,7 @@ def test_anytime_training_names_it_but_not_the_hook_it_replaces(tmp_path, monkey
     assert 'are gone: EMAHook. ' in message
 
 
-def test_nothing_is_said_where_nothing_is_gone(tmp_path, monkeypatch):
-    messages = []
-    monkeypatch.setattr(
-        'iterbackbone.mm.training.lost_hooks.print_log', lambda text, **_: messages.append(text)
-    )
+def test_nothing_is_said_where_nothing_is_gone(tmp_path, messages):
     cfg = config(tmp_path, 'mmpretrain::convnext/convnext-tiny_32xb128_in1k.py', '')
     train_tiny(
         tmp_path / 'work', PonderCostHook(), max_iters=1, more_hooks=[dict(type='EMAHook')], cfg=cfg
