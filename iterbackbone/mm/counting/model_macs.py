@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.structures import InstanceData
@@ -28,8 +27,7 @@ from .uncounted import uncounted_calls
 ELSEWHERE = '(elsewhere)'  # not within any child's call
 
 
-@dataclass(frozen=True)
-class IterativeMacs:
+class IterativeMacs(NamedTuple):
     """What one iterative module costs for one image; its MACs are those of all rows."""
 
     name: str  # in the model, such as roi_head.shared_head
@@ -43,8 +41,7 @@ class IterativeMacs:
     resnet: int  # in the plain ResNet of the same shape
 
 
-@dataclass(frozen=True)
-class ModelMacs:
+class ModelMacs(NamedTuple):
     """What a model costs for one image."""
 
     input_size: Size  # (H, W) of the network's input in pixels, padding included
