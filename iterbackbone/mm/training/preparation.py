@@ -108,8 +108,5 @@ def _bases(file: Path) -> Iterator[Path]:
         module = name.lstrip('.')
         level = len(name) - len(module)
         package, *parts = module.split('.')
-        if level:
-            folder, parts = file.parents[level - 1], [package, *parts]
-        else:
-            folder = Path(get_installed_path(package))
+        folder = file.parents[level - 1] / package if level else Path(get_installed_path(package))
         yield folder.joinpath(*parts).with_suffix('.py')
