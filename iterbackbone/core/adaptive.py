@@ -171,10 +171,15 @@ class AdaptiveModule(TracedModule, BudgetedModule):
 
 def check_not_captured(name: str) -> None:
     """Raise RuntimeError where a call is traced or exported; torch.compile may capture parts of one."""
-    exporting = getattr(torch.compiler, 'is_exporting', None)  # torch 2.7 has it
-    if torch.jit.is_tracing() or (exporting is not None and exporting()):
+    if torch.jit.is_tracing() or is_exporting():
         raise RuntimeError(
             f'{name} can be neither traced nor exported as it is, as every image decides how often its '
             'loops run: trace or export iterbackbone.export.ExportForm(network); for whole '
             'models there is tools/export_onnx.py'
         )
+
+
+def is_exporting() -> bool:
+    """Whether this is a call of torch.export, which torch before 2.7 does not tell."""
+    ask = getattr(torch.compiler, 'is_exporting', None)
+    return ask is not None and ask()

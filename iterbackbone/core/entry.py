@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -95,13 +95,15 @@ def _run(
         reduction = None if sizes[-1] == (1, 1) else reduction_of(size, sizes[-1])
         layers.append(found._replace(reduction=reduction))
 
-    network = deepcopy(network)
-    network.eval()  # mmpretrain's return None
-    for part in network.modules():
-        if isinstance(part, (nn.Conv2d, *POOLS)):
-            part.register_forward_hook(note)
     like = next(network.parameters(), torch.zeros(()))
-    output = last_map(network(torch.zeros(1, in_channels, *size, dtype=like.dtype, device=like.device)))
+    image = torch.zeros(1, in_channels, *size, dtype=like.dtype, device=like.device)
+    with ExitStack() as stack:  # no copy of the network: some cannot be copied
+        for part in network.modules():
+            stack.callback(setattr, part, 'training', part.training)
+            if isinstance(part, (nn.Conv2d, *POOLS)):
+                stack.callback(part.register_forward_hook(note).remove)
+        network.eval()
+        output = last_map(network(image))
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise ValueError(f'entry must return a map (B, C, H, W), got {type(output).__name__}')
     return layers, [*sizes, tuple(output.shape[2:])], output.shape

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core import act
+from ..core.adaptive import is_exporting
 from ..core.block import IterativeBlock
 from ..core.halting import mean_over_pixels
 from ..inference.folding import Affine, affine_of
@@ -141,7 +142,7 @@ class ExportBlock(nn.Module):
         if self.unrolled:
             for i in range(self.limit):
                 carried = self._iterate(Carried(*carried), limit, threshold, i)
-        elif torch.compiler.is_exporting():
+        elif is_exporting():
             carried = self._traced(going_on, iterate, carried)
         else:
             while going_on(*carried):

@@ -158,12 +158,13 @@ def _folded(layer: ConvNorm) -> nn.Sequential:
 def reference(form: ExportForm, x: Tensor) -> tuple[ExportOutputs, float]:
     """The form's outputs by its network's own execution and budget, and :func:`margin`."""
     network = form.network
+    recorded = network.scores_are_recorded
     network.record_scores()
     try:
         features = network(x)
         trace = network.trace
     finally:
-        network.record_scores(False)
+        network.record_scores(recorded)
     rows = trace.iterations
     if form.fixed is not None:
         rows = rows.new_tensor(trace.limits).expand_as(rows)

@@ -89,11 +89,27 @@ def linear_norm(x: Tensor, weight: Tensor, norm: ScaledSum) -> Tensor:
 
 def fused(x: Tensor) -> bool:
     """Whether oneDNN takes ``x``; bfloat16 not on every CPU."""
-    if x.device.type != 'cpu' or not torch.backends.mkldnn.is_available():
+    if x.device.type != 'cpu' or not SCALES_CHANNELS:
         return False
     if x.dtype == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return x.dtype == torch.float32
+
+
+@torch.no_grad()
+def _scales_channels() -> bool:
+    """Whether oneDNN is there and multiplies by one number a channel: torch 2.1 asks for whole maps."""
+    image, one = torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 1)
+    try:
+        torch.ops.mkldnn._convolution_pointwise.binary(
+            image, one, one, one.flatten(), [0, 0], [1, 1], [1, 1], 1, 'mul', None, None, [], None
+        )
+        return torch.backends.mkldnn.is_available()
+    except (AttributeError, RuntimeError):
+        return False
+
+
+SCALES_CHANNELS = _scales_channels()
 
 
 def _is_large_product(x: Tensor, conv: nn.Conv2d) -> bool:

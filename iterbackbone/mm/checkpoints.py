@@ -17,6 +17,7 @@ from mmengine.model import PretrainedInit
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
+from ..core.adaptive import AdaptiveModule
 from ..core.budgeted import TABLE_KEY
 from ..pretrained.index import SCHEME, find_weights
 from ..warm_start.safe_loading import (
@@ -145,9 +146,11 @@ def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict
 def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
     """What is wrong with values by their keys in the module; empty if every key is accounted for."""
     # The table of a fit may be there or not.
-    expected = {k: x for k, x in module.state_dict().items() if not k.endswith(TABLE_KEY)}
-    others = (key for key in found if key not in expected and not key.endswith(TABLE_KEY))
-    unexpected = [key for key in others if not leftovers.match(key)]
+    names = (name for name, part in module.named_modules() if isinstance(part, AdaptiveModule))
+    tables = {f'{name}.{TABLE_KEY}'.lstrip('.') for name in names}
+    expected = {key: x for key, x in module.state_dict().items() if key not in tables}
+    others = found.keys() - expected.keys() - tables
+    unexpected = [key for key in found if key in others and not leftovers.match(key)]
     problems = misfits(found, {key: tensor.shape for key, tensor in expected.items()}, unexpected)
     problems['no weights'] = flaws(found, {key: tensor.dtype for key, tensor in expected.items()})
     return listed(problems)

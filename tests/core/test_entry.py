@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -115,6 +117,14 @@ def test_measuring_leaves_the_network_as_it_was():
     assert [part.training for part in (net, net[4], net[1])] == [True, True, False]
     assert not net[0]._forward_hooks
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_network_that_cannot_be_copied_is_measured():
+    net = chain()
+    net[0] = torch.nn.utils.spectral_norm(net[0])
+    net(torch.rand(1, 3, 16, 16))  # from now on it keeps a tensor with a gradient
+    net.lock = threading.Lock()
+    assert Entry(net).layers == Entry(chain()).layers
 
 
 def test_the_last_of_several_maps_counts():

@@ -10,6 +10,7 @@ from torch.fx import GraphModule
 from iterbackbone import IterativeResNet
 from iterbackbone.core.macs import mac_table
 from iterbackbone.export import ExportForm
+from iterbackbone.export.form import reference
 from tests.support.networks import images, relative_error, tiny_net, varied
 
 KINDS = {
@@ -33,6 +34,13 @@ BUDGETS = {
 
 def network(x, **options):
     return varied(tiny_net(**options), x).eval()
+
+
+def test_a_comparison_keeps_what_the_user_records():
+    net = network(images(2))
+    net.record_scores()
+    reference(ExportForm(net), images(2))
+    assert net.scores_are_recorded
 
 
 def inputs_of(max_iterations=None, halting_threshold=None):

@@ -131,6 +131,15 @@ def test_stage_four_is_a_leftover_only_where_there_is_no_stage_four(tmp_path):
         IterativeResNet(**first, num_stages=3, init_cfg=pretrained(path)).init_weights()
 
 
+def test_a_table_of_a_part_that_has_none_is_unexpected(tmp_path):
+    path = save(iterbackbone.IterativeResNet(**TINY), tmp_path / 'a.pth')
+    state = torch.load(path)
+    state['state_dict']['backbone.stages.0.budget_table'] = torch.zeros(1, 9)
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r'1 unexpected: stages\.0\.budget_table'):
+        IterativeResNet(**TINY, init_cfg=pretrained(path)).init_weights()
+
+
 def test_a_checkpoint_that_matches_no_key_is_an_error(tmp_path):
     from mmengine.runner import load_checkpoint
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -150,6 +151,13 @@ def test_descriptions_that_are_refused(tmp_path, capsys, description, message):
     onnx.helper.set_model_props(model, {'iterbackbone': description})
     onnx.save(model, tmp_path / 'a.onnx')
     assert message in one_line(arguments_for(tmp_path / 'a.onnx', tmp_path), capsys)
+
+
+def test_a_description_that_is_no_text_is_refused(tmp_path, capsys):
+    content = Path(small_file(tmp_path / 'a.onnx', 'features', {})).read_bytes()
+    path = tmp_path / 'b.onnx'
+    path.write_bytes(content.replace(b'"steps"', b'"\xffteps"'))
+    assert f'{path} has no such description' in one_line(arguments_for(path, tmp_path), capsys)
 
 
 @pytest.mark.parametrize('inside', [False, True])

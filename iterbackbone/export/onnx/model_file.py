@@ -82,11 +82,11 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, dict[str, Any]]:
         raise
     except Exception as error:  # of several kinds without a common base
         raise ValueError(f'FILE must be a valid ONNX file, {path} is none: {error}') from error
-    properties = {entry.key: entry.value for entry in model.metadata_props}
     try:
+        properties = {entry.key: entry.value for entry in model.metadata_props}
         description = msgspec.json.decode(properties.get('iterbackbone', ''), type=dict[str, Any])
         msgspec.convert(description.get('steps'), Steps)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise ValueError(
             f'FILE must be written by tools/export_onnx.py, {path} has no such description: {error}'
         ) from error

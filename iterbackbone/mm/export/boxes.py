@@ -17,6 +17,8 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
+from ...core.adaptive import is_exporting
+
 HIGHEST_RATIO = abs(math.log(16 / 1000))  # of widths and heights to an anchor's: mmdet's default
 
 
@@ -118,7 +120,7 @@ def _rows(level: Tensor, columns: int) -> Tensor:
 def best(scores: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The ``most`` highest of (N,), or all if fewer, highest first, and their indices."""
     most = torch.sym_min(scores.shape[0], most)
-    if torch.compiler.is_exporting():
+    if is_exporting():
         scores, index = scores.topk(most)  # ONNX's takes the first of equals, torch's any
     else:
         scores, index = scores.sort(descending=True, stable=True)

@@ -62,7 +62,9 @@ class TrainScalars:
             hub.update_scalar('train/ponder_cost', torch.stack(costs).sum())
 
     def warn_at_end(self, runner: Runner) -> None:
-        """Name the stages whose images did not differ when they were last published."""
+        """Name the stages whose images did not differ in the last steps."""
+        self._flat.clear()
+        self.publish(runner)
         if self._flat and not self.held:
             flat = ', '.join(f'{stage} ({mean:g})' for stage, mean in self._flat.items())
             message = 'at the end of training all images take the same iterations in'

@@ -74,8 +74,10 @@ def test_the_training_set_of_a_mixture(root):
 
 
 def test_absent_training_images_are_unknown(root, tmp_path):
-    cfg = config(tmp_path / 'elsewhere')
-    assert trained_images(cfg, content(cfg)) == trained_images(Config({}), {}) == set()
+    (tmp_path / 'empty/a').mkdir(parents=True)
+    for folder in ('elsewhere', 'empty'):
+        cfg = config(tmp_path / folder)
+        assert trained_images(cfg, content(cfg)) == trained_images(Config({}), {}) == set()
 
 
 def test_a_slice_of_the_training_set_counts_all(root):

@@ -91,3 +91,9 @@ def test_warning_when_a_stage_stops_differing():
     assert messages == ['stage1 no longer differs between images: all take 2 iterations a block']
     scalars.warn_at_end(runner)
     assert messages[1].endswith('the same iterations in: stage0 (3), stage1 (2)')
+    rows = torch.tensor([[3, 1], [1, 2]])  # in a step behind the last publication
+    for _ in range(2):
+        trace = HaltingTrace(rows, rows, rows.float(), (3, 3), (8, 8), None)
+        scalars.observe([Call(backbone, trace, None)])
+    scalars.warn_at_end(runner)
+    assert len(messages) == 2
