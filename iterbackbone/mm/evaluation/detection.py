@@ -20,7 +20,8 @@ UNKNOWN_FRAME = (
     'follows Resize and RandomFlip where PackDetInputs keeps ori_shape, img_shape, scale_factor, flip '
     'and flip_direction'
 )
-MOVES = ('Affine', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')  # not undone
+# Not undone.
+MOVES = ('Affine', 'Crop', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
@@ -46,24 +47,29 @@ def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
 def instances_of(source: Source) -> list[dict[str, Any]] | None:
     """Those of the data set, before any transform; None where it has none with boxes."""
     items = (source.info or {}).get('instances')
-    if not isinstance(items, list) or any(np.size(item.get('bbox')) != 4 for item in items):
+    if not isinstance(items, list) or any(np.asarray(item.get('bbox')).size != 4 for item in items):
         return None
     return items
 
 
-def flip_of(sample: Any, source: Source, items: list[dict[str, Any]] | None) -> str | None:
+def flip_of(
+    sample: Any, source: Source, items: list[dict[str, Any]] | None, merged: bool = False
+) -> str | None:
     """How the image was mirrored: '', 'horizontal', 'vertical' or 'diagonal' (both).
 
     None where that is unknown, or where more was changed than size and direction. The ``items`` are
-    as of :func:`instances_of`.
+    as of :func:`instances_of`. Test-time augmentation has mirrored ``merged`` predictions back.
     """
     info = sample.metainfo
-    if _is_cropped(info) or source.named(*MOVES):
+    hidden = not source.transforms and items is None and 'flip' not in info  # a foreign data set's
+    if hidden or _is_cropped(info) or source.named(*MOVES):
         return None
+    if merged:
+        return ''
     flip = '' if 'flip' in info or not source.named('Flip') else None
     if info.get('flip'):
         flip = None if original_size(info) is None else info.get('flip_direction')
-    return None if flip is None or _is_moved(sample, items, flip) else flip
+    return None if flip is None or _is_moved(sample, source, items, flip) else flip
 
 
 def _is_cropped(info: dict[str, Any]) -> bool:
@@ -80,7 +86,7 @@ def _scale(info: dict[str, Any]) -> np.ndarray:
     return np.ones(2) * (1 if factor is None else factor)
 
 
-def _is_moved(sample: Any, items: list[dict[str, Any]] | None, flip: str) -> bool:
+def _is_moved(sample: Any, source: Source, items: list[dict[str, Any]] | None, flip: str) -> bool:
     """Whether loaded boxes are not the data set's own, resized and mirrored at most.
 
     They may have been loaded before or after either.
@@ -90,8 +96,8 @@ def _is_moved(sample: Any, items: list[dict[str, Any]] | None, flip: str) -> boo
     if items is None or not packed:
         return False
     own, boxes = _boxes(items), np.concatenate(packed)
-    if not len(own) or not len(boxes):
-        return len(own) != len(boxes)
+    if not len(own) or not len(boxes):  # a filter may have left none
+        return len(own) != len(boxes) and (len(boxes) > 0 or not source.named('Filter'))
     scale, limits = _scale(sample.metainfo), original_size(sample.metainfo) or (np.inf, np.inf)
 
     def points(boxes: np.ndarray) -> np.ndarray:
@@ -180,8 +186,9 @@ def _lists(objects: Objects) -> dict[str, Any]:
 
 def _own(items: list[dict[str, Any]], difficult: bool) -> Objects:
     items = [item for item in items if bool(item.get('ignore_flag')) == difficult]
-    labels = [item.get('bbox_label', UNLABELLED) for item in items]
-    return Objects(_boxes(items), np.array(labels, dtype=int))
+    labels = [item.get('bbox_label') for item in items]  # a loader of one's own may look up names
+    numbers = [label if isinstance(label, (int, np.integer)) else UNLABELLED for label in labels]
+    return Objects(_boxes(items), np.array(numbers, dtype=int))
 
 
 def _boxes(items: list[dict[str, Any]]) -> np.ndarray:

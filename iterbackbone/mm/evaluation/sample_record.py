@@ -46,7 +46,6 @@ class SampleReader:
     def __init__(self, dataset: Any, model: nn.Module, evaluator: Any = None) -> None:
         self._dataset, self._model = dataset, unwrapped(model)
         self._classes = classes_of(dataset)
-        # mmdet's test-time augmentation merges predictions in the original frame.
         self._merged = any(isinstance(part, BaseTTAModel) for part in model.modules())
         said = metainfos(dataset)
         # Names by label, and labels that are no objects; of parts that differ in each.
@@ -66,7 +65,7 @@ class SampleReader:
         classes, background = self._of_parts.get(id(source.part), self._labels)
         found, pngs = {}, {}
         items = detection.instances_of(source)
-        flip = '' if self._merged else detection.flip_of(sample, source, items)
+        flip = detection.flip_of(sample, source, items, self._merged)
         objects = detection.annotated_objects(sample, None if flip is None else items, background)
         fields = detection.object_fields(objects, sample, classes)
         task = self._task(sample)

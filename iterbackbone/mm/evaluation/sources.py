@@ -27,6 +27,8 @@ def sampled_indices(dataloader: Any) -> list[list[Index | None]]:
     sampler = dataloader.batch_sampler
     if sampler is None or isinstance(dataloader.sampler, RandomSampler):
         return []
+    if any(iter(each) is iter(each) for each in (sampler, dataloader.sampler)):
+        return []  # an iterator: what is drawn here would be lost
     drawn, again = (
         # One more than there are: some samplers tidy up behind their last batch.
         [list(map(_plain, batch)) for batch in islice(sampler, len(sampler) + 1)]
@@ -61,7 +63,7 @@ class Source(NamedTuple):
         try:
             part, inner = located(dataset, place)
             info = part.get_data_info(inner)
-            if frame or 'images' in info:
+            if frame or hasattr(part, 'num_all_imgs'):  # a video's
                 info = info['images'][(frame or [0])[0]]
             # A wrapper may order its images in its own way.
             known = all(value is None or info.get(key, value) == value for key, value in said.items())
@@ -113,7 +115,8 @@ def located(dataset: Any, index: Any) -> tuple[Any, int]:
         return located(dataset.datasets[part], index - first)
     if not hasattr(dataset, 'dataset'):
         return dataset, index
-    if hasattr(dataset, '_get_ori_dataset_idx'):  # mmengine's repeating wrappers
+    # mmengine's repeating wrappers; what mmpretrain's KFoldDataset wraps is the fold alone.
+    if hasattr(dataset, '_get_ori_dataset_idx') and len(dataset) != len(dataset.dataset):
         return located(dataset.dataset, dataset._get_ori_dataset_idx(index))
     indices = getattr(dataset, 'indices', None)  # torch's Subset
     return located(dataset.dataset, index if indices is None else indices[index])
@@ -137,4 +140,4 @@ def _transforms(transform: Any) -> Iterator[Any]:
 def _ignores_exif(reader: Any) -> bool:
     backend = getattr(reader, 'imdecode_backend', None) or image_io.imread_backend
     # turbojpeg and tifffile know no orientation.
-    return backend not in ('cv2', 'pillow') or reader.color_type not in ('color', 'grayscale')
+    return backend not in ('cv2', 'pillow') or reader.color_type not in ('color', 'grayscale', 0, 1)

@@ -188,6 +188,27 @@ class Seeing(nn.Module):
         return data['data_samples']
 
 
+def test_without_boxes_to_compare_predicted_ones_are_left_out_behind_a_crop(build):
+    """Padded, the image is as large as it was."""
+    dataset = build((IMAGE, CROP, PAD, PACK))
+    found = SampleReader(dataset, nn.Identity())(_seen(dataset, 0), 0)
+    assert 'predicted' not in found.prediction
+
+
+def test_a_foreign_data_set_that_does_not_tell_of_flips():
+    data = DetDataSample(metainfo=dict(ori_shape=(64, 96), img_shape=(64, 96)))
+    predict(data, [[10, 20, 30, 40]])
+    assert 'predicted' not in SampleReader([data], nn.Identity())(data, 0).prediction
+    data.set_metainfo(dict(flip=False))
+    found = SampleReader([data], nn.Identity())(data, 0).prediction
+    assert found['predicted']['boxes'] == [[10, 20, 30, 40]]
+
+
+def test_where_a_filter_leaves_no_box_all_objects_count(build):
+    keep_none = dict(type='FilterAnnotations', min_gt_bbox_wh=(1000, 1000), keep_empty=False)
+    check(build((IMAGE, LOAD, RESIZE, FLIP, keep_none, PACK)))
+
+
 @pytest.mark.parametrize('load', ['before', 'behind'])
 def test_test_time_augmentation(build, load):
     """mmdet merges predictions in the original frame; the first of its default views is flipped."""
@@ -205,3 +226,6 @@ def test_test_time_augmentation(build, load):
         found = reader(merged, index).prediction
         assert np.allclose(found['true']['boxes'], annotated(dataset, index), atol=0.02)
         assert np.allclose(found['predicted']['boxes'], [[10, 20, 30, 40]], atol=0.02)
+    cropped = build((IMAGE, LOAD, dict(augment, transforms=[[CROP], [PACK]])))
+    found = SampleReader(cropped, model)(merged, index).prediction
+    assert not {'true', 'predicted'} & found.keys()

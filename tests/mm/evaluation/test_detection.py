@@ -176,8 +176,27 @@ def test_boxes_are_null_where_the_data_set_does_not_say_them():
     found = SampleReader(Images(), nn.Identity())(data, 0)
     assert (found.record['num_objects'], found.record['class_names']) == (1, ['dog'])
     assert found.record['mean_object_area'] is found.record['mean_relative_area'] is None
-    assert 'true' not in found.prediction
-    assert 'predicted' in found.prediction
+    assert not {'true', 'predicted'} & found.prediction.keys()
+    told = SampleReader(Images(), nn.Identity())(sample(([[0, 0, 20, 80]], [1]), flip=False), 0)
+    assert 'predicted' in told.prediction
+
+
+def test_instances_with_tensors_and_without_numbers_for_labels():
+    data = sample(([[0, 0, 20, 40]], [1]))
+    items = [dict(bbox=torch.tensor([0, 0, 20, 40]), bbox_label=label) for label in (1, 'dog', None)]
+    for item in items:
+        found = SampleReader(Images(instances=[item]), nn.Identity())(data, 0)
+        labels = found.prediction['true']['labels']
+        assert (found.record['mean_object_area'], labels) == (800.0, [1 if item is items[0] else -1])
+
+
+def test_a_field_of_ones_own_that_is_called_images():
+    dataset = Images(instances=[dict(bbox=[0, 0, 20, 40], bbox_label=1)])
+    data = sample(([[0, 0, 20, 40]], [1]))
+    for images in (['a.jpg', 'b.jpg'], [dict(camera=1)], 2):
+        dataset.info['images'] = images
+        found = SampleReader(dataset, nn.Identity())(data, 0)
+        assert found.record['mean_object_area'] == 800.0
 
 
 def test_labels_of_a_data_set_are_not_read_where_no_annotations_were_loaded():

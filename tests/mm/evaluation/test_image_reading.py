@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile, RandomChoice
@@ -34,10 +36,18 @@ def turned(tmp_path):
     return str(Path(tmp_path, 'a.jpg'))
 
 
-@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+NAMES = (
+    'color',
+    'unchanged',
+    'grayscale',
+    'color_ignore_orientation',
+    'grayscale_ignore_orientation',
+)
+NUMBERS = (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE, cv2.IMREAD_UNCHANGED)  # which only cv2 takes
+
+
 @pytest.mark.parametrize(
-    'flag',
-    ['color', 'unchanged', 'grayscale', 'color_ignore_orientation', 'grayscale_ignore_orientation'],
+    ('flag', 'backend'), [*product(NAMES, ('cv2', 'pillow')), *product(NUMBERS, ('cv2',))]
 )
 def test_readings(turned, flag, backend):
     load = LoadImageFromFile(color_type=flag, imdecode_backend=backend)

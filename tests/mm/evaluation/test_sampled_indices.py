@@ -16,6 +16,7 @@ from mmengine.dataset import (
     RepeatDataset,
     pseudo_collate,
 )
+from mmpretrain.datasets import KFoldDataset
 from torch.utils.data import DataLoader, IterableDataset, Sampler, SequentialSampler
 
 from iterbackbone.mm.evaluation.sources import sampled_indices
@@ -82,6 +83,23 @@ def test_what_no_sampler_says_beforehand_is_unknown(loader):
     assert sampled_indices(loader) == []
 
 
+class Once(Sampler):
+    def __init__(self):
+        self.places = iter(range(5))
+
+    def __iter__(self):
+        return self.places
+
+    def __len__(self):
+        return 5
+
+
+def test_a_sampler_that_is_an_iterator_is_left_as_it_is():
+    loader = DataLoader(range(5), sampler=Once(), collate_fn=list)
+    assert sampled_indices(loader) == []
+    assert list(loader) == [[0], [1], [2], [3], [4]]
+
+
 def test_the_log_stands_in_the_data_sets_order(tmp_path):
     runner = classifier_run(tmp_path, val_dataloader=by_ratio(Upright(5), pseudo_collate))
     runner.val()
@@ -109,10 +127,21 @@ class Arrays(BaseDataset):
 
 
 GREYS = (10, 20, 30, 200)
+
+
+class Greys(Arrays):
+    def __init__(self, **_):
+        super().__init__(*GREYS)
+
+
 WRAPPED = {
     'plain': (lambda: Arrays(*GREYS), GREYS),
     'concatenated': (lambda: ConcatDataset([Arrays(1, 2), Arrays(3, 4, 5)]), (1, 2, 3, 4, 5)),
     'repeated': (lambda: RepeatDataset(Arrays(1, 2), 2), (1, 2, 1, 2)),
+    'a fold': (
+        lambda: KFoldDataset(dict(type=Greys), fold=1, num_splits=2, seed=0, test_mode=True),
+        (20, 200),
+    ),
     'balanced': (lambda: ClassBalancedDataset(Arrays(*GREYS), 1.0), (10, 10, 20, 20, 30, 30, 200, 200)),
 }
 
