@@ -11,7 +11,6 @@ from pathlib import Path
 from iterbackbone.cli.arguments import new_folder, one_line
 from iterbackbone.report.analysis import analyze
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
-from iterbackbone.report.gain_panel import GainPanel
 from iterbackbone.text import printable
 
 
@@ -42,34 +41,35 @@ def parse_args():
     return parser, args
 
 
-def gain_panel(args, evaluations):
+def measured_gains(args, evaluations):
     """None without a menu; of its budgets, those that the report shows, too, are no policies."""
     if not args.menu:
         return None
     menu = load(args.menu)
     static = {evaluation.folder.resolve() for evaluation in menu}
     policies = [each for each in evaluations if each.folder.resolve() not in static]
-    return GainPanel.of(policies, menu, *measure_gains(args, policies, menu))
+    measured, _ = measure_gains(args, policies, menu)
+    return measured
 
 
 def main():
     parser, args = parse_args()
     with one_line(parser):
         evaluations = load(args.folders, args.names)
-        panel = gain_panel(args, evaluations)
+        measured = measured_gains(args, evaluations)
     # The configs' own default: data is often a link, or its root an absolute path.
     roots = vars(args).get('image_root') or [
         Path(),
         Path(os.environ.get('ITERBACKBONE_DATA_ROOT', 'data')),
     ]
     with one_line(parser, '--out'):
-        summaries = analyze(evaluations, args.out, roots, args.score_thr, panel)
+        summaries = analyze(evaluations, args.out, roots, args.score_thr, measured)
     for summary in summaries:
         print(printable(f'{summary["name"]}: {summary["num_images"]} images'))
         for sentence in summary['sentences']:
             print(f'  {sentence}')
-    if panel is not None:
-        print(f'\n{printable(panel.sentence)}')
+    if measured is not None:
+        print(f'\n{printable(measured.verdict)}')
     print(f'\n{args.out / "report.html"}')
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from iterbackbone.cli.arguments import new_file, one_line
 from iterbackbone.files import whole_file
 from iterbackbone.report.command_line import add_gain_options, load, measure_gains
-from iterbackbone.report.gain_panel import verdict_of
 from iterbackbone.stats.gain_verdict import amount
 from iterbackbone.text import printable
 
@@ -56,14 +55,13 @@ def main():
     with one_line(parser):
         policies, menu = load(args.policy), load(args.menu)
         measured, others = measure_gains(args, policies, menu)
-        sentence = verdict_of([measured, *others])
     for seed in [measured, *others]:
         for line in table(seed):
             print(line)
         print()
-    print(sentence)
+    print(measured.verdict)
     if args.out:
-        text = json.dumps({**asdict(measured), 'verdict': sentence}, indent=2)
+        text = json.dumps(asdict(measured), indent=2)
         with one_line(parser, '--out'), whole_file(args.out) as file:
             file.write(f'{text}\n'.encode())
 

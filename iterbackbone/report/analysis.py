@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from ..files import write_together
 from .evaluation import Evaluation
 from .figures import contact_sheets, figures, gain_figure
-from .gain_panel import GainPanel
+from .gain_panel import MeasuredGains
 from .image_files import Folders
 from .page import render
 from .summary import summarise
@@ -30,13 +31,13 @@ def analyze(
     out: Path,
     image_root: Folders,
     score_threshold: float,
-    panel: GainPanel | None = None,
+    measured: MeasuredGains | None = None,
 ) -> list[dict[str, Any]]:
     """Write ``report.html``, the figures as PNG, ``summary.json``, ``summary.md``, ``records.csv``.
 
     All of them, or none: an earlier report stays whole where the disk is full. ``files.json`` says
-    which files these are; what an earlier report wrote beside them is removed. With a panel, whether
-    adapting pays, there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
+    which files these are; what an earlier report wrote beside them is removed. With measured
+    gains there are ``gain.png`` and ``gain.json``, too, which ``--other-seeds`` takes.
 
     Args:
         evaluations: One, or several to show side by side.
@@ -52,8 +53,8 @@ def analyze(
     """
     summaries = [summarise(evaluation) for evaluation in evaluations]
     pictures = {f'{name}.png': figure for name, figure in figures(evaluations, summaries).items()}
-    if panel is not None:
-        pictures['gain.png'] = gain_figure(panel)
+    if measured is not None:
+        pictures['gain.png'] = gain_figure(measured)
     for run, evaluation in enumerate(evaluations, start=1):
         prefix = f'{run}_{_file_name(evaluation.name)}_' if len(evaluations) > 1 else ''
         for name, figure in contact_sheets(evaluation, image_root, score_threshold).items():
@@ -63,11 +64,11 @@ def analyze(
     texts = {
         'records.csv': table.getvalue(),
         'summary.json': json.dumps(summaries, indent=2, allow_nan=False) + '\n',
-        'summary.md': markdown(summaries, panel),
-        'report.html': render(evaluations, summaries, image_root, score_threshold, panel),
+        'summary.md': markdown(summaries, measured),
+        'report.html': render(evaluations, summaries, image_root, score_threshold, measured),
     }
-    if panel is not None:
-        texts['gain.json'] = json.dumps(panel.as_json(), indent=2, allow_nan=False) + '\n'
+    if measured is not None:
+        texts['gain.json'] = json.dumps(asdict(measured), indent=2, allow_nan=False) + '\n'
     contents = {name: _png(figure) for name, figure in pictures.items()}
     contents |= {name: text.encode(errors='backslashreplace') for name, text in texts.items()}
     stale = [path for path in earlier_files(out) if path.name not in contents]

@@ -66,13 +66,14 @@ def add_gain_options(parser: argparse.ArgumentParser, required: bool) -> None:
 def measure_gains(
     args: argparse.Namespace, policies: list[Evaluation], menu: list[Evaluation]
 ) -> tuple[MeasuredGains, list[MeasuredGains]]:
-    """Gains of this training by the options, and those of the other ones."""
+    """Gains of this training by the options, with the verdict on all, and gains of the other ones."""
     others = [MeasuredGains.read(path) for path in args.other_seeds]
     measured = measure_evaluations(
         policies,
         menu,
         calibration_menu=load(args.calibration_menu) or None,
         more_static=load(args.more_static),
+        other_seeds=others,
         groups=_read_groups(args.groups) if args.groups else None,
         score=args.score,
         rest_macs=args.rest_macs,

@@ -32,6 +32,7 @@ from ..log.schema import (
     identity,
 )
 from ..stats.detection_error import Boxes, image_ap50
+from ..stats.run_scores import Index
 
 Column = NDArray[np.float64]
 _parse = Parser(PredictionLine, MOST_BYTES[PREDICTIONS])
@@ -85,6 +86,11 @@ class Predictions:
         except ValueError as error:
             self.problems.append(Problem(str(self.path), expected.number, str(error)))
 
+    def take(self, places: Sequence[int] | Index) -> Predictions:
+        """As :meth:`Evaluation.take`."""
+        texts = {new: self.texts[old] for new, old in enumerate(places) if old in self.texts}
+        return replace(self, errors=self.errors[places], texts=texts)
+
     def line(self, i: int) -> PredictionLine:
         """The line of a record; empty where there is no usable one."""
         return _parse(self.texts[i]) if i in self.texts else {}
@@ -109,6 +115,11 @@ class Evaluation:
     records: list[IterationRecord]  # readable lines of ``records.jsonl``
     predictions: Predictions  # their lines of ``predictions.jsonl``
     problems: list[Problem]  # lines that could not be used
+
+    def take(self, places: Sequence[int] | Index) -> Evaluation:
+        """Some of its records, in this order."""
+        records = [self.records[i] for i in places]
+        return replace(self, records=records, predictions=self.predictions.take(places))
 
     def column(self, field: str) -> Column:
         """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent."""

@@ -21,7 +21,7 @@ from ..stats.association import Association
 from .charts import errors, scatter, stages
 from .evaluation import Evaluation
 from .gain_charts import gain_charts
-from .gain_panel import GainPanel
+from .gain_panel import MeasuredGains
 from .image_files import Folders
 from .measures import COUNT, SIZE, short
 from .pictures import coloured, label_maps, overlays, ranking, thumbnail_of
@@ -61,10 +61,10 @@ def figure6(evaluations: list[Evaluation], summaries: list[dict[str, Any]]) -> F
     return printed([scatter(evaluations, summaries, measure) for measure in (COUNT, SIZE)], lines)
 
 
-def gain_figure(panel: GainPanel) -> Figure:
+def gain_figure(measured: MeasuredGains) -> Figure:
     """Score against MACs; beside it iterations and benefit against each measure of the images."""
-    drawn = list(gain_charts(panel).values())
-    return printed(drawn, ['Does adapting pay?', panel.sentence], max(10, 4.8 * len(drawn)), 5)
+    drawn = list(gain_charts(measured).values())
+    return printed(drawn, ['Does adapting pay?', measured.verdict], max(10, 4.8 * len(drawn)), 5)
 
 
 def printed(

@@ -9,17 +9,17 @@ from plotly.subplots import make_subplots
 
 from ..stats.gain_verdict import amount
 from .charts import binned
-from .gain_panel import GainPanel, MeasuredGains
+from .gain_panel import MeasuredGains
 from .style import GREY, LAYOUT, colour, safe
 
 BELOW = {**LAYOUT, 'legend_y': -0.3, 'legend_yanchor': 'top'}  # a legend of many lines
 
 
-def gain_charts(panel: GainPanel) -> dict[str, go.Figure]:
+def gain_charts(measured: MeasuredGains) -> dict[str, go.Figure]:
     """Figures by the id of their place in the page."""
-    names = panel.measured.policies
-    found = {f'gain_{entry["field"]}': by_measure(entry, names) for entry in panel.by_measure}
-    return {'gain': frontier(panel.measured), **found}
+    names = measured.policies
+    found = {f'gain_{entry["field"]}': by_measure(entry, names) for entry in measured.by_measure}
+    return {'gain': frontier(measured), **found}
 
 
 def frontier(measured: MeasuredGains) -> go.Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from ..log.schema import identity
 from ..stats.gain import Gain, Progress, envelope, measure
 from ..stats.run_scores import Array, Index, RunScores
 from ..stats.static_mixture import MAX_MENU
-from .aligned_runs import AlignedRuns, Depth
+from .aligned_runs import Depth, aligned, column, constant_depth, depths, sources
 from .evaluation import Evaluation
-from .gain_panel import MeasuredGains, StaticBudget, fingerprint
+from .gain_panel import MeasuredGains, StaticBudget, by_measure, fingerprint, verdict_of
+from .measures import COUNT, SIZE, present
 from .run_outcomes import default_score, outcomes, unit_of
 
 DIFFERS = 0.1  # points, or percent of another score, from the static outcomes at the policy's depths
@@ -28,6 +30,7 @@ def measure_evaluations(
     *,
     calibration_menu: Sequence[Evaluation] | None = None,
     more_static: Sequence[Evaluation] = (),
+    other_seeds: Sequence[MeasuredGains] = (),
     groups: Mapping[str, Any] | None = None,
     score: str | None = None,
     rest_macs: float = 0.0,
@@ -42,6 +45,7 @@ def measure_evaluations(
         calibration_menu: The same budgets, in the same order, on other images. If None, a random
             half of the sources chooses the vertices and the gains are those of the other half.
         more_static: Evaluations at further constant depths, for the shuffles only.
+        other_seeds: Gains of other trainings, on which the verdict is, too.
         groups: The source of each image by ``img_id``, or by ``img_path`` where ids repeat.
         score: See :func:`~iterbackbone.report.run_outcomes.outcomes`; by default the task's.
         rest_macs: MACs an image of what no budget changes, such as neck and head. The log does not
@@ -61,30 +65,33 @@ def measure_evaluations(
     if not 0 <= rest_macs < math.inf:
         raise ValueError(f'rest_macs must be finite and not negative, got {rest_macs}')
     score = score or default_score(menu[0])
-    runs = AlignedRuns.of([*policies, *menu, *more_static])
-    constant = runs.constant_depths()
-    static = range(len(policies), len(constant))
+    runs = aligned([*policies, *menu, *more_static])
+    constant, source = [constant_depth(run) for run in runs], sources(runs, groups)
+    static = range(len(policies), len(runs))
     on_menu = static[: len(menu)]
-    notes = _notes(runs, constant, on_menu)
+    whole = runs[: on_menu.stop]
+    notes = _notes(whole, constant, on_menu)
     if calibration_menu is None:
-        chosen, others = _halves(runs.sources(groups), seed)
-        calibration, runs = runs.take(chosen, on_menu), runs.take(others)
+        chosen, others = _halves(source, seed)
+        calibration = [runs[run].take(chosen) for run in on_menu]
+        runs, source = [run.take(others) for run in runs], source[others]
         notes.append(
             f'the envelope was chosen on {len(chosen)} images, the gains are of {len(others)} others'
         )
     else:
-        calibration = AlignedRuns.of(calibration_menu)
+        calibration = aligned(calibration_menu)
         _check_calibration(calibration, runs, [constant[run] for run in on_menu], groups)
-    scores, calibration = _outcomes(calibration, score, progress, notes)
-    vertices = envelope(calibration.column('macs').mean(axis=1), scores.each())
-    scores, runs = _outcomes(runs, score, progress, notes)
-    costs = runs.column('macs') + rest_macs
+    scores, known = _outcomes(calibration, score, progress, notes)
+    vertices = envelope(column(calibration, 'macs')[:, known].mean(axis=1), scores.each())
+    scores, known = _outcomes(runs, score, progress, notes)
+    costs = column(runs, 'macs')[:, known] + rest_macs
     # At full depth by the dearest run: a cheap one may find other regions.
-    full = float(runs.column('macs_full')[costs.mean(axis=1).argmax()].mean()) + rest_macs
-    options = dict(vertices=vertices, full_cost=full, groups=runs.sources(groups), seed=seed)
+    dearest = runs[costs.mean(axis=1).argmax()]
+    full = float(dearest.column('macs_full')[known].mean()) + rest_macs
+    options = dict(vertices=vertices, full_cost=full, groups=source[known], seed=seed)
     gains = []
     for run, policy in enumerate(policies):
-        choices, said = static_places(runs.depths(run), [constant[i] for i in static])
+        choices, said = static_places(depths(runs[run])[known], [constant[i] for i in static])
         own, macs = scores.take([run, *static]), costs[[run, *static]]
         gains.append(measure(own, macs, choices=choices, progress=progress, **options))
         if depth := constant[run]:
@@ -99,16 +106,19 @@ def measure_evaluations(
         budgets.append(StaticBudget(name, means[run], share, each[run], on_envelope))
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
-    return MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own)
+    shown = [measure for measure in (COUNT, SIZE) if measure in present(policies[0])]
+    bins = [by_measure(m, whole, gains, [means[run] for run in on_menu]) for m in shown]
+    found = MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own, by_measure=bins)
+    return replace(found, verdict=verdict_of([found, *other_seeds]))
 
 
-def static_places(depths: Array, static: Sequence[Depth | None]) -> tuple[Index | None, str | None]:
+def static_places(own: Array, static: Sequence[Depth | None]) -> tuple[Index | None, str | None]:
     """(n,) the place in ``static`` of each image's own depth, or None and a note that says why."""
     places = {depth: place for place, depth in reversed(list(enumerate(static)))}
     for known in filter(None, places):  # without RoIs an image has no depth of theirs: any serves
-        same = np.isnan(depths) | (depths == known)
-        depths = np.where(same.all(axis=1, keepdims=True), known, depths)
-    found = [tuple(depth) for depth in depths.tolist()]
+        same = np.isnan(own) | (own == known)
+        own = np.where(same.all(axis=1, keepdims=True), known, own)
+    found = [tuple(depth) for depth in own.tolist()]
     lacking = {depth for depth in found if depth not in places}
     if not lacking:
         return np.array([places[depth] for depth in found]), None
@@ -124,14 +134,14 @@ def written(depth: Depth) -> str:
 
 
 def _outcomes(
-    runs: AlignedRuns, score: str, progress: Progress, notes: list[str]
-) -> tuple[RunScores, AlignedRuns]:
-    """The outcomes, and the runs of the images that have one; a note says how many have none."""
+    runs: Sequence[Evaluation], score: str, progress: Progress, notes: list[str]
+) -> tuple[RunScores, Index]:
+    """As :func:`outcomes`; a note says how many images have none."""
     scores, known = outcomes(runs, score, progress)
-    total = runs.rows.shape[1]
+    total = len(runs[0].records)
     if len(known) < total:
         notes.append(f'{total - len(known)} of {total} images have no {score} and are left out')
-    return scores, runs.take(known)
+    return scores, known
 
 
 def _halves(sources: NDArray, seed: int) -> tuple[Index, Index]:
@@ -144,23 +154,23 @@ def _halves(sources: NDArray, seed: int) -> tuple[Index, Index]:
 
 
 def _check_calibration(
-    calibration: AlignedRuns,
-    menu: AlignedRuns,
-    depths: Sequence[Depth | None],
+    calibration: Sequence[Evaluation],
+    menu: Sequence[Evaluation],
+    expected: Sequence[Depth | None],
     groups: Mapping[str, Any] | None,
 ) -> None:
-    """Raise ValueError unless these are budgets of the menu's ``depths`` on other images."""
-    known = calibration.constant_depths()
-    if known != depths:
+    """Raise ValueError unless these are budgets of the ``expected`` depths on other images."""
+    known = [constant_depth(run) for run in calibration]
+    if known != expected:
         raise ValueError(
-            f'calibration_menu must hold the {len(depths)} budgets of menu in its order, of the '
-            f'iterations {depths}, got {known} (None where images differ)'
+            f'calibration_menu must hold the {len(expected)} budgets of menu in its order, of the '
+            f'iterations {expected}, got {known} (None where images differ)'
         )
-    data = [runs.evaluations[0].meta.get('dataset') for runs in (calibration, menu)]
-    own, other = (set(map(identity, runs.records(0))) for runs in (calibration, menu))
+    data = [runs[0].meta.get('dataset') for runs in (calibration, menu)]
+    own, other = (set(map(identity, runs[0].records)) for runs in (calibration, menu))
     shared: set[Any] = {key for key in own & other if key[1] or data[0] == data[1]}
     if groups is not None:
-        shared |= set(calibration.sources(groups)) & set(menu.sources(groups))
+        shared |= set(sources(calibration, groups)) & set(sources(menu, groups))
     if shared:
         raise ValueError(
             f'calibration_menu must be of other source images than menu, but shares {len(shared)}, '
@@ -168,12 +178,13 @@ def _check_calibration(
         )
 
 
-def _notes(runs: AlignedRuns, constant: Sequence[Depth | None], menu: Sequence[int]) -> list[str]:
-    """What a reader of gains over the runs ``menu``, which stand behind the policies, must know."""
-    names = [runs.evaluations[run].name for run in menu if constant[run] is None]
+def _notes(
+    runs: Sequence[Evaluation], constant: Sequence[Depth | None], menu: Sequence[int]
+) -> list[str]:
+    """What a reader of gains over the ``menu``, places of runs, must know."""
+    names = [runs[run].name for run in menu if constant[run] is None]
     notes = [f'{name} is not static: its iterations differ between images' for name in names]
-    shown = runs.evaluations[: menu[-1] + 1]
-    checkpoints = {str(evaluation.meta.get('checkpoint')) for evaluation in shown}
+    checkpoints = {str(run.meta.get('checkpoint')) for run in runs}
     if len(checkpoints) > 1:
         notes.append(f'the evaluations are of {len(checkpoints)} checkpoints: {sorted(checkpoints)}')
     return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from ..log.schema import identity
 from ..stats.binning import binned_means
 from ..stats.gain import Gain
 from ..stats.gain_verdict import verdict
-from .aligned_runs import AlignedRuns
+from .aligned_runs import column
 from .evaluation import Evaluation
-from .measures import COUNT, SIZE, Measure, image_errors, present
+from .measures import Measure, image_errors
 
 BINS = 6
 TOLD_BY = ('macs', 'total_iterations', 'confidence')  # fields that differ between two trainings
@@ -36,7 +36,7 @@ class StaticBudget:
 
 @dataclass(frozen=True)
 class MeasuredGains:
-    """What :func:`measure_evaluations` found; ``gain.json`` holds these fields."""
+    """What :func:`measure_evaluations` found and the panel shows; ``gain.json`` holds these fields."""
 
     score: str  # its name
     unit: str  # of the gains
@@ -45,6 +45,8 @@ class MeasuredGains:
     gains: list[Gain]  # of each policy; ``vertices`` are places in ``menu``
     notes: list[str]  # what a reader must know
     fingerprints: list[str]  # of the policies
+    verdict: str = ''  # on this training, and on others where it was measured beside them
+    by_measure: list[dict[str, Any]] = field(default_factory=list)  # see :func:`by_measure`
 
     @classmethod
     def read(cls, path: Path) -> MeasuredGains:
@@ -79,49 +81,24 @@ def verdict_of(seeds: Sequence[MeasuredGains]) -> str:
     return verdict([measured.gains for measured in seeds], seeds[0].unit)
 
 
-@dataclass(frozen=True)
-class GainPanel:
-    """What the panel shows."""
-
-    measured: MeasuredGains  # of the report's evaluations over the menu
-    sentence: str  # the verdict on this training and the others
-    by_measure: list[dict[str, Any]]  # of the number and the size of objects, see _by_measure
-
-    @classmethod
-    def of(
-        cls,
-        policies: Sequence[Evaluation],
-        menu: Sequence[Evaluation],
-        measured: MeasuredGains,
-        others: Sequence[MeasuredGains] = (),
-    ) -> GainPanel:
-        """From gains of ``policies`` over ``menu``, and those of other trainings."""
-        runs = AlignedRuns.of([*policies, *menu])
-        shown = [measure for measure in (COUNT, SIZE) if measure in present(policies[0])]
-        by_measure = [_by_measure(measure, runs, measured) for measure in shown]
-        return cls(measured, verdict_of([measured, *others]), by_measure)
-
-    def as_json(self) -> dict[str, Any]:
-        """What ``measure_gain.py`` writes, and the bins."""
-        return {**asdict(self.measured), 'verdict': self.sentence, 'by_measure': self.by_measure}
-
-
-def _by_measure(measure: Measure, runs: AlignedRuns, measured: MeasuredGains) -> dict[str, Any]:
+def by_measure(
+    measure: Measure, runs: Sequence[Evaluation], gains: Sequence[Gain], costs: Sequence[float]
+) -> dict[str, Any]:
     """Bins over the measure: ``depth`` and, of each policy, ``benefit`` and ``iterations``.
 
     Depth is what full depth adds to the cheapest budget, benefit what the policy adds to its static
-    mixture: the error of the image under the one minus that under the other, in points.
+    mixture: the error of the image under the one minus that under the other, in points. The runs are
+    the policies of the ``gains``, then static ones of the ``costs``.
     """
 
     def bins(y: Any) -> list[dict[str, Any]]:
         return [asdict(found) for found in binned_means(x, y, BINS)]
 
-    x, iterations = runs.column(measure.field)[0], runs.column('total_iterations')
-    errors = [image_errors(e).values[row] for e, row in zip(runs.evaluations, runs.rows, strict=True)]
-    own, static = np.split(100 * np.stack(errors), [len(measured.gains)])
-    costs = [budget.cost for budget in measured.menu]
+    x, iterations = runs[0].column(measure.field), column(runs, 'total_iterations')
+    errors = 100 * np.stack([image_errors(run).values for run in runs])
+    own, static = np.split(errors, [len(gains)])
     policies = []
-    for run, gain in enumerate(measured.gains):
+    for run, gain in enumerate(gains):
         low, high = static[list(gain.vertices)]
         benefit = (1 - gain.weight) * low + gain.weight * high - own[run]
         policies.append({'benefit': bins(benefit), 'iterations': bins(iterations[run])})

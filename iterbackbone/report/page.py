@@ -21,7 +21,7 @@ from ..text import all_printable
 from .charts import MAX_POINTS, charts
 from .evaluation import Evaluation, brief
 from .gain_charts import gain_charts
-from .gain_panel import GainPanel
+from .gain_panel import MeasuredGains
 from .image_files import Folders
 from .measures import error_sentence, image_errors, probability, short
 from .pictures import (
@@ -50,13 +50,13 @@ def render(
     summaries: list[dict[str, Any]],
     image_root: Folders,
     score_threshold: float,
-    panel: GainPanel | None = None,
+    measured: MeasuredGains | None = None,
 ) -> str:
     """The page of evaluations and their summaries; arguments as of ``analyze``."""
     number, most = (total // len(evaluations) for total in (MAX_PICTURES, MAX_POINTS))
     pictures = [embed(e, image_root, score_threshold, number) for e in evaluations]
     shown = list(zip(evaluations, pictures, strict=True))
-    figures = {**(gain_charts(panel) if panel else {}), **charts(evaluations, summaries)}
+    figures = {**(gain_charts(measured) if measured else {}), **charts(evaluations, summaries)}
     macs = sorted((summary['macs']['mean'], run) for run, summary in enumerate(summaries))
     data = {
         'charts': {name: json.loads(figure.to_json()) for name, figure in figures.items()},
@@ -75,8 +75,8 @@ def render(
             header=side_by_side(summaries),
             colours=[colour(i) for i in range(len(summaries))],
             charts=set(figures),
-            panel=panel,
-            gains=gain_rows(panel.measured) if panel else [],
+            measured=measured,
+            gains=gain_rows(measured) if measured else [],
             galleries=[_galleries(*run) for run in shown],
             notes=[note for run in shown for note in _notes(*run, most, image_root)],
             class_rows=[_most_shown(summary['classes']) for summary in summaries],

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..stats.average_precision import COCO_THRESHOLDS, AveragePrecision
 from ..stats.detection_error import IOU_THRESHOLD, Boxes
 from ..stats.gain import Progress
 from ..stats.run_scores import Index, MeanIoU, MeanScores, RunScores
 from ..stats.segmentation_score import class_overlaps
-from .aligned_runs import AlignedRuns
+from .aligned_runs import column
 from .evaluation import Evaluation
 from .pictures import IGNORED, map_paths, read_labels
 
@@ -21,6 +21,8 @@ TASK_SCORES = {'classification': 'top1', 'segmentation': 'mean_iou', 'detection'
 SHARES = {'top1': 'correct', 'miou': 'miou', 'pixel_accuracy': 'pixel_accuracy'}  # 0 to 1 in the log
 THRESHOLDS = {'ap50': (IOU_THRESHOLD,), 'map': COCO_THRESHOLDS}
 SAME = 1.0  # pixels that true boxes may differ by: they are rounded, and back from the network's image
+ANNOTATED_BOXES = ('true', 'difficult')
+ANNOTATED = ('label', 'num_objects', 'num_classes')  # fields of a record that annotations tell
 NOTHING = Boxes(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
@@ -37,42 +39,58 @@ def unit_of(score: str) -> str:
     return 'points' if score in {'mean_iou', *SHARES, *THRESHOLDS} else f'of {score}'
 
 
-def outcomes(runs: AlignedRuns, score: str, progress: Progress = iter) -> tuple[RunScores, Index]:
+def outcomes(
+    runs: Sequence[Evaluation], score: str, progress: Progress = iter
+) -> tuple[RunScores, Index]:
     """Outcomes of r runs, and which of the n images they are of: those where no run lacks the value.
 
     The score is 'top1', 'ap50', 'map' (of IoU 0.5 to 0.95) or 'mean_iou' of the data set, 'miou' or
     'pixel_accuracy' as means over images, or any numeric field of the records of which more is better.
-    ``progress`` wraps the images that are read, such as tqdm.
+    The runs have the same images in the same order; ``progress`` wraps the images that are read, such
+    as tqdm.
 
     Raises:
         ValueError: the logs have no such score, or their annotations differ.
     """
-    images = np.arange(runs.rows.shape[1])
+    images = np.arange(len(runs[0].records))
     if score in THRESHOLDS:
         return _average_precision(runs, THRESHOLDS[score], progress), images
     if score == 'mean_iou':
         return _mean_iou(runs, progress), images
     try:
-        values = runs.column(SHARES.get(score, score)) * (100 if score in SHARES else 1)
+        values = column(runs, SHARES.get(score, score)) * (100 if score in SHARES else 1)
     except (TypeError, ValueError):
         raise ValueError(f'score must be a numeric field of the records, got {score!r}') from None
-    runs.check_annotated_fields()
+    for field in ANNOTATED:
+        told = column(runs, field)
+        _check_annotations(runs, np.isnan(told) | np.isnan(told[0]) | (told == told[0]))
     known = np.flatnonzero(np.isfinite(values).all(axis=0))
     if not len(known):
-        folders = ', '.join(str(evaluation.folder) for evaluation in runs.evaluations)
+        folders = ', '.join(str(run.folder) for run in runs)
         raise ValueError(f'score: no image has {score!r} in all of {folders}')
     return MeanScores(values[:, known]), known
 
 
+def _check_annotations(runs: Sequence[Evaluation], same: ArrayLike) -> None:
+    """Raise ValueError unless ``same``, (r, n), says of all images that they are the first run's."""
+    differing = np.argwhere(~np.asarray(same))
+    if len(differing):
+        run, i = differing[0]
+        raise ValueError(
+            f'{runs[run].folder} and {runs[0].folder} must have the same annotations, but those '
+            f'of image {runs[run].records[i].get("img_id")!r} differ'
+        )
+
+
 def _average_precision(
-    runs: AlignedRuns, thresholds: Sequence[float], progress: Progress
+    runs: Sequence[Evaluation], thresholds: Sequence[float], progress: Progress
 ) -> AveragePrecision:
-    found = [_boxes(runs.evaluations[run], i) for run, i in progress(runs.images())]
-    n = runs.rows.shape[1]
-    runs.check_annotations(_same_boxes(found[k % n], boxes) for k, boxes in enumerate(found))
-    predicted = [[boxes['predicted'] for boxes in found[k : k + n]] for k in range(0, len(found), n)]
-    true, difficult = ([boxes.get(kind) for boxes in found[:n]] for kind in ('true', 'difficult'))
-    crowds = runs.evaluations[0].predictions.crowds
+    images = range(len(runs[0].records))
+    found = [[_boxes(run, i) for i in progress(images)] for run in runs]
+    _check_annotations(runs, [list(map(_same_boxes, found[0], each)) for each in found])
+    predicted = [[boxes['predicted'] for boxes in each] for each in found]
+    true, difficult = ([boxes[kind] for boxes in found[0]] for kind in ANNOTATED_BOXES)
+    crowds = runs[0].predictions.crowds
     return AveragePrecision.of_boxes(predicted, true, difficult, thresholds, crowds)
 
 
@@ -80,27 +98,28 @@ def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
     boxes = evaluation.predictions.boxes(i)
     if not {'predicted', 'true'} <= boxes.keys():
         raise ValueError(f'{_image(evaluation, i)} has no predicted and true boxes')
-    return boxes
+    return {'difficult': NOTHING, **boxes}
 
 
 def _same_boxes(one: dict[str, Boxes], other: dict[str, Boxes]) -> bool:
     """Whether two lines have the same true and difficult boxes, in the same order."""
-    pairs = [(one.get(kind, NOTHING), other.get(kind, NOTHING)) for kind in ('true', 'difficult')]
+    pairs = [(one[kind], other[kind]) for kind in ANNOTATED_BOXES]
     return all(
         np.array_equal(a.labels, b.labels) and not (np.abs(a.boxes - b.boxes) > SAME).any()
         for a, b in pairs
     )
 
 
-def _mean_iou(runs: AlignedRuns, progress: Progress) -> MeanIoU:
-    found = [_overlaps(runs.evaluations[run], i) for run, i in progress(runs.images())]
-    n = runs.rows.shape[1]
-    runs.check_annotations(true == found[k % n][1] for k, (_, true) in enumerate(found))
-    shared, union = np.stack([overlaps for overlaps, _ in found], axis=1)
-    return MeanIoU(shared.reshape(*runs.rows.shape, -1), union.reshape(*runs.rows.shape, -1))
+def _mean_iou(runs: Sequence[Evaluation], progress: Progress) -> MeanIoU:
+    images = range(len(runs[0].records))
+    found = [[_overlaps(run, i) for i in progress(images)] for run in runs]
+    true = np.array([[digest for _, digest in each] for each in found])
+    _check_annotations(runs, true == true[0])
+    pixels = np.array([[overlaps for overlaps, _ in each] for each in found])  # (r, n, 2, c)
+    return MeanIoU(*np.moveaxis(pixels, 2, 0))
 
 
-def _overlaps(evaluation: Evaluation, i: int) -> tuple[NDArray[np.int64], bytes]:
+def _overlaps(evaluation: Evaluation, i: int) -> tuple[NDArray[np.int64], str]:
     """Of an image's label maps, and what tells its true one from others."""
     maps = {kind: read_labels(path) for kind, path in map_paths(evaluation, i).items()}
     predicted, true = maps.get('predicted'), maps.get('true')
@@ -110,7 +129,7 @@ def _overlaps(evaluation: Evaluation, i: int) -> tuple[NDArray[np.int64], bytes]
         overlaps = class_overlaps(predicted, true, len(evaluation.meta['classes']), IGNORED)
     except ValueError as error:
         raise ValueError(f'{_image(evaluation, i)}: {error}') from None
-    return overlaps, hashlib.sha256(true.tobytes()).digest()
+    return overlaps, hashlib.sha256(true.tobytes()).hexdigest()
 
 
 def _image(evaluation: Evaluation, i: int) -> str:

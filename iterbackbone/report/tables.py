@@ -13,7 +13,7 @@ from ..stats.association import Association
 from ..stats.gain_verdict import amount
 from ..text import printable
 from .evaluation import Evaluation
-from .gain_panel import GainPanel, MeasuredGains
+from .gain_panel import MeasuredGains
 from .measures import error_sentence, image_errors, short
 
 LISTS = ('iterations', 'iterations_per_block', 'input_size', 'class_names', 'modules', 'scores')
@@ -91,13 +91,13 @@ def gain_rows(measured: MeasuredGains) -> list[list[str]]:
     return lines
 
 
-def markdown(summaries: list[dict[str, Any]], panel: GainPanel | None = None) -> str:
+def markdown(summaries: list[dict[str, Any]], measured: MeasuredGains | None = None) -> str:
     """A table to paste, and the correlations in words."""
     header = ['', *(summary['name'] for summary in summaries)]
     text = _table([header, *([name, *values] for name, values in side_by_side(summaries))])
-    if panel is not None:
-        text += ['', plain(panel.sentence), '', *_table(gain_rows(panel.measured))]
-        text += ['', *(f'- note: {plain(note)}' for note in panel.measured.notes)]
+    if measured is not None:
+        text += ['', plain(measured.verdict), '', *_table(gain_rows(measured))]
+        text += ['', *(f'- note: {plain(note)}' for note in measured.notes)]
     for summary in summaries:
         text += ['', f'{plain(summary["name"])}:']
         text += [f'- {plain(sentence)}' for sentence in summary['sentences']]

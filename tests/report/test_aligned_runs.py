@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iterbackbone.report.aligned_runs import AlignedRuns
+from iterbackbone.report.aligned_runs import aligned, depths, sources
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.run_outcomes import outcomes
 from tests.support.gain_logs import DEPTHS, boxes, classifier_log, detector_log, segmentor_log
@@ -20,11 +20,11 @@ N = 4
 def test_images_of_one_name_are_grouped_by_path(tmp_path):
     paths = [f'seq{k // 2}/{k % 2}.png' for k in range(6)]
     records = [record(k, img_id=str(k % 2), img_path=path) for k, path in enumerate(paths)]
-    runs = AlignedRuns.of(load_evaluations([write_log(tmp_path / name, records) for name in 'ab']))
+    runs = aligned(load_evaluations([write_log(tmp_path / name, records) for name in 'ab']))
     message = "groups must name every img_path: 6 lack, such as 'seq0/0.png'"
     with pytest.raises(ValueError, match=message):
-        runs.sources({'0': 'first', '1': 'second'})
-    assert runs.sources({path: path[:4] for path in paths}).tolist() == [p[:4] for p in paths]
+        sources(runs, {'0': 'first', '1': 'second'})
+    assert sources(runs, {path: path[:4] for path in paths}).tolist() == [p[:4] for p in paths]
 
 
 def change(folder, name, i, **fields):
@@ -36,7 +36,7 @@ def change(folder, name, i, **fields):
 
 
 def outcomes_of(folders, score):
-    return outcomes(AlignedRuns.of(load_evaluations(folders)), score)[0].each()
+    return outcomes(aligned(load_evaluations(folders)), score)[0].each()
 
 
 def refused(folders, score):
@@ -82,5 +82,5 @@ def test_a_region_layer_behind_several_backbones_counts_once(tmp_path):
     layer = {'num_rois': 9, 'mean_roi_iterations': 2.5}
     modules = {'one': {'total_iterations': 2}, 'two': {'total_iterations': 2}, 'head': layer}
     folder = write_log(tmp_path / 'a', [record(0, **layer, modules=modules)])
-    runs = AlignedRuns.of(load_evaluations([folder]))
-    assert runs.depths(0).tolist() == [[1, 1, 1, 1, 2.5]]
+    (run,) = load_evaluations([folder])
+    assert depths(run).tolist() == [[1, 1, 1, 1, 2.5]]

@@ -14,7 +14,7 @@ from iterbackbone.report.analysis import analyze
 from iterbackbone.report.evaluation import load_evaluations
 from iterbackbone.report.figures import gain_figure
 from iterbackbone.report.gain_measurement import measure_evaluations
-from iterbackbone.report.gain_panel import GainPanel, MeasuredGains, fingerprint, verdict_of
+from iterbackbone.report.gain_panel import MeasuredGains, fingerprint, verdict_of
 from tests.support.browsing import opened, script
 from tests.support.gain_logs import planted_logs
 
@@ -40,19 +40,17 @@ def menu(folder):
 
 @pytest.fixture(scope='module')
 def shown(root):
-    """The evaluations of a bad policy and of a good one, their menu, and the panel."""
+    """The evaluations of a bad policy and of a good one, their menu, and their gains."""
     policies = load_evaluations([root / 'test' / name for name in ('worse_than_random', 'oracle')])
     static = load_evaluations(menu(root / 'test'))
     measured = measure_evaluations(
         policies, static, calibration_menu=load_evaluations(menu(root / 'calibration'))
     )
-    return policies, static, GainPanel.of(policies, static, measured)
+    return policies, static, measured
 
 
 def test_long_names_take_no_room_from_the_axes(shown):
-    panel = shown[-1]
-    measured = replace(panel.measured, policies=['a' * 80, 'b' * 80])
-    figure = gain_figure(replace(panel, measured=measured))
+    figure = gain_figure(replace(shown[-1], policies=['a' * 80, 'b' * 80]))
     figure.draw_without_rendering()
     below = figure.legends[0].get_window_extent()
     assert 0 < below.x0 < below.x1 < figure.bbox.width
@@ -74,18 +72,18 @@ def test_the_printed_figure_shows_intervals_as_they_are_and_names_beside_each_ot
 
 
 def test_bins_are_the_means_of_the_images_they_hold(shown):
-    policies, static, panel = shown
+    policies, static, measured = shown
     count = policies[0].column('num_objects')
     wrong = [100 * (1 - e.column('correct')) for e in [*policies, *static]]
-    found = panel.by_measure[0]
-    assert [entry['field'] for entry in panel.by_measure] == ['num_objects', 'mean_relative_area']
+    found = measured.by_measure[0]
+    assert [entry['field'] for entry in measured.by_measure] == ['num_objects', 'mean_relative_area']
     assert [b['low'] for b in found['depth']] == [1, 2, 3, 4]
     for place, objects in enumerate([1, 2, 3, 4]):
         images = count == objects
         depth = (wrong[2] - wrong[5])[images].mean()  # the cheapest budget and the most expensive
         assert found['depth'][place]['mean'] == pytest.approx(depth)
         for run, policy in enumerate(found['policies']):
-            gain = panel.measured.gains[run]
+            gain = measured.gains[run]
             low, high = (wrong[2 + vertex] for vertex in gain.vertices)
             benefit = ((1 - gain.weight) * low + gain.weight * high - wrong[run])[images].mean()
             iterations = policies[run].column('total_iterations')[images].mean()
@@ -93,7 +91,7 @@ def test_bins_are_the_means_of_the_images_they_hold(shown):
             assert policy['iterations'][place]['mean'] == pytest.approx(iterations)
     # Over all images the benefit is the gain, for a score that is a mean.
     weights = [b['num_images'] for b in found['depth']]
-    for policy, gain in zip(found['policies'], panel.measured.gains, strict=True):
+    for policy, gain in zip(found['policies'], measured.gains, strict=True):
         whole = np.average([b['mean'] for b in policy['benefit']], weights=weights)
         assert whole == pytest.approx(gain.value)
 
@@ -102,8 +100,7 @@ def test_bins_are_the_means_of_the_images_they_hold(shown):
 def test_the_page_says_no_of_a_bad_policy(shown, tmp_path):
     policies, static, _ = shown
     measured = measure_evaluations(policies[:1], static)
-    panel = GainPanel.of(policies[:1], static, measured)
-    analyze(policies[:1], tmp_path, tmp_path, 0.3, panel)
+    analyze(policies[:1], tmp_path, tmp_path, 0.3, measured)
     text = (tmp_path / 'report.html').read_text(encoding='utf-8')
     sentence = text.split('class="verdict">')[1].split('<')[0]
     assert sentence.startswith(
@@ -113,15 +110,15 @@ def test_the_page_says_no_of_a_bad_policy(shown, tmp_path):
     assert f'the gains are of {measured.gains[0].num_images} others' in text
     assert sentence.split(' (')[0] in (tmp_path / 'summary.md').read_text()
     kept = MeasuredGains.read(tmp_path / 'gain.json')
-    assert (kept.gains, verdict_of([kept])) == (measured.gains, panel.sentence)
+    assert (kept.gains, verdict_of([kept])) == (measured.gains, measured.verdict)
     analyze(policies[:1], tmp_path, tmp_path, 0.3)  # without a menu
     assert not (tmp_path / 'gain.json').exists()
     assert 'Does adapting pay?' not in (tmp_path / 'report.html').read_text(encoding='utf-8')
 
 
 def test_its_charts_are_drawn(browser, shown, tmp_path):
-    policies, _, panel = shown
-    page = opened(browser, tmp_path, policies, panel)
+    policies, _, measured = shown
+    page = opened(browser, tmp_path, policies, measured)
     for chart in ('gain', 'gain_num_objects', 'gain_mean_relative_area'):
         marks = f"document.querySelectorAll('#{chart} .point').length"
         assert script(page, f'return {marks}') >= 4 + len(policies), chart

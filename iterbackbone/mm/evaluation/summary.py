@@ -12,7 +12,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from ...report.evaluation import Evaluation, load_evaluation, load_evaluations
 from ...report.figures import figure6, gain_figure
 from ...report.gain_measurement import measure_evaluations
-from ...report.gain_panel import GainPanel
 from ...report.measures import COUNT, SIZE, image_errors, short
 from ...report.summary import relations
 from ...stats.association import Association, associate
@@ -57,9 +56,9 @@ def summarise_gain(policy: Path, menu: Sequence[Path]) -> LogSummary:
     """The panel "Does adapting pay?"; ValueError where these evaluations show no gain."""
     found = load_evaluations([policy, *menu], [policy.name, *(folder.name for folder in menu)])
     measured = measure_evaluations(found[:1], found[1:])
-    panel, gain = GainPanel.of(found[:1], found[1:], measured), measured.gains[0]
+    gain = measured.gains[0]
     scalars = {'gain': gain.value, 'gain_low': gain.low, 'gain_high': gain.high}
-    return LogSummary(f'{panel.sentence} {policy.parent}', scalars, _pixels(gain_figure(panel)))
+    return LogSummary(f'{measured.verdict} {policy.parent}', scalars, _pixels(gain_figure(measured)))
 
 
 def _compute(evaluation: Evaluation) -> dict[str, float]:
