@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,8 +85,7 @@ def _associate(columns: NDArray, names: tuple[str, ...], seed: int) -> Associati
     if (note := _undefined(columns, names)) is not None:
         return Association(n, note=note)
     levels = stats.rankdata(columns, method='dense', axis=-1).astype(np.int64) - 1
-    statistic = partial(spearman, levels)
-    r = float(statistic(np.arange(n)[None])[0])
+    r = float(spearman(levels, np.arange(n)[None])[0])
     if math.isnan(r):
         note = f'{names[2]} ranks the images like {names[0]} or {names[1]}, or in exact reverse'
         return Association(n, note=note)
@@ -99,7 +97,7 @@ def _associate(columns: NDArray, names: tuple[str, ...], seed: int) -> Associati
     if (note := _untrusted(columns, names)) is not None:
         return Association(n, r, p_value=p_value, note=note)
     if n <= ASYMPTOTIC_ABOVE:
-        return Association(n, r, *bootstrap(statistic, n, r, seed), p_value, 'bootstrap')
+        return Association(n, r, *bootstrap(levels, r, seed), p_value, 'bootstrap')
     interval = _fisher_interval(r, (1 + r**2 / 2) / (n - k - 1))
     return Association(n, r, *interval, p_value, 'asymptotic')
 

@@ -6,19 +6,14 @@ Levels, (k, n) int, stand for the columns: places among the distinct values of a
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-BOOTSTRAP_RESAMPLES = 2000
+BOOTSTRAP_RESAMPLES = 2000  # a multiple of BATCH
 PERMUTATIONS = 1999  # the least p-value is then 2 / 2000
 BATCH = 200  # resamples at once: 8 MB an array at 5000 images
 COLLINEAR = 1e-12  # 1 - r**2 up to here is rounding; one swap in 5000 images makes 2e-10
-
-Statistic = Callable[..., NDArray]  # of drawn images, (B, n) indices, to (B,); NaN where undefined
 
 
 def image_counts(members: NDArray, resamples: int, rng: np.random.Generator) -> NDArray:
@@ -30,21 +25,13 @@ def image_counts(members: NDArray, resamples: int, rng: np.random.Generator) -> 
     return _counts(rng.integers(sources, size=(resamples, sources)))[:, members].astype(np.float64)
 
 
-def bootstrap(statistic: Statistic, n: int, coefficient: float, seed: int) -> tuple[float, float]:
-    """95% percentile interval over images, widened to hold ``coefficient``."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', stats.DegenerateDataWarning)  # of the NaN dropped below
-        found = stats.bootstrap(
-            (np.arange(n),),
-            statistic,
-            n_resamples=BOOTSTRAP_RESAMPLES,
-            batch=BATCH,
-            vectorized=True,
-            method='percentile',
-            random_state=np.random.default_rng(seed),
-        )
+def bootstrap(levels: NDArray, coefficient: float, seed: int) -> tuple[float, float]:
+    """95% percentile interval of :func:`spearman` over images, widened to hold ``coefficient``."""
+    n, rng = levels.shape[1], np.random.default_rng(seed)
+    draws = (rng.integers(n, size=(BATCH, n)) for _ in range(0, BOOTSTRAP_RESAMPLES, BATCH))
+    found = np.concatenate([spearman(levels, drawn) for drawn in draws])
     # some are not NaN: a few images keep a coefficient defined, and many resamples hold them
-    low, high = np.nanpercentile(found.bootstrap_distribution, [2.5, 97.5])
+    low, high = np.nanpercentile(found, [2.5, 97.5])
     return min(float(low), coefficient), max(float(high), coefficient)
 
 
@@ -62,11 +49,14 @@ def permutation_p_value(levels: NDArray, seed: int) -> float:
     return float(test.pvalue)
 
 
-def spearman(levels: NDArray, drawn: NDArray, axis: int = -1) -> NDArray:
-    """Spearman of two columns, or partial Spearman of the first two given the third."""
+def spearman(levels: NDArray, drawn: NDArray) -> NDArray:
+    """Spearman of two columns, or partial Spearman of the first two given the third, of drawn images.
+
+    ``drawn`` are (B, n) places of images; (B,) coefficients, NaN where one is undefined.
+    """
     ranks = np.stack([_centred_ranks(column[drawn]) for column in levels])
     with np.errstate(invalid='ignore', divide='ignore'):
-        ranks /= np.sqrt((ranks**2).sum(axis, keepdims=True))
+        ranks /= np.sqrt((ranks**2).sum(axis=-1, keepdims=True))
         r = np.clip(np.einsum('ibn,jbn->ijb', ranks, ranks), -1, 1)
         if len(levels) == 2:
             return r[0, 1]
