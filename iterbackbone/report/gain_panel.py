@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,12 @@ def verdict_of(seeds: Sequence[MeasuredGains]) -> str:
     scores = sorted({measured.score for measured in seeds})
     if len(scores) > 1:
         raise ValueError(f'all seeds must be of one score, got {scores}')
-    for i, measured in enumerate(seeds):
-        for k, earlier in enumerate(seeds[:i]):
-            if set(measured.fingerprints) & set(earlier.fingerprints):
-                raise ValueError(
-                    f'seeds must be different trainings, but number {i} ({measured.policies[0]}) '
-                    f'repeats number {k} ({earlier.policies[0]})'
-                )
+    for (k, earlier), (i, measured) in combinations(enumerate(seeds), 2):
+        if set(measured.fingerprints) & set(earlier.fingerprints):
+            raise ValueError(
+                f'seeds must be different trainings, but number {i} ({measured.policies[0]}) '
+                f'repeats number {k} ({earlier.policies[0]})'
+            )
     return verdict([measured.gains for measured in seeds], seeds[0].unit)
 
 

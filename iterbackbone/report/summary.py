@@ -85,8 +85,8 @@ def relations(evaluation: Evaluation, measures: Sequence[Measure]) -> dict[str, 
     for measure in measures:
         x = evaluation.column(measure.field)
         found = associate(x, total, names=(measure.noun, ITERATIONS))
-        entry = {'field': measure.field, 'label': measure.label}
-        associations.append({**entry, **_correlation(found, measure.more)})
+        named = {'field': measure.field, 'label': measure.label}
+        associations.append({**named, **_correlation(found, measure.more)})
         bins[measure.field] = [asdict(b) for b in binned_means(x, total)]
     return {'associations': associations, 'bins': bins}
 
@@ -104,10 +104,10 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
         names = (measure.noun, ITERATIONS, given.noun)
         x, z = evaluation.column(measure.field), evaluation.column(given.field)
         association = partial_association(x, total, z, names=names)
-        entry = {'field': measure.field, 'given': given.field}
-        entry['label'] = f'{measure.noun}, given the {given.noun}'
+        label = f'{measure.noun}, given the {given.noun}'
+        named = {'field': measure.field, 'given': given.field, 'label': label}
         more = f'{measure.more}, at an equal {given.noun},'
-        found.append({**entry, **_correlation(association, more)})
+        found.append({**named, **_correlation(association, more)})
     return found
 
 

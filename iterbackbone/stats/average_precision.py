@@ -91,11 +91,10 @@ class AveragePrecision(RunScores):
         score = np.concatenate([boxes.scores for _, _, boxes, _ in found])
         run, image = (np.repeat([entry[k] for entry in found], sizes) for k in (0, 1))
         outcome = np.concatenate([outcomes for *_, outcomes in found], axis=1)
-        column = np.minimum(np.searchsorted(labels, label), len(labels) - 1)
-        order = np.lexsort((-score, column))
-        whole = Detections(run, image, column, score, outcome)
+        whole = Detections(run, image, np.searchsorted(labels, label), score, outcome)
+        order = np.lexsort((-score, label))
+        kept = whole.take(order[np.isin(label[order], labels)])
         objects = [(boxes.labels[:, None] == labels).sum(axis=0) for boxes in true]
-        kept = whole.take(order[labels[column[order]] == label[order]])
         return cls(kept, np.array(objects, dtype=float), len(predicted))
 
     def mixed(self, shares: Array, counts: Array) -> Array:
