@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from .resampling import image_counts
-from .run_scores import MeanScores, RunScores, interval95, rounded
+from .run_scores import Array, MeanScores, RunScores, interval95, rounded
 from .shuffled_depths import Shuffled, ShuffledDepths
 from .static_mixture import StaticMixture, envelope
 
@@ -151,7 +150,7 @@ def measure(
     resamples = resamples or (RESAMPLES if scores.linear else SET_RESAMPLES)
     batches, draws = range(0, resamples, max(1, COUNTS_AT_ONCE // n)), np.random.default_rng(seed)
     for start in progress(batches):
-        counts = image_counts(members, min(batches.step, resamples - start), draws)
+        counts = _image_counts(members, min(batches.step, resamples - start), draws)
         policy, static, _ = mixture.compare(counts)
         gains.append(policy - static - (mixed - soft))
         above.append(policy - mixture.cheaper(counts))
@@ -173,3 +172,14 @@ def measure(
         num_groups=len(sources),
         shuffled=None if shuffled is None else shuffled.beside(own, np.concatenate(over), grouped),
     )
+
+
+def _image_counts(members: NDArray, resamples: int, rng: np.random.Generator) -> Array:
+    """How often each image occurs in bootstrap resamples of whole sources, (resamples, n).
+
+    ``members`` are (n,) the source of each image, numbers from 0.
+    """
+    sources = int(members.max()) + 1
+    drawn = rng.integers(sources, size=(resamples, sources))
+    counts = [np.bincount(row, minlength=sources) for row in drawn]
+    return np.array(counts, dtype=np.float64)[:, members]

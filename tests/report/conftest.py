@@ -11,7 +11,7 @@ import shutil
 import pytest
 
 from iterbackbone.report import analysis
-from iterbackbone.stats import resampling
+from iterbackbone.stats import association
 
 OPTIONS = (
     '--headless=new',
@@ -30,8 +30,8 @@ OPTIONS = (
 def _few_resamples():
     """No test of a report is about their number, which takes seconds a report."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resampling, 'PERMUTATIONS', 99)
-        patch.setattr(resampling, 'BOOTSTRAP_RESAMPLES', 200)
+        patch.setattr(association, 'PERMUTATIONS', 99)
+        patch.setattr(association, 'BOOTSTRAP_RESAMPLES', 200)
         yield
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from iterbackbone.stats import association, resampling
+from iterbackbone.stats import association
 from iterbackbone.stats.association import Association, associate, partial_association
 
 pytestmark = pytest.mark.filterwarnings('error')
@@ -108,7 +108,7 @@ def test_bootstrap_and_formula_agree_at_3000_images(method, monkeypatch):
     def find():
         return partial_association(x, y, z) if method == 'partial' else associate(x, y)
 
-    monkeypatch.setattr(resampling, 'PERMUTATIONS', 9)
+    monkeypatch.setattr(association, 'PERMUTATIONS', 9)
     bootstrap = find()
     monkeypatch.setattr(association, 'ASYMPTOTIC_ABOVE', 2999)
     formula = find()

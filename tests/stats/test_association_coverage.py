@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from iterbackbone.stats import association, resampling
+from iterbackbone.stats import association
 from iterbackbone.stats.association import associate, partial_association
 
 pytestmark = pytest.mark.filterwarnings('error')
@@ -24,7 +24,7 @@ columns = st.integers(0, 12).flatmap(
 @pytest.fixture(scope='module', autouse=True)
 def _few_permutations():  # nothing here is about their number
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resampling, 'PERMUTATIONS', 29)
+        patch.setattr(association, 'PERMUTATIONS', 29)
         yield
 
 
@@ -37,7 +37,7 @@ def _small_samples():
     """Intervals of few images too, of a quarter of the resamples: thousands are computed here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(association, 'MIN_DIFFERING', 0)
-        patch.setattr(resampling, 'BOOTSTRAP_RESAMPLES', 500)
+        patch.setattr(association, 'BOOTSTRAP_RESAMPLES', 500)
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iterbackbone.stats import resampling
+from iterbackbone.stats import association
 from iterbackbone.stats.association import associate, partial_association
 
 
@@ -48,7 +48,7 @@ def test_few_images_have_no_interval(n):
 
 
 def test_independent_columns_rarely_seem_related(monkeypatch):
-    monkeypatch.setattr(resampling, 'PERMUTATIONS', 9)  # nothing here is about the p-value
+    monkeypatch.setattr(association, 'PERMUTATIONS', 9)  # nothing here is about the p-value
     claimed = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
