@@ -83,7 +83,7 @@ def main():
         default_score(e) for e in evaluations
     } != {'ap50'}:
         raise SystemExit('FOLDER: give evaluations of one detector on the same images, in one order')
-    runs = [[e.predictions.boxes(i) for i in range(len(names))] for e in evaluations]
+    runs = [[e.boxes(i) for i in range(len(names))] for e in evaluations]
     sides = [sorted((r['width'], r['height'])) for r in evaluations[0].records]
     factors = [min(min(args.scale) / short, max(args.scale) / long) for short, long in sides]
     random = np.random.default_rng(0)

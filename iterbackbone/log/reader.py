@@ -133,12 +133,6 @@ def stage_limits_of(meta: EvaluationMeta) -> list[int]:
     return [sum(next(blocks) for _ in range(n)) for n in meta['blocks_per_stage']]
 
 
-def has_crowds(meta: EvaluationMeta) -> bool:
-    """Whether difficult boxes are COCO's crowds; the data set's class tells where the log does not."""
-    dataset = meta.get('dataset', {})
-    return dataset.get('crowds', 'Coco' in dataset.get('type', ''))
-
-
 def _check_sums(record: IterationRecord) -> None:
     for name in REQUIRED:
         if record.get(name) is None:

@@ -15,7 +15,6 @@ from ..log.parsing import Parser, shown
 from ..log.reader import (
     Line,
     Problem,
-    has_crowds,
     missing_and_repeated,
     read_lines,
     read_meta,
@@ -35,74 +34,8 @@ from ..stats.detection_error import Boxes, image_ap50
 from ..stats.run_scores import Index
 
 Column = NDArray[np.float64]
+NO_LINE = b'{}', np.nan  # of an image without a usable line
 _parse = Parser(PredictionLine, MOST_BYTES[PREDICTIONS])
-
-
-@dataclass
-class Predictions:
-    """What the log says of each record's predictions."""
-
-    path: Path
-    crowds: bool  # whether difficult boxes are COCO's crowds
-    errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
-    texts: dict[int, bytes]  # of the line of each record that has a usable one
-    problems: list[Problem]  # lines that could not be used
-
-    @classmethod
-    def read(cls, path: Path, records: Sequence[Line], crowds: bool) -> Predictions:
-        """Read the lines that stand where the ``records`` stood in their file.
-
-        One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
-        compared, so that no image is shown with another's boxes.
-        """
-        predictions = cls(path, crowds, np.full(len(records), np.nan), {}, [])
-        wanted = {line.number: i for i, line in enumerate(records)}
-        if wanted and not path.is_file():
-            predictions.problems.append(Problem(str(path), 0, 'the file is missing'))
-            return predictions
-        last = 0
-        for last, text in read_lines(path, MOST_BYTES[PREDICTIONS]) if wanted else ():
-            if last in wanted:
-                predictions._add(wanted[last], records[wanted[last]], text)
-        lost = sum(number > last for number in wanted)
-        if lost:
-            predictions.problems.append(Problem(str(path), 0, f'{lost} images have no line'))
-        return predictions
-
-    def _add(self, i: int, expected: Line, text: bytes) -> None:
-        try:
-            line = _parse(text)
-            if identity(line) != identity(expected.record):
-                raise ValueError(
-                    f'the line is of image {shown(line.get("img_id"))}, '
-                    f'that of the records of {shown(expected.record.get("img_id"))}'
-                )
-            boxes = _boxes(line)
-            if {'predicted', 'true'} <= boxes.keys():
-                predicted, true, difficult = map(boxes.get, ('predicted', 'true', 'difficult'))
-                precision = image_ap50(predicted, true, difficult, self.crowds)
-                self.errors[i] = np.nan if precision is None else 1 - precision
-            self.texts[i] = text
-        except ValueError as error:
-            self.problems.append(Problem(str(self.path), expected.number, str(error)))
-
-    def take(self, places: Sequence[int] | Index) -> Predictions:
-        """As :meth:`Evaluation.take`."""
-        texts = {new: self.texts[old] for new, old in enumerate(places) if old in self.texts}
-        return replace(self, errors=self.errors[places], texts=texts)
-
-    def line(self, i: int) -> PredictionLine:
-        """The line of a record; empty where there is no usable one."""
-        return _parse(self.texts[i]) if i in self.texts else {}
-
-    def boxes(self, i: int) -> dict[str, Boxes]:
-        """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""
-        return _boxes(self.line(i))
-
-
-def _boxes(line: PredictionLine) -> dict[str, Boxes]:
-    names = ('predicted', 'true', 'difficult')
-    return {name: Boxes.parse(name, line[name]) for name in names if name in line}
 
 
 @dataclass(frozen=True)
@@ -113,13 +46,23 @@ class Evaluation:
     name: str  # in figures and tables
     meta: EvaluationMeta  # ``meta.json``
     records: list[IterationRecord]  # readable lines of ``records.jsonl``
-    predictions: Predictions  # their lines of ``predictions.jsonl``
+    lines: list[bytes]  # their lines of ``predictions.jsonl``
+    errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
+    crowds: bool  # whether difficult boxes are COCO's crowds
     problems: list[Problem]  # lines that could not be used
 
     def take(self, places: Sequence[int] | Index) -> Evaluation:
         """Some of its records, in this order."""
-        records = [self.records[i] for i in places]
-        return replace(self, records=records, predictions=self.predictions.take(places))
+        records, lines = ([found[i] for i in places] for found in (self.records, self.lines))
+        return replace(self, records=records, lines=lines, errors=self.errors[places])
+
+    def line(self, i: int) -> PredictionLine:
+        """What the log says of a record's predictions; empty where it has no usable line."""
+        return _parse(self.lines[i])
+
+    def boxes(self, i: int) -> dict[str, Boxes]:
+        """``predicted``, ``true`` and ``difficult`` boxes of a record, as far as there are any."""
+        return _boxes(self.line(i))
 
     def column(self, field: str) -> Column:
         """A numeric field of all records, or one of their ``scores``, (n,); NaN where it is absent."""
@@ -166,12 +109,59 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
         raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
-    wanted = lines if read_predictions else []
-    predictions = Predictions.read(folder / PREDICTIONS, wanted, has_crowds(meta))
+    dataset = meta.get('dataset', {})
+    crowds = dataset.get('crowds', 'Coco' in dataset.get('type', ''))  # of older logs its class tells
+    found, unread = {}, []
+    if read_predictions:
+        found, unread = _read_predictions(folder / PREDICTIONS, lines, crowds)
+    texts, errors = zip(*(found.get(i, NO_LINE) for i in range(len(lines))), strict=True)
     name = name or brief(f'{Path(meta.get("config") or "").stem} {folder.name}', 80)
     records = [line.record for line in lines]
-    problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *predictions.problems]
-    return Evaluation(folder, name, meta, records, predictions, problems)
+    problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *unread]
+    return Evaluation(folder, name, meta, records, [*texts], np.array(errors), crowds, problems)
+
+
+def _read_predictions(
+    path: Path, records: Sequence[Line], crowds: bool
+) -> tuple[dict[int, tuple[bytes, float]], list[Problem]]:
+    """Line and error of each record that has a usable line, and what cannot be used.
+
+    One image's lines have the same number in both files; ``img_id`` and ``img_path`` are
+    compared, so that no image is shown with another's boxes.
+    """
+    if not path.is_file():
+        return {}, [Problem(str(path), 0, 'the file is missing')]
+    found, problems, last = {}, [], 0
+    places = {line.number: i for i, line in enumerate(records)}
+    for last, text in read_lines(path, MOST_BYTES[PREDICTIONS]):
+        if last in places:
+            try:
+                found[places[last]] = text, _error(text, records[places[last]].record, crowds)
+            except ValueError as error:
+                problems.append(Problem(str(path), last, str(error)))
+    if lost := sum(number > last for number in places):
+        problems.append(Problem(str(path), 0, f'{lost} images have no line'))
+    return found, problems
+
+
+def _error(text: bytes, record: IterationRecord, crowds: bool) -> float:
+    """1 - AP50 of a record's line, NaN without boxes; ValueError where it cannot be used."""
+    line = _parse(text)
+    if identity(line) != identity(record):
+        raise ValueError(
+            f'the line is of image {shown(line.get("img_id"))}, '
+            f'that of the records of {shown(record.get("img_id"))}'
+        )
+    boxes = _boxes(line)
+    if not {'predicted', 'true'} <= boxes.keys():
+        return np.nan
+    precision = image_ap50(boxes['predicted'], boxes['true'], boxes.get('difficult'), crowds)
+    return np.nan if precision is None else 1 - precision
+
+
+def _boxes(line: PredictionLine) -> dict[str, Boxes]:
+    names = ('predicted', 'true', 'difficult')
+    return {name: Boxes.parse(name, line[name]) for name in names if name in line}
 
 
 def load_evaluations(folders: list[Path], names: list[str] | None = None) -> list[Evaluation]:

@@ -76,7 +76,7 @@ def image_errors(evaluation: Evaluation) -> ImageErrors:
         return ImageErrors('error rate', 'a wrong prediction', wrong, binary=True)
     if task == 'segmentation':
         return ImageErrors('1 - mIoU of the image', 'a larger error', 1 - evaluation.column('miou'))
-    return ImageErrors('1 - AP50 of the image', 'a larger error', evaluation.predictions.errors)
+    return ImageErrors('1 - AP50 of the image', 'a larger error', evaluation.errors)
 
 
 def in_words(association: Association, more: str) -> str:

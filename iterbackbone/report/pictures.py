@@ -55,7 +55,7 @@ def image_path(evaluation: Evaluation, i: int, image_root: Folders) -> Path | No
     """
     if path := evaluation.records[i].get('img_path'):
         return inside(image_root, path)
-    return inside(evaluation.folder, evaluation.predictions.line(i).get('picture'))
+    return inside(evaluation.folder, evaluation.line(i).get('picture'))
 
 
 def thumbnail(
@@ -83,7 +83,7 @@ def thumbnail(
 def thumbnail_of(evaluation: Evaluation, i: int, image_root: Folders) -> Image.Image | None:
     """The thumbnail of a record's image; None where it is not found, or cannot be read."""
     path, record = image_path(evaluation, i, image_root), evaluation.records[i]
-    ignored = evaluation.predictions.line(i).get('exif_ignored') is True
+    ignored = evaluation.line(i).get('exif_ignored') is True
     size = record.get('width'), record.get('height')
     return None if path is None else thumbnail(path, size, ignored)
 
@@ -112,7 +112,7 @@ def overlays(evaluation: Evaluation, i: int, score_threshold: float) -> dict[str
     if not height or not width:
         return {}
     found = {}
-    for kind, boxes in evaluation.predictions.boxes(i).items():
+    for kind, boxes in evaluation.boxes(i).items():
         lowest = score_threshold if kind == 'predicted' else 0
         order = np.argsort(-boxes.scores, kind='stable')
         shares = np.clip(boxes.boxes / (width, height, width, height), 0, 1).round(4)
@@ -135,7 +135,7 @@ def label_maps(evaluation: Evaluation, i: int) -> dict[str, Labels]:
 
 def map_paths(evaluation: Evaluation, i: int) -> dict[str, Path]:
     """Where a record's label maps lie, as far as it names some of the evaluation's folder."""
-    line = evaluation.predictions.line(i)
+    line = evaluation.line(i)
     found = {kind: inside(evaluation.folder, line.get(key)) for key, kind in KINDS.items()}
     return {kind: path for kind, path in found.items() if path is not None}
 

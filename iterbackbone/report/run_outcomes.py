@@ -90,12 +90,11 @@ def _average_precision(
     _check_annotations(runs, [list(map(_same_boxes, found[0], each)) for each in found])
     predicted = [[boxes['predicted'] for boxes in each] for each in found]
     true, difficult = ([boxes[kind] for boxes in found[0]] for kind in ANNOTATED_BOXES)
-    crowds = runs[0].predictions.crowds
-    return AveragePrecision.of_boxes(predicted, true, difficult, thresholds, crowds)
+    return AveragePrecision.of_boxes(predicted, true, difficult, thresholds, runs[0].crowds)
 
 
 def _boxes(evaluation: Evaluation, i: int) -> dict[str, Boxes]:
-    boxes = evaluation.predictions.boxes(i)
+    boxes = evaluation.boxes(i)
     if not {'predicted', 'true'} <= boxes.keys():
         raise ValueError(f'{_image(evaluation, i)} has no predicted and true boxes')
     return {'difficult': NOTHING, **boxes}

@@ -21,7 +21,7 @@ def test_a_log_is_read_whole(tmp_path):
     assert evaluation.column('num_objects').tolist() == [1, 0]
     assert np.isnan(evaluation.column('mean_object_area')[1])
     # its one object found; none to find
-    assert evaluation.predictions.errors.tolist() == pytest.approx([0, np.nan], nan_ok=True)
+    assert evaluation.errors.tolist() == pytest.approx([0, np.nan], nan_ok=True)
 
 
 def test_blocks_of_a_stage_are_summed_in_its_limit(tmp_path):
@@ -43,9 +43,7 @@ def test_bad_lines_of_either_file_are_left_out_and_named(tmp_path):
     )
     evaluation = load_evaluation(folder)
     assert [r['img_id'] for r in evaluation.records] == ['000000', '000002', '000003', '000004']
-    assert evaluation.predictions.errors.tolist() == pytest.approx(
-        [np.nan, 0, np.nan, np.nan], nan_ok=True
-    )
+    assert evaluation.errors.tolist() == pytest.approx([np.nan, 0, np.nan, np.nan], nan_ok=True)
     where = [(problem.file.rsplit('/')[-1], problem.line) for problem in evaluation.problems]
     assert where == [
         ('records.jsonl', 2),
@@ -60,7 +58,7 @@ def test_bad_lines_of_either_file_are_left_out_and_named(tmp_path):
 def test_boxes_come_from_the_images_own_line(tmp_path):
     records = [record(i, objects=i) for i in range(4)]
     evaluation = load_evaluation(write_log(tmp_path / 'a', ['broken\n', *records[1:]]))
-    assert [len(evaluation.predictions.boxes(i)['true'].boxes) for i in range(3)] == [1, 2, 3]
+    assert [len(evaluation.boxes(i)['true'].boxes) for i in range(3)] == [1, 2, 3]
 
 
 def test_without_predictions_the_records_are_still_there(tmp_path):
@@ -69,7 +67,7 @@ def test_without_predictions_the_records_are_still_there(tmp_path):
     evaluation = load_evaluation(folder)
     assert len(evaluation.records) == 3
     assert [problem.reason for problem in evaluation.problems] == ['the file is missing']
-    assert evaluation.predictions.boxes(0) == {}
+    assert evaluation.boxes(0) == {}
     assert load_evaluation(folder, read_predictions=False).problems == []
 
 
@@ -118,7 +116,7 @@ def test_difficult_boxes_of_coco_are_crowds(tmp_path, dataset, error):
     }
     line['predicted'] = {**found, 'scores': [0.9, 0.8, 0.5]}
     evaluation = load_evaluation(write_log(tmp_path / 'a', [record(0)], [line], dataset=dataset))
-    assert evaluation.predictions.errors.tolist() == [pytest.approx(error)]
+    assert evaluation.errors.tolist() == [pytest.approx(error)]
 
 
 def test_an_empty_log_is_refused(tmp_path):
