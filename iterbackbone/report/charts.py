@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from .evaluation import Evaluation
 from .measures import COUNT, SIZE, Measure, error_title, main_score
-from .pictures import evenly, ranking
+from .pictures import evenly
 from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
 
 MAX_POINTS = 3000  # of all evaluations; more slow a browser down and hide each other
@@ -40,7 +40,7 @@ def scatter(
     for run, (evaluation, summary) in enumerate(zip(evaluations, summaries, strict=True)):
         if measure.field not in summary['bins']:
             continue
-        chosen = evenly(ranking(evaluation), MAX_POINTS // len(summaries))
+        chosen = evenly(evaluation.ranking, MAX_POINTS // len(summaries))
         x = evaluation.column(measure.field)[chosen]
         figure.add_scatter(
             x=np.where(x > 0, x, np.nan) if measure.log else jittered(x, 0),

@@ -45,6 +45,7 @@ class Evaluation:
     folder: Path  # where it was read from
     name: str  # in figures and tables
     meta: EvaluationMeta  # ``meta.json``
+    stage_limits: list[int]  # most iterations of each stage, summed over its blocks
     records: list[IterationRecord]  # readable lines of ``records.jsonl``
     lines: list[bytes]  # their lines of ``predictions.jsonl``
     errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
@@ -76,10 +77,10 @@ class Evaluation:
         """Iterations of each image in each stage, (n, stages)."""
         return np.array([record['iterations'] for record in self.records], dtype=np.float64)
 
-    @property
-    def stage_limits(self) -> list[int]:
-        """Highest number of iterations of each stage, summed over its blocks."""
-        return stage_limits_of(self.meta)
+    @cached_property
+    def ranking(self) -> list[int]:
+        """Records from easiest to hardest: by iterations, then by ponder cost."""
+        return np.lexsort((self.column('ponder_cost'), self.column('total_iterations'))).tolist()
 
     def class_name(self, label: int) -> str:
         """The class's name; the label itself where it has none."""
@@ -105,7 +106,8 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
         ValueError: the folder is no complete evaluation, or no line of it can be used.
     """
     meta = read_meta(folder / META)
-    lines, problems = read_records(folder / RECORDS, stage_limits_of(meta))
+    limits = stage_limits_of(meta)
+    lines, problems = read_records(folder / RECORDS, limits)
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
         raise ValueError(f'{folder / RECORDS} has no line that can be used{reason}')
@@ -118,7 +120,7 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
     name = name or brief(f'{Path(meta.get("config") or "").stem} {folder.name}', 80)
     records = [line.record for line in lines]
     problems += [*missing_and_repeated(folder / RECORDS, meta, lines), *unread]
-    return Evaluation(folder, name, meta, records, [*texts], np.array(errors), crowds, problems)
+    return Evaluation(folder, name, meta, limits, records, [*texts], np.array(errors), crowds, problems)
 
 
 def _read_predictions(

@@ -24,7 +24,7 @@ from .gain_charts import gain_charts
 from .gain_panel import MeasuredGains
 from .image_files import Folders
 from .measures import COUNT, SIZE, short
-from .pictures import coloured, label_maps, overlays, ranking, thumbnail_of
+from .pictures import coloured, label_maps, overlays, thumbnail_of
 from .style import GREY, SYMBOLS, colour, literal
 
 LINE, LETTER = 0.16, 0.07  # inches that a line of text takes, and a letter of a legend
@@ -166,7 +166,7 @@ def contact_sheets(
     evaluation: Evaluation, image_root: Folders, score_threshold: float
 ) -> dict[str, Figure]:
     """``easiest`` and ``hardest`` images, as far as some can be read (as the paper's Figure 5)."""
-    ranked = ranking(evaluation)
+    ranked = evaluation.ranking
     sheets = {}
     for name, order in {'easiest': ranked, 'hardest': ranked[::-1]}.items():
         tried = ((i, thumbnail_of(evaluation, i, image_root)) for i in order[: 10 * IMAGES])

@@ -24,16 +24,7 @@ from .gain_charts import gain_charts
 from .gain_panel import MeasuredGains
 from .image_files import Folders
 from .measures import error_sentence, image_errors, probability, short
-from .pictures import (
-    class_ends,
-    data_uri,
-    embedded_maps,
-    evenly,
-    image_path,
-    overlays,
-    ranking,
-    thumbnail_of,
-)
+from .pictures import class_ends, data_uri, embedded_maps, evenly, image_path, overlays, thumbnail_of
 from .style import colour
 from .tables import gain_rows, percent, side_by_side
 
@@ -103,7 +94,7 @@ def embed(evaluation: Evaluation, image_root: Folders, score_threshold: float, m
         path = image_path(evaluation, i, image_root)
         return path is not None and path.is_file()
 
-    ranked = ranking(evaluation)
+    ranked = evaluation.ranking
     ends = [i for order in (ranked, ranked[::-1]) for i in islice(filter(is_there, order), GALLERY)]
     easiest, hardest = class_ends(evaluation, GALLERY)
     # Ever more of them, as some may be missing.
@@ -125,7 +116,7 @@ def details(evaluation: Evaluation, pictures: Pictures, most: int) -> Pictures:
     """What hovering and clicking show of each record: those drawn and those with a picture."""
     errors = image_errors(evaluation)
     found = {}
-    for i in dict.fromkeys([*evenly(ranking(evaluation), most), *pictures]):
+    for i in dict.fromkeys([*evenly(evaluation.ranking, most), *pictures]):
         record, wrong = evaluation.records[i], errors.values[i]
         found[i] = {
             'id': str(record.get('img_id')),
@@ -145,7 +136,7 @@ def details(evaluation: Evaluation, pictures: Pictures, most: int) -> Pictures:
 
 
 def _galleries(evaluation: Evaluation, pictures: Pictures) -> list[tuple[str, list[int]]]:
-    ranked = [i for i in ranking(evaluation) if i in pictures]
+    ranked = [i for i in evaluation.ranking if i in pictures]
     ends = min(GALLERY, (len(ranked) + 1) // 2)
     found = [('Fewest iterations', ranked[:ends]), ('Most iterations', ranked[::-1][:ends])]
     if evaluation.meta.get('task') == 'classification':

@@ -25,12 +25,6 @@ LEGEND = 8  # classes named below a picture
 Labels = NDArray[np.int64]
 
 
-def ranking(evaluation: Evaluation) -> list[int]:
-    """Records from easiest to hardest: by iterations, then by ponder cost."""
-    keys = (evaluation.column('ponder_cost'), evaluation.column('total_iterations'))
-    return np.lexsort(keys).tolist()
-
-
 def evenly(ranked: list[int], most: int) -> list[int]:
     """All of them, or ``most`` spread evenly, both ends included."""
     chosen = np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int)
@@ -40,7 +34,7 @@ def evenly(ranked: list[int], most: int) -> list[int]:
 def class_ends(evaluation: Evaluation, most: int) -> tuple[list[int], list[int]]:
     """Easiest and hardest record of each of the first ``most`` classes of classified images."""
     ends: dict[int, list[int]] = {}
-    for i in ranking(evaluation):
+    for i in evaluation.ranking:
         label = evaluation.records[i].get('label')
         if label is not None:
             ends[label] = [ends.get(label, [i])[0], i]
