@@ -99,11 +99,11 @@ def measure_evaluations(
         said = [said, *_cautions(gains[-1], unit_of(score))]
         notes += [f'{policy.name}: {note}' for note in said if note]
     means, each = costs.mean(axis=1).tolist(), scores.each().tolist()
-    budgets = []
-    for place, run in enumerate(on_menu):
-        name = written(constant[run]) if constant[run] else menu[place].name
-        share, on_envelope = means[run] / full, place in vertices
-        budgets.append(StaticBudget(name, means[run], share, each[run], on_envelope))
+    called = [written(depth) if depth else run.name for depth, run in zip(constant, runs, strict=True)]
+    budgets = [
+        StaticBudget(called[run], means[run], means[run] / full, each[run], place in vertices)
+        for place, run in enumerate(on_menu)
+    ]
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
     shown = [measure for measure in (COUNT, SIZE) if measure in present(policies[0])]

@@ -73,7 +73,8 @@ def match(
     """
     if crowds and difficult is not None and len(difficult.boxes):
         outcomes = match(predicted, true, None, thresholds)
-        inside = _of_one_label(_inside(predicted.boxes, difficult.boxes), predicted, difficult.labels)
+        shared, areas = _intersection(predicted.boxes, difficult.boxes), _areas(predicted.boxes)
+        inside = _of_one_label(_share(shared, areas[:, None]), predicted, difficult.labels)
         outcomes[(outcomes != RIGHT) & (inside.max(axis=1) >= np.array(thresholds)[:, None])] = IGNORED
         return outcomes
     targets = [true] if difficult is None else [true, difficult]
@@ -97,12 +98,6 @@ def iou(first: Array, second: Array) -> Array:
     """Intersection over union of boxes (n, 4) and (m, 4), shape (n, m)."""
     shared = _intersection(first, second)
     return _share(shared, _areas(first)[:, None] + _areas(second)[None] - shared)
-
-
-def _inside(first: Array, second: Array) -> Array:
-    """Which share of the first boxes' areas lies in the second ones, (n, m)."""
-    shared = _intersection(first, second)
-    return _share(shared, np.broadcast_to(_areas(first)[:, None], shared.shape))
 
 
 def _share(part: Array, whole: Array) -> Array:
