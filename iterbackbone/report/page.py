@@ -6,12 +6,11 @@ import base64
 import hashlib
 import json
 from functools import cache
-from importlib.resources import files
 from itertools import chain, islice
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -57,28 +56,22 @@ def render(
             for mean, run in macs
         ],
     }
-    scripts = {'plotly': get_plotlyjs(), 'script': _file('report.js')}
-    return (
-        _environment()
-        .from_string(_file('report.html'))
-        .render(
-            summaries=summaries,
-            header=side_by_side(summaries),
-            colours=[colour(i) for i in range(len(summaries))],
-            charts=set(figures),
-            measured=measured,
-            gains=gain_rows(measured) if measured else [],
-            galleries=[_galleries(*run) for run in shown],
-            notes=[note for run in shown for note in _notes(*run, most, image_root)],
-            class_rows=[_most_shown(summary['classes']) for summary in summaries],
-            tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
-            rois=any(summary['rois'] for summary in summaries),
-            score_threshold=score_threshold,
-            data=htmlsafe_json_dumps(all_printable(data), allow_nan=False, separators=(',', ':')),
-            css=Markup(_file('report.css')),
-            script_hashes=Markup(' '.join(map(_hash, scripts.values()))),
-            **{name: Markup(text) for name, text in scripts.items()},
-        )
+    template = _environment().get_template('report.html')
+    return template.render(
+        summaries=summaries,
+        header=side_by_side(summaries),
+        colours=[colour(i) for i in range(len(summaries))],
+        charts=set(figures),
+        measured=measured,
+        gains=gain_rows(measured) if measured else [],
+        galleries=[_galleries(*run) for run in shown],
+        notes=[note for run in shown for note in _notes(*run, most, image_root)],
+        class_rows=[_most_shown(summary['classes']) for summary in summaries],
+        tasks={str(evaluation.meta.get('task')) for evaluation in evaluations},
+        rois=any(summary['rois'] for summary in summaries),
+        score_threshold=score_threshold,
+        data=htmlsafe_json_dumps(all_printable(data), allow_nan=False, separators=(',', ':')),
+        plotly=Markup(get_plotlyjs()),
     )
 
 
@@ -170,10 +163,14 @@ def _notes(evaluation: Evaluation, pictures: Pictures, most: int, image_root: Fo
 
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_shown
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_shown,
     )
     environment.filters |= dict(percent=percent, probability=probability, error_sentence=error_sentence)
-    environment.filters['correlation'] = lambda entry: short(Association(**entry))
+    environment.filters |= dict(sha256=_sha256, correlation=lambda entry: short(Association(**entry)))
     return environment
 
 
@@ -183,9 +180,6 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else all_printable(value)
 
 
-def _hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _file(name: str) -> str:
-    return (files(__package__) / 'templates' / name).read_text(encoding='utf-8')
+def _sha256(script: str) -> Markup:
+    """As the page's content policy names a script that may run."""
+    return Markup(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'")
