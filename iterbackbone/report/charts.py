@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .evaluation import Evaluation
-from .measures import COUNT, SIZE, Measure, error_title, main_score
+from .measures import COUNT, SIZE, Measure, main_score
 from .pictures import evenly
 from .style import LAYOUT, MIN_IMAGES, colour, jittered, safe, symbol
 
@@ -128,7 +128,8 @@ def errors(summaries: list[dict[str, Any]]) -> go.Figure:
             hoverinfo='skip',
             line=dict(color=colour(run), dash='dash', width=1),
         )
-    titles = dict(xaxis_title='iterations per image', yaxis_title=error_title(summaries))
+    names = dict.fromkeys(error['name'] for _, error in known)
+    titles = dict(xaxis_title='iterations per image', yaxis_title=' or '.join(names))
     figure.update_layout(**LAYOUT, **titles, yaxis_range=[0, 1])
     figure.update_xaxes(tickformat='~r', nticks=12)
     return figure

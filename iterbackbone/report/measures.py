@@ -63,11 +63,6 @@ def main_score(scores: Sequence[Mapping[str, Any]]) -> str | None:
     return next((name for name in (*USUAL_SCORES, *shared) if name in shared), None)
 
 
-def error_title(summaries: list[dict[str, Any]]) -> str:
-    """What the errors of several evaluations are called."""
-    return ' or '.join(dict.fromkeys(s['error']['name'] for s in summaries if s['error']))
-
-
 def image_errors(evaluation: Evaluation) -> ImageErrors:
     """The task's error of each image."""
     task = evaluation.meta.get('task')

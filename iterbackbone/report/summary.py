@@ -27,12 +27,13 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     """
     total = evaluation.column('total_iterations')
     related = relations(evaluation, present(evaluation))
-    partial = _partial(evaluation, total)
+    partial, scores = _partial(evaluation, total), evaluation.meta.get('score', {})
     return {
         'name': evaluation.name,
         'folder': str(evaluation.folder),
         **{field: evaluation.meta.get(field) for field in META_FIELDS},
-        'score': _scores(evaluation.meta.get('score', {})),
+        # the numbers among the evaluator's results; a bool is none
+        'score': {k: float(v) for k, v in scores.items() if type(v) in (int, float)},
         'num_images': len(evaluation.records),
         'problems': [str(problem) for problem in evaluation.problems],
         'macs': _macs(evaluation),
@@ -167,8 +168,3 @@ def _mean(values: Column) -> float | None:
     """Mean of the finite values; None where there is none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else None
-
-
-def _scores(score: dict[str, Any]) -> dict[str, float]:
-    """The numbers among the evaluator's results."""
-    return {k: float(v) for k, v in score.items() if type(v) in (int, float)}  # a bool is none
