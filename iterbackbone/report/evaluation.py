@@ -48,14 +48,14 @@ class Evaluation:
     stage_limits: list[int]  # most iterations of each stage, summed over its blocks
     records: list[IterationRecord]  # readable lines of ``records.jsonl``
     lines: list[bytes]  # their lines of ``predictions.jsonl``
-    errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
+    box_errors: Column  # (n,) 1 - AP50 of each record's image; NaN where it has none
     crowds: bool  # whether difficult boxes are COCO's crowds
     problems: list[Problem]  # lines that could not be used
 
     def take(self, places: Sequence[int] | Index) -> Evaluation:
         """Some of its records, in this order."""
         records, lines = ([found[i] for i in places] for found in (self.records, self.lines))
-        return replace(self, records=records, lines=lines, errors=self.errors[places])
+        return replace(self, records=records, lines=lines, box_errors=self.box_errors[places])
 
     def line(self, i: int) -> PredictionLine:
         """What the log says of a record's predictions; empty where it has no usable line."""
@@ -76,6 +76,14 @@ class Evaluation:
     def iterations(self) -> Column:
         """Iterations of each image in each stage, (n, stages)."""
         return np.array([record['iterations'] for record in self.records], dtype=np.float64)
+
+    @cached_property
+    def errors(self) -> Column:
+        """The task's error of each image, (n,); NaN where it has none."""
+        task = self.meta.get('task')
+        if task == 'classification':
+            return 1 - self.column('correct')
+        return 1 - self.column('miou') if task == 'segmentation' else self.box_errors
 
     @cached_property
     def ranking(self) -> list[int]:

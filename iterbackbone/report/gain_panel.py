@@ -18,7 +18,7 @@ from ..stats.gain import Gain
 from ..stats.gain_verdict import verdict
 from .aligned_runs import column
 from .evaluation import Evaluation
-from .measures import Measure, image_errors
+from .measures import Measure
 
 BINS = 6
 TOLD_BY = ('macs', 'total_iterations', 'confidence')  # fields that differ between two trainings
@@ -60,7 +60,7 @@ class MeasuredGains:
 
 def fingerprint(evaluation: Evaluation) -> str:
     """Of one training's run: SHA-256 over the MACs, iterations and scores of all images, by image."""
-    columns = [*map(evaluation.column, TOLD_BY), image_errors(evaluation).values]
+    columns = [*map(evaluation.column, TOLD_BY), evaluation.errors]
     values = np.column_stack([*columns, evaluation.iterations])
     names = [repr(identity(record)) for record in evaluation.records]
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -95,7 +95,7 @@ def by_measure(
         return [asdict(found) for found in binned_means(x, y, BINS)]
 
     x, iterations = runs[0].column(measure.field), column(runs, 'total_iterations')
-    errors = 100 * np.stack([image_errors(run).values for run in runs])
+    errors = 100 * np.stack([run.errors for run in runs])
     own, static = np.split(errors, [len(gains)])
     policies = []
     for run, gain in enumerate(gains):

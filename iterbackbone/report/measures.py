@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..stats.association import Association
-from .evaluation import Column, Evaluation
+from .evaluation import Evaluation
 
 
 class Measure(NamedTuple):
@@ -38,18 +38,15 @@ MEASURES = (
     Measure('num_classes', 'number of classes', 'number of classes', 'more classes', False),
     Measure('boundary_fraction', 'boundary', 'boundary, share of the pixels', 'more boundary', False),
 )
+# What a task's errors are called, and what an image with a larger one has, as in Measure.more.
+ERRORS = {
+    'classification': ('error rate', 'a wrong prediction'),
+    'segmentation': ('1 - mIoU of the image', 'a larger error'),
+}
+BOX_ERROR = ('1 - AP50 of the image', 'a larger error')
 USUAL_SCORES = ('pascal_voc/mAP', 'coco/bbox_mAP', 'mIoU', 'accuracy/top1')
 STRENGTHS = ((0.1, 'very weakly'), (0.3, 'weakly'), (0.5, 'moderately'))  # after Cohen 1988, 3.2
 SIGNIFICANT = 0.05
-
-
-class ImageErrors(NamedTuple):
-    """How wrong each image's prediction is."""
-
-    name: str  # of the error
-    more: str  # as of :class:`Measure`
-    values: Column  # (n,); NaN where an image has none
-    binary: bool = False  # whether they are 0 and 1, and their mean a rate
 
 
 def present(evaluation: Evaluation) -> list[Measure]:
@@ -61,17 +58,6 @@ def main_score(scores: Sequence[Mapping[str, Any]]) -> str | None:
     """A score that all evaluations have, rather a usual one; None if there is none."""
     shared = [name for name in scores[0] if all(name in each for each in scores)]
     return next((name for name in (*USUAL_SCORES, *shared) if name in shared), None)
-
-
-def image_errors(evaluation: Evaluation) -> ImageErrors:
-    """The task's error of each image."""
-    task = evaluation.meta.get('task')
-    if task == 'classification':
-        wrong = 1 - evaluation.column('correct')
-        return ImageErrors('error rate', 'a wrong prediction', wrong, binary=True)
-    if task == 'segmentation':
-        return ImageErrors('1 - mIoU of the image', 'a larger error', 1 - evaluation.column('miou'))
-    return ImageErrors('1 - AP50 of the image', 'a larger error', evaluation.errors)
 
 
 def in_words(association: Association, more: str) -> str:

@@ -22,7 +22,7 @@ from .evaluation import Evaluation, brief
 from .gain_charts import gain_charts
 from .gain_panel import MeasuredGains
 from .image_files import Folders
-from .measures import error_sentence, image_errors, probability, short
+from .measures import error_sentence, probability, short
 from .pictures import class_ends, data_uri, embedded_maps, evenly, image_path, overlays, thumbnail_of
 from .style import colour
 from .tables import gain_rows, percent, side_by_side
@@ -107,10 +107,10 @@ def embed(evaluation: Evaluation, image_root: Folders, score_threshold: float, m
 
 def details(evaluation: Evaluation, pictures: Pictures, most: int) -> Pictures:
     """What hovering and clicking show of each record: those drawn and those with a picture."""
-    errors = image_errors(evaluation)
+    classified = evaluation.meta.get('task') == 'classification'
     found = {}
     for i in dict.fromkeys([*evenly(evaluation.ranking, most), *pictures]):
-        record, wrong = evaluation.records[i], errors.values[i]
+        record, wrong = evaluation.records[i], evaluation.errors[i]
         found[i] = {
             'id': str(record.get('img_id')),
             'path': record.get('img_path'),
@@ -122,7 +122,7 @@ def details(evaluation: Evaluation, pictures: Pictures, most: int) -> Pictures:
             'objects': record.get('num_objects'),
             'relative': record.get('mean_relative_area'),
             'outcome': evaluation.outcome(i),
-            'error': None if errors.binary or not np.isfinite(wrong) else float(wrong),
+            'error': None if classified or not np.isfinite(wrong) else float(wrong),
             **pictures.get(i, {}),
         }
     return found

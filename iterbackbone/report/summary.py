@@ -11,7 +11,7 @@ import numpy as np
 from ..stats.association import Association, associate, partial_association
 from ..stats.binning import binned_means, binned_rates
 from .evaluation import Column, Evaluation
-from .measures import COUNT, SIZE, Measure, image_errors, in_words, present, sentences
+from .measures import BOX_ERROR, COUNT, ERRORS, SIZE, Measure, in_words, present, sentences
 
 TRAINED = ('checkpoint', 'epoch', 'iter')
 META_FIELDS = ('task', 'model', 'config', *TRAINED, 'dataset', 'parameters', 'resnet', 'budget', 'time')
@@ -23,7 +23,7 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
 
     MACs are means over the images: ``lowest`` with one iteration everywhere, ``mean`` as
     executed, ``highest`` with every iteration, ``resnet`` of the plain ResNet of the same
-    shape. Errors are those of :func:`~iterbackbone.report.measures.image_errors`.
+    shape. Errors are :attr:`~iterbackbone.report.evaluation.Evaluation.errors`.
     """
     total = evaluation.column('total_iterations')
     related = relations(evaluation, present(evaluation))
@@ -113,21 +113,22 @@ def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
 
 
 def _error(evaluation: Evaluation, total: Column) -> dict[str, Any] | None:
-    name, more, errors, binary = image_errors(evaluation)
+    task, errors = evaluation.meta.get('task'), evaluation.errors
+    name, more = ERRORS.get(task, BOX_ERROR)
+    binned = binned_rates if task == 'classification' else binned_means
     if not np.isfinite(errors).any():
         return None
     return {
         'name': name,
         'overall': _mean(errors),
         'num_images': int(np.isfinite(errors).sum()),
-        'bins': [asdict(b) for b in (binned_rates if binary else binned_means)(total, errors)],
+        'bins': [asdict(b) for b in binned(total, errors)],
         **_correlation(associate(errors, total, names=('error', ITERATIONS)), more),
     }
 
 
 def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
     """One row a class that occurs: the images that show it."""
-    errors = image_errors(evaluation).values
     macs, full = evaluation.column('macs'), evaluation.column('macs_full')
     rows: dict[str, list[int]] = {}
     for i, record in enumerate(evaluation.records):
@@ -139,7 +140,7 @@ def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
             'num_images': len(images),
             'mean_iterations': _mean(total[images]),
             'share_of_full': _share(macs[images], full[images]),
-            'mean_error': _mean(errors[images]),
+            'mean_error': _mean(evaluation.errors[images]),
         }
         for name, images in sorted(rows.items())
     ]

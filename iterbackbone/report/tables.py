@@ -14,7 +14,7 @@ from ..stats.gain_verdict import amount
 from ..text import printable
 from .evaluation import Evaluation
 from .gain_panel import MeasuredGains
-from .measures import error_sentence, image_errors, short
+from .measures import error_sentence, short
 
 LISTS = ('iterations', 'iterations_per_block', 'input_size', 'class_names', 'modules', 'scores')
 FIRST = ('img_id', 'img_path', 'height', 'width')
@@ -130,7 +130,7 @@ def write_csv(evaluations: list[Evaluation], file: TextIO) -> None:
     )
     writer.writeheader()
     for evaluation in evaluations:
-        errors = image_errors(evaluation).values.tolist()
+        errors = evaluation.errors.tolist()
         for record, error in zip(evaluation.records, errors, strict=True):
             row = {**record, **dict(zip(names, record['iterations'], strict=False))}
             row |= {'evaluation': evaluation.name, 'error': error if math.isfinite(error) else None}

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from ...report.evaluation import Evaluation, load_evaluation, load_evaluations
 from ...report.figures import figure6, gain_figure
 from ...report.gain_measurement import measure_evaluations
-from ...report.measures import COUNT, SIZE, image_errors, short
+from ...report.measures import COUNT, SIZE, short
 from ...report.summary import relations
 from ...stats.association import Association, associate
 
@@ -40,7 +40,7 @@ def summarise_log(folder: Path) -> LogSummary:
     found = {e['field']: Association(**e['spearman']) for e in related['associations']}
     scalars = _compute(evaluation)
     if evaluation.meta.get('task') == 'classification':  # other errors need the predictions
-        errors, total = image_errors(evaluation).values, evaluation.column('total_iterations')
+        errors, total = evaluation.errors, evaluation.column('total_iterations')
         if np.isfinite(errors).any():
             found['error'] = associate(errors, total, names=('error', 'number of iterations'))
     for field, name in RELATIONS.items():
