@@ -26,8 +26,9 @@ def summarise(evaluation: Evaluation) -> dict[str, Any]:
     shape. Errors are :attr:`~iterbackbone.report.evaluation.Evaluation.errors`.
     """
     total = evaluation.column('total_iterations')
-    related = relations(evaluation, present(evaluation))
-    partial, scores = _partial(evaluation, total), evaluation.meta.get('score', {})
+    measures, scores = present(evaluation), evaluation.meta.get('score', {})
+    related = relations(evaluation, measures)
+    partial = _partial(evaluation, total) if {COUNT, SIZE} <= set(measures) else []
     return {
         'name': evaluation.name,
         'folder': str(evaluation.folder),
@@ -98,8 +99,6 @@ def _correlation(found: Association, more: str) -> dict[str, Any]:
 
 def _partial(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
     """The count at equal size, the size at equal count: in real images the two move together."""
-    if not {COUNT, SIZE} <= set(present(evaluation)):
-        return []
     found = []
     for measure, given in ((COUNT, SIZE), (SIZE, COUNT)):
         names = (measure.noun, ITERATIONS, given.noun)
