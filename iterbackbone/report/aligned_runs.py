@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..log.schema import IterationRecord
-from ..stats.run_scores import Array
+from ..stats.run_scores import Array, Index
 from .evaluation import Evaluation
 
 Depth = tuple[float, ...]
@@ -84,11 +84,32 @@ def depths(run: Evaluation) -> Array:
     return np.array(found, dtype=np.float64)  # None becomes NaN
 
 
-def constant_depth(run: Evaluation) -> Depth | None:
+def static_depth(run: Evaluation) -> Depth | None:
     """The iterations of the run's blocks; None where images (with RoIs) differ."""
     found = depths(run)
     known = np.where(np.isnan(found), np.nanmax(found, axis=0), found)
     return tuple(known[0].tolist()) if (known == known[0]).all() else None
+
+
+def static_places(own: Array, static: Sequence[Depth | None]) -> tuple[Index | None, str | None]:
+    """(n,) the place in ``static`` of each image's own depth, or None and a note that says why."""
+    places = {depth: place for place, depth in reversed(list(enumerate(static)))}
+    for known in filter(None, places):  # without RoIs an image has no depth of theirs: any serves
+        same = np.isnan(own) | (own == known)
+        own = np.where(same.all(axis=1, keepdims=True), known, own)
+    found = [tuple(depth) for depth in own.tolist()]
+    lacking = {depth for depth in found if depth not in places}
+    if not lacking:
+        return np.array([places[depth] for depth in found]), None
+    return None, (
+        f'no shuffles: {len(lacking)} of its {len(set(found))} depths were not run on all images, '
+        f'such as {written(max(lacking, key=found.count))}'
+    )
+
+
+def written(depth: Depth) -> str:
+    """Such as 1/1/3."""
+    return '/'.join(f'{n:g}' for n in depth)
 
 
 def _roi_iterations(record: IterationRecord) -> dict[str, float]:

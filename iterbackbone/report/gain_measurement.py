@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..log.schema import identity
 from ..stats.gain import Gain, Progress, envelope, measure
-from ..stats.run_scores import Array, Index, RunScores
+from ..stats.run_scores import Index, RunScores
 from ..stats.static_mixture import MAX_MENU
-from .aligned_runs import Depth, aligned, column, constant_depth, depths, sources
+from .aligned_runs import Depth, aligned, column, depths, sources, static_depth, static_places, written
 from .evaluation import Evaluation
 from .gain_panel import MeasuredGains, StaticBudget, by_measure, fingerprint, verdict_of
 from .measures import COUNT, SIZE, present
@@ -66,24 +66,24 @@ def measure_evaluations(
         raise ValueError(f'rest_macs must be finite and not negative, got {rest_macs}')
     score = score or default_score(menu[0])
     runs = aligned([*policies, *menu, *more_static])
-    constant, source = [constant_depth(run) for run in runs], sources(runs, groups)
+    constant, source = [static_depth(run) for run in runs], sources(runs, groups)
     static = range(len(policies), len(runs))
     on_menu = static[: len(menu)]
-    whole = runs[: on_menu.stop]
-    notes = _notes(whole, constant, on_menu)
+    notes = _notes(runs[: on_menu.stop], constant, on_menu)
+    images = np.arange(len(source))
     if calibration_menu is None:
-        chosen, others = _halves(source, seed)
+        chosen, images = _halves(source, seed)
         calibration = [runs[run].take(chosen) for run in on_menu]
-        runs, source = [run.take(others) for run in runs], source[others]
         notes.append(
-            f'the envelope was chosen on {len(chosen)} images, the gains are of {len(others)} others'
+            f'the envelope was chosen on {len(chosen)} images, the gains are of {len(images)} others'
         )
     else:
         calibration = aligned(calibration_menu)
         _check_calibration(calibration, runs, [constant[run] for run in on_menu], groups)
     scores, known = _outcomes(calibration, score, progress, notes)
     vertices = envelope(column(calibration, 'macs')[:, known].mean(axis=1), scores.each())
-    scores, known = _outcomes(runs, score, progress, notes)
+    scores, known = _outcomes([run.take(images) for run in runs], score, progress, notes)
+    known = images[known]
     costs = column(runs, 'macs')[:, known] + rest_macs
     # At full depth by the dearest run: a cheap one may find other regions.
     dearest = runs[costs.mean(axis=1).argmax()]
@@ -107,30 +107,9 @@ def measure_evaluations(
     names = [policy.name for policy in policies]
     own = [fingerprint(policy) for policy in policies]
     shown = [measure for measure in (COUNT, SIZE) if measure in present(policies[0])]
-    bins = [by_measure(m, whole, gains, [means[run] for run in on_menu]) for m in shown]
+    bins = [by_measure(m, runs, gains, [means[run] for run in on_menu]) for m in shown]
     found = MeasuredGains(score, unit_of(score), budgets, names, gains, notes, own, by_measure=bins)
     return replace(found, verdict=verdict_of([found, *other_seeds]))
-
-
-def static_places(own: Array, static: Sequence[Depth | None]) -> tuple[Index | None, str | None]:
-    """(n,) the place in ``static`` of each image's own depth, or None and a note that says why."""
-    places = {depth: place for place, depth in reversed(list(enumerate(static)))}
-    for known in filter(None, places):  # without RoIs an image has no depth of theirs: any serves
-        same = np.isnan(own) | (own == known)
-        own = np.where(same.all(axis=1, keepdims=True), known, own)
-    found = [tuple(depth) for depth in own.tolist()]
-    lacking = {depth for depth in found if depth not in places}
-    if not lacking:
-        return np.array([places[depth] for depth in found]), None
-    return None, (
-        f'no shuffles: {len(lacking)} of its {len(set(found))} depths were not run on all images, '
-        f'such as {written(max(lacking, key=found.count))}'
-    )
-
-
-def written(depth: Depth) -> str:
-    """Such as 1/1/3."""
-    return '/'.join(f'{n:g}' for n in depth)
 
 
 def _outcomes(
@@ -160,7 +139,7 @@ def _check_calibration(
     groups: Mapping[str, Any] | None,
 ) -> None:
     """Raise ValueError unless these are budgets of the ``expected`` depths on other images."""
-    known = [constant_depth(run) for run in calibration]
+    known = [static_depth(run) for run in calibration]
     if known != expected:
         raise ValueError(
             f'calibration_menu must hold the {len(expected)} budgets of menu in its order, of the '

@@ -88,7 +88,7 @@ def by_measure(
 
     Depth is what full depth adds to the cheapest budget, benefit what the policy adds to its static
     mixture: the error of the image under the one minus that under the other, in points. The runs are
-    the policies of the ``gains``, then static ones of the ``costs``.
+    the policies of the ``gains``, then the menu, of the ``costs``, and others that are not looked at.
     """
 
     def bins(y: Any) -> list[dict[str, Any]]:

@@ -34,6 +34,26 @@ def test_an_image_without_regions_has_no_depth_of_theirs(tmp_path):
     assert not any('static' in note for note in found.notes)
 
 
+@pytest.mark.parametrize('only', [0, 1])  # one of the two halves
+def test_a_half_without_regions_has_depths(tmp_path, only):
+    folders = []
+    for name, deep in (
+        ('shallow', [0] * 40),
+        ('deep', [1] * 40),
+        ('policy', [i % 2 for i in range(40)]),
+    ):
+        regions = {only: dict(mean_roi_iterations=1.0 + deep[only], num_rois=9)}
+        none = dict(mean_roi_iterations=None, num_rois=0)
+        entries = [
+            record(i, DEPTHS[3 * deep[i]], correct=bool(deep[i]), **regions.get(i, none))
+            for i in range(40)
+        ]
+        folders.append(write_log(tmp_path / name, entries))
+    shallow, deep, policy = map(load_evaluation, folders)
+    found = measure_evaluations([policy], [shallow, deep], score='total_iterations')
+    assert found.gains[0].shuffled is not None
+
+
 def test_shares_are_of_one_full_depth_whatever_regions_a_run_has(tmp_path):
     folders = []  # of other regions: a run's own full depth is of these
     for name, depths, macs, full in (
