@@ -46,8 +46,8 @@ def outcomes(
 
     The score is 'top1', 'ap50', 'map' (of IoU 0.5 to 0.95) or 'mean_iou' of the data set, 'miou' or
     'pixel_accuracy' as means over images, or any numeric field of the records of which more is better.
-    The runs have the same images in the same order; ``progress`` wraps the images that are read, such
-    as tqdm.
+    The runs are as :func:`.aligned_runs.aligned` gives them; ``progress`` wraps the images that are
+    read of each, such as tqdm.
 
     Raises:
         ValueError: the logs have no such score, or their annotations differ.

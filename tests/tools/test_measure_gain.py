@@ -58,6 +58,7 @@ def test_seeds_are_shown_and_judged_together(root, run):
     content = json.loads((root / 'first.json').read_text())
     assert content['verdict'] == first.splitlines()[-1]
     assert content['policies'] == ['tiny oracle']
+    assert [e['field'] for e in content['by_measure']] == ['num_objects', 'mean_relative_area']
     code, _, stderr = run(*args, '--seed', '1', '--other-seeds', 'first.json')
     assert (code, 'must be different trainings' in stderr) == (2, True)
     args = ('--policy', 'other/oracle', '--menu', *menu('other'))
