@@ -85,8 +85,7 @@ def _check_annotations(runs: Sequence[Evaluation], same: ArrayLike) -> None:
 def _average_precision(
     runs: Sequence[Evaluation], thresholds: Sequence[float], progress: Progress
 ) -> AveragePrecision:
-    images = range(len(runs[0].records))
-    found = [[_boxes(run, i) for i in progress(images)] for run in runs]
+    found = [[_boxes(run, i) for i in progress(range(len(run.records)))] for run in runs]
     _check_annotations(runs, [list(map(_same_boxes, found[0], each)) for each in found])
     predicted = [[boxes['predicted'] for boxes in each] for each in found]
     true, difficult = ([boxes[kind] for boxes in found[0]] for kind in ANNOTATED_BOXES)
@@ -110,8 +109,7 @@ def _same_boxes(one: dict[str, Boxes], other: dict[str, Boxes]) -> bool:
 
 
 def _mean_iou(runs: Sequence[Evaluation], progress: Progress) -> MeanIoU:
-    images = range(len(runs[0].records))
-    found = [[_overlaps(run, i) for i in progress(images)] for run in runs]
+    found = [[_overlaps(run, i) for i in progress(range(len(run.records)))] for run in runs]
     true = np.array([[digest for _, digest in each] for each in found])
     _check_annotations(runs, true == true[0])
     pixels = np.array([[overlaps for overlaps, _ in each] for each in found])  # (r, n, 2, c)
