@@ -127,12 +127,6 @@ def check_complete(path: Path) -> None:
         raise ValueError(f'{path.parent} is no complete evaluation: it has no {path.name}')
 
 
-def stage_limits_of(meta: EvaluationMeta) -> list[int]:
-    """Highest number of iterations of each stage, summed over its blocks."""
-    blocks = iter(meta['max_iterations'])
-    return [sum(next(blocks) for _ in range(n)) for n in meta['blocks_per_stage']]
-
-
 def _check_sums(record: IterationRecord) -> None:
     for name in REQUIRED:
         if record.get(name) is None:

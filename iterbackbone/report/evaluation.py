@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,7 @@ from numpy.typing import NDArray
 
 from ..log.meta_schema import EvaluationMeta
 from ..log.parsing import Parser, shown
-from ..log.reader import (
-    Line,
-    Problem,
-    missing_and_repeated,
-    read_lines,
-    read_meta,
-    read_records,
-    stage_limits_of,
-)
+from ..log.reader import Line, Problem, missing_and_repeated, read_lines, read_meta, read_records
 from ..log.schema import (
     META,
     MOST_BYTES,
@@ -114,7 +107,8 @@ def load_evaluation(folder: Path, name: str | None = None, read_predictions: boo
         ValueError: the folder is no complete evaluation, or no line of it can be used.
     """
     meta = read_meta(folder / META)
-    limits = stage_limits_of(meta)
+    blocks = iter(meta['max_iterations'])
+    limits = [sum(islice(blocks, n)) for n in meta['blocks_per_stage']]
     lines, problems = read_records(folder / RECORDS, limits)
     if not lines:
         reason = f'; the first problem: {problems[0]}' if problems else ': it is empty'
