@@ -46,14 +46,17 @@ def aligned(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     ]
 
 
-def _key(evaluations: Sequence[Evaluation]) -> str:
-    """The field that tells images apart: ``img_path`` where ids repeat."""
-    ids = [_names(evaluation, 'img_id') for evaluation in evaluations]
-    return 'img_id' if all(len(set(each)) == len(each) for each in ids) else 'img_path'
+def _key(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """The fields that tell images apart: ``img_path`` where ids repeat, else both."""
+    for key in (('img_id',), ('img_path',)):
+        names = [_names(evaluation, key) for evaluation in evaluations]
+        if all(len(set(each)) == len(each) for each in names):
+            return key
+    return 'img_id', 'img_path'
 
 
-def _names(evaluation: Evaluation, key: str) -> list[str]:
-    return [str(record.get(key)) for record in evaluation.records]
+def _names(evaluation: Evaluation, key: Sequence[str]) -> list[str]:
+    return [' '.join(str(record.get(field)) for field in key) for record in evaluation.records]
 
 
 def sources(runs: Sequence[Evaluation], groups: Mapping[str, Any] | None) -> NDArray:
@@ -64,7 +67,9 @@ def sources(runs: Sequence[Evaluation], groups: Mapping[str, Any] | None) -> NDA
     names = _names(runs[0], key)
     missing = [name for name in names if name not in groups]
     if missing:
-        raise ValueError(f'groups must name every {key}: {len(missing)} lack, such as {missing[0]!r}')
+        raise ValueError(
+            f'groups must name every {" and ".join(key)}: {len(missing)} lack, such as {missing[0]!r}'
+        )
     return np.array([str(groups[name]) for name in names])
 
 

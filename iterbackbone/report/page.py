@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from functools import cache
 from itertools import chain, islice
 from typing import Any
@@ -85,7 +86,7 @@ def embed(evaluation: Evaluation, image_root: Folders, score_threshold: float, m
     @cache  # looking for 50,000 files takes seconds, on a network's disk minutes
     def is_there(i: int) -> bool:
         path = image_path(evaluation, i, image_root)
-        return path is not None and path.is_file()
+        return path is not None and os.path.isfile(path)  # without an error for long names
 
     ranked = evaluation.ranking
     ends = [i for order in (ranked, ranked[::-1]) for i in islice(filter(is_there, order), GALLERY)]

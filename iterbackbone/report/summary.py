@@ -131,7 +131,7 @@ def _classes(evaluation: Evaluation, total: Column) -> list[dict[str, Any]]:
     macs, full = evaluation.column('macs'), evaluation.column('macs_full')
     rows: dict[str, list[int]] = {}
     for i, record in enumerate(evaluation.records):
-        for name in record.get('class_names') or ():
+        for name in dict.fromkeys(record.get('class_names') or ()):  # labels may share one
             rows.setdefault(name, []).append(i)
     return [
         {

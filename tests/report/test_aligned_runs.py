@@ -27,6 +27,15 @@ def test_images_of_one_name_are_grouped_by_path(tmp_path):
     assert sources(runs, {path: path[:4] for path in paths}).tolist() == [p[:4] for p in paths]
 
 
+def test_images_whose_ids_and_paths_repeat_are_told_apart_by_both(tmp_path):
+    records = [record(k, img_id=k // 2, img_path=f'{k % 2}.png') for k in range(4)]
+    folders = [write_log(tmp_path / 'a', records), write_log(tmp_path / 'b', records[::-1])]
+    first, second = aligned(load_evaluations(folders))
+    assert first.records == second.records == records
+    with pytest.raises(ValueError, match='groups must name every img_id and img_path: 4 lack'):
+        sources([first], {})
+
+
 def change(folder, name, i, **fields):
     """Other fields on the i-th line of a file."""
     path = folder / f'{name}.jsonl'

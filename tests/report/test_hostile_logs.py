@@ -120,6 +120,14 @@ def test_files_outside_the_image_root_are_not_found(outside, tmp_path, name):
     assert image_path(evaluation, 0, root) is None
 
 
+def test_a_name_longer_than_files_have_leaves_one_picture_out(tmp_path):
+    records = [record(k, img_path=name) for k, name in enumerate(('a.png', 'a' * 300))]
+    Image.new('RGB', (8, 8)).save(tmp_path / 'a.png')
+    evaluation = load_evaluation(write_log(tmp_path / 'log', records))
+    analyze([evaluation], tmp_path / 'out', tmp_path, 0.3)
+    assert (tmp_path / 'out/report.html').read_text().count('data:image/webp') == 1
+
+
 def test_the_page_says_that_images_lie_outside(outside, tmp_path):
     root, secret = outside
     evaluation = load_evaluation(

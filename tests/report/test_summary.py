@@ -89,6 +89,12 @@ def test_classes(summary):
     assert (star['share_of_full'], star['mean_error']) == (7 / 16, 0.75)
 
 
+def test_labels_of_one_name_are_one_class(tmp_path):
+    folder = write_log(tmp_path, [record(0, class_names=['cat', 'cat']), record(1)])
+    (cat,) = (row for row in summarise(load_evaluation(folder))['classes'] if row['name'] == 'cat')
+    assert cat['num_images'] == 1
+
+
 def test_it_is_json(summary):
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
