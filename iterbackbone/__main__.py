@@ -49,6 +49,7 @@ def main() -> None:
     if unknown:
         hint = ": the toolbox's options come after CONFIG" if 'rest' in args else ''
         parser.error(f'unrecognized arguments: {" ".join(unknown)}{hint}')
+    sys.stdout.reconfigure(errors='backslashreplace')  # names of files may be no text
     try:
         args.run(args)
         sys.stdout.flush()

@@ -57,7 +57,7 @@ def _new(args: argparse.Namespace) -> None:
         from ..mm.new_data.command import write_data_config  # OpenMMLab, where a command needs it
 
         starts = {} if args.base else {'detection': checkpoint}
-        print(write_data_config(path, args.data, args.task, bases, starts))
+        print(*write_data_config(path, args.data, args.task, bases, starts), sep='\n')
         return
     if args.base is None:
         raise ValueError('one of --base and --data must be given')

@@ -17,6 +17,7 @@ from .folder import Box, Folder, Picture, text_of
 Found = tuple[list[str], list[Picture]]  # classes and pictures
 KEYS = ('images', 'annotations', 'categories')
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+LABEL = re.compile(r'\d+(\s+-?[\d.]+){4}')  # how a file of YOLO's begins
 LISTS = {'test': 'test', 'trainval': 'train', 'val': 'val', 'train': 'train'}  # the last one counts
 
 
@@ -41,16 +42,13 @@ def coco(folder: Folder) -> Found:
 
 
 def _coco_pictures(path: Path, content: Any, names: dict[Any, str], folder: Folder) -> list[Picture]:
-    boxes, found, seen = defaultdict(list), {}, set()
+    boxes, found = defaultdict(list), {}
     for each in content['annotations']:
         with folder.reading('JSON entry', path, each):
             left, top, width, height = map(float, each['bbox'])
             name = names.get(each['category_id'], f'category_id {each["category_id"]}')
             ignored = bool(each.get('iscrowd') or each.get('ignore'))
             boxes[each['image_id']].append(Box(name, (left, top, width, height), ignored))
-            if (number := each.get('id')) is not None and number in seen:
-                folder.wrong('annotation id twice, numbered anew', f'{path.name}: {number}')
-            seen.add(number)
     for each in content['images']:
         with folder.reading('JSON entry', path, each):
             file = folder.find(each['file_name'], path)
@@ -126,6 +124,9 @@ def yolo(folder: Folder) -> Found:
     for file in folder.files:
         boxes = _yolo_boxes(labels[file], names, points, folder) if file in labels else []
         pictures.append(Picture(file, folder.split_of(file.parent), boxes, relative=True))
+    for label in sorted({*files_below(folder.path, '.txt')} - {*labels.values()}):
+        if label.is_file() and LABEL.match(label.read_text(encoding='utf-8-sig', errors='replace')):
+            folder.wrong('picture missing, left out', str(label))
     return list(dict.fromkeys(names.values())), pictures
 
 
@@ -156,10 +157,7 @@ def _yolo_names(path: Path) -> tuple[dict[int, str], bool]:
     for file in [*files_below(path, '/classes.txt'), *files_below(path, '.names')]:
         lines = enumerate(text_of(file).splitlines())
         return {number: name.strip() for number, name in lines if name.strip()}, False
-    raise ValueError(
-        f'{path} is in YOLO layout and needs data.yaml or classes.txt with the names; class folders '
-        'need --task classification'
-    )
+    raise ValueError(f'{path} needs data.yaml or classes.txt for YOLO, --task for class folders')
 
 
 def _yolo_boxes(label: Path, names: dict[int, str], points: bool, folder: Folder) -> list[Box]:

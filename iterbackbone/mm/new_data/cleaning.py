@@ -47,11 +47,14 @@ def _frame(file: Path) -> Frame | str:
     if not file.is_file():
         return 'picture missing, left out'
     try:
+        str(file).encode()
         with Image.open(file, formats=IMAGE_FORMATS) as image:
             turn = image.getexif().get(ExifTags.Base.Orientation, 1)
             image.draft('RGB', (1, 1))  # reads the whole file, at an eighth of the size
             image.load()
         height, width = mmcv.imread(file).shape[:2]
+    except UnicodeEncodeError:
+        return 'picture whose name is not UTF-8, left out'
     except Exception:  # a broken file may raise anything, and of some mmcv makes None
         return 'picture unreadable, left out'
     return (width, height), turn
@@ -74,7 +77,7 @@ def _fitted(picture: Picture, frame: Frame, classes: list[str], folder: Folder) 
         stated = [value * factor for value, factor in zip(box.xywh, scale, strict=True)]
         xywh, wrong = _inside(_turned(stated, *frame) if turned else stated, shown)
         if box.name not in classes:
-            wrong = 'box of an unknown class, left out'
+            wrong = f'box {"of an unknown class" if box.name else "without a class name"}, left out'
         if wrong:
             what = f'{picture.file.name}: {box.name} {[round(v, 3) for v in box.xywh]}'
             folder.wrong(wrong, what)
@@ -96,7 +99,9 @@ def _inside(xywh: Sequence[float], size: tuple[int, int]) -> tuple[tuple[float, 
     left, top = max(x, 0.0), max(y, 0.0)
     width, height = min(x + w, size[0]) - left, min(y + h, size[1]) - top
     wrong = ''
-    if not all(map(math.isfinite, xywh)) or w < 1 or h < 1:
+    if not all(map(math.isfinite, xywh)):
+        wrong = 'broken box, left out'
+    elif w < 1 or h < 1:
         wrong = 'box without area, left out'
     elif width < 1 or height < 1:
         wrong = 'box outside the picture, left out'

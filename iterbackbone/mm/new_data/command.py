@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
 from collections import Counter
 from contextlib import redirect_stdout
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from mmengine.registry import DATASETS, init_default_scope
 
-from ...files import whole_file
+from ...files import write_together
 from ...text import cause
 from ..configs import read_config, toolbox_of
 from ..new_config.command import base_line, built
@@ -20,13 +21,13 @@ from .layouts import Dataset, read_folder
 from .writing import SEED, Parts, split, text_of_changes, write
 
 TOOLBOX = {'detection': 'mmdet', 'classification': 'mmpretrain'}
-PIPELINES = {'train_pipeline', 'test_pipeline'}
+UNSERVED = ('MultiImageMixDataset', "'with_mask': True")  # words of what loads other data
 SHOWN = 3  # cases of each kind of problem
 
 
 def write_data_config(
     path: Path, data: Path, task: str | None, bases: dict[str, Path], starts: dict[str, str]
-) -> str:
+) -> list[str]:
     """Write a config that trains on a folder, and beside it ``NAME_data``: its split, cleaned.
 
     Returns what was found and written. ``bases`` has the config to inherit for each task, ``starts`` an
@@ -44,9 +45,16 @@ def write_data_config(
         shutil.rmtree(target, ignore_errors=True)
         path.unlink(missing_ok=True)
         raise
-    wrote = f'Wrote {path}, which inherits {bases[dataset.task].name}, and {target}.'
-    then = f'It builds, and its pictures load. Next: iterbackbone train {path}'
-    return '\n'.join([*_found(data, dataset, parts, made), *folder.lines(SHOWN), wrote, then])
+    counts = Counter(box.name for picture in parts['train'] for box in picture.boxes)
+    numbers = ', '.join(f'{len(pictures)} {name}' for name, pictures in parts.items())
+    return [
+        f'{data}: {dataset.layout}, {len(dataset.classes)} classes',
+        f'  pictures   {numbers}{f", split with seed {SEED}" if made else ""}',
+        f'  to train   {", ".join(f"{name} {counts[name]}" for name in dataset.classes)}',
+        *folder.lines(SHOWN),
+        f'Wrote {path}, which inherits {bases[dataset.task].name}, and {target}.',
+        f'It builds, and its pictures load. Next: iterbackbone train {shlex.quote(str(path))}',
+    ]
 
 
 def _write_config(
@@ -54,17 +62,18 @@ def _write_config(
 ) -> None:
     cfg, wanted = read_config(base), TOOLBOX[dataset.task]
     ours = str(cfg.model.get('backbone', {}).get('type')).startswith('iterbackbone.')
-    if toolbox_of(cfg) != wanted or not ours or not cfg.keys() >= PIPELINES:
+    pipelines = {'train_pipeline', 'test_pipeline'} <= cfg.keys()
+    served = not any(word in str(cfg.get('train_dataloader')) for word in UNSERVED)
+    if toolbox_of(cfg) != wanted or not (ours and pipelines and served):
         raise ValueError(
-            f'--base must be of {wanted}, with {" and ".join(sorted(PIPELINES))}, its backbone swapped '
-            f'by iterbackbone new before, got {base}'
+            f'--base must be of {wanted}, its backbone swapped by iterbackbone new before, with '
+            f'train_pipeline and test_pipeline, without Mosaic, MixUp and masks, got {base}'
         )
     sizes = {part: sum(bool(p.boxes) for p in pictures) for part, pictures in parts.items()}
     new = text_of_changes(cfg, data, f'{path.stem}_data', dataset, sizes)
     begun = f'load_from = {start!r}  # other classes: its last layer begins anew\n' if start else ''
     text = f'{base_line(path, base, "")}\n{new}{begun}'
-    with whole_file(path) as file:
-        file.write(text.encode())
+    write_together(path.parent, {path.name: text.encode()})
     written = read_config(path)
     built(written, 'the config')
     init_default_scope(wanted)
@@ -74,14 +83,3 @@ def _write_config(
                 DATASETS.build(written[f'{part}_dataloader'].dataset)[0]
         except Exception as error:  # of any part of the pipeline
             raise ValueError(f'the pipeline of {base} does not load the data: {cause(error)}') from None
-
-
-def _found(data: Path, dataset: Dataset, parts: Parts, made: bool) -> list[str]:
-    counts = Counter(box.name for picture in parts['train'] for box in picture.boxes)
-    numbers = ', '.join(f'{len(pictures)} {name}' for name, pictures in parts.items())
-    made_by = f', split with seed {SEED}' if made else ''
-    return [
-        f'{data}: {dataset.layout}, {len(dataset.classes)} classes',
-        f'  pictures   {numbers}{made_by}',
-        f'  to train   {", ".join(f"{name} {counts[name]}" for name in dataset.classes)}',
-    ]

@@ -66,8 +66,8 @@ class Folder:
         return max(files, key=lambda file: len(wanted.intersection(self.words(file))))
 
     def wrong(self, kind: str, what: str) -> None:
-        """One more of a kind of problem."""
-        self.problems[kind].append(what)
+        """One more of a kind of problem; a name that no file or terminal takes is escaped."""
+        self.problems[kind].append(what if what.isprintable() else ascii(what))
 
     @contextmanager
     def reading(self, kind: str, path: Path, entry: Any = '') -> Iterator[None]:
@@ -77,12 +77,11 @@ class Folder:
         except Exception as error:  # whatever a broken one raises
             self.wrong(f'broken {kind}, left out', f'{path.name}: {str(entry)[:80] or error}')
 
-    def lines(self, shown: int | None = None) -> list[str]:
+    def lines(self, shown: int | None = None) -> Iterator[str]:
         """Each kind of problem with its number and the first ``shown`` cases, or all."""
-        found = []
         for kind, cases in self.problems.items():
-            found += [f'  {len(cases):>6}  {kind}', *(f'          {each}' for each in cases[:shown])]
-        return found
+            yield f'  {len(cases):>6}  {kind}'
+            yield from (f'          {each}' for each in cases[:shown])
 
 
 def text_of(path: Path) -> str:

@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from .annotations import Found, coco, voc, yolo
-from .folder import Box, Folder, Picture
+from .folder import HIDDEN, Box, Folder, Picture
 
 IMAGES = {'image', 'images', 'imgs', 'img_dir', 'jpegimages'}  # names of folders that are no class
 
@@ -50,12 +50,14 @@ def class_folders(folder: Folder) -> Found:
     pictures = []
     for file, parts in above.items():
         if len(parts) <= depth or (in_splits and not split_of(parts[0])):
-            outside = str(file.relative_to(folder.path))
-            folder.wrong('picture outside of the class folders, left out', outside)
+            folder.wrong('picture outside of the class folders, left out', str(file))
         else:
             split = split_of(parts[0]) if in_splits else ''
             pictures.append(Picture(file, split, [Box(parts[depth])]))
     classes = sorted({picture.boxes[0].name for picture in pictures})
+    found = {path.name for path in folder.path.glob('*/' * (depth + 1)) if path.is_dir()}
+    for name in sorted(name for name in found.difference(classes) if not name.startswith(HIDDEN)):
+        folder.wrong('class folder without a picture, left out', name)
     images = [name for name in classes if name.lower() in IMAGES]
     for name in images:
         folder.wrong('folder of images beside their masks or labels, no class', name)

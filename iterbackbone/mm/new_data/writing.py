@@ -6,7 +6,7 @@ import json
 import math
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ custom_hooks[{number}].update(ema_type='MomentumAnnealingEMA', gamma=10)  # forg
 """
 
 
-def split(dataset: Dataset, problems: Sequence[str] = ()) -> tuple[Parts, bool]:
+def split(dataset: Dataset, problems: Iterable[str] = ()) -> tuple[Parts, bool]:
     """Pictures by part; whether the split is made here. ValueError, with ``problems``, for too few."""
     parts: Parts = {'train': [], 'val': [], 'test': []}
     for picture in dataset.pictures:

@@ -24,8 +24,8 @@ SIZE = (40, 30)
         ((2, 3, 0, 12), 'box without area, left out', None),
         ((2, 3, 10, 0.4), 'box without area, left out', None),
         ((2, 3, -10, 12), 'box without area, left out', None),
-        ((2, 3, float('nan'), 12), 'box without area, left out', None),
-        ((float('inf'), 3, 5, 12), 'box without area, left out', None),
+        ((2, 3, float('nan'), 12), 'broken box, left out', None),
+        ((float('inf'), 3, 5, 12), 'broken box, left out', None),
     ],
 )
 def test_a_box(box, kind, left, tmp_path):

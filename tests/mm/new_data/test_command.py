@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from mmengine.config import Config
 
 from iterbackbone.__main__ import main
-from iterbackbone.cli.demo.options import shipped_detector
-from tests.support.own_data import coco_file, picture
+from iterbackbone.cli.demo.options import CONFIG, shipped_detector
+from iterbackbone.cli.paths import any_config
+from tests.support.own_data import coco_file, picture, xml_file
 
 BOX = (2, 3, 10, 12)
 
@@ -67,7 +69,6 @@ def test_a_dirty_folder(new, tmp_path):
         'picture unreadable, left out',
         'picture turned by EXIF, boxes turned with it',
         'image id twice, second left out',
-        'annotation id twice, numbered anew',
         'annotations of no image, left out',
         'box of an unknown class, left out',
         'box without area, left out',
@@ -89,6 +90,29 @@ def test_a_dirty_folder(new, tmp_path):
     assert cfg.load_from == shipped_detector()[1]
     assert cfg.model.bbox_head.num_classes == 2
     assert cfg.model.backbone.type == 'iterbackbone.IterativeResNet'
+
+
+def test_names_that_are_not_utf_8_or_need_quotes(new, tmp_path):
+    """That of an XML file stands in problems.txt only."""
+    for name in ('a', 'b', 'c', 'd\udcff'):
+        picture(tmp_path / f'my data/{name}.png')
+        xml_file(tmp_path / f'my data/{name}.xml', [('ring', (3, 4, 20, 20))])
+    (tmp_path / 'my data/e\udcff.xml').write_text('<annotation>')
+    said = new('mein häus', '--data', tmp_path / 'my data')
+    for text in (said, Path('mein häus_data/problems.txt').read_text()):
+        assert '       1  picture whose name is not UTF-8, left out\n' in text
+        assert "          'e\\udcff.xml: " in text
+    words = shlex.split(said.rpartition('Next: ')[2])
+    assert words == ['iterbackbone', 'train', 'mein häus.py']
+
+
+def test_a_class_name_that_no_terminal_takes_is_escaped(new, tmp_path):
+    for number in range(2):
+        picture(tmp_path / f'mine/{number}.png')
+    images = [(number, f'{number}.png', (40, 30)) for number in range(2)]
+    notes = [(number, 0, BOX) for number in range(2)]
+    coco_file(tmp_path / 'mine/all.json', images, notes, ['ring\udcff'])
+    assert 'to train   ring\\udcff 1\n' in new('ours', '--data', tmp_path / 'mine')
 
 
 def test_only_the_first_cases_are_listed(new, tmp_path):
@@ -132,6 +156,24 @@ def test_a_base_that_does_not_fit_leaves_nothing(base, reason, new, shapes_root,
     with pytest.raises(SystemExit, match='2'):
         new('mine', '--data', shapes_root / 'VOCdevkit/VOC2007', '--base', base)
     assert reason in capsys.readouterr().err
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    'dataset',
+    [
+        "_delete_=True, type='MultiImageMixDataset', dataset=dict(type='CocoDataset'), pipeline=[]",
+        "pipeline=[dict(type='LoadAnnotations', with_bbox=True, with_mask=True)]",
+    ],
+)
+def test_a_base_of_mosaics_or_masks_is_named(dataset, new, tmp_path, capsys):
+    base = tmp_path / 'base.py'
+    text = f'_base_ = {str(any_config(CONFIG))!r}\ntrain_dataloader = dict(dataset=dict({dataset}))'
+    base.write_text(text)
+    with pytest.raises(SystemExit, match='2'):
+        new('mine', '--data', dirty(tmp_path / 'data'), '--base', base)
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(f'without Mosaic, MixUp and masks, got {base}')
     assert os.listdir() == []
 
 

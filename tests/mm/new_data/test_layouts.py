@@ -73,7 +73,7 @@ def test_a_class_may_have_the_name_of_a_split(tmp_path):
         picture(tmp_path / name)
     dataset, wrong = found(tmp_path)
     assert [(p.split, p.boxes[0].name) for p in dataset.pictures] == [('', 'bus'), ('', 'train')]
-    assert wrong == {'picture outside of the class folders, left out': ['stray.png']}
+    assert wrong == {'picture outside of the class folders, left out': [str(tmp_path / 'stray.png')]}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,39 @@ def test_what_is_no_layout_is_named(tmp_path):
     (tmp_path / 'one/1.xml').write_text('<annotation>')
     with pytest.raises(ValueError, match=r'can be read; 1  broken XML file, left out; 1.xml: '):
         found(tmp_path)
+
+
+@pytest.mark.parametrize('layout', ['COCO', 'VOC', 'YOLO', 'class folders'])
+def test_a_picture_whose_name_is_not_utf_8_is_left_out(layout, tmp_path):
+    for number, name in enumerate(('good', 'b\udcff')):
+        for kind in ('x', 'y'):
+            picture(tmp_path / kind / f'{name}.png')
+            if layout == 'VOC':
+                xml_file(tmp_path / kind / f'{name}.xml', [('ring', (3, 3, 20, 20))])
+            elif layout == 'YOLO':
+                (tmp_path / kind / f'{name}.txt').write_text('0 0.5 0.5 0.5 0.5')
+            elif layout == 'COCO':
+                note = (number, 0, (2, 3, 10, 12))
+                file = tmp_path / kind / f'{number}.json'
+                coco_file(file, [(number, f'{name}.png', SIZE)], [note], ['ring'])
+    if layout == 'YOLO':
+        (tmp_path / 'classes.txt').write_text('ring')
+    dataset, wrong = found(tmp_path)
+    assert (dataset.layout, [p.file.name for p in dataset.pictures]) == (layout, ['good.png'] * 2)
+    names = [ascii(str(tmp_path / kind / 'b\udcff.png')) for kind in ('x', 'y')]
+    assert {kind: sorted(cases) for kind, cases in wrong.items()} == {
+        'picture whose name is not UTF-8, left out': names
+    }
+
+
+def test_an_empty_class_folder_is_counted(tmp_path):
+    for name in ('train/cat/1.jpg', 'train/dog/2.jpg', 'val/cat/3.jpg'):
+        picture(tmp_path / name)
+    for name in ('train/bird', 'val/bird', 'val/dog', 'train/.cache'):
+        (tmp_path / name).mkdir()
+    dataset, wrong = found(tmp_path)
+    assert dataset.classes == ['cat', 'dog']
+    assert wrong == {'class folder without a picture, left out': ['bird']}
 
 
 def test_folders_of_programs_are_no_classes(tmp_path):

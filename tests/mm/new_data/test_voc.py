@@ -96,7 +96,7 @@ def test_a_box_without_a_name_and_a_missing_picture(folder):
     dataset, wrong = found(folder)
     assert dataset.classes == ['ring']
     assert {p.file.stem: len(p.boxes) for p in dataset.pictures} == dict(a=1, c=1)
-    assert wrong.keys() == {'picture missing, left out', 'box of an unknown class, left out'}
+    assert wrong.keys() == {'picture missing, left out', 'box without a class name, left out'}
 
 
 def test_lists_may_name_files_and_begin_with_a_mark(folder):

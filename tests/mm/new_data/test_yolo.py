@@ -42,6 +42,14 @@ def test_a_picture_without_a_file_is_background(folder):
     assert wrong == {}
 
 
+def test_a_label_without_a_picture_is_counted(folder):
+    (folder / 'labels/train/lost.txt').write_text(GOOD)
+    for name in ('README.txt', 'labels/train/empty.txt'):
+        (folder / name).write_text('1 word' if name == 'README.txt' else '')
+    _, wrong = read(folder)
+    assert wrong == {'picture missing, left out': [str(folder / 'labels/train/lost.txt')]}
+
+
 def test_an_archive_may_have_a_folder_of_its_own(folder, tmp_path_factory):
     (folder / 'args.yaml').write_text('epochs: 3')
     above = tmp_path_factory.mktemp('unpacked')
@@ -67,7 +75,7 @@ def test_names_that_are_no_list(folder, names):
         ('inf 0.5 0.5 0.2 0.2', 'broken line, left out'),
         ('\x00\x01', 'broken line, left out'),
         ('2 0.5 0.5 0.2 0.2', 'box of an unknown class, left out'),
-        ('0 nan 0.5 0.2 0.2', 'box without area, left out'),
+        ('0 nan 0.5 0.2 0.2', 'broken box, left out'),
         ('0 20 15 10 8', 'box outside the picture, left out'),
     ],
 )
