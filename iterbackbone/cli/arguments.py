@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..files import check_writable, same_place
@@ -30,24 +30,22 @@ def folder(text: str) -> Path:
 def new_file(text: str) -> Path:
     """A file to write, which may exist; what fails is to fail at once."""
     path = Path(text)
-    if not os.path.isdir(path.absolute().parent):
-        raise argparse.ArgumentTypeError(f'must be in a folder that exists, got {text}')
-    if os.path.isdir(path):
-        raise argparse.ArgumentTypeError(f'must be a file, got the folder {text}')
-    try:
+    with suppress(OSError):
         check_writable(path)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return path
+        if not os.path.isdir(path):
+            return path
+    raise argparse.ArgumentTypeError(f'must be a file in a folder that can be written to, got {text!r}')
 
 
 def new_folder(text: str) -> Path:
     """A folder to write to, made where it is missing."""
     path = Path(text).absolute()
-    there = next(each for each in (path, *path.parents) if os.path.exists(each))
-    if not text or not os.path.isdir(there):
-        raise argparse.ArgumentTypeError(f'must be a folder, or one that can be made, got {text!r}')
-    return Path(text)
+    there = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    with suppress(OSError):
+        check_writable(there / 'file')
+        if text:
+            return Path(text)
+    raise argparse.ArgumentTypeError(f'must be a folder, or one that can be made, got {text!r}')
 
 
 def check_out(parser: argparse.ArgumentParser, out: Path, **inputs: Path | str) -> None:

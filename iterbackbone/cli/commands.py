@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from ..files import check_writable, same_place
+from ..files import same_place
 from ..text import aligned
-from .arguments import positive
+from .arguments import new_file, new_folder, positive
 from .demo.options import shipped_detector
 from .paths import any_config, complete_config, tool_path
 
@@ -36,7 +36,8 @@ def _add_new(commands: argparse._SubParsersAction) -> None:
         'IterativeResNet, checks that it builds, and says what changed. With --data it trains on a '
         'folder in COCO, VOC or YOLO layout or of class folders; cleaned annotations go to NAME_data.',
     )
-    parser.add_argument('name', metavar='NAME', help='of the config to write')
+    name = parser.add_argument('name', metavar='NAME', help='of the config to write')
+    name.type = lambda text: new_file(f'{text.removesuffix(".py")}.py')
     base = 'file, mmdet::FILE, or a name of ours; needed without --data'
     parser.add_argument('--base', metavar='CONFIG', help=base)
     parser.add_argument('--data', type=Path, metavar='FOLDER', help='with your pictures')
@@ -46,10 +47,9 @@ def _add_new(commands: argparse._SubParsersAction) -> None:
 
 
 def _new(args: argparse.Namespace) -> None:
-    path = Path(args.name if args.name.endswith('.py') else f'{args.name}.py')
-    if path.name.startswith('.') or path.exists() or not path.absolute().parent.is_dir():
-        raise ValueError(f'NAME must be a new file in a folder that exists, got {path}')
-    check_writable(path)
+    path = args.name
+    if path.name.startswith('.') or path.exists() or not str(path).isprintable():
+        raise ValueError(f'NAME must be a new file of a printable name, got {path}')
     if args.data is not None:
         detector, checkpoint = shipped_detector()
         names = {'detection': detector, 'classification': CLASSIFIER}
@@ -85,6 +85,7 @@ def _add_train_and_test(commands: argparse._SubParsersAction) -> None:
 
 def _hand_over(args: argparse.Namespace) -> None:
     """Become the toolbox's tool."""
+    GPUS.prog = f'iterbackbone {args.command}'
     args, rest = GPUS.parse_known_args(args.rest, namespace=args)
     config = any_config(args.config)
     name = next(iter(rest), '-')  # of CHECKPOINT, without whose file mmengine ends in a traceback
@@ -116,8 +117,8 @@ def _add_budget(commands: argparse._SubParsersAction) -> None:
     config = 'file, or a name of ours, of any toolbox'
     parser.add_argument('config', metavar='CONFIG', help=config).completer = complete_config
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='that tools/fit_halting.py wrote')
-    out = Path('work_dirs/budget.png')
-    parser.add_argument('--out', type=Path, default=out, help='default: %(default)s')
+    out = parser.add_argument('--out', default='work_dirs/budget.png', help='default: %(default)s')
+    out.type = lambda text: new_folder(os.path.dirname(text) or '.') / os.path.basename(text)
     parser.add_argument('--images', type=positive, metavar='N', help='at most, evenly spread')
     parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
     options = dict(nargs='+', default=[], metavar='KEY=VALUE')
@@ -133,12 +134,9 @@ def _budget(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--out must not be named as CHECKPOINT: its .json has the fit's, got {args.out}"
         )
-    for word in args.cfg_options:
-        if '=' not in word:
-            raise ValueError(f'--cfg-options must be KEY=VALUE, got {word}')
+    if wrong := [word for word in args.cfg_options if '=' not in word]:
+        raise ValueError(f'--cfg-options must be KEY=VALUE, got {wrong[0]}')
     config = any_config(args.config)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    check_writable(args.out)  # what fails is to fail at once
     from ..mm.budget_curve import budget_curve
 
     curve = budget_curve(config, args.checkpoint, args.device, args.images, args.cfg_options)

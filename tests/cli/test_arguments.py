@@ -17,12 +17,21 @@ LONG = 300 * 'a'  # longer than a file system takes
     [
         (positive, '0', 'must be at least 1, got 0'),
         (folder, LONG, f'must be a folder, got {LONG}'),
-        (new_file, f'{LONG}/a', f'must be in a folder that exists, got {LONG}/a'),
+        (
+            new_file,
+            f'{LONG}/a',
+            f'must be a file in a folder that can be written to, got {LONG + "/a"!r}',
+        ),
         (folder, 'nowhere', 'must be a folder, got nowhere'),
-        (new_file, 'nowhere/a.json', 'must be in a folder that exists, got nowhere/a.json'),
-        (new_file, '', 'must be a file, got the folder '),
-        (new_file, '/proc/a', "[Errno 2] No such file or directory: '/proc/a'"),
+        (
+            new_file,
+            'nowhere/a.json',
+            "must be a file in a folder that can be written to, got 'nowhere/a.json'",
+        ),
+        (new_file, '', "must be a file in a folder that can be written to, got ''"),
+        (new_file, '/proc/a', "must be a file in a folder that can be written to, got '/proc/a'"),
         (new_folder, '', "must be a folder, or one that can be made, got ''"),
+        (new_folder, '/proc/a', "must be a folder, or one that can be made, got '/proc/a'"),
         (new_folder, __file__, f'must be a folder, or one that can be made, got {__file__!r}'),
         (
             new_folder,
@@ -41,6 +50,9 @@ def test_kinds(kind, text, message, capsys):
 
 def test_a_folder_to_come(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'gone').symlink_to('nowhere')
+    with pytest.raises(argparse.ArgumentTypeError, match="one that can be made, got 'gone'"):
+        new_folder('gone')
     for text in ('a/b', '.', str(tmp_path), LONG):
         assert str(new_folder(text)) == text
 

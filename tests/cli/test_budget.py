@@ -45,7 +45,7 @@ def test_from_a_checkpoint_to_the_picture(tmp_path):
         (['a.py', 'a.pth', '--out', 'folder.png'], '--out must be a .png file, got folder.png'),
         (['a.py', 'a.pth', '--images', '0'], 'argument --images: must be at least 1, got 0'),
         (['a.py', 'a.pth', '--cfg-options', 'a=1', 'b'], '--cfg-options must be KEY=VALUE, got b'),
-        (['a.py', 'a.pth', '--out', 'file/b.png'], "File exists: 'file'"),
+        (['a.py', 'a.pth', '--out', 'file/b.png'], "one that can be made, got 'file'"),
         (['a.py', 'a.pth', '--out', 'a.png'], '--out must not be named as CHECKPOINT: its .json'),
         (['a.py', 'none.pth'], 'checkpoint must be a file, got none.pth'),
         (['a.py', 'text.pth'], 'checkpoint text.pth cannot be read'),

@@ -58,6 +58,13 @@ def test_gpus_start_torchrun(command, args):
     assert command('train', *args, gpus=2) == [sys.executable, *torchrun, *rest]
 
 
+@pytest.mark.parametrize('args', [('--gpus', '-1', NAME), (NAME, '--gpus', '-1')])
+def test_usage_is_that_of_the_command(command, args, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        command('train', *args)
+    assert capsys.readouterr().err.startswith('usage: iterbackbone train ')
+
+
 @pytest.mark.parametrize(
     ('base', 'toolbox'),
     [

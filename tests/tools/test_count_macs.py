@@ -190,7 +190,7 @@ def test_a_plain_model_has_one_column_and_no_stages(configs, capsys):
         ('{0}/plain.py --log {1}', 'log must be of an iterative model, the config has a FasterRCNN'),
         ('{0}/segmentor.py --log {1}', 'whose max_iterations is [2, 3]; that of {1} is [3, 4, 6]'),
         ('{0}/c4.py --input 64 96 --baseline {0}/x.py', 'config must be a file, got {0}/x.py'),
-        ('{0}/c4.py --json {0}/none/a.json', 'argument --json: must be in a folder that exists'),
+        ('{0}/c4.py --json {0}/none/a.json', 'argument --json: must be a file in a folder that can'),
     ],
 )
 def test_bad_arguments_are_named(configs, log, capsys, arguments, message):

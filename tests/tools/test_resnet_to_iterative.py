@@ -166,7 +166,8 @@ def test_the_checkpoint_is_not_replaced(checkpoint):
 
 def test_a_missing_folder_and_a_missing_file(checkpoint, tmp_path):
     assert (
-        'argument --out: must be in a folder' in run(checkpoint, '--out', tmp_path / 'a/b.pth').stderr
+        'argument --out: must be a file in a folder'
+        in run(checkpoint, '--out', tmp_path / 'a/b.pth').stderr
     )
     assert 'checkpoint must be a file' in run(tmp_path / 'no.pth', '--out', tmp_path / 'b.pth').stderr
 

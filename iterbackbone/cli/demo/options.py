@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
-from pathlib import Path
 
-from ...files import check_writable, same_place
+from ...files import same_place
 from ..arguments import new_folder
 from ..paths import any_config
 
@@ -38,17 +37,16 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     score = f'lowest of a drawn box; default: {SCORE}, without CONFIG {OWN_SCORE}'
     parser.add_argument('--score', type=float, help=score)
     parser.add_argument('--device', default='cpu', help='such as cuda:0; default: cpu')
-    out = Path('work_dirs/demo')
-    parser.add_argument('--out', type=new_folder, default=out, help='default: %(default)s')
+    out = dict(default='work_dirs/demo', help='default: %(default)s')
+    parser.add_argument('--out', type=new_folder, **out)
     parser.add_argument('--show', action='store_true', help='in a window, too; q closes it')
     parser.set_defaults(run=run)
 
 
 def shipped_detector() -> tuple[str, str]:
     """Config and checkpoint of the best detector in the package that can be built here."""
-    if all(map(find_spec, ('timm', 'mmseg'))):
-        return TIMM_CONFIG, TIMM_CHECKPOINT
-    return CONFIG, CHECKPOINT
+    both = all(map(find_spec, ('timm', 'mmseg')))
+    return (TIMM_CONFIG, TIMM_CHECKPOINT) if both else (CONFIG, CHECKPOINT)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,12 +70,10 @@ def run(args: argparse.Namespace) -> None:
         open_window()
     name, checkpoint = shipped_detector() if args.config is None else (args.config, args.checkpoint)
     config = any_config(name)
-    args.out.mkdir(parents=True, exist_ok=True)
-    check_writable(args.out)
     score = args.score if args.score is not None else SCORE if args.config else OWN_SCORE
     from ...mm.predictor import Predictor  # OpenMMLab, where a command needs it
 
     predictor = Predictor(config, checkpoint, args.device, args.budget, score)
     run_source = run_video if isinstance(source, Video) else run_pictures
     for line in run_source(source, predictor, args.out, args.show):
-        print(line.encode(errors='backslashreplace').decode(), flush=True)  # of --out
+        print(line, flush=True)

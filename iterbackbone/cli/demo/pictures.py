@@ -43,10 +43,13 @@ def run_pictures(paths: Sequence[Path], predictor: Any, out: Path, show: bool) -
         try:
             picture = read_picture(path)
         except (OSError, ValueError) as error:
+            if path is paths[-1] and not seen:  # none can be read
+                raise
             yield f'skipped: {error}'
             continue
         if not seen:  # a first pass also loads and plans
             predictor.predict(picture)
+            out.mkdir(parents=True, exist_ok=True)
         prediction = predictor.predict(picture)
         drawn = predictor.draw(picture, prediction)
         whole = with_panel(drawn, prediction)
@@ -57,8 +60,6 @@ def run_pictures(paths: Sequence[Path], predictor: Any, out: Path, show: bool) -
         seen.append(Seen(path, target, prediction, thumbnail))
         if show and not shown(np.asarray(whole), 0):
             break
-    if not seen:
-        raise ValueError('none of the pictures can be read')
     yield from _summary(sorted(seen, key=lambda each: each.cost.share), out)
 
 

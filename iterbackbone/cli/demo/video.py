@@ -32,6 +32,7 @@ def run_video(video: Video, predictor: Any, out: Path, show: bool) -> Iterator[s
     times: list[tuple[float, float]] = []  # adaptive and full, of the same frames, in ms
     pages = _pages(video, predictor, shares, times)
     first, started = next(pages), time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
     with recording(path, rate, first.shape[1::-1]) as writer:
         try:
             for number, page in enumerate(chain([first], pages)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ...files import whole_file
+from ...files import write_together
 from ...text import cause
 from ..configs import build_model, random_input, read_config, toolbox_of
 from .changes import Pyramid, base_model, changed_parts, config_text
@@ -32,8 +33,7 @@ def write_config(path: Path, base: Path, name: str) -> str:
     pyramid = Pyramid.of(_with_backbone(old).backbone)
     changed = changed_parts(base_model(cfg), pyramid)
     text = config_text(base_line(path, base, name), cfg, pyramid, changed)
-    with whole_file(path) as file:
-        file.write(text.encode())
+    write_together(path.parent, {path.name: text.encode()})
     try:
         new = built(read_config(path), 'the config')
         _run(_with_backbone(new), base)
@@ -46,8 +46,8 @@ def write_config(path: Path, base: Path, name: str) -> str:
         f'Wrote {path}, which inherits {name or base}:\n{indent(text, "  ")}\n'
         f'{pyramid.name} with channels {channels} -> IterativeResNet with {new_channels}\n'
         f'parameters {before:.1f} M -> {after:.1f} M, all random: load no weights of the old backbone\n'
-        f'It builds and runs. Next: iterbackbone train {path}, which trains every depth,\n'
-        'then tools/fit_halting.py, which fits the halting'
+        f'It builds and runs. Next: iterbackbone train {shlex.quote(str(path))}\n'
+        'It trains every depth; tools/fit_halting.py then fits the halting'
     )
 
 

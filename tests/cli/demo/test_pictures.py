@@ -42,7 +42,6 @@ def test_tables_go_from_cheapest_to_dearest(folder):
 
 
 def test_tables_are_there_whoever_reads_on(folder):
-    (folder / 'out').mkdir()
     next(run_pictures(sorted(folder.glob('*.png')), FakePredictor(), folder / 'out', False))
     assert {'contact_sheet.jpg', 'demo.csv', 'demo.json'} <= {
         p.name for p in (folder / 'out').iterdir()
@@ -100,9 +99,16 @@ def test_a_full_disk_keeps_the_good_picture(folder):
 
 
 def test_nothing_but_bad_pictures_is_an_error(tmp_path):
-    (tmp_path / 'd.png').write_text('text')
-    with pytest.raises(ValueError, match='none of the pictures can be read'):
-        list(run_pictures([tmp_path / 'd.png'], FakePredictor(), tmp_path, False))
+    """The last one's: of a single picture nothing else is said."""
+    paths = [tmp_path / 'c.png', tmp_path / 'd.png']
+    for path in paths:
+        path.write_text('text')
+    lines = run_pictures(paths, FakePredictor(), tmp_path / 'out', False)
+    assert next(lines) == f'skipped: {paths[0]} is no picture that OpenCV can read'
+    for last in (lines, run_pictures(paths[1:], FakePredictor(), tmp_path / 'out', False)):
+        with pytest.raises(ValueError, match=r'd\.png is no picture that OpenCV can read'):
+            next(last)
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize(

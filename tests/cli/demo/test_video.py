@@ -50,7 +50,7 @@ def test_a_video_keeps_its_rate_and_length(video_path, tmp_path):
 def test_a_video_that_ends_early_is_said(video_path, tmp_path):
     source = open_source(str(video_path))._replace(first=np.zeros((48, 64, 3), np.uint8))
     source.capture.set(cv2.CAP_PROP_POS_FRAMES, 100)
-    lines = list(run_video(source, FakePredictor(), tmp_path, False))
+    lines = list(run_video(source, FakePredictor(), tmp_path / 'new', False))
     assert lines[0] == '21 of the 120 frames were read'
 
 

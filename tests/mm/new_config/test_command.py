@@ -181,11 +181,19 @@ def test_a_config_that_does_not_run_is_not_left(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('name', ['mine', 'none/mine', '', 'none/', '..'])
+def test_the_next_command_is_quoted(tmp_path):
+    base = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
+    said = write_config(tmp_path / 'mein häus.py', any_config(base), base)
+    assert f"Next: iterbackbone train '{tmp_path}/mein häus.py'\n" in said
+
+
+@pytest.mark.parametrize('name', ['mine', 'none/mine', '', 'none/', '..', 'a\udcff', '/proc/x'])
 def test_nothing_is_replaced(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path('mine.py').touch()
     monkeypatch.setattr(sys, 'argv', ['iterbackbone', 'new', name, '--base', 'mmdet::x.py'])
     with pytest.raises(SystemExit, match='2'):
         main()
-    assert 'NAME must be a new file in a folder that exists' in capsys.readouterr().err
+    last = capsys.readouterr().err.splitlines()[-1]
+    of_a_folder = 'error: argument NAME: must be a file in a folder that can be written to, got '
+    assert ('error: NAME must be a new file of a printable name, got ' in last) or of_a_folder in last
