@@ -127,9 +127,9 @@ def _add_budget(commands: argparse._SubParsersAction) -> None:
 
 
 def _budget(args: argparse.Namespace) -> None:
-    table = args.out.with_suffix('.json')
     if args.out.suffix != '.png' or args.out.is_dir():
         raise ValueError(f'--out must be a .png file, got {args.out}')
+    table = args.out.with_suffix('.json')
     if same_place(table, Path(args.checkpoint).with_suffix('.json')):
         raise ValueError(
             f"--out must not be named as CHECKPOINT: its .json has the fit's, got {args.out}"

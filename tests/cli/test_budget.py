@@ -42,6 +42,7 @@ def test_from_a_checkpoint_to_the_picture(tmp_path):
     [
         (['none.py', 'a.pth'], "'none.py' is no file, and config must be one that"),
         (['a.py', 'a.pth', '--out', 'a.jpg'], '--out must be a .png file, got a.jpg'),
+        (['a.py', 'a.pth', '--out', ''], '--out must be a .png file, got .'),
         (['a.py', 'a.pth', '--out', 'folder.png'], '--out must be a .png file, got folder.png'),
         (['a.py', 'a.pth', '--images', '0'], 'argument --images: must be at least 1, got 0'),
         (['a.py', 'a.pth', '--cfg-options', 'a=1', 'b'], '--cfg-options must be KEY=VALUE, got b'),
