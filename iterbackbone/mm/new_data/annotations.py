@@ -42,13 +42,16 @@ def coco(folder: Folder) -> Found:
 
 
 def _coco_pictures(path: Path, content: Any, names: dict[Any, str], folder: Folder) -> list[Picture]:
-    boxes, found = defaultdict(list), {}
+    boxes, found, seen = defaultdict(list), {}, set()
     for each in content['annotations']:
         with folder.reading('JSON entry', path, each):
             left, top, width, height = map(float, each['bbox'])
             name = names.get(each['category_id'], f'category_id {each["category_id"]}')
             ignored = bool(each.get('iscrowd') or each.get('ignore'))
             boxes[each['image_id']].append(Box(name, (left, top, width, height), ignored))
+            if (number := each.get('id')) is not None and number in seen:
+                folder.wrong('annotation id twice, numbered anew', f'{path.name}: {number}')
+            seen.add(number)
     for each in content['images']:
         with folder.reading('JSON entry', path, each):
             file = folder.find(each['file_name'], path)
@@ -157,7 +160,10 @@ def _yolo_names(path: Path) -> tuple[dict[int, str], bool]:
     for file in [*files_below(path, '/classes.txt'), *files_below(path, '.names')]:
         lines = enumerate(text_of(file).splitlines())
         return {number: name.strip() for number, name in lines if name.strip()}, False
-    raise ValueError(f'{path} needs data.yaml or classes.txt for YOLO, --task for class folders')
+    raise ValueError(
+        f'{path} is in YOLO layout and needs data.yaml or classes.txt with the names; class folders '
+        'need --task classification'
+    )
 
 
 def _yolo_boxes(label: Path, names: dict[int, str], points: bool, folder: Folder) -> list[Box]:

@@ -66,6 +66,12 @@ def test_crowds_are_ignored_boxes(folder):
         ((1, 0, (1, 2, 3, 'x')), 'broken JSON entry, left out', "all.json: {'id': 3", ['star']),
         ('text', 'broken JSON entry, left out', 'all.json: text', ['star']),
         (([], 0, BOX), 'broken JSON entry, left out', "all.json: {'id': 3", ['star']),
+        (
+            dict(id=1, image_id=1, category_id=0, bbox=BOX),
+            'annotation id twice, numbered anew',
+            'all.json: 1',
+            ['star', 'ring'],
+        ),
     ],
 )
 def test_a_bad_annotation(annotation, kind, case, boxes, folder):

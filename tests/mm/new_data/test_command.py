@@ -69,6 +69,7 @@ def test_a_dirty_folder(new, tmp_path):
         'picture unreadable, left out',
         'picture turned by EXIF, boxes turned with it',
         'image id twice, second left out',
+        'annotation id twice, numbered anew',
         'annotations of no image, left out',
         'box of an unknown class, left out',
         'box without area, left out',
