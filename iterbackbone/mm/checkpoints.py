@@ -146,7 +146,11 @@ def weights_for(model: nn.Module, content: Mapping[str, Any], name: str) -> dict
 def misfit(module: nn.Module, found: Mapping[str, Any], leftovers: re.Pattern[str]) -> str:
     """What is wrong with values by their keys in the module; empty if every key is accounted for."""
     # The table of a fit may be there or not.
-    names = (name for name, part in module.named_modules() if isinstance(part, AdaptiveModule))
+    names = (
+        name
+        for name, part in module.named_modules(remove_duplicate=False)
+        if isinstance(part, AdaptiveModule)
+    )
     tables = {f'{name}.{TABLE_KEY}'.lstrip('.') for name in names}
     expected = {key: x for key, x in module.state_dict().items() if key not in tables}
     others = found.keys() - expected.keys() - tables

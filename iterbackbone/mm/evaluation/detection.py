@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from ...stats.objects import summarise_boxes
 from .sources import Source
 
+Instances = list[dict[str, Any]] | None  # of a data set
 UNLABELLED = -1
 TOLERANCE = 1.5  # pixels, by which boxes may differ from the data set's
 UNKNOWN_FRAME = (
@@ -20,8 +21,7 @@ UNKNOWN_FRAME = (
     'follows Resize and RandomFlip where PackDetInputs keeps ori_shape, img_shape, scale_factor, flip '
     'and flip_direction'
 )
-# Not undone.
-MOVES = ('Affine', 'Crop', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')
+NOT_UNDONE = ('Affine', 'Crop', 'Expand', 'MixUp', 'Mosaic', 'Rotate', 'Shear', 'Shift', 'Translate')
 KINDS = {'true': 'gt_instances', 'difficult': 'ignored_instances'}
 FIELDS = ('num_objects', 'num_difficult', 'mean_object_area', 'mean_relative_area', 'class_names')
 
@@ -44,17 +44,16 @@ def original_size(info: dict[str, Any]) -> tuple[int, int] | None:
     return None if shape is None else (int(shape[1]), int(shape[0]))
 
 
-def instances_of(source: Source) -> list[dict[str, Any]] | None:
-    """Those of the data set, before any transform; None where it has none with boxes."""
+def instances_of(source: Source) -> Instances:
+    """Those of the data set, before any transform; None where they lack boxes or numbers of classes."""
     items = (source.info or {}).get('instances')
     if not isinstance(items, list) or any(np.asarray(item.get('bbox')).size != 4 for item in items):
         return None
-    return items
+    # A loader of one's own may look names up.
+    return None if any(isinstance(item.get('bbox_label'), str) for item in items) else items
 
 
-def flip_of(
-    sample: Any, source: Source, items: list[dict[str, Any]] | None, merged: bool = False
-) -> str | None:
+def flip_of(sample: Any, source: Source, items: Instances, merged: bool = False) -> str | None:
     """How the image was mirrored: '', 'horizontal', 'vertical' or 'diagonal' (both).
 
     None where that is unknown, or where more was changed than size and direction. The ``items`` are
@@ -62,7 +61,7 @@ def flip_of(
     """
     info = sample.metainfo
     hidden = not source.transforms and items is None and 'flip' not in info  # a foreign data set's
-    if hidden or _is_cropped(info) or source.named(*MOVES):
+    if hidden or _is_cropped(info) or source.named(*NOT_UNDONE):
         return None
     if merged:
         return ''
@@ -86,7 +85,7 @@ def _scale(info: dict[str, Any]) -> np.ndarray:
     return np.ones(2) * (1 if factor is None else factor)
 
 
-def _is_moved(sample: Any, source: Source, items: list[dict[str, Any]] | None, flip: str) -> bool:
+def _is_moved(sample: Any, source: Source, items: Instances, flip: str) -> bool:
     """Whether loaded boxes are not the data set's own, resized and mirrored at most.
 
     They may have been loaded before or after either.
@@ -96,8 +95,9 @@ def _is_moved(sample: Any, source: Source, items: list[dict[str, Any]] | None, f
     if items is None or not packed:
         return False
     own, boxes = _boxes(items), np.concatenate(packed)
-    if not len(own) or not len(boxes):  # a filter may have left none
-        return len(own) != len(boxes) and (len(boxes) > 0 or not source.named('Filter'))
+    if not len(own) or not len(boxes):  # a filter may have left none, where nothing unknown moved them
+        known = all(type(each).__module__.startswith(('mmcv.', 'mmdet.')) for each in source.transforms)
+        return len(own) != len(boxes) and (len(boxes) > 0 or not (known and source.named('Filter')))
     scale, limits = _scale(sample.metainfo), original_size(sample.metainfo) or (np.inf, np.inf)
 
     def points(boxes: np.ndarray) -> np.ndarray:
@@ -109,9 +109,7 @@ def _is_moved(sample: Any, source: Source, items: list[dict[str, Any]] | None, f
     return min(each.max() for each in distances) > TOLERANCE
 
 
-def annotated_objects(
-    sample: Any, items: list[dict[str, Any]] | None, background: Collection[int]
-) -> dict[str, Objects]:
+def annotated_objects(sample: Any, items: Instances, background: Collection[int]) -> dict[str, Objects]:
     """The objects of mmdet's ``DetDataSample`` by kind, 'true' or 'difficult', if any were loaded.
 
     Their boxes are those of the ``items``; None for these where the boxes cannot be known. True ones
@@ -186,9 +184,8 @@ def _lists(objects: Objects) -> dict[str, Any]:
 
 def _own(items: list[dict[str, Any]], difficult: bool) -> Objects:
     items = [item for item in items if bool(item.get('ignore_flag')) == difficult]
-    labels = [item.get('bbox_label') for item in items]  # a loader of one's own may look up names
-    numbers = [label if isinstance(label, (int, np.integer)) else UNLABELLED for label in labels]
-    return Objects(_boxes(items), np.array(numbers, dtype=int))
+    labels = [UNLABELLED if item.get('bbox_label') is None else item['bbox_label'] for item in items]
+    return Objects(_boxes(items), np.array(labels, dtype=int))
 
 
 def _boxes(items: list[dict[str, Any]]) -> np.ndarray:

@@ -27,7 +27,7 @@ def sampled_indices(dataloader: Any) -> list[list[Index | None]]:
     sampler = dataloader.batch_sampler
     if sampler is None or isinstance(dataloader.sampler, RandomSampler):
         return []
-    if any(iter(each) is iter(each) for each in (sampler, dataloader.sampler)):
+    if any(iter(each) is iter(each) for each in (sampler, getattr(sampler, 'sampler', ()))):
         return []  # an iterator: what is drawn here would be lost
     drawn, again = (
         # One more than there are: some samplers tidy up behind their last batch.

@@ -64,6 +64,7 @@ class TrainScalars:
     def warn_at_end(self, runner: Runner) -> None:
         """Name the stages whose images did not differ in the last steps."""
         self._flat.clear()
+        self._differed.clear()  # said once
         self.publish(runner)
         if self._flat and not self.held:
             flat = ', '.join(f'{stage} ({mean:g})' for stage, mean in self._flat.items())

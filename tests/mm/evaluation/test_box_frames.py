@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import BaseTransform
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.registry import DATASETS
 from mmdet.structures import DetDataSample
@@ -207,6 +208,20 @@ def test_a_foreign_data_set_that_does_not_tell_of_flips():
 def test_where_a_filter_leaves_no_box_all_objects_count(build):
     keep_none = dict(type='FilterAnnotations', min_gt_bbox_wh=(1000, 1000), keep_empty=False)
     check(build((IMAGE, LOAD, RESIZE, FLIP, keep_none, PACK)))
+
+
+class Mirror(BaseTransform):
+    """Moves the image and says nothing."""
+
+    def transform(self, results):
+        return {**results, 'img': results['img'][:, ::-1].copy()}
+
+
+def test_a_filter_behind_an_unknown_transform_leaves_boxes_out(build):
+    keep_none = dict(type='FilterAnnotations', min_gt_bbox_wh=(1000, 1000), keep_empty=False)
+    dataset = build((IMAGE, LOAD, dict(type=Mirror), keep_none, PACK))
+    found = SampleReader(dataset, nn.Identity())(_seen(dataset, 0), 0)
+    assert 'predicted' not in found.prediction
 
 
 @pytest.mark.parametrize('load', ['before', 'behind'])

@@ -183,11 +183,14 @@ def test_boxes_are_null_where_the_data_set_does_not_say_them():
 
 def test_instances_with_tensors_and_without_numbers_for_labels():
     data = sample(([[0, 0, 20, 40]], [1]))
-    items = [dict(bbox=torch.tensor([0, 0, 20, 40]), bbox_label=label) for label in (1, 'dog', None)]
-    for item in items:
+    for label in (1, torch.tensor(1), 1.0, None):
+        item = dict(bbox=torch.tensor([0, 0, 20, 40]), bbox_label=label)
         found = SampleReader(Images(instances=[item]), nn.Identity())(data, 0)
         labels = found.prediction['true']['labels']
-        assert (found.record['mean_object_area'], labels) == (800.0, [1 if item is items[0] else -1])
+        assert (found.record['mean_object_area'], labels) == (800.0, [-1 if label is None else 1])
+    found = SampleReader(Images(instances=[dict(item, bbox_label='dog')]), nn.Identity())(data, 0)
+    assert (found.record['mean_object_area'], found.record['class_names']) == (None, ['dog'])
+    assert 'true' not in found.prediction  # no prediction would have such a label
 
 
 def test_a_field_of_ones_own_that_is_called_images():
@@ -200,7 +203,7 @@ def test_a_field_of_ones_own_that_is_called_images():
 
 
 def test_labels_of_a_data_set_are_not_read_where_no_annotations_were_loaded():
-    data = sample()
+    data = sample(flip=False)
     del data.gt_instances, data.ignored_instances
     named = [dict(bbox=[0, 0, 9, 9], bbox_label='cat')]
     found = SampleReader(Images(instances=named), nn.Identity())(data, 0)

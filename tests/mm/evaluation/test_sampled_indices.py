@@ -17,7 +17,7 @@ from mmengine.dataset import (
     pseudo_collate,
 )
 from mmpretrain.datasets import KFoldDataset
-from torch.utils.data import DataLoader, IterableDataset, Sampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sampler, SequentialSampler
 
 from iterbackbone.mm.evaluation.sources import sampled_indices
 from tests.support.classifier_runs import classifier_run
@@ -98,6 +98,9 @@ def test_a_sampler_that_is_an_iterator_is_left_as_it_is():
     loader = DataLoader(range(5), sampler=Once(), collate_fn=list)
     assert sampled_indices(loader) == []
     assert list(loader) == [[0], [1], [2], [3], [4]]
+    loader = DataLoader(range(5), batch_sampler=BatchSampler(Once(), 2, False), collate_fn=list)
+    assert sampled_indices(loader) == []
+    assert list(loader) == [[0, 1], [2, 3], [4]]
 
 
 def test_the_log_stands_in_the_data_sets_order(tmp_path):
