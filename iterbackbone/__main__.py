@@ -49,7 +49,8 @@ def main() -> None:
     if unknown:
         hint = ": the toolbox's options come after CONFIG" if 'rest' in args else ''
         parser.error(f'unrecognized arguments: {" ".join(unknown)}{hint}')
-    sys.stdout.reconfigure(errors='backslashreplace')  # names of files may be no text
+    with suppress(AttributeError):  # of a stream that is closed, or none of the system's
+        sys.stdout.reconfigure(errors='backslashreplace')  # names of files may be no text
     try:
         args.run(args)
         sys.stdout.flush()

@@ -42,8 +42,8 @@ def new_folder(text: str) -> Path:
     path = Path(text).absolute()
     there = next(each for each in (path, *path.parents) if os.path.lexists(each))
     with suppress(OSError):
-        check_writable(there / 'file')
-        if text:
+        if text and os.path.isdir(there):
+            check_writable(there)
             return Path(text)
     raise argparse.ArgumentTypeError(f'must be a folder, or one that can be made, got {text!r}')
 

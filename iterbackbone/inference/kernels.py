@@ -99,7 +99,8 @@ def fused(x: Tensor) -> bool:
 @torch.no_grad()
 def _scales_channels() -> bool:
     """Whether oneDNN is there and multiplies by one number a channel: torch 2.1 asks for whole maps."""
-    image, one = torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 1)
+    image = torch.ones(1, 1, 2, 2, dtype=torch.float32, device='cpu')  # whatever the defaults are
+    one = image[:, :, :1, :1].contiguous()
     try:
         torch.ops.mkldnn._convolution_pointwise.binary(
             image, one, one, one.flatten(), [0, 0], [1, 1], [1, 1], 1, 'mul', None, None, [], None

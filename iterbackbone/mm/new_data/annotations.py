@@ -17,7 +17,6 @@ from .folder import Box, Folder, Picture, text_of
 Found = tuple[list[str], list[Picture]]  # classes and pictures
 KEYS = ('images', 'annotations', 'categories')
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
-LABEL = re.compile(r'\d+(\s+-?[\d.]+){4}')  # how a file of YOLO's begins
 LISTS = {'test': 'test', 'trainval': 'train', 'val': 'val', 'train': 'train'}  # the last one counts
 
 
@@ -127,10 +126,18 @@ def yolo(folder: Folder) -> Found:
     for file in folder.files:
         boxes = _yolo_boxes(labels[file], names, points, folder) if file in labels else []
         pictures.append(Picture(file, folder.split_of(file.parent), boxes, relative=True))
-    for label in sorted({*files_below(folder.path, '.txt')} - {*labels.values()}):
-        if label.is_file() and LABEL.match(label.read_text(encoding='utf-8-sig', errors='replace')):
-            folder.wrong('picture missing, left out', str(label))
+    beside = {file for label in labels.values() for file in label.parent.glob('*.txt')}
+    for file in sorted(filter(_begins_with_a_box, beside.difference(labels.values()))):
+        folder.wrong('picture missing, left out', str(file))
     return list(dict.fromkeys(names.values())), pictures
+
+
+def _begins_with_a_box(label: Path) -> bool:
+    with open(label, encoding='utf-8-sig', errors='replace') as lines:
+        try:
+            return len([*map(float, lines.readline().split())]) >= 5
+        except ValueError:
+            return False
 
 
 def _yolo_label(file: Path) -> Path:

@@ -67,7 +67,8 @@ def _write_config(
     if toolbox_of(cfg) != wanted or not (ours and pipelines and served):
         raise ValueError(
             f'--base must be of {wanted}, its backbone swapped by iterbackbone new before, with '
-            f'train_pipeline and test_pipeline, without Mosaic, MixUp and masks, got {base}'
+            'train_pipeline and test_pipeline, without masks and mixtures (MultiImageMixDataset), '
+            f'got {base}'
         )
     sizes = {part: sum(bool(p.boxes) for p in pictures) for part, pictures in parts.items()}
     new = text_of_changes(cfg, data, f'{path.stem}_data', dataset, sizes)

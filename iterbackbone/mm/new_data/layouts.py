@@ -55,8 +55,10 @@ def class_folders(folder: Folder) -> Found:
             split = split_of(parts[0]) if in_splits else ''
             pictures.append(Picture(file, split, [Box(parts[depth])]))
     classes = sorted({picture.boxes[0].name for picture in pictures})
-    found = {path.name for path in folder.path.glob('*/' * (depth + 1)) if path.is_dir()}
-    for name in sorted(name for name in found.difference(classes) if not name.startswith(HIDDEN)):
+    folders = [path.relative_to(folder.path).parts for path in folder.path.glob('*/' * (depth + 1))]
+    shown = [parts for parts in folders if not any(part.startswith(HIDDEN) for part in parts)]
+    found = {parts[-1] for parts in shown if not in_splits or split_of(parts[0])}
+    for name in sorted(found.difference(classes)):
         folder.wrong('class folder without a picture, left out', name)
     images = [name for name in classes if name.lower() in IMAGES]
     for name in images:

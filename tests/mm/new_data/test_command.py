@@ -174,7 +174,7 @@ def test_a_base_of_mosaics_or_masks_is_named(dataset, new, tmp_path, capsys):
     with pytest.raises(SystemExit, match='2'):
         new('mine', '--data', dirty(tmp_path / 'data'), '--base', base)
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.endswith(f'without Mosaic, MixUp and masks, got {base}')
+    assert said.endswith(f'without masks and mixtures (MultiImageMixDataset), got {base}')
     assert os.listdir() == []
 
 

@@ -219,8 +219,8 @@ def test_a_picture_whose_name_is_not_utf_8_is_left_out(layout, tmp_path):
 def test_an_empty_class_folder_is_counted(tmp_path):
     for name in ('train/cat/1.jpg', 'train/dog/2.jpg', 'val/cat/3.jpg'):
         picture(tmp_path / name)
-    for name in ('train/bird', 'val/bird', 'val/dog', 'train/.cache'):
-        (tmp_path / name).mkdir()
+    for name in ('train/bird', 'val/bird', 'val/dog', 'train/.cache', '.git/hooks', 'docs/figures'):
+        (tmp_path / name).mkdir(parents=True)
     dataset, wrong = found(tmp_path)
     assert dataset.classes == ['cat', 'dog']
     assert wrong == {'class folder without a picture, left out': ['bird']}

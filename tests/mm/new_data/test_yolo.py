@@ -43,7 +43,10 @@ def test_a_picture_without_a_file_is_background(folder):
 
 
 def test_a_label_without_a_picture_is_counted(folder):
-    (folder / 'labels/train/lost.txt').write_text(GOOD)
+    (folder / 'labels/train/lost.txt').write_text(' 0 1e-05 0.5 0.3 0.3')
+    (folder / 'labels/train/.ipynb_checkpoints').mkdir()
+    for name in ('matrix.txt', 'labels/train/.ipynb_checkpoints/a.txt'):
+        (folder / name).write_text(GOOD)
     for name in ('README.txt', 'labels/train/empty.txt'):
         (folder / name).write_text('1 word' if name == 'README.txt' else '')
     _, wrong = read(folder)
