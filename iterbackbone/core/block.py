@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 
 from .depths import run_to_depths
-from .halting import HaltingUnit
+from .halting import HALTING_OPTIONS, HaltingUnit
 from .iteration import recomputing, storing
 from .loop import BlockResult, RunSettings, run_iterations
 from .normalization import (
@@ -25,7 +25,7 @@ from .normalization import (
     scale_norms,
     synchronises,
 )
-from .validation import check_bool
+from .validation import check_bool, check_options
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -86,9 +86,10 @@ class IterativeBlock(nn.Module):
         self.last_gamma = checked_last_gamma(last_gamma, last_relu)
         scale_norms(self.norm3, self.last_gamma)
         self._start_is_due = self.last_gamma != 1.0
+        options = check_options('halting', halting, HALTING_OPTIONS)
         self.halting: HaltingUnit | None = None
         if max_iterations > 1:
-            self.halting = HaltingUnit(channels, max_iterations, **halting)
+            self.halting = HaltingUnit(channels, max_iterations, **options)
 
     def layers(self) -> list[tuple[nn.Conv2d, nn.ModuleList]]:
         """The convolutions in order, each with the norms behind it: one an iteration."""

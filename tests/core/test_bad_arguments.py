@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from torch import nn
 
+from iterbackbone.core.block import IterativeBlock
 from tests.support.networks import tiny_layer, tiny_net
 
 NAN, INF = float('nan'), float('inf')
@@ -204,3 +206,9 @@ def test_boundaries_are_allowed():
     net.set_budget(max_iterations=1000, halting_threshold=1e-6)
     assert net.out_indices == (0, 3)
     assert tiny_net(num_stages=1, max_iterations=[1], frozen_stages=1).max_iterations == (1,)
+
+
+@pytest.mark.parametrize('max_iterations', [1, 2])
+def test_a_block_names_an_unknown_option(max_iterations):
+    with pytest.raises(ValueError, match=r"halting must be one of .*, got 'hid'"):
+        IterativeBlock(4, 1, max_iterations, nn.BatchNorm2d, hid=3)

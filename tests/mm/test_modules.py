@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 import iterbackbone
+from iterbackbone.core.budget_table import BudgetTable, Setting
 from iterbackbone.mm import IterativeResLayer, IterativeResNet
+from iterbackbone.mm.checkpoints import weights_for
 from tests.support.resnets import RunsCode
 from tests.support.tiny_training import train_tiny
 
@@ -129,6 +131,15 @@ def test_stage_four_is_a_leftover_only_where_there_is_no_stage_four(tmp_path):
     first = {**TINY, 'max_iterations': (2, 3, 2)}
     with pytest.raises(ValueError, match='1 unexpected: surprise'):
         IterativeResNet(**first, num_stages=3, init_cfg=pretrained(path)).init_weights()
+
+
+def test_a_fit_of_a_module_that_stands_under_two_names(tmp_path):
+    net = iterbackbone.IterativeResNet(**TINY)
+    net.set_budget_table(BudgetTable.of([(0.5, Setting.static((1, 1, 1, 1)))]))
+    model = nn.ModuleDict({'backbone': net, 'same': net})
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'a.pth')
+    net.set_budget_table(None)
+    assert 'same.budget_table' in weights_for(model, torch.load(tmp_path / 'a.pth'), 'a.pth')
 
 
 def test_a_table_of_a_part_that_has_none_is_unexpected(tmp_path):
